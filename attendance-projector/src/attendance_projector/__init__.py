@@ -1,0 +1,1 @@
+"""Facts to month-partitioned attendance tables."""

@@ -1,0 +1,1 @@
+"""A morning at a plant, played through the real HTTP door."""

@@ -1,0 +1,1 @@
+"""The only way to write: captures, enrolments and the directory."""

@@ -1,0 +1,1 @@
+"""Pytest fixtures over the local stack."""

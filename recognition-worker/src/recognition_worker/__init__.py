@@ -1,0 +1,1 @@
+"""Captures to matches, enrolments to the gallery."""
