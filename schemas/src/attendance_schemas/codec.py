@@ -1,0 +1,135 @@
+"""Events to bytes and back: Avro in Confluent framing (byte 0, 4-byte schema id, body).
+
+Writing needs the ids of the writer's schemas, looked up once by `prepare`; nothing is registered here,
+that is the work of `attendance-schemas apply`. Reading resolves the writer's schema, fetched once by
+id, to ours.
+"""
+
+import io
+import json
+import struct
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Any, Protocol
+
+import fastavro
+import msgspec
+
+from attendance_schemas.errors import SchemaError, SchemaNotRegistered, UndecodableRecord
+from attendance_schemas.events import EVENT_BY_NAME, Event, from_fields, to_fields
+from attendance_schemas.topics import Topic
+
+MAGIC = 0
+FRAME = struct.Struct(">bI")
+NAMESPACE = "attendance"
+
+
+class SchemaSource(Protocol):
+    """Where schemas are looked up: the registry, or a fake in tests."""
+
+    async def schema_by_id(self, schema_id: int) -> str:
+        """Return the schema text of an id."""
+        ...
+
+    async def id_of(self, subject: str, schema: str) -> int:
+        """Return the id of a registered schema."""
+        ...
+
+
+@cache
+def schema_text(event_name: str) -> str:
+    """Return the schema file of an event, as one line of JSON."""
+    text = files("attendance_schemas").joinpath("avro", f"{event_name}.avsc").read_text(encoding="utf-8")
+    return json.dumps(json.loads(text))
+
+
+@cache
+def _parsed(event_name: str) -> Any:
+    return fastavro.parse_schema(json.loads(schema_text(event_name)))
+
+
+def subject_of(topic_name: str, event_name: str) -> str:
+    """Return the registry subject of an event on a topic (TopicRecordNameStrategy)."""
+    return f"{topic_name}-{NAMESPACE}.{event_name}"
+
+
+def encode_body(event: Event) -> bytes:
+    """Return the Avro body of an event, without framing."""
+    buffer = io.BytesIO()
+    try:
+        fastavro.schemaless_writer(buffer, _parsed(type(event).__name__), to_fields(event), strict=True)
+    except (ValueError, TypeError) as error:
+        raise SchemaError(
+            f"{type(event).__name__} {event.event_id} does not fit its schema: {error}"
+        ) from error
+    return buffer.getvalue()
+
+
+class Codec:
+    """Encode and decode events. `prefix` is put before topic names (tests, shared clusters)."""
+
+    def __init__(self, registry: SchemaSource, *, prefix: str = "") -> None:
+        self._registry = registry
+        self._prefix = prefix
+        self._writer_ids: dict[tuple[str, str], int] = {}
+        self._writer_schemas: dict[int, Any] = {}
+
+    async def prepare(self, topics: Iterable[Topic]) -> None:
+        """Look up the ids of every event of these topics.
+
+        Raises SchemaNotRegistered or RegistryUnavailable.
+        """
+        for topic in topics:
+            for name in topic.events:
+                subject = subject_of(self._prefix + topic.name, name)
+                self._writer_ids[topic.name, name] = await self._registry.id_of(subject, schema_text(name))
+
+    def encode(self, event: Event, topic: Topic) -> bytes:
+        """Return the framed value of an event for a prepared topic."""
+        name = type(event).__name__
+        try:
+            schema_id = self._writer_ids[topic.name, name]
+        except KeyError:
+            raise SchemaError(f"{name} on {topic.name} was not prepared for writing") from None
+        return FRAME.pack(MAGIC, schema_id) + encode_body(event)
+
+    async def decode(self, value: bytes | None) -> Event:
+        """Return the event of a framed value. Raises UndecodableRecord or RegistryUnavailable."""
+        if value is None or len(value) <= FRAME.size or value[0] != MAGIC:
+            raise UndecodableRecord("the value is not Avro in Confluent framing (byte 0, schema id, body)")
+        _, schema_id = FRAME.unpack_from(value)
+        writer = await self._writer_schema(schema_id)
+        event_name = str(writer["name"]).removeprefix(f"{NAMESPACE}.")
+        if event_name not in EVENT_BY_NAME:
+            raise UndecodableRecord(
+                f"schema id {schema_id} is {writer['name']}, which this version does not know"
+            )
+        body = io.BytesIO(value[FRAME.size :])
+        try:
+            fields = fastavro.schemaless_reader(body, writer, _parsed(event_name))
+            event = from_fields(EVENT_BY_NAME[event_name], fields)
+        except (
+            ValueError,
+            TypeError,
+            EOFError,
+            KeyError,
+            IndexError,
+            OverflowError,
+            msgspec.ValidationError,
+            fastavro.schema.SchemaParseException,
+            fastavro.read.SchemaResolutionError,
+        ) as error:
+            raise UndecodableRecord(f"the body does not read as {event_name}: {error!r}") from error
+        if body.read(1):
+            raise UndecodableRecord(f"bytes are left after the {event_name}")
+        return event
+
+    async def _writer_schema(self, schema_id: int) -> Any:
+        if schema_id not in self._writer_schemas:
+            try:
+                text = await self._registry.schema_by_id(schema_id)
+            except SchemaNotRegistered as error:
+                raise UndecodableRecord(str(error)) from error
+            self._writer_schemas[schema_id] = fastavro.parse_schema(json.loads(text))
+        return self._writer_schemas[schema_id]

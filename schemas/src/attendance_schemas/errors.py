@@ -1,0 +1,21 @@
+"""Errors of the contract; each message says what happened and what to do."""
+
+
+class SchemaError(Exception):
+    """Base of every error of this package."""
+
+
+class UndecodableRecord(SchemaError):
+    """These bytes can never be read as an event of the contract."""
+
+
+class RegistryUnavailable(SchemaError):
+    """The schema registry does not answer; the same call may work later."""
+
+
+class SchemaNotRegistered(SchemaError):
+    """A schema that a service writes is not in the registry: run `attendance-schemas apply`."""
+
+
+class TopicMismatch(SchemaError):
+    """A topic on the broker differs from its topic file in a way that cannot be applied."""

@@ -1,0 +1,135 @@
+import io
+import json
+from datetime import UTC, datetime
+
+import avro.io
+import avro.schema
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attendance_schemas.codec import Codec, encode_body, schema_text
+from attendance_schemas.errors import SchemaError, SchemaNotRegistered, UndecodableRecord
+from attendance_schemas.events import CaptureReceived, from_fields, to_fields
+from attendance_schemas.golden import golden_examples
+from attendance_schemas.topics import CAPTURES, DIRECTORY, TOPICS
+
+GOLDEN = list(golden_examples())
+TOPIC_OF = {name: topic for topic in TOPICS.values() for name in topic.events}
+
+
+class InMemoryRegistry:
+    """Gives ids in order of asking; knows every schema that was asked for."""
+
+    def __init__(self) -> None:
+        self.schemas: list[str] = []
+
+    async def id_of(self, subject: str, schema: str) -> int:
+        if schema not in self.schemas:
+            self.schemas.append(schema)
+        return self.schemas.index(schema) + 1
+
+    async def schema_by_id(self, schema_id: int) -> str:
+        if not 0 < schema_id <= len(self.schemas):
+            raise SchemaNotRegistered(f"schema id {schema_id}")
+        return self.schemas[schema_id - 1]
+
+
+@pytest.fixture
+async def codec():
+    prepared = Codec(InMemoryRegistry())
+    await prepared.prepare(TOPICS.values())
+    return prepared
+
+
+@pytest.mark.parametrize(("name", "event", "body"), GOLDEN, ids=[name for name, _, _ in GOLDEN])
+async def test_golden_bytes(codec, name, event, body):
+    assert encode_body(event) == body
+    framed = codec.encode(event, TOPIC_OF[type(event).__name__])
+    assert framed[0] == 0
+    assert framed[5:] == body
+    assert await codec.decode(framed) == event
+
+
+@pytest.mark.parametrize(("name", "event", "body"), GOLDEN, ids=[name for name, _, _ in GOLDEN])
+def test_reference_implementation_reads_the_same(name, event, body):
+    schema = avro.schema.parse(schema_text(type(event).__name__))
+    read = avro.io.DatumReader(schema).read(avro.io.BinaryDecoder(io.BytesIO(body)))
+    assert read["org_id"] == event.org_id
+    assert read["occurred_at"] == event.occurred_at
+    assert set(read) == set(to_fields(event))
+    written = io.BytesIO()
+    avro.io.DatumWriter(schema).write(read, avro.io.BinaryEncoder(written))
+    assert written.getvalue() == body
+
+
+@given(score=st.floats(-1, 1), offset=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)))  # noqa: DTZ001
+async def test_round_trip_keeps_scores_and_microseconds(score, offset):
+    event = next(event for name, event, _ in GOLDEN if name == "MatchDecided/identified")
+    changed = msgspec.structs.replace(
+        event, score=score, decision_round=3, recorded_at=offset.replace(tzinfo=UTC)
+    )
+    codec = Codec(InMemoryRegistry())
+    await codec.prepare(TOPICS.values())
+    assert await codec.decode(codec.encode(changed, TOPIC_OF["MatchDecided"])) == changed
+
+
+@given(value=st.binary(max_size=400))
+async def test_any_bytes_are_an_event_or_undecodable(value):
+    codec = Codec(InMemoryRegistry())
+    await codec.prepare(TOPICS.values())
+    for framed in (value, b"\x00\x00\x00\x00\x01" + value, b"\x00\x00\x00\x00\x02" + value):
+        try:
+            await codec.decode(framed)
+        except UndecodableRecord as error:
+            assert str(error)
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"", b"\x00", b"\x00\x00\x00\x00\x01", b"{}" * 9, b"\x01\x00\x00\x00\x01xx"]
+)
+async def test_unframed_values_are_undecodable(codec, value):
+    with pytest.raises(UndecodableRecord, match="Confluent framing"):
+        await codec.decode(value)
+
+
+async def test_left_over_bytes_are_undecodable(codec):
+    _, event, _ = GOLDEN[0]
+    with pytest.raises(UndecodableRecord, match="bytes are left"):
+        await codec.decode(codec.encode(event, CAPTURES) + b"\x00")
+
+
+async def test_unknown_schema_id_is_undecodable(codec):
+    with pytest.raises(UndecodableRecord, match="schema id 999"):
+        await codec.decode(b"\x00\x00\x00\x03\xe7body")
+
+
+async def test_newer_writer_field_is_skipped():
+    _, event, body = GOLDEN[0]
+    newer = json.loads(schema_text("CaptureReceived"))
+    newer["fields"].append({"name": "added_later", "type": "string", "default": ""})
+    registry = InMemoryRegistry()
+    identity = await registry.id_of("x", json.dumps(newer))
+    framed = b"\x00" + identity.to_bytes(4, "big") + body + b"\x04hi"
+    assert await Codec(registry).decode(framed) == event
+
+
+async def test_writing_needs_preparation():
+    _, event, _ = GOLDEN[0]
+    with pytest.raises(SchemaError, match="not prepared"):
+        Codec(InMemoryRegistry()).encode(event, CAPTURES)
+
+
+def test_naive_instants_are_refused():
+    fields = to_fields(GOLDEN[0][1])
+    with pytest.raises(msgspec.ValidationError, match="occurred_at"):
+        from_fields(CaptureReceived, fields | {"occurred_at": fields["occurred_at"].replace(tzinfo=None)})
+
+
+def test_keys():
+    by_name = {name: event for name, event, _ in GOLDEN}
+    assert CAPTURES.key_of(by_name["CaptureReceived/live"]) == b"gate-1"
+    assert DIRECTORY.key_of(by_name["ShiftRecorded/day"]) == b"shift:day:2026-01-01"
+    with pytest.raises(SchemaError, match="MatchDecided is not an event of"):
+        CAPTURES.key_of(by_name["MatchDecided/review"])
