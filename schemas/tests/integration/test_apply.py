@@ -49,8 +49,8 @@ async def test_clients_of_others_read_what_we_write(stack, topic_prefix, applied
         ) as consumer:
             record = await consumer.getone()
         assert await codec.decode(record.value) == event
-    deserialize = AvroDeserializer(SchemaRegistryClient({"url": stack.schema_registry_url}))
-    read = deserialize(record.value, SerializationContext(name, MessageField.VALUE))
+    with SchemaRegistryClient({"url": stack.schema_registry_url}) as client:
+        read = AvroDeserializer(client)(record.value, SerializationContext(name, MessageField.VALUE))
     assert read["outcome"] == "IDENTIFIED"
     assert read["person_id"] == "p-1042"
     assert read["occurred_at"] == event.occurred_at

@@ -1,0 +1,92 @@
+# The commands of the project; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The first Python that TensorFlow has wheels for.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+FOLDERS := schemas service-kit local-stack ingest recognition-worker attendance-projector query-api demo
+EDITABLE := $(foreach folder,$(FOLDERS),-e ./$(folder))
+READY := .venv/.ready
+PYTEST := $(BIN)/python -m pytest
+# kcat and avrocat are programs of the system: their test runs where they are installed.
+WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat)
+CHAOS_ROUNDS ?= 20
+ROLE ?= analyst
+
+.PHONY: help
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 16
+
+$(READY): requirements.lock requirements-bootstrap.lock $(FOLDERS:%=%/pyproject.toml)
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name one with PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE)
+	@touch $@
+
+.PHONY: setup
+setup: $(READY)  ## install everything the project needs into .venv
+
+.PHONY: demo
+demo: $(READY)  ## play a morning on real components (ONCE=1: verify and exit; FACES_DIR=folder PEOPLE=n)
+	$(BIN)/attendance-demo $(if $(ONCE),--once) $(if $(FACES_DIR),--faces-dir $(FACES_DIR)) $(if $(PEOPLE),--people $(PEOPLE))
+
+.PHONY: test
+test: $(READY)  ## run every test: unit, contract, integration, end to end
+	$(PYTEST) -m "not integration and not end_to_end and not chaos $(WITHOUT)" --durations=5
+	CHAOS_ROUNDS=3 $(PYTEST) -m "(integration or end_to_end or chaos) $(WITHOUT)" --durations=15
+
+.PHONY: test-unit
+test-unit: $(READY)  ## run the tests that need no server
+	$(PYTEST) -m "not integration and not end_to_end and not chaos"
+
+.PHONY: chaos
+chaos: $(READY)  ## kill workers and projectors under load, CHAOS_ROUNDS=20 rounds of each
+	CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600
+
+.PHONY: check
+check: $(READY)  ## format, lint, types, imports, spelling, schema compatibility, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(FOLDERS:%=%/src)
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell
+	$(BIN)/attendance-schemas check
+	$(BIN)/mkdocs build --quiet --strict
+
+.PHONY: format
+format: $(READY)  ## format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+
+.PHONY: up
+up: $(READY)  ## start Kafka, registry, PostgreSQL, S3 and Valkey in the background
+	$(BIN)/local-stack up --detach
+
+.PHONY: down
+down: $(READY)  ## stop them; the data stays
+	$(BIN)/local-stack down
+
+.PHONY: token
+token: $(READY)  ## print a token for the local stack: ROLE=analyst [SUBJECT=] [ORG=]
+	@$(BIN)/local-stack token --role $(ROLE) $(if $(SUBJECT),--subject $(SUBJECT)) $(if $(ORG),--org $(ORG))
+
+.PHONY: docs
+docs: $(READY)  ## serve the documentation on this machine
+	$(BIN)/mkdocs serve
+
+.PHONY: lock
+lock: $(READY)  ## resolve the newest versions again and write the locks, with hashes and without host names
+	$(BIN)/uv lock --quiet --upgrade
+	$(BIN)/uv export --quiet --all-packages --all-groups --format requirements.txt --no-emit-workspace --no-header \
+		--no-annotate > requirements.lock
+	sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^ /p}' requirements.lock > requirements-bootstrap.lock
+
+.PHONY: clean
+clean:  ## remove what was built; the local stack's data too
+	-@test ! -x $(BIN)/local-stack || $(BIN)/local-stack down
+	rm -rf .venv .local-stack .mypy_cache .ruff_cache .pytest_cache .hypothesis site
