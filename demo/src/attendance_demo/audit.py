@@ -1,0 +1,178 @@
+"""Counts what became of the captures, from the services' own stores: Kafka, PostgreSQL and ingest's metrics.
+
+Nothing is taken from what the demo believes it sent, but for the comparison at the end.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from attendance_demo.errors import VerificationFailed
+from attendance_schemas.codec import Codec
+from attendance_schemas.errors import UndecodableRecord
+from attendance_schemas.events import CaptureReceived
+from attendance_schemas.registry import SchemaRegistry
+from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG
+
+REFUSED_OUTCOMES = ("NO_FACE", "POOR_QUALITY", "SUSPECTED_SPOOF")
+
+COUNTS = """
+SELECT
+    (SELECT count(*) FROM attendance.enrolment WHERE org_id = $1 AND outcome = 'ENROLLED') AS enrolled,
+    (SELECT count(*) FROM attendance.attendance_day
+      WHERE org_id = $1 AND attendance_on BETWEEN $3 AND $4) AS days,
+    (SELECT count(*) - count(DISTINCT capture_id) FROM attendance.capture
+      WHERE org_id = $1 AND occurred_at >= $2) AS captures_twice,
+    (SELECT count(*) - count(DISTINCT capture_id) FROM attendance.punch
+      WHERE org_id = $1 AND occurred_at >= $2) AS punches_twice
+"""
+CAPTURES_OF_ORG = """
+SELECT capture_id, outcome, person_id, reason, received_at,
+       extract(epoch FROM projected_at - received_at) * 1000 AS latency_ms
+FROM attendance.capture WHERE org_id = $1 AND occurred_at >= $2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureRow:
+    """A row of `attendance.capture`; `latency_ms` from the first acceptance to the row."""
+
+    capture_id: UUID
+    outcome: str
+    person_id: str | None
+    reason: str | None
+    latency_ms: float
+
+
+@dataclass(slots=True)
+class Log:
+    """What the capture topics hold of one organisation."""
+
+    records: int = 0
+    live: set[UUID] = field(default_factory=set)
+    backlog: set[UUID] = field(default_factory=set)
+    dead: dict[UUID, str] = field(default_factory=dict)
+
+    @property
+    def captures(self) -> set[UUID]:
+        """Return the distinct captures."""
+        return self.live | self.backlog
+
+    @property
+    def resent(self) -> int:
+        """Return how many records repeat a capture."""
+        return self.records - len(self.captures)
+
+
+async def read_log(environ: Mapping[str, str], org_id: str) -> Log:
+    """Read the capture topics and their dead letters from the beginning to their ends."""
+    log = Log()
+    prefix = environ["KAFKA_TOPIC_PREFIX"]
+    async with SchemaRegistry(environ["SCHEMA_REGISTRY_URL"]) as registry:
+        codec = Codec(registry, prefix=prefix)
+        for topic, seen in ((CAPTURES, log.live), (CAPTURES_BACKLOG, log.backlog)):
+            for value, _ in await _read_all(environ, prefix + topic.name):
+                event = await codec.decode(value)
+                if isinstance(event, CaptureReceived) and event.org_id == org_id:
+                    log.records += 1
+                    seen.add(event.capture_id)
+            for value, headers in await _read_all(environ, f"{prefix}{topic.name}.dlq"):
+                try:
+                    event = await codec.decode(value)
+                except UndecodableRecord:
+                    continue  # not of this demo: ingest encodes what it publishes
+                if isinstance(event, CaptureReceived) and event.org_id == org_id:
+                    log.dead[event.capture_id] = _reason(headers)
+    return log
+
+
+def _reason(headers: Mapping[str, bytes]) -> str:
+    return f"{headers['dlq-reason'].decode()}: {headers['dlq-error'].decode()}"
+
+
+async def _read_all(environ: Mapping[str, str], topic: str) -> list[tuple[bytes | None, dict[str, bytes]]]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=environ["KAFKA_BOOTSTRAP_SERVERS"],
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic, number) for number in await _partitions(consumer, topic)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        found: list[tuple[bytes | None, dict[str, bytes]]] = []
+        while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                found.extend((record.value, dict(record.headers)) for record in records)
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Collection[int]:
+    await consumer.topics()
+    numbers: Collection[int] | None = consumer.partitions_for_topic(topic)
+    if not numbers:
+        raise VerificationFailed(f"{topic} does not exist; run `attendance-schemas apply`")
+    return numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What PostgreSQL holds of one organisation."""
+
+    enrolled: int
+    days: int
+    twice: int
+    captures: Sequence[CaptureRow]
+
+    def by_outcome(self) -> Counter[str]:
+        """Count the captures by outcome."""
+        return Counter(row.outcome for row in self.captures)
+
+    def latency_ms(self, share: float, among: Collection[UUID]) -> float:
+        """Return the latency that `share` of these captures stayed below, milliseconds (nearest rank)."""
+        ordered = sorted(row.latency_ms for row in self.captures if row.capture_id in among)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+async def read_stores(environ: Mapping[str, str], org_id: str, *when: object) -> Stores:
+    """Read the tables as the query API's login. when: first instant, first and last local date."""
+    connection = await asyncpg.connect(environ["QUERY_DATABASE_URL"])
+    try:
+        counts = await connection.fetchrow(COUNTS, org_id, *when)
+        rows = await connection.fetch(CAPTURES_OF_ORG, org_id, when[0])
+    finally:
+        await connection.close()
+    if counts is None:
+        raise VerificationFailed("PostgreSQL answered no counts")
+    return Stores(
+        enrolled=counts["enrolled"],
+        days=counts["days"],
+        twice=counts["captures_twice"] + counts["punches_twice"],
+        captures=[
+            CaptureRow(
+                row["capture_id"], row["outcome"], row["person_id"], row["reason"], float(row["latency_ms"])
+            )
+            for row in rows
+        ],
+    )
+
+
+async def metric(client: httpx.AsyncClient, url: str, name: str, **labels: str) -> float:
+    """Return the sum of a metric's samples that have these labels."""
+    response = await client.get(f"{url}/metrics")
+    response.raise_for_status()
+    total = 0.0
+    for line in response.text.splitlines():
+        if line.split("{")[0].split(" ")[0] == name and all(
+            f'{key}="{value}"' in line for key, value in labels.items()
+        ):
+            total += float(line.rsplit(" ", 1)[1])
+    return total
