@@ -76,12 +76,12 @@ async def read_log(environ: Mapping[str, str], org_id: str) -> Log:
     async with SchemaRegistry(environ["SCHEMA_REGISTRY_URL"]) as registry:
         codec = Codec(registry, prefix=prefix)
         for topic, seen in ((CAPTURES, log.live), (CAPTURES_BACKLOG, log.backlog)):
-            for value, _ in await _read_all(environ, prefix + topic.name):
+            for value, _ in await read_all(environ, prefix + topic.name):
                 event = await codec.decode(value)
                 if isinstance(event, CaptureReceived) and event.org_id == org_id:
                     log.records += 1
                     seen.add(event.capture_id)
-            for value, headers in await _read_all(environ, f"{prefix}{topic.name}.dlq"):
+            for value, headers in await read_all(environ, f"{prefix}{topic.name}.dlq"):
                 try:
                     event = await codec.decode(value)
                 except UndecodableRecord:
@@ -95,7 +95,8 @@ def _reason(headers: Mapping[str, bytes]) -> str:
     return f"{headers['dlq-reason'].decode()}: {headers['dlq-error'].decode()}"
 
 
-async def _read_all(environ: Mapping[str, str], topic: str) -> list[tuple[bytes | None, dict[str, bytes]]]:
+async def read_all(environ: Mapping[str, str], topic: str) -> list[tuple[bytes | None, dict[str, bytes]]]:
+    """Read a topic from its beginning to the end it has now: values with their headers."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=environ["KAFKA_BOOTSTRAP_SERVERS"],
         auto_offset_reset="earliest",

@@ -96,7 +96,7 @@ class Kiosk:
         while True:
             attempts += 1
             try:
-                response = await self._post(shot)
+                response = await self.post(shot)
             except httpx.TransportError as error:
                 problem = repr(error)
             else:
@@ -114,7 +114,8 @@ class Kiosk:
             self.accepted.append(shot.capture_id)
         return answer
 
-    async def _post(self, shot: Shot) -> httpx.Response:
+    async def post(self, shot: Shot) -> httpx.Response:
+        """Send once and return whatever ingest answers. Raises httpx.TransportError."""
         metadata = {
             "capture_id": str(shot.capture_id),
             "device_sequence": shot.device_sequence,

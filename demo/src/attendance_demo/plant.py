@@ -90,7 +90,9 @@ class Plant:
         )
         _expect(response, "importing people")
 
-    async def enrol(self, members: Sequence[Member], decided: Callable[[int], None]) -> dict[UUID, str]:
+    async def enrol(
+        self, members: Sequence[Member], decided: Callable[[int], object] = int
+    ) -> dict[UUID, str]:
         """Enrol everybody; return the outcome by enrolment. `decided` is told how many are."""
         gate = asyncio.Semaphore(ENROLMENTS_AT_ONCE)
 

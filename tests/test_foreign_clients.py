@@ -1,0 +1,105 @@
+"""Clients that we did not write read what the services write: confluent-kafka; kcat with avro-c."""
+
+import asyncio
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import avro.io
+import avro.schema
+import httpx
+import pytest
+from confluent_kafka import Consumer
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+from attendance_schemas.topics import MATCHES
+
+pytestmark = pytest.mark.end_to_end
+
+SYNC = bytes(16)
+
+
+@pytest.fixture
+async def match(scene):
+    """The topic of a real match, and what it should say."""
+    (shot,) = scene.shots(1)
+    await scene.send([shot])
+    await scene.assert_nothing_lost_or_doubled()
+    return scene.environ["KAFKA_TOPIC_PREFIX"] + MATCHES.name, shot
+
+
+async def test_confluent_deserializer_reads_a_match(scene, match):
+    topic, shot = match
+    read = await asyncio.to_thread(consume_one, scene.environ, topic)
+    assert read["capture_id"] == str(shot.capture_id)
+    assert read["outcome"] == "IDENTIFIED"
+    assert read["person_id"] == scene.cast.members[0].person_id
+
+
+def consume_one(environ: dict[str, str], topic: str) -> dict[str, object]:
+    consumer = Consumer(
+        {
+            "bootstrap.servers": environ["KAFKA_BOOTSTRAP_SERVERS"],
+            "group.id": topic,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    try:
+        consumer.subscribe([topic])
+        message = consumer.poll(30)
+        assert message is not None
+        assert message.error() is None
+        with SchemaRegistryClient({"url": environ["SCHEMA_REGISTRY_URL"]}) as registry:
+            context = SerializationContext(topic, MessageField.VALUE)
+            return AvroDeserializer(registry)(message.value(), context)
+    finally:
+        consumer.close()
+
+
+@pytest.mark.kcat
+async def test_kcat_prints_a_match_as_json(scene, match, tmp_path: Path):
+    """kcat fetches the record and its envelope; avro-c's avrocat prints the value as JSON."""
+    topic, shot = match
+    base = [
+        "kcat",
+        "-b",
+        scene.environ["KAFKA_BOOTSTRAP_SERVERS"],
+        "-C",
+        "-t",
+        topic,
+        "-o",
+        "beginning",
+        "-e",
+        "-q",
+    ]
+    envelope = json.loads(subprocess.run([*base, "-J"], check=True, capture_output=True, timeout=60).stdout)
+    assert envelope["key"] == str(shot.capture_id)
+    assert "traceparent" in envelope["headers"]
+    value = subprocess.run([*base, "-D", "", "-f", "%s"], check=True, capture_output=True, timeout=60).stdout
+    assert value[0] == 0
+    schema_id = int.from_bytes(value[1:5], "big")
+    schema = httpx.get(f"{scene.environ['SCHEMA_REGISTRY_URL']}/schemas/ids/{schema_id}").json()["schema"]
+    container = tmp_path / "match.avro"
+    container.write_bytes(object_container(schema, value[5:]))
+    printed = json.loads(
+        subprocess.run(["avrocat", container], check=True, capture_output=True, timeout=60).stdout
+    )
+    assert printed["capture_id"] == str(shot.capture_id)
+    assert printed["outcome"] == "IDENTIFIED"
+
+
+def object_container(schema: str, body: bytes) -> bytes:
+    """Wrap one Avro body, untouched, in the header and block that avrocat reads (Avro 1.11, object containers)."""
+    buffer = io.BytesIO()
+    encoder = avro.io.BinaryEncoder(buffer)
+    buffer.write(b"Obj\x01")
+    metadata = avro.schema.parse('{"type": "map", "values": "bytes"}')
+    avro.io.DatumWriter(metadata).write({"avro.schema": schema.encode(), "avro.codec": b"null"}, encoder)
+    buffer.write(SYNC)
+    encoder.write_long(1)
+    encoder.write_long(len(body))
+    buffer.write(body + SYNC)
+    return buffer.getvalue()
