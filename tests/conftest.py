@@ -1,4 +1,4 @@
-"""Real services as processes over the real stack; each test has topics, a database and a bucket of its own."""
+"""Real services over the real stack; each test has topics, a database and a bucket of its own."""
 
 import asyncio
 import os

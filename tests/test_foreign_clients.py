@@ -63,10 +63,19 @@ def consume_one(environ: dict[str, str], topic: str) -> dict[str, object]:
 async def test_kcat_prints_a_match_as_json(scene, match, tmp_path: Path):
     """kcat fetches the record and its envelope; avro-c's avrocat prints the value as JSON."""
     topic, shot = match
-    base = [
+    envelope, printed = await asyncio.to_thread(print_with_kcat, scene.environ, topic, tmp_path)
+    assert envelope["key"] == str(shot.capture_id)
+    assert "traceparent" in envelope["headers"]
+    assert printed["capture_id"] == str(shot.capture_id)
+    assert printed["outcome"] == "IDENTIFIED"
+
+
+def print_with_kcat(environ: dict[str, str], topic: str, folder: Path) -> tuple[dict, dict]:
+    """Return the envelope as kcat prints it and the value as avrocat prints it."""
+    kcat = [
         "kcat",
         "-b",
-        scene.environ["KAFKA_BOOTSTRAP_SERVERS"],
+        environ["KAFKA_BOOTSTRAP_SERVERS"],
         "-C",
         "-t",
         topic,
@@ -75,24 +84,22 @@ async def test_kcat_prints_a_match_as_json(scene, match, tmp_path: Path):
         "-e",
         "-q",
     ]
-    envelope = json.loads(subprocess.run([*base, "-J"], check=True, capture_output=True, timeout=60).stdout)
-    assert envelope["key"] == str(shot.capture_id)
-    assert "traceparent" in envelope["headers"]
-    value = subprocess.run([*base, "-D", "", "-f", "%s"], check=True, capture_output=True, timeout=60).stdout
+    envelope = json.loads(output_of([*kcat, "-J"]))
+    value = output_of([*kcat, "-D", "", "-f", "%s"])
     assert value[0] == 0
     schema_id = int.from_bytes(value[1:5], "big")
-    schema = httpx.get(f"{scene.environ['SCHEMA_REGISTRY_URL']}/schemas/ids/{schema_id}").json()["schema"]
-    container = tmp_path / "match.avro"
+    schema = httpx.get(f"{environ['SCHEMA_REGISTRY_URL']}/schemas/ids/{schema_id}").json()["schema"]
+    container = folder / "match.avro"
     container.write_bytes(object_container(schema, value[5:]))
-    printed = json.loads(
-        subprocess.run(["avrocat", container], check=True, capture_output=True, timeout=60).stdout
-    )
-    assert printed["capture_id"] == str(shot.capture_id)
-    assert printed["outcome"] == "IDENTIFIED"
+    return envelope, json.loads(output_of(["avrocat", str(container)]))
+
+
+def output_of(command: list[str]) -> bytes:
+    return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
 
 
 def object_container(schema: str, body: bytes) -> bytes:
-    """Wrap one Avro body, untouched, in the header and block that avrocat reads (Avro 1.11, object containers)."""
+    """Wrap one Avro body, untouched, in the header and block of an object container file."""
     buffer = io.BytesIO()
     encoder = avro.io.BinaryEncoder(buffer)
     buffer.write(b"Obj\x01")

@@ -1,7 +1,8 @@
 """The morning that is played: who passes which kiosk when.
 
-The plant lies in a zone where it is about noon now, so that the morning is over when the demo starts. Arrivals
-come from the kiosks' memory, departures are taken live, and one kiosk that was offline sends yesterday's captures.
+The plant lies in a zone where it is about noon now, so that the morning is over when the demo starts.
+Arrivals come from the kiosks' memory, departures are taken live, and one kiosk that was offline sends
+yesterday's captures.
 """
 
 from dataclasses import dataclass, replace
