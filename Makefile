@@ -15,6 +15,7 @@ PYTEST := $(BIN)/python -m pytest
 WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat)
 CHAOS_ROUNDS ?= 20
 ROLE ?= analyst
+STACK ?= .local-stack/demo
 
 .PHONY: help
 help:  ## list the commands
@@ -72,8 +73,8 @@ down: $(READY)  ## stop them; the data stays
 	$(BIN)/local-stack down
 
 .PHONY: token
-token: $(READY)  ## print a token for the local stack: ROLE=analyst [SUBJECT=] [ORG=]
-	@$(BIN)/local-stack token --role $(ROLE) $(if $(SUBJECT),--subject $(SUBJECT)) $(if $(ORG),--org $(ORG))
+token: $(READY)  ## print a token for the running demo: ROLE=analyst ORG=... [SUBJECT=...]
+	@$(BIN)/local-stack token --dir $(STACK) --role $(ROLE) $(if $(SUBJECT),--subject $(SUBJECT)) $(if $(ORG),--org $(ORG))
 
 .PHONY: docs
 docs: $(READY)  ## serve the documentation on this machine

@@ -83,7 +83,7 @@ async def _morning(stack: Stack, deployment: Deployment, cast: Cast, now: dateti
 
         plant = Plant(run_id(now), client, ingest, query_api, sign)
         await plant.record(morning, cast.members)
-        await _enrol(deployment, plant, cast)
+        enrolled = await _enrol(deployment, plant, cast)
         kiosks = {
             name: Kiosk(plant.own(name), sign("device", plant.own(name)), ingest, query_api, client)
             for name in KIOSKS
@@ -112,14 +112,15 @@ async def _morning(stack: Stack, deployment: Deployment, cast: Cast, now: dateti
             {"API to send (ingest)": f"{ingest}/docs", "API to read (query-api)": f"{query_api}/docs"},
         )
         console.print(
-            f"identification: {identification(run.played, stores)}", highlight=False, soft_wrap=True
+            f"identification: {identification(run.played, stores, enrolled)}", highlight=False, soft_wrap=True
         )
-        if found := complaints(run.played, morning, log, stores, figures, len(cast.members)):
+        if found := complaints(run.played, morning, log, stores, figures, enrolled):
             raise VerificationFailed(f"{figures}\n" + "\n".join(found))
         console.print(f"demo ok: {figures}", highlight=False, soft_wrap=True)
 
 
-async def _enrol(deployment: Deployment, plant: Plant, cast: Cast) -> None:
+async def _enrol(deployment: Deployment, plant: Plant, cast: Cast) -> set[str]:
+    """Enrol everybody and return who has a template that the worker searches."""
     worker = deployment.services["recognition-worker"].url
     before = await metric(plant.client, worker, "recognition_gallery_people")
     with console.status("enrolling ...") as status:
@@ -128,12 +129,13 @@ async def _enrol(deployment: Deployment, plant: Plant, cast: Cast) -> None:
             lambda decided: status.update(f"enrolling: {decided} of {len(cast.members)} people decided"),
         )
         until = time.monotonic() + SETTLED_WITHIN_SECONDS
-        enrolled = sum(outcome == "ENROLLED" for outcome in outcomes.values())
-        while await metric(plant.client, worker, "recognition_gallery_people") < before + enrolled:
+        enrolled = {person_id for person_id, outcome in outcomes.items() if outcome == "ENROLLED"}
+        while await metric(plant.client, worker, "recognition_gallery_people") < before + len(enrolled):
             if time.monotonic() > until:
                 raise DemoError("the gallery did not receive the new templates; see recognition-worker's log")
             await asyncio.sleep(0.05)
-    console.print(f"{enrolled} of {len(outcomes)} people enrolled")
+    console.print(f"{len(enrolled)} of {len(outcomes)} people enrolled")
+    return enrolled
 
 
 async def _settled(stack: Stack, deployment: Deployment, org_id: str, morning: Morning) -> tuple[Log, Stores]:

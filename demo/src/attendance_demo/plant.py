@@ -92,8 +92,8 @@ class Plant:
 
     async def enrol(
         self, members: Sequence[Member], decided: Callable[[int], object] = int
-    ) -> dict[UUID, str]:
-        """Enrol everybody; return the outcome by enrolment. `decided` is told how many are."""
+    ) -> dict[str, str]:
+        """Enrol everybody; return the outcome by person. `decided` is told how many are."""
         gate = asyncio.Semaphore(ENROLMENTS_AT_ONCE)
 
         async def one(member: Member) -> UUID:
@@ -108,13 +108,19 @@ class Plant:
                 _expect(response, f"enrolling {member.person_id}")
                 return UUID(response.json()["enrolment_id"])
 
-        requested = await asyncio.gather(*map(one, members))
-        outcomes: dict[UUID, str] = {}
+        requested = dict(
+            zip(
+                (member.person_id for member in members),
+                await asyncio.gather(*map(one, members)),
+                strict=True,
+            )
+        )
+        outcomes: dict[str, str] = {}
         until = time.monotonic() + DECIDED_WITHIN_SECONDS
         while len(outcomes) < len(requested):
-            for identity in requested:
-                if identity not in outcomes and (outcome := await self._outcome(identity)):
-                    outcomes[identity] = outcome
+            for person_id, identity in requested.items():
+                if person_id not in outcomes and (outcome := await self._outcome(identity)):
+                    outcomes[person_id] = outcome
             decided(len(outcomes))
             if time.monotonic() > until:
                 raise DemoError(f"{len(requested) - len(outcomes)} enrolments are not decided; see the logs")

@@ -1,6 +1,6 @@
 """Compares what the stores hold with what was sent, and words the verdict."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -66,13 +66,13 @@ def count(log: Log, stores: Stores, refused_at_door: int) -> Figures:
     )
 
 
-def identification(played: Iterable[Played], stores: Stores) -> Identification:
-    """Compare each capture of an enrolled person with the row."""
+def identification(played: Iterable[Played], stores: Stores, enrolled: Collection[str]) -> Identification:
+    """Compare each capture of the enrolled people (ids) with its row."""
     rows = {row.capture_id: row for row in stores.captures}
     tally = dict.fromkeys(("themselves", "review", "unknown", "somebody_else"), 0)
     for item in played:
         row = rows.get(item.shot.capture_id)
-        if item.planned.person_id is None or row is None:
+        if item.planned.person_id not in enrolled or row is None:
             continue
         if row.outcome == "IDENTIFIED":
             tally["themselves" if row.person_id == item.planned.person_id else "somebody_else"] += 1
@@ -82,7 +82,12 @@ def identification(played: Iterable[Played], stores: Stores) -> Identification:
 
 
 def complaints(
-    played: list[Played], morning: Morning, log: Log, stores: Stores, figures: Figures, members: int
+    played: list[Played],
+    morning: Morning,
+    log: Log,
+    stores: Stores,
+    figures: Figures,
+    enrolled: Collection[str],
 ) -> list[str]:
     """Return every difference between what was sent and what the stores hold; empty when all is well."""
     rows = {row.capture_id: row for row in stores.captures}
@@ -94,8 +99,8 @@ def complaints(
         found.append(f"{figures.lost} acknowledged captures have neither a row nor a dead letter")
     if figures.double_counted:
         found.append(f"{figures.double_counted} captures were counted twice")
-    if figures.enrolled != members:
-        found.append(f"{figures.enrolled} of {members} people are enrolled")
+    if figures.enrolled != len(enrolled):
+        found.append(f"{figures.enrolled} people are enrolled, the API told of {len(enrolled)}")
     if figures.resent != sum(item.planned.times - 1 for item in played):
         found.append(f"the topics hold {figures.resent} repetitions of captures")
     expected_days = _expected_days(played, morning, stores)
