@@ -1,1 +1,84 @@
-"""Pytest fixtures over the local stack."""
+"""Pytest fixtures over the local stack; loaded by pytest itself as a plugin.
+
+One stack serves a whole run: started when the first test asks for it, and stopped at the end unless it ran
+before. Tests keep apart by random topic prefixes, databases and buckets. A stack that cannot start is a
+failure, not a skip. Nothing heavy is imported until a test asks for a fixture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+if TYPE_CHECKING:
+    from local_stack.databases import CloneTemplate, Database
+    from local_stack.environment import StackEnv
+    from local_stack.stack import Stack
+
+KEEP_VARIABLE = "LOCAL_STACK_KEEP"
+
+
+@pytest.fixture(scope="session")
+def stack_control(pytestconfig: pytest.Config) -> Iterator[Stack]:
+    """The running stack itself, to stop and start single servers; a test puts back what it took away."""
+    from local_stack.lease import leased
+    from local_stack.settings import cache_folder, stack_folder
+    from local_stack.stack import Stack
+
+    root = pytestconfig.rootpath
+    found = Stack(stack_folder(root=root, name="test"), cache_folder(root=root))
+    with leased(found, keep=os.environ.get(KEEP_VARIABLE) == "1"):
+        yield found
+
+
+@pytest.fixture(scope="session")
+def stack(stack_control: Stack) -> StackEnv:
+    """Addresses and credentials of the running stack."""
+    return stack_control.env
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A random prefix for topics and groups, such as `t3f9a2c.`."""
+    return f"t{secrets.token_hex(3)}."
+
+
+@pytest_asyncio.fixture
+async def database(stack: StackEnv) -> AsyncIterator[Database]:
+    """An empty database owned by attendance_projector; dropped after the test."""
+    from local_stack.databases import create_database, drop_database
+
+    made = await create_database(stack)
+    yield made
+    await drop_database(stack, made.name)
+
+
+@pytest.fixture(scope="session")
+def template_database(stack: StackEnv) -> Iterator[CloneTemplate]:
+    """Databases that are prepared once and cloned per test.
+
+    Used as `async with template_database(name, prepare) as database`. `prepare(url)` is a coroutine
+    function that makes the schema as the owner and closes its connections; it runs once per name and run.
+    """
+    from local_stack.databases import TemplateDatabases
+
+    templates = TemplateDatabases(stack)
+    yield templates.clone
+    asyncio.run(templates.drop_all())
+
+
+@pytest.fixture
+def bucket(stack: StackEnv) -> Iterator[str]:
+    """A fresh bucket with a random name; removed with its objects after the test."""
+    from local_stack.buckets import create_bucket, remove_bucket
+
+    name = f"t-{secrets.token_hex(6)}"
+    create_bucket(stack, name)
+    yield name
+    remove_bucket(stack, name)

@@ -1,0 +1,105 @@
+"""The client side of a supervisor: who holds the folder, what to ask of it, why a start failed."""
+
+import fcntl
+import json
+import socket
+import time
+from collections.abc import Mapping
+from io import TextIOWrapper
+from pathlib import Path
+
+from local_stack.errors import LocalStackError, NotRunning, ServiceFailed
+from local_stack.files import write_private
+from local_stack.status import StackStatus, parse_status
+
+ANSWER_WITHIN_SECONDS = 180.0
+LOCK_PATIENCE_SECONDS, LOCK_POLL_SECONDS = 0.2, 0.02
+
+
+def supervisor_path(folder: Path) -> Path:
+    """Return the path of the file that says where the supervisor listens."""
+    return folder / "supervisor.json"
+
+
+def take_folder(folder: Path) -> TextIOWrapper | None:
+    """Take the folder's lock and return the open file that holds it, or None while a supervisor has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = (folder / "supervisor.lock").open("w")
+    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # `is_held` of another process takes the lock for an instant, too.
+            if time.monotonic() > deadline:
+                handle.close()
+                return None
+            time.sleep(LOCK_POLL_SECONDS)
+        else:
+            return handle
+
+
+def is_held(folder: Path) -> bool:
+    """Say whether a supervisor lives for the folder."""
+    if not (folder / "supervisor.lock").exists():
+        return False
+    handle = take_folder(folder)
+    if handle is None:
+        return True
+    handle.close()
+    return False
+
+
+def ask(folder: Path, request: Mapping[str, object]) -> StackStatus:
+    """Send a request to the supervisor and return the status after it.
+
+    Raises:
+        NotRunning: there is no supervisor.
+        ServiceFailed: the server did not start.
+        LocalStackError: the supervisor refused.
+    """
+    try:
+        address = json.loads(supervisor_path(folder).read_text())["control"]
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(ANSWER_WITHIN_SECONDS)
+            connection.connect(address)
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("r") as lines:
+                text = lines.readline()
+    except (FileNotFoundError, ConnectionError) as error:
+        raise NotRunning(f"No stack runs in {folder}; start it with `local-stack up`.") from error
+    except TimeoutError as error:
+        raise LocalStackError(f"The supervisor of {folder} does not answer; see its logs folder.") from error
+    if not text:
+        raise NotRunning(f"The stack in {folder} is going down.")
+    match json.loads(text):
+        case {"failure": {"service": service, "what": what, "log": log}}:
+            raise ServiceFailed(service, what, log)
+        case {"error": error}:
+            raise LocalStackError(error)
+        case answer:
+            return parse_status(answer["status"])
+
+
+def failure_path(folder: Path) -> Path:
+    """Return the path of the report that a supervisor leaves when it ends because of a server."""
+    return folder / "failure.json"
+
+
+def failure_report(failure: ServiceFailed) -> dict[str, str]:
+    """Give the JSON form of a failure."""
+    return {"service": failure.service, "what": failure.what, "log": failure.log_tail}
+
+
+def write_failure(folder: Path, failure: ServiceFailed) -> None:
+    """Leave the report for whoever waits for the start."""
+    write_private(failure_path(folder), json.dumps(failure_report(failure)))
+
+
+def read_failure(folder: Path) -> ServiceFailed | None:
+    """Read the report of the last run, or None when it left none."""
+    try:
+        raw = json.loads(failure_path(folder).read_text())
+    except FileNotFoundError:
+        return None
+    return ServiceFailed(raw["service"], raw["what"], raw["log"])

@@ -1,0 +1,73 @@
+"""The variables by which services find the stack."""
+
+import shlex
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from local_stack.ports import LOOPBACK
+from local_stack.state import StackState
+from local_stack.tokens import AUDIENCE, ISSUER, jwks_path
+
+BUCKET = "attendance-images"
+# Any name does; clients sign with it and the server compares.
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class StackEnv:
+    """Addresses and credentials; each attribute is an environment variable in lower case."""
+
+    kafka_bootstrap_servers: str
+    kafka_topic_prefix: str
+    schema_registry_url: str
+    database_url: str
+    query_database_url: str
+    postgres_admin_url: str
+    object_store_endpoint: str
+    object_store_access_key: str
+    object_store_secret_key: str
+    object_store_bucket: str
+    object_store_region: str
+    valkey_url: str
+    auth_issuer: str
+    auth_audience: str
+    auth_jwks: str
+
+    def __repr__(self) -> str:
+        # Test reports print fixtures; passwords do not belong there.
+        return f"StackEnv(kafka_bootstrap_servers={self.kafka_bootstrap_servers!r}, ...)"
+
+    def environ(self) -> dict[str, str]:
+        """Return the variables by their names."""
+        return {field.name.upper(): getattr(self, field.name) for field in fields(self)}
+
+    def exports(self) -> str:
+        """Render lines that a POSIX shell can evaluate."""
+        return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in self.environ().items())
+
+
+def stack_env(folder: Path, state: StackState) -> StackEnv:
+    """Build the variables of the stack in the folder."""
+    ports, passwords = state.ports, state.secrets
+
+    def postgres(role: str, database: str, port: int) -> str:
+        return f"postgresql://{role}:{passwords[role]}@{LOOPBACK}:{port}/{database}"
+
+    query_port = ports["postgres-replica" if state.replica else "postgres"]
+    return StackEnv(
+        kafka_bootstrap_servers=",".join(f"{LOOPBACK}:{ports[f'kafka-{node}']}" for node in state.broker_ids),
+        kafka_topic_prefix="",
+        schema_registry_url=f"http://{LOOPBACK}:{ports['registry']}/apis/ccompat/v7",
+        database_url=postgres("attendance_projector", "attendance", ports["postgres"]),
+        query_database_url=postgres("query_api", "attendance", query_port),
+        postgres_admin_url=postgres("postgres", "postgres", ports["postgres"]),
+        object_store_endpoint=f"http://{LOOPBACK}:{ports['s3']}",
+        object_store_access_key=passwords["s3-access"],
+        object_store_secret_key=passwords["s3-secret"],
+        object_store_bucket=BUCKET,
+        object_store_region=REGION,
+        valkey_url=f"redis://:{passwords['valkey']}@{LOOPBACK}:{ports['valkey']}/0",
+        auth_issuer=ISSUER,
+        auth_audience=AUDIENCE,
+        auth_jwks=str(jwks_path(folder)),
+    )

@@ -1,0 +1,28 @@
+"""Which servers a stack consists of."""
+
+from pathlib import Path
+
+from local_stack.artifacts import ArtifactCache
+from local_stack.services import Service
+from local_stack.services.kafka import KafkaBroker
+from local_stack.services.object_store import ObjectStore
+from local_stack.services.postgres import Postgres, PostgresReplica
+from local_stack.services.registry import SchemaRegistry
+from local_stack.services.valkey import Valkey
+from local_stack.state import StackState
+
+
+def services(state: StackState, folder: Path, cache: ArtifactCache, sockets: Path) -> list[Service]:
+    """Build the servers of the stack in the folder; Unix sockets go where their paths are short."""
+    found: list[Service] = [
+        KafkaBroker(node, state=state, folder=folder, cache=cache) for node in state.broker_ids
+    ]
+    found += [
+        SchemaRegistry(state=state, folder=folder, cache=cache),
+        Postgres(state=state, folder=folder),
+        ObjectStore(state=state, folder=folder, sockets=sockets),
+        Valkey(state=state, folder=folder),
+    ]
+    if state.replica:
+        found.append(PostgresReplica(state=state, folder=folder))
+    return found

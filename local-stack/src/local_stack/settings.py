@@ -1,0 +1,19 @@
+"""Where a stack and the download cache live when the command line does not say so."""
+
+import os
+from pathlib import Path
+
+DIRECTORY_VARIABLE = "LOCAL_STACK_DIR"
+CACHE_VARIABLE = "LOCAL_STACK_CACHE"
+
+
+def stack_folder(given: Path | None = None, *, root: Path | None = None, name: str = "default") -> Path:
+    """Return the absolute folder of the stack: as given, else from the environment, else under root."""
+    chosen = given or os.environ.get(DIRECTORY_VARIABLE) or (root or Path.cwd()) / ".local-stack" / name
+    return Path(chosen).expanduser().absolute()
+
+
+def cache_folder(given: Path | None = None, *, root: Path | None = None) -> Path:
+    """Return the absolute folder of the downloads, which all stacks share."""
+    chosen = given or os.environ.get(CACHE_VARIABLE) or (root or Path.cwd()) / ".local-stack" / "cache"
+    return Path(chosen).expanduser().absolute()

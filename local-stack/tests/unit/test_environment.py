@@ -1,0 +1,62 @@
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+from local_stack.environment import stack_env
+from local_stack.state import PORT_NAMES, SECRET_NAMES, StackState, broker_port_names
+
+FOLDER = Path("/somewhere/a stack")
+
+
+def a_state(*, brokers: int = 1, replica: bool = False) -> StackState:
+    return StackState(
+        brokers=brokers,
+        replica=replica,
+        cluster_id="c",
+        ports={name: 20000 + at for at, name in enumerate([*broker_port_names(brokers), *PORT_NAMES])},
+        directory_ids={},
+        secrets={name: f"secret-{name}" for name in SECRET_NAMES},
+    )
+
+
+def test_every_variable_of_the_brief_is_there() -> None:
+    assert set(stack_env(FOLDER, a_state()).environ()) == {
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "KAFKA_TOPIC_PREFIX",
+        "SCHEMA_REGISTRY_URL",
+        "DATABASE_URL",
+        "QUERY_DATABASE_URL",
+        "POSTGRES_ADMIN_URL",
+        "OBJECT_STORE_ENDPOINT",
+        "OBJECT_STORE_ACCESS_KEY",
+        "OBJECT_STORE_SECRET_KEY",
+        "OBJECT_STORE_BUCKET",
+        "OBJECT_STORE_REGION",
+        "VALKEY_URL",
+        "AUTH_ISSUER",
+        "AUTH_AUDIENCE",
+        "AUTH_JWKS",
+    }
+
+
+def test_exports_survive_the_shell() -> None:
+    environment = stack_env(FOLDER, a_state())
+    words = [shlex.split(line) for line in environment.exports().splitlines()]
+    assert {word[0] for word in words} == {"export"}
+    assert dict(word[1].split("=", 1) for word in words) == environment.environ()
+
+
+def test_queries_go_to_the_replica_when_there_is_one() -> None:
+    state = a_state(replica=True)
+    environment = stack_env(FOLDER, state)
+    assert f":{state.ports['postgres-replica']}/" in environment.query_database_url
+    assert f":{state.ports['postgres']}/" in environment.database_url
+    assert stack_env(FOLDER, replace(state, replica=False)).query_database_url.startswith(
+        "postgresql://query_api:"
+    )
+
+
+def test_clients_learn_every_broker() -> None:
+    state = a_state(brokers=3)
+    servers = stack_env(FOLDER, state).kafka_bootstrap_servers.split(",")
+    assert servers == [f"127.0.0.1:{state.ports[f'kafka-{node}']}" for node in (1, 2, 3)]
