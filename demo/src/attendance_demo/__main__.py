@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import time
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -92,11 +91,12 @@ async def _morning(stack: Stack, deployment: Deployment, cast: Cast, now: dateti
         run = Run(kiosks, view.result)
         with Live(view, console=console, refresh_per_second=8, transient=True):
             watching = asyncio.create_task(_watch(client, deployment, view))
-            await run.play(morning)
-            log, stores = await _settled(stack, deployment, plant.org_id, morning)
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            try:
+                await run.play(morning)
+                log, stores = await _settled(stack, deployment, plant.org_id, morning)
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
         refused = int(
             await metric(client, ingest, "ingest_requests_total", operation="capture", outcome="refused")
         )

@@ -98,14 +98,17 @@ def _reason(headers: Mapping[str, bytes]) -> str:
 async def read_all(environ: Mapping[str, str], topic: str) -> list[tuple[bytes | None, dict[str, bytes]]]:
     """Read a topic from its beginning to the end it has now: values with their headers."""
     consumer = AIOKafkaConsumer(
+        topic,
         bootstrap_servers=environ["KAFKA_BOOTSTRAP_SERVERS"],
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, number) for number in await _partitions(consumer, topic)]
-        consumer.assign(partitions)
+        numbers = consumer.partitions_for_topic(topic)
+        if not numbers:
+            raise VerificationFailed(f"{topic} does not exist; run `attendance-schemas apply`")
+        partitions = [TopicPartition(topic, number) for number in numbers]
         ends = await consumer.end_offsets(partitions)
         found: list[tuple[bytes | None, dict[str, bytes]]] = []
         while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
@@ -114,14 +117,6 @@ async def read_all(environ: Mapping[str, str], topic: str) -> list[tuple[bytes |
         return found
     finally:
         await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Collection[int]:
-    await consumer.topics()
-    numbers: Collection[int] | None = consumer.partitions_for_topic(topic)
-    if not numbers:
-        raise VerificationFailed(f"{topic} does not exist; run `attendance-schemas apply`")
-    return numbers
 
 
 @dataclass(frozen=True, slots=True)

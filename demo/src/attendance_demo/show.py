@@ -47,9 +47,9 @@ class LiveView:
 
 def attendance_table(rows: Sequence[Mapping[str, object]], zone: str) -> Table:
     """Return the attendance as the query API answered it; local times of the plant."""
-    table = Table(
-        "date", "name", "shift", "status", "in", "out", "worked", "late", title=f"attendance ({zone})"
-    )
+    table = Table(title=f"attendance ({zone})")
+    for column in ("date", "name", "shift", "status", "in", "out", "worked", "late"):
+        table.add_column(column, no_wrap=column != "name")
     for row in rows[:ROWS_SHOWN]:
         minutes = int(str(row["worked_minutes"]))
         table.add_row(
