@@ -1,1 +1,1 @@
-"""The read-only API over attendance."""
+"""The read-only API over attendance: days, presence, captures, enrolments and people."""

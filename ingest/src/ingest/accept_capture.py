@@ -1,0 +1,75 @@
+"""Accept a capture: the only promise a device relies on. Once this returns, no outage loses the check-in."""
+
+from dataclasses import dataclass
+
+from attendance_schemas.events import CaptureReceived
+from ingest.domain.capture import CaptureClaim, Device, decide_capture, topic_of
+from ingest.domain.image_metadata import ImageLimits, clean_image
+from ingest.domain.manifest import capture_manifest, read_capture_manifest
+from ingest.errors import AlreadyAccepted
+from ingest.ports import Clock, DeviceSequences, EventPublisher, ImageStore
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureDesk:
+    """What accepting a capture takes."""
+
+    images: ImageStore
+    publisher: EventPublisher
+    sequences: DeviceSequences
+    clock: Clock
+    limits: ImageLimits
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedCapture:
+    """The event that was published, whether it had been accepted before, and what the device may forget."""
+
+    event: CaptureReceived
+    resent: bool
+    acknowledged_sequence: int | None
+
+
+async def accept_capture(
+    claim: CaptureClaim, device: Device, data: bytes, desk: CaptureDesk
+) -> AcceptedCapture:
+    """Accept an image of a device.
+
+    1. validate: type, size and pixels, from the header alone.
+    2. strip: drop the metadata, keep the orientation.
+    3. decide: when it happened, how far that is believed, where it lies.
+    4. put: store the image with the decision, unless its key is taken.
+    5. compare: the key is taken, so what was decided then holds; other content is refused.
+    6. publish, and wait until every in-sync replica has it.
+    7. count: tell the device up to which number nothing is missing.
+
+    Raises:
+        RefusedImage: steps 1 and 2; never try again.
+        AlreadyAccepted: step 5; the id names another capture.
+        TransientFailure: the object store or Kafka is away; try again with the same id.
+    """
+    received_at = desk.clock()
+    image = clean_image(data, desk.limits)
+    event = decide_capture(claim, device, image, bucket=desk.images.bucket, received_at=received_at)
+    is_new = await desk.images.put_new(
+        event.image.key, image.data, media_type=image.media_type, manifest=capture_manifest(event)
+    )
+    if not is_new:
+        event = _as_first_accepted(event, await desk.images.manifest(event.image.key))
+    await desk.publisher.publish(event, topic_of(event))
+    acknowledged = await desk.sequences.record(event.device_id, event.device_sequence)
+    return AcceptedCapture(event=event, resent=not is_new, acknowledged_sequence=acknowledged)
+
+
+def _as_first_accepted(event: CaptureReceived, manifest: str | None) -> CaptureReceived:
+    """Return what was decided at the first acceptance of this capture."""
+    first = read_capture_manifest(event.image.key, manifest)
+    if first.device_id != event.device_id:
+        raise AlreadyAccepted(
+            f"capture {event.capture_id} was sent by another device; give this one a new capture_id"
+        )
+    if first.image.sha256 != event.image.sha256:
+        raise AlreadyAccepted(
+            f"capture {event.capture_id} was accepted with another image; give this one a new capture_id"
+        )
+    return first

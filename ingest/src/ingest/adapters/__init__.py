@@ -1,0 +1,1 @@
+"""Technology in its roles: the object store, Kafka, Valkey."""

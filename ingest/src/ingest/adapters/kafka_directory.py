@@ -1,0 +1,95 @@
+"""The directory on its compacted topic: followed into a view, and writers read their writes."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from attendance_schemas.codec import Codec
+from attendance_schemas.events import Event
+from attendance_schemas.topics import DIRECTORY
+from ingest.adapters.kafka_event_publisher import KafkaEventPublisher
+from ingest.adapters.kafka_event_view import KafkaEventView
+from ingest.domain.directory import DirectoryView
+from ingest.metrics import IngestMetrics
+from service_kit.errors import TransientFailure
+from service_kit.records import Position, Record
+from service_kit.settings import KafkaSettings
+
+# Awaited together; keys of one file differ, so their order among each other does not matter.
+RECORDS_IN_FLIGHT = 500
+
+
+class KafkaDirectory:
+    """A Directory over `attendance.directory`."""
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        codec: Codec,
+        publisher: KafkaEventPublisher,
+        metrics: IngestMetrics,
+        *,
+        timeout: timedelta,
+    ) -> None:
+        self._kafka = kafka
+        self._codec = codec
+        self._publisher = publisher
+        self._metrics = metrics
+        self._timeout = timeout
+        self._view = DirectoryView()
+        self._feed: KafkaEventView | None = None
+
+    @property
+    def view(self) -> DirectoryView:
+        """Return what is recorded."""
+        return self._view
+
+    async def start(self) -> None:
+        """Read the topic and follow it. Raises TransientFailure: call again."""
+        self._view = DirectoryView()
+        feed = KafkaEventView(self._kafka, DIRECTORY, self._codec, self._apply, self._metrics)
+        await feed.start()
+        self._feed = feed
+
+    async def stop(self) -> None:
+        """Stop following the topic."""
+        if self._feed is not None:
+            await self._feed.stop()
+
+    async def check(self) -> None:
+        """Raise unless the view is complete and following; for readiness."""
+        await self._following().check()
+
+    async def join(self) -> None:
+        """Wait for the view's end: it ends only when it is stopped, or raises the bug it died of."""
+        await self._following().join()
+
+    async def record(self, events: Sequence[Event]) -> None:
+        """Publish records in order; return when all are acked and the view shows them."""
+        newest: dict[int, Position] = {}
+        for start in range(0, len(events), RECORDS_IN_FLIGHT):
+            sends = (
+                self._publisher.send(event, DIRECTORY) for event in events[start : start + RECORDS_IN_FLIGHT]
+            )
+            for result in await asyncio.gather(*sends, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    raise result
+                known = newest.setdefault(result.partition, result)
+                newest[result.partition] = max(known, result, key=lambda position: position.next_offset)
+        for position in newest.values():
+            if not await self._following().reached(position, self._timeout):
+                raise TransientFailure(
+                    "kafka", "recorded, but not yet visible here; send the same request again"
+                )
+
+    def _apply(self, record: Record, event: Event | None) -> None:
+        if record.key is None:
+            self._metrics.unreadable_records.labels(DIRECTORY.name).inc()
+            return
+        self._view.apply(record.key.decode("utf-8", "replace"), event)
+        self._metrics.directory_records.set(len(self._view.records))
+
+    def _following(self) -> KafkaEventView:
+        if self._feed is None:
+            raise TransientFailure("kafka", "the directory is still being read")
+        return self._feed

@@ -1,0 +1,100 @@
+"""Device sequences from the two capture topics, for a Valkey that has lost or missed some.
+
+The topics keep 30 days. Where a partition no longer begins at its first record, numbers before the first one
+that is still there count as arrived.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from attendance_schemas.codec import Codec
+from attendance_schemas.events import CaptureReceived, Event
+from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG
+from ingest.adapters.kafka_event_view import KafkaEventView
+from ingest.adapters.valkey_device_sequences import ValkeyDeviceSequences
+from ingest.domain.sequence_ranges import SequenceRanges
+from ingest.metrics import IngestMetrics
+from service_kit.backoff import Backoff, wait
+from service_kit.errors import TransientFailure
+from service_kit.logs import get_logger
+from service_kit.records import Record, TopicPartition
+from service_kit.settings import KafkaSettings
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class SequencesOfTopics:
+    """What the records of the capture topics say about device sequences."""
+
+    by_device: dict[str, SequenceRanges] = field(default_factory=dict)
+    _begins_at: dict[TopicPartition, int] = field(default_factory=dict)
+    _cut_off: set[str] = field(default_factory=set)
+
+    def apply(self, record: Record, event: Event | None) -> None:
+        """Take a record in; those of a partition in order."""
+        if not isinstance(event, CaptureReceived):
+            return
+        begins_at = self._begins_at.setdefault(record.topic_partition, record.offset)
+        if begins_at > 0:
+            self._cut_off.add(event.device_id)
+        self.by_device.setdefault(event.device_id, SequenceRanges()).add(event.device_sequence)
+
+    def finish(self) -> dict[str, SequenceRanges]:
+        """Return the ranges of every device."""
+        for device_id in self._cut_off:
+            self.by_device[device_id].forgive_before_first()
+        return self.by_device
+
+
+class SequenceRebuild:
+    """Rebuilds the sequences whenever they are found incomplete."""
+
+    def __init__(
+        self, sequences: ValkeyDeviceSequences, kafka: KafkaSettings, codec: Codec, metrics: IngestMetrics
+    ) -> None:
+        self._sequences = sequences
+        self._kafka = kafka
+        self._codec = codec
+        self._metrics = metrics
+
+    async def rebuild_if_needed(self) -> None:
+        """Bring the sequences up to the topics. Raises TransientFailure: something is away."""
+        if not await self._sequences.begin_rebuild():
+            return
+        found = SequencesOfTopics()
+        try:
+            for topic in (CAPTURES, CAPTURES_BACKLOG):
+                async with KafkaEventView(self._kafka, topic, self._codec, found.apply, self._metrics):
+                    pass
+        except TransientFailure:
+            self._sequences.incomplete.set()
+            raise
+        ranges = found.finish()
+        await self._sequences.finish_rebuild(ranges)
+        self._metrics.sequence_rebuilds.inc()
+        log.info("device sequences were rebuilt from the topics", devices=len(ranges))
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Rebuild as often as needed, until told to stop."""
+        backoff = Backoff()
+        while not stopping.is_set():
+            await _first(self._sequences.incomplete, stopping)
+            if stopping.is_set():
+                return
+            try:
+                await self.rebuild_if_needed()
+                backoff.reset()
+            except TransientFailure as failure:
+                log.warning("device sequences cannot be rebuilt now", reason=str(failure))
+                self._sequences.incomplete.set()
+                await wait(backoff.next_delay(), stopping)
+
+
+async def _first(*events: asyncio.Event) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()

@@ -1,0 +1,109 @@
+"""Device sequences in Valkey: one sorted set of ranges per device, and a marker that says they are complete.
+
+Valkey is a convenience here. When it is away, or has lost its state, a capture is accepted all the same and
+the device is told nothing about its sequence. Without the marker the state is rebuilt from the topics;
+numbers that arrive meanwhile are kept, so that the two meet.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from ingest.domain.sequence_ranges import SequenceRanges
+from service_kit.errors import TransientFailure
+from service_kit.logs import get_logger
+
+log = get_logger(__name__)
+
+# An answer that takes longer is worth less than an early acknowledgement of the capture.
+CALL_SECONDS = 0.5
+# Not asked again for this long after it did not answer.
+REST_SECONDS = 1.0
+RANGES_IN_FLIGHT = 500
+ADD_SEQUENCES = files("ingest.adapters").joinpath("add_sequences.lua").read_text(encoding="utf-8")
+
+
+class ValkeyDeviceSequences:
+    """A DeviceSequences over Valkey. `prefix` keeps one installation's keys apart."""
+
+    def __init__(
+        self, url: str, *, prefix: str = "", monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client = Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=CALL_SECONDS,
+            socket_connect_timeout=CALL_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._add = self._client.register_script(ADD_SEQUENCES)
+        self._prefix = f"{prefix}ingest:"
+        self._marker = f"{self._prefix}sequences-complete"
+        self._monotonic = monotonic
+        self._rest_until = 0.0
+        self._missed = False
+        self.incomplete = asyncio.Event()
+
+    async def record(self, device_id: str, sequence: int) -> int | None:
+        """Take a number in; return the highest up to which none is missing, None when not known now."""
+        if self._monotonic() < self._rest_until:
+            return None
+        try:
+            acknowledged = await self._add_range(device_id, sequence, sequence)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._rest_until = self._monotonic() + REST_SECONDS
+            self._missed = True
+            self.incomplete.set()
+            log.warning("valkey is away; a capture was accepted without it", error=repr(error))
+            return None
+        if acknowledged is None:
+            self.incomplete.set()
+        return acknowledged
+
+    async def begin_rebuild(self) -> bool:
+        """Say whether a rebuild is needed, and take the marker away when it is. Raises TransientFailure.
+
+        It is needed when the marker is gone, or when a number was missed here. What is missed from now on
+        sets `incomplete` again. Taking the marker away makes every replica and restart know.
+        """
+        try:
+            if not self._missed and await self._client.exists(self._marker):
+                self.incomplete.clear()
+                return False
+            await self._client.delete(self._marker)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise TransientFailure("valkey", repr(error)) from error
+        self._missed = False
+        self.incomplete.clear()
+        return True
+
+    async def finish_rebuild(self, sequences: Mapping[str, SequenceRanges]) -> None:
+        """Add what the topics hold, then mark the state as complete. Raises TransientFailure: begin again."""
+        additions = [
+            (device_id, first, last) for device_id, found in sequences.items() for first, last in found.ranges
+        ]
+        try:
+            for start in range(0, len(additions), RANGES_IN_FLIGHT):
+                await asyncio.gather(
+                    *(self._add_range(*each) for each in additions[start : start + RANGES_IN_FLIGHT])
+                )
+            await self._client.set(self._marker, "1")
+        except (RedisError, OSError, TimeoutError) as error:
+            self.incomplete.set()
+            raise TransientFailure("valkey", repr(error)) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _add_range(self, device_id: str, first: int, last: int) -> int | None:
+        keys = [self._marker, f"{self._prefix}sequences:{device_id}"]
+        async with asyncio.timeout(CALL_SECONDS):
+            answer = await self._add(keys=keys, args=[first, last])
+        return None if answer is None else int(answer)

@@ -1,0 +1,1 @@
+"""What ingest decides, pure: no I/O, no clock, no telemetry."""

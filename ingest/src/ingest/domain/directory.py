@@ -1,0 +1,136 @@
+"""The directory as it is now: the newest record of every key, and what a new record must fit.
+
+Ids are unique over all organisations, because the keys of the topic are; who records an id first keeps it.
+"""
+
+from dataclasses import dataclass, field
+from itertools import chain
+
+from attendance_schemas.events import (
+    DeviceRecorded,
+    Event,
+    OrganisationRecorded,
+    PersonRecorded,
+    RosterRecorded,
+    ShiftRecorded,
+    SiteRecorded,
+    to_fields,
+)
+from attendance_schemas.topics import DIRECTORY
+from ingest.errors import FieldError, OtherOrganisation
+
+# What differs between two records that say the same.
+CIRCUMSTANCES = ("event_id", "occurred_at", "recorded_at")
+
+
+@dataclass(slots=True)
+class DirectoryView:
+    """The newest record of every key. `apply` in the order of the topic."""
+
+    records: dict[str, Event] = field(default_factory=dict)
+    _shift_versions: dict[str, set[str]] = field(default_factory=dict)
+
+    def apply(self, key: str, event: Event | None) -> None:
+        """Take a record in, or forget its key (None)."""
+        previous = self.records.pop(key, None)
+        if isinstance(previous, ShiftRecorded):
+            self._shift_versions.get(previous.shift_id, set()).discard(key)
+        if event is None:
+            return
+        self.records[key] = event
+        if isinstance(event, ShiftRecorded):
+            self._shift_versions.setdefault(event.shift_id, set()).add(key)
+
+    def device(self, device_id: str) -> DeviceRecorded | None:
+        """Return a device of any organisation."""
+        found = self.records.get(f"device:{device_id}")
+        return found if isinstance(found, DeviceRecorded) else None
+
+    def person(self, org_id: str, person_id: str) -> PersonRecorded | None:
+        """Return a person of this organisation."""
+        found = self.records.get(f"person:{person_id}")
+        return found if isinstance(found, PersonRecorded) and found.org_id == org_id else None
+
+    def has_site(self, org_id: str, site_id: str) -> bool:
+        """Say whether this organisation has this site."""
+        found = self.records.get(f"site:{site_id}")
+        return found is not None and found.org_id == org_id
+
+    def has_shift(self, org_id: str, shift_id: str) -> bool:
+        """Say whether this organisation has any version of this shift."""
+        return any(self.records[key].org_id == org_id for key in self._shift_versions.get(shift_id, ()))
+
+    def check(self, event: Event) -> list[FieldError]:
+        """Return the fields of a new record that refer to nothing. Raises OtherOrganisation: taken id."""
+        key = DIRECTORY.key_of(event).decode()
+        versions = (
+            self._shift_versions.get(event.shift_id, set()) if isinstance(event, ShiftRecorded) else set()
+        )
+        for taken in chain((key,), versions):
+            found = self.records.get(taken)
+            if found is not None and found.org_id != event.org_id:
+                raise OtherOrganisation(f"{taken} belongs to another organisation; choose another id")
+        return [
+            FieldError(name, f"{value} is not recorded in organisation {event.org_id}; record it first")
+            for name, value, found in self._references(event)
+            if not found
+        ]
+
+    def same(self, event: Event) -> Event | None:
+        """Return the record that already says what this event says."""
+        found = self.records.get(DIRECTORY.key_of(event).decode())
+        return found if found is not None and _content(found) == _content(event) else None
+
+    def site_of(self, event: Event) -> str | None:
+        """Return the site that a new record is about; None when it is about the whole organisation."""
+        match event:
+            case SiteRecorded() | DeviceRecorded():
+                return event.site_id
+            case PersonRecorded():
+                return event.home_site_id
+            case RosterRecorded():
+                person = self.person(event.org_id, event.person_id)
+                return person.home_site_id if person else None
+            case _:
+                return None
+
+    def sites_concerned(self, event: Event) -> list[str | None]:
+        """Return the site a new record is about, and the one it was about until now."""
+        previous = self.records.get(DIRECTORY.key_of(event).decode())
+        return [self.site_of(event)] if previous is None else [self.site_of(event), self.site_of(previous)]
+
+    def _references(self, event: Event) -> list[tuple[str, str, bool]]:
+        org_id = event.org_id
+        match event:
+            case DeviceRecorded():
+                return [("site_id", event.site_id, self.has_site(org_id, event.site_id))]
+            case PersonRecorded():
+                references = [("home_site_id", event.home_site_id, self.has_site(org_id, event.home_site_id))]
+                if event.default_shift_id is not None:
+                    shift_id = event.default_shift_id
+                    references.append(("default_shift_id", shift_id, self.has_shift(org_id, shift_id)))
+                return references
+            case RosterRecorded():
+                return [
+                    ("person_id", event.person_id, self.person(org_id, event.person_id) is not None),
+                    ("shift_id", event.shift_id, self.has_shift(org_id, event.shift_id)),
+                ]
+            case _:
+                return []
+
+
+def is_directory_event(event: Event) -> bool:
+    """Say whether an event is one of the directory's."""
+    kinds = (
+        OrganisationRecorded,
+        SiteRecorded,
+        DeviceRecorded,
+        PersonRecorded,
+        ShiftRecorded,
+        RosterRecorded,
+    )
+    return isinstance(event, kinds)
+
+
+def _content(event: Event) -> dict[str, object]:
+    return {name: value for name, value in to_fields(event).items() if name not in CIRCUMSTANCES}

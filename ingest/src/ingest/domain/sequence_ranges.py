@@ -1,0 +1,38 @@
+"""Which sequence numbers of a device have arrived, as ranges: memory grows with gaps, not with captures."""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+FIRST_SEQUENCE = 1
+
+
+@dataclass(slots=True)
+class SequenceRanges:
+    """Disjoint, non-adjacent ranges `(first, last)`, inclusive, in order."""
+
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, first: int, last: int | None = None) -> None:
+        """Add one number, or all from `first` to `last`; in any order, with any repetition."""
+        last = first if last is None else last
+        start = bisect_right(self.ranges, first - 1, key=lambda found: found[0])
+        if start > 0 and self.ranges[start - 1][1] >= first - 1:
+            start -= 1
+        end = start
+        while end < len(self.ranges) and self.ranges[end][0] <= last + 1:
+            first = min(first, self.ranges[end][0])
+            last = max(last, self.ranges[end][1])
+            end += 1
+        self.ranges[start:end] = [(first, last)]
+
+    @property
+    def acknowledged(self) -> int:
+        """Return the highest number up to which none is missing; 0 when the first is."""
+        if not self.ranges or self.ranges[0][0] > FIRST_SEQUENCE:
+            return 0
+        return self.ranges[0][1]
+
+    def forgive_before_first(self) -> None:
+        """Take what lies before the first range as arrived: its records are older than the topics keep."""
+        if self.ranges:
+            self.add(FIRST_SEQUENCE, self.ranges[0][0])

@@ -1,0 +1,64 @@
+"""The errors of this service: one base, one class per thing that a caller treats differently."""
+
+from enum import StrEnum
+
+
+class IngestError(Exception):
+    """Something was not accepted; the message says what, about which id, and what to do next."""
+
+
+class Refusal(StrEnum):
+    """Why an upload can never be accepted; also a label of the refusal metric and the problem's slug."""
+
+    EMPTY = "empty-image"
+    UNSUPPORTED = "unsupported-image-type"
+    TOO_LARGE = "image-too-large"
+    TOO_MANY_PIXELS = "too-many-pixels"
+    DAMAGED_HEADER = "damaged-image-header"
+    ANIMATED = "animated-image"
+
+
+class RefusedImage(IngestError):
+    """These bytes are no image that this service accepts, and never will be."""
+
+    def __init__(self, reason: Refusal, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class AlreadyAccepted(IngestError):
+    """The id is taken by other content; the sender must give the new content a new id."""
+
+
+class ManifestUnreadable(IngestError):
+    """An object lies under the key of an upload without what was decided about it; ingest did not put it."""
+
+
+class UnknownPerson(IngestError):
+    """The person of a request is not recorded in the organisation of its sender."""
+
+
+class OtherOrganisation(IngestError):
+    """The id of a directory record is in use by another organisation."""
+
+
+class InvalidRecord(IngestError):
+    """A directory record refers to something that is not there; `errors` name the fields."""
+
+    def __init__(self, errors: "list[FieldError]") -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = errors
+
+
+class FieldError(IngestError):
+    """One field that does not fit, in one line of a file when there is a file."""
+
+    def __init__(self, field: str, message: str, *, line: int | None = None) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+        self.line = line
+
+
+class Forbidden(IngestError):
+    """The sender is known, but this is not theirs to do."""

@@ -1,0 +1,64 @@
+"""The HTTP app: routes, problems, operations and the API description at /docs and /openapi.json."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from ingest.accept_capture import CaptureDesk
+from ingest.http.authentication import Doorkeeper
+from ingest.http.captures import capture_routes
+from ingest.http.correlation import Correlation
+from ingest.http.directory import directory_routes
+from ingest.http.enrolments import enrolment_routes
+from ingest.http.problems import install_problems
+from ingest.metrics import IngestMetrics
+from ingest.record_directory import DirectoryDesk
+from ingest.request_enrolment import EnrolmentDesk
+from service_kit.health import Health, operations_routes
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """What is served: one desk per use case."""
+
+    captures: CaptureDesk
+    enrolments: EnrolmentDesk
+    directory: DirectoryDesk
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Where answers point to, and how large requests may be, in bytes."""
+
+    query_api_url: str
+    enrolment_bytes: int
+    import_bytes: int
+
+
+def create_app(
+    door: Doorkeeper,
+    desks: Desks,
+    rules: Rules,
+    metrics: IngestMetrics,
+    *,
+    health: Health,
+    registry: CollectorRegistry,
+) -> ASGIApp:
+    """Return the app; it holds no state of its own."""
+    app = FastAPI(
+        title="Attendance ingest",
+        version=version("ingest"),
+        description="The only way to write: captures of devices, enrolments, and the directory.",
+    )
+    install_problems(app)
+    url = rules.query_api_url
+    app.include_router(capture_routes(door, desks.captures, metrics, query_api_url=url))
+    app.include_router(
+        enrolment_routes(door, desks.enrolments, metrics, query_api_url=url, limit=rules.enrolment_bytes)
+    )
+    app.include_router(directory_routes(door, desks.directory, metrics, import_limit=rules.import_bytes))
+    app.router.routes.extend(operations_routes(health, registry))
+    return Correlation(app)

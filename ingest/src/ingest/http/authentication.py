@@ -1,0 +1,82 @@
+"""Who asks: devices and people by their tokens, devices also by the directory, where they can be revoked."""
+
+from collections.abc import Callable
+from typing import Annotated, Protocol
+
+from fastapi import Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from ingest.domain.actor import Actor
+from ingest.domain.capture import Device
+from ingest.ports import Directory
+from service_kit.errors import TransientFailure
+from service_kit.problems import Problem
+from service_kit.tokens import Claims
+
+DEVICE_ROLE = "device"
+
+_bearer = HTTPBearer(auto_error=False, description="device token, or OIDC access token of a person")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+
+
+class Verifier(Protocol):
+    """Tells true tokens from false ones: service_kit's TokenVerifier."""
+
+    async def verify(self, token: str) -> Claims:
+        """Return what a token says. Raises InvalidToken or TransientFailure."""
+        ...
+
+
+class Doorkeeper:
+    """Tells devices and people from others. Until `is_ready`, everybody is asked to come back."""
+
+    def __init__(self, verifier: Verifier, directory: Directory, is_ready: Callable[[], bool]) -> None:
+        self._verifier = verifier
+        self._directory = directory
+        self._is_ready = is_ready
+
+    async def device(self, credentials: Credentials) -> Device:
+        """Return the device of a token. Raises Problem 401 or 403, InvalidToken or TransientFailure."""
+        claims = await self._claims(credentials)
+        if DEVICE_ROLE not in claims.roles:
+            raise Problem(
+                403,
+                "not-a-device",
+                "Not a device token",
+                f"{claims.subject} lacks the role {DEVICE_ROLE}",
+            )
+        found = self._directory.view.device(claims.subject)
+        if found is None or found.org_id != claims.tenant:
+            raise Problem(
+                403,
+                "unknown-device",
+                "The device is not recorded",
+                f"Device {claims.subject} is not recorded in organisation {claims.tenant}; "
+                f"keep the captures and ask ops to PUT /v1/directory/devices/{claims.subject}",
+            )
+        if found.revoked:
+            raise Problem(
+                403,
+                "revoked-device",
+                "The device is revoked",
+                f"Device {claims.subject} is revoked; stop, and ask ops to enrol it again",
+            )
+        return Device(device_id=found.device_id, org_id=found.org_id, site_id=found.site_id)
+
+    async def person(self, credentials: Credentials) -> Actor:
+        """Return the person of a token; what they may do is decided where it is done."""
+        claims = await self._claims(credentials)
+        return Actor(subject=claims.subject, org_id=claims.tenant, roles=claims.roles, sites=claims.sites)
+
+    async def _claims(self, credentials: HTTPAuthorizationCredentials | None) -> Claims:
+        if not self._is_ready():
+            raise TransientFailure("ingest", "it is starting and has not read the directory yet")
+        if credentials is None:
+            raise Problem(
+                401,
+                "token-needed",
+                "A token is needed",
+                "Send the header Authorization: Bearer with a token",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        return await self._verifier.verify(credentials.credentials)

@@ -1,0 +1,40 @@
+"""Every request under /v1 is counted with its outcome, timed, and logged when it is refused."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ingest.http.problems import ANSWERED, problem_of
+from ingest.metrics import IngestMetrics
+from service_kit.logs import get_logger
+
+UNAVAILABLE = 503
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Measured:
+    """How a request ended; "failed" until something else is known."""
+
+    outcome: str = "failed"
+
+
+@contextmanager
+def measured(metrics: IngestMetrics, operation: str) -> Iterator[Measured]:
+    """Count a request by how the block ends; the block says "accepted" or "resent" when it went well."""
+    started = time.perf_counter()
+    result = Measured()
+    try:
+        yield result
+        metrics.acknowledged_seconds.labels(operation).observe(time.perf_counter() - started)
+    except ANSWERED as error:
+        problem = problem_of(error)
+        if problem is not None:
+            result.outcome = "unavailable" if problem.status == UNAVAILABLE else "refused"
+            metrics.refusals.labels(problem.type).inc()
+            log.warning("refused", operation=operation, status=problem.status, reason=str(error))
+        raise
+    finally:
+        metrics.requests.labels(operation, result.outcome).inc()

@@ -1,0 +1,117 @@
+"""Bodies of requests, read with a limit: nobody makes us hold more than we accept, whatever headers say."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from ingest.http.problems import field_errors
+from service_kit.problems import Problem
+
+M = TypeVar("M", bound=BaseModel)
+
+MULTIPART = "multipart/form-data"
+METADATA_BYTES = 64 * 1024
+# Boundaries, part headers and the metadata part, beside the files.
+ENVELOPE_BYTES = 128 * 1024
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body. Raises Problem 413 as soon as it is known to exceed `limit` bytes."""
+    return b"".join([chunk async for chunk in _limited(request, limit)])
+
+
+@asynccontextmanager
+async def read_form(request: Request, *, limit: int, files: int) -> AsyncIterator[FormData]:
+    """Read a multipart form of at most `limit` bytes and `files` files. Raises Problem 400, 413 or 415."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != MULTIPART or "boundary=" not in content_type:
+        raise Problem(
+            415, "unsupported-media-type", "Unsupported media type", f"Send {MULTIPART} with a boundary"
+        )
+    parser = MultiPartParser(
+        request.headers,
+        _limited(request, limit),
+        max_files=files,
+        max_fields=files,
+        max_part_size=METADATA_BYTES,
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise Problem(400, "malformed-multipart", "Malformed multipart body", error.message) from error
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+def only(form: FormData, name: str) -> UploadFile | str:
+    """Return the one part of a name. Raises Problem 400 when there is none or more."""
+    found = form.getlist(name)
+    if len(found) != 1:
+        raise Problem(
+            400,
+            "malformed-multipart",
+            "Malformed multipart body",
+            f"Send exactly one part {name}, not {len(found)}",
+        )
+    return found[0]
+
+
+async def metadata_of(form: FormData, model: type[M]) -> M:
+    """Return the `metadata` part, a field or a file of JSON. Raises Problem 400 or 422."""
+    part = only(form, "metadata")
+    text = part if isinstance(part, str) else await part.read(METADATA_BYTES)
+    return parse_json(model, text, "metadata")
+
+
+async def file_of(part: UploadFile | str, name: str) -> bytes:
+    """Return the bytes of a file part. Raises Problem 400 for a part without a file name."""
+    if isinstance(part, str):
+        raise Problem(
+            400,
+            "malformed-multipart",
+            "Malformed multipart body",
+            f"Part {name} must be a file, with a filename",
+        )
+    return await part.read()
+
+
+def parse_json(model: type[M], text: str | bytes, where: str) -> M:
+    """Return a model of JSON text. Raises Problem 400 when it is no JSON, 422 when a field does not fit."""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise Problem(400, "malformed-json", "Malformed JSON", f"{where} is no JSON: {error}") from error
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        errors = field_errors(error, where)
+        names = ", ".join(item["field"] for item in errors)
+        raise Problem(
+            422, "invalid-request", "The request is not valid", f"Mend these fields: {names}", errors=errors
+        ) from error
+
+
+async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(limit)
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > limit:
+            raise _too_large(limit)
+        yield chunk
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(
+        413, "request-too-large", "The request is too large", f"At most {limit} bytes are accepted"
+    )

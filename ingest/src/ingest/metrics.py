@@ -1,0 +1,57 @@
+"""Every metric of ingest, declared once. Labels are bounded: operations, outcomes, reasons; never an id."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+# From a small image on idle servers to the timeout of two dependencies in a row.
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class IngestMetrics:
+    """What ingest counts; make one per registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        # operation: capture, enrolment, record, import.
+        # outcome: accepted, resent, refused, unavailable, failed.
+        self.requests = Counter(
+            "ingest_requests",
+            "Requests by operation and outcome.",
+            ["operation", "outcome"],
+            registry=registry,
+        )
+        # The slug of the problem that was answered. Alert on refused captures: they are never sent again.
+        self.refusals = Counter(
+            "ingest_refusals", "Refused requests by reason.", ["reason"], registry=registry
+        )
+        # From the first byte of the request to the answer, accepted requests only.
+        self.acknowledged_seconds = Histogram(
+            "ingest_acknowledged_seconds",
+            "Seconds until an accepted request was answered.",
+            ["operation"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.image_bytes = Counter(
+            "ingest_image_bytes", "Bytes of images received and accepted.", registry=registry
+        )
+        # Captures by how far the device's clock was believed. A rise of UNTRUSTED: a fleet with dead clocks.
+        self.time_trust = Counter(
+            "ingest_time_trust", "Captures by time trust.", ["trust"], registry=registry
+        )
+        # Valkey was away or had lost its state; the capture was accepted without an acknowledged sequence.
+        self.unknown_sequences = Counter(
+            "ingest_unknown_sequences",
+            "Captures accepted without an acknowledged sequence.",
+            registry=registry,
+        )
+        # Sequences were read from the topics again; any after the first start: Valkey was away or lost state.
+        self.sequence_rebuilds = Counter(
+            "ingest_sequence_rebuilds", "Rebuilds of the device sequences.", registry=registry
+        )
+        # A record of a followed topic that this version cannot read, left out. Alert on any.
+        self.unreadable_records = Counter(
+            "ingest_unreadable_records", "Records left out of a view.", ["topic"], registry=registry
+        )
+        # 0 while the directory is read at the start, or when a topic was lost.
+        self.directory_records = Gauge(
+            "ingest_directory_records", "Records in the directory view.", registry=registry
+        )

@@ -1,0 +1,67 @@
+"""What ingest needs from the world, as roles. A dependency that is away is service_kit's TransientFailure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from attendance_schemas.events import Event
+from attendance_schemas.topics import Topic
+from ingest.domain.directory import DirectoryView
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def __call__(self) -> datetime:
+        """Return now, aware UTC."""
+        ...
+
+
+class ImageStore(Protocol):
+    """Keeps images. What is put once is never replaced."""
+
+    @property
+    def bucket(self) -> str:
+        """Return the bucket that events refer to."""
+        ...
+
+    async def put_new(self, key: str, data: bytes, *, media_type: str, manifest: str) -> bool:
+        """Store bytes with a manifest (ASCII, below 2 KiB); return False when the key is taken."""
+        ...
+
+    async def manifest(self, key: str) -> str | None:
+        """Return the manifest stored with a key, or None when it was stored without one."""
+        ...
+
+    async def read(self, key: str) -> bytes:
+        """Return the bytes of a key that is taken."""
+        ...
+
+
+class EventPublisher(Protocol):
+    """Publishes what was accepted."""
+
+    async def publish(self, event: Event, topic: Topic) -> None:
+        """Return when every in-sync replica has the event."""
+        ...
+
+
+class DeviceSequences(Protocol):
+    """Knows which sequence numbers of each device have arrived."""
+
+    async def record(self, device_id: str, sequence: int) -> int | None:
+        """Take a number in; return the highest up to which none is missing, None when not known now."""
+        ...
+
+
+class Directory(Protocol):
+    """The directory: what is recorded, and recording more."""
+
+    @property
+    def view(self) -> DirectoryView:
+        """Return what is recorded."""
+        ...
+
+    async def record(self, events: Sequence[Event]) -> None:
+        """Publish records in order; return when all are acked and the view shows them."""
+        ...

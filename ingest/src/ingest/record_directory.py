@@ -1,0 +1,98 @@
+"""Record what the directory says: one document, or a file of them, all or nothing."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from attendance_schemas.events import Event, OrganisationRecorded
+from ingest.domain.actor import Actor
+from ingest.domain.directory import DirectoryView
+from ingest.domain.directory_documents import Document, Kind
+from ingest.domain.directory_rows import Row, parse_rows
+from ingest.errors import FieldError, Forbidden, InvalidRecord, OtherOrganisation
+from ingest.ports import Clock, Directory
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryDesk:
+    """What recording takes. One record or file at a time: a check and what it allows must not be parted."""
+
+    directory: Directory
+    clock: Clock
+    new_id: Callable[[], UUID] = uuid4
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCounts:
+    """How many records of a file were new or changed, and how many said what was recorded already."""
+
+    recorded: int
+    unchanged: int
+
+
+async def record_document(
+    kind: Kind, identity: str, document: Document, actor: Actor, desk: DirectoryDesk
+) -> Event:
+    """Record a document under its id and return what is recorded once the own view shows it.
+
+    A document that says what is recorded already publishes nothing.
+
+    Raises:
+        Forbidden, OtherOrganisation, InvalidRecord: not recorded, and why.
+        TransientFailure: Kafka is away; the same request may be repeated.
+    """
+    actor.require_role(kind.roles, f"record {kind.path}")
+    async with desk.turn:
+        event = kind.to_event(
+            identity, document, org_id=actor.org_id, event_id=desk.new_id(), at=desk.clock()
+        )
+        _authorise(event, identity, actor, desk.directory.view)
+        errors = desk.directory.view.check(event)
+        if errors:
+            raise InvalidRecord(errors)
+        recorded = desk.directory.view.same(event)
+        if recorded is not None:
+            return recorded
+        await desk.directory.record([event])
+        return event
+
+
+async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: DirectoryDesk) -> ImportCounts:
+    """Record a CSV file of one kind, in the order of its lines, after all lines were found good.
+
+    Raises:
+        Forbidden, InvalidRecord: nothing was recorded; every error names its line.
+        TransientFailure: Kafka is away; some may be recorded, and the same file may be sent again.
+    """
+    actor.require_role(kind.roles, f"record {kind.path}")
+    async with desk.turn:
+        rows = await asyncio.to_thread(
+            parse_rows, data, kind, org_id=actor.org_id, at=desk.clock(), new_id=desk.new_id
+        )
+        view = desk.directory.view
+        errors = [error for row in rows for error in _row_errors(row, kind, actor, view)]
+        if errors:
+            raise InvalidRecord(errors)
+        changed = [row.event for row in rows if view.same(row.event) is None]
+        await desk.directory.record(changed)
+        return ImportCounts(recorded=len(changed), unchanged=len(rows) - len(changed))
+
+
+def _authorise(event: Event, identity: str, actor: Actor, view: DirectoryView) -> None:
+    if isinstance(event, OrganisationRecorded) and identity != actor.org_id:
+        raise Forbidden(
+            f"the token is for organisation {actor.org_id}, not for {identity}; use one of its tokens"
+        )
+    for site_id in view.sites_concerned(event):
+        actor.require_site(site_id, f"record {identity}")
+
+
+def _row_errors(row: Row, kind: Kind, actor: Actor, view: DirectoryView) -> list[FieldError]:
+    identity = str(getattr(row.event, kind.id_field))
+    try:
+        _authorise(row.event, identity, actor, view)
+        return [FieldError(error.field, error.message, line=row.line) for error in view.check(row.event)]
+    except (Forbidden, OtherOrganisation) as error:
+        return [FieldError(kind.id_field, str(error), line=row.line)]

@@ -1,0 +1,46 @@
+"""Settings of ingest, read from the environment at start; unknown ones are refused."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from service_kit.settings import (
+    AuthSettings,
+    HttpSettings,
+    KafkaSettings,
+    ObjectStoreSettings,
+    SchemaRegistrySettings,
+    ValkeySettings,
+)
+
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(HttpSettings):
+    """Variables have the prefix INGEST_; those of Kafka, the object store and so on have their own."""
+
+    env_prefix: ClassVar[str] = "INGEST_"
+
+    port: int = Field(default=8001, ge=0, le=65535)
+    query_api_url: str = Field(
+        default="http://127.0.0.1:8002",
+        pattern=r"^https?://[^/]+.*[^/]$",
+        description="where status_url points to: the public address of query-api, without a slash at the end",
+    )
+    max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1024, description="of one image")
+    max_image_pixels: int = Field(default=50_000_000, ge=1, description="of one image, width times height")
+    max_enrolment_bytes: int = Field(
+        default=40 * MEBIBYTE, ge=1024, description="of all photos of one enrolment"
+    )
+    max_import_bytes: int = Field(
+        default=20 * MEBIBYTE, ge=1024, description="of one file of directory records"
+    )
+    dependency_timeout_seconds: float = Field(
+        default=5.0, gt=0, le=30, description="after this long without an answer from Kafka or the store: 503"
+    )
+    drain_seconds: float = Field(default=10.0, ge=1, le=120, description="for requests in flight at a stop")
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    object_store: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings)
+    auth: AuthSettings = Field(default_factory=AuthSettings)
+    valkey: ValkeySettings = Field(default_factory=ValkeySettings)
+    schema_registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)

@@ -1,0 +1,206 @@
+import io
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from PIL import Image
+
+from attendance_schemas.events import (
+    DeviceKind,
+    DeviceRecorded,
+    Event,
+    OrganisationRecorded,
+    PersonRecorded,
+    SiteRecorded,
+)
+from attendance_schemas.topics import DIRECTORY, Topic
+from ingest.domain.directory import DirectoryView
+from ingest.domain.sequence_ranges import SequenceRanges
+from service_kit.errors import TransientFailure
+
+NOW = datetime(2026, 3, 2, 2, 31, 7, 911000, tzinfo=UTC)
+
+
+@dataclass
+class Journal:
+    """The order of what the fakes were asked for."""
+
+    steps: list[str] = field(default_factory=list)
+
+
+@dataclass
+class FakeImageStore:
+    journal: Journal = field(default_factory=Journal)
+    bucket: str = "images"
+    objects: dict[str, tuple[bytes, str, str | None]] = field(default_factory=dict)
+    is_away: bool = False
+
+    async def put_new(self, key: str, data: bytes, *, media_type: str, manifest: str) -> bool:
+        if self.is_away:
+            raise TransientFailure("object-store", "away")
+        self.journal.steps.append("put")
+        if key in self.objects:
+            return False
+        self.objects[key] = (data, media_type, manifest)
+        return True
+
+    async def manifest(self, key: str) -> str | None:
+        return self.objects[key][2]
+
+    async def read(self, key: str) -> bytes:
+        return self.objects[key][0]
+
+
+@dataclass
+class FakePublisher:
+    journal: Journal = field(default_factory=Journal)
+    published: list[tuple[Topic, Event]] = field(default_factory=list)
+    is_away: bool = False
+
+    async def publish(self, event: Event, topic: Topic) -> None:
+        if self.is_away:
+            raise TransientFailure("kafka", "away")
+        self.journal.steps.append("publish")
+        self.published.append((topic, event))
+
+
+@dataclass
+class FakeDeviceSequences:
+    journal: Journal = field(default_factory=Journal)
+    is_away: bool = False
+    ranges: dict[str, SequenceRanges] = field(default_factory=dict)
+
+    async def record(self, device_id: str, sequence: int) -> int | None:
+        if self.is_away:
+            return None
+        self.journal.steps.append("count")
+        found = self.ranges.setdefault(device_id, SequenceRanges())
+        found.add(sequence)
+        return found.acknowledged
+
+
+@dataclass
+class FakeDirectory:
+    view: DirectoryView = field(default_factory=DirectoryView)
+    recorded: list[Event] = field(default_factory=list)
+    is_away: bool = False
+
+    async def record(self, events: Sequence[Event]) -> None:
+        if self.is_away:
+            raise TransientFailure("kafka", "away")
+        for event in events:
+            self.recorded.append(event)
+            self.view.apply(DIRECTORY.key_of(event).decode(), event)
+
+
+@dataclass
+class FakeClock:
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **parts: float) -> None:
+        self.now += timedelta(**parts)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+@pytest.fixture
+def images(journal: Journal) -> FakeImageStore:
+    return FakeImageStore(journal)
+
+
+@pytest.fixture
+def publisher(journal: Journal) -> FakePublisher:
+    return FakePublisher(journal)
+
+
+@pytest.fixture
+def sequences(journal: Journal) -> FakeDeviceSequences:
+    return FakeDeviceSequences(journal)
+
+
+@pytest.fixture
+def directory() -> FakeDirectory:
+    """An organisation with a site, a kiosk, a revoked kiosk and a person; and a kiosk of another one."""
+    known = FakeDirectory()
+    for number, (kind, fields) in enumerate(DIRECTORY_RECORDS, start=1):
+        common = {"org_id": "acme", "event_id": UUID(int=number), "occurred_at": NOW, "recorded_at": NOW}
+        event = kind(**{**common, **fields})
+        known.view.apply(DIRECTORY.key_of(event).decode(), event)
+    return known
+
+
+DIRECTORY_RECORDS: list[tuple[type[Event], dict[str, object]]] = [
+    (OrganisationRecorded, {"name": "Acme", "time_zone": "Asia/Kolkata"}),
+    (SiteRecorded, {"site_id": "pune", "name": "Pune", "time_zone": "Asia/Kolkata"}),
+    (
+        DeviceRecorded,
+        {"device_id": "gate-1", "site_id": "pune", "name": "Gate 1", "kind": DeviceKind.KIOSK},
+    ),
+    (
+        DeviceRecorded,
+        {"device_id": "gate-2", "site_id": "pune", "name": "2", "kind": DeviceKind.KIOSK, "revoked": True},
+    ),
+    (PersonRecorded, {"person_id": "p-1", "home_site_id": "pune", "display_name": "Asha Rao"}),
+    (
+        DeviceRecorded,
+        {"org_id": "globex", "device_id": "far-1", "site_id": "x", "name": "x", "kind": DeviceKind.KIOSK},
+    ),
+]
+
+
+@pytest.fixture
+def picture() -> Callable[..., bytes]:
+    """Return a picture of random pixels, in any format, with the options of Pillow's `save`."""
+
+    def make(
+        size: tuple[int, int] = (40, 30),
+        kind: str = "JPEG",
+        seed: int = 1,
+        mode: str = "RGB",
+        **options: object,
+    ) -> bytes:
+        channels = {"RGB": 3, "RGBA": 4, "L": 1, "CMYK": 4}[mode]
+        noise = random.Random(seed).randbytes(size[0] * size[1] * channels)
+        buffer = io.BytesIO()
+        Image.frombytes(mode, size, noise).save(buffer, kind, **options)
+        return buffer.getvalue()
+
+    return make
+
+
+@pytest.fixture
+def new_capture_id() -> Callable[..., UUID]:
+    """Return a UUIDv7 of an instant, by default of the fixed one of the tests."""
+    numbers = random.Random(7)
+
+    def make(at: datetime = NOW) -> UUID:
+        milliseconds = int(at.timestamp() * 1000)
+        bits = (
+            milliseconds << 80
+            | 7 << 76
+            | numbers.getrandbits(12) << 64
+            | 0b10 << 62
+            | numbers.getrandbits(62)
+        )
+        return UUID(int=bits)
+
+    return make

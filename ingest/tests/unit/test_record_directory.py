@@ -1,0 +1,289 @@
+from datetime import date, time
+
+import pytest
+from pydantic import ValidationError
+
+from attendance_schemas.codec import encode_body
+from attendance_schemas.events import PersonRecorded, RosterRecorded, ShiftRecorded, Weekday
+from attendance_schemas.golden import golden_examples
+from attendance_schemas.topics import DIRECTORY
+from ingest.domain.actor import Actor
+from ingest.domain.directory import DirectoryView, is_directory_event
+from ingest.domain.directory_documents import KINDS
+from ingest.domain.directory_rows import parse_rows
+from ingest.errors import Forbidden, InvalidRecord, OtherOrganisation
+from ingest.record_directory import DirectoryDesk, import_documents, record_document
+from service_kit.errors import TransientFailure
+
+HR = Actor("hr-1", "acme", frozenset({"hr"}))
+OPS = Actor("ops-1", "acme", frozenset({"ops"}))
+PERSON = {"home_site_id": "pune", "display_name": "Ravi"}
+SHIFT = {"effective_on": "2026-01-01", "name": "Day", "start": "08:00", "end": "16:30"}
+ROSTER = {"person_id": "p-1", "shift_id": "day", "starts_on": "2026-01-01"}
+
+
+@pytest.fixture
+def desk(directory, clock) -> DirectoryDesk:
+    return DirectoryDesk(directory, clock)
+
+
+async def record(desk, kind, identity, document, actor=HR):
+    return await record_document(
+        KINDS[kind], identity, KINDS[kind].document.model_validate(document), actor, desk
+    )
+
+
+def errors_of(caught) -> list[tuple[int | None, str]]:
+    return [(error.line, error.field) for error in caught.value.errors]
+
+
+async def test_a_person_is_recorded(desk, directory, now):
+    event = await record(desk, "persons", "p-2", PERSON | {"badge": "B-2", "joined_on": "2026-01-05"})
+    assert isinstance(event, PersonRecorded)
+    assert (event.org_id, event.person_id, event.joined_on) == ("acme", "p-2", date(2026, 1, 5))
+    assert (event.occurred_at, event.recorded_at) == (now, now)
+    assert directory.recorded == [event]
+    assert directory.view.person("acme", "p-2") == event
+
+
+async def test_versions_of_a_shift_are_kept_apart(desk, directory):
+    await record(desk, "shifts", "day", SHIFT)
+    june = await record(desk, "shifts", "day", SHIFT | {"effective_on": "2026-06-01", "start": "09:00"})
+    assert isinstance(june, ShiftRecorded)
+    assert june.start == time(9)
+    assert {DIRECTORY.key_of(event) for event in directory.recorded} == {
+        b"shift:day:2026-01-01",
+        b"shift:day:2026-06-01",
+    }
+
+
+async def test_the_same_document_again_publishes_nothing(desk, directory, clock):
+    first = await record(desk, "persons", "p-2", PERSON)
+    clock.advance(days=1)
+    assert await record(desk, "persons", "p-2", PERSON) == first
+    changed = await record(desk, "persons", "p-2", PERSON | {"active": False})
+    back = await record(desk, "persons", "p-2", PERSON)
+    assert directory.recorded == [first, changed, back]
+    assert len({event.event_id for event in directory.recorded}) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "document", "fields"),
+    [
+        ("persons", PERSON | {"home_site_id": "delhi"}, ["home_site_id"]),
+        ("persons", PERSON | {"default_shift_id": "day"}, ["default_shift_id"]),
+        ("rosters", ROSTER | {"person_id": "p-9"}, ["person_id", "shift_id"]),
+        ("devices", {"site_id": "delhi", "name": "x", "kind": "camera"}, ["site_id"]),
+    ],
+)
+async def test_references_must_be_recorded(desk, directory, kind, document, fields):
+    with pytest.raises(InvalidRecord) as caught:
+        await record(desk, kind, "new-1", document, OPS)
+    assert [error.field for error in caught.value.errors] == fields
+    assert directory.recorded == []
+
+
+async def test_a_site_of_another_organisation_is_no_site(desk):
+    with pytest.raises(InvalidRecord):
+        await record(desk, "persons", "p-9", PERSON, Actor("hr", "globex", frozenset({"hr"})))
+
+
+async def test_an_id_of_another_organisation_is_taken(desk):
+    globex = Actor("ops", "globex", frozenset({"ops"}))
+    await record(desk, "shifts", "day", SHIFT)
+    with pytest.raises(OtherOrganisation, match="another id"):
+        await record(desk, "sites", "pune", {"name": "x", "time_zone": "UTC"}, globex)
+    with pytest.raises(OtherOrganisation):
+        await record(desk, "shifts", "day", SHIFT | {"effective_on": "2026-02-01"}, globex)
+
+
+@pytest.mark.parametrize(
+    ("kind", "identity", "document", "actor"),
+    [
+        (
+            "persons",
+            "p-2",
+            PERSON,
+            Actor("s", "acme", frozenset({"supervisor", "analyst", "auditor", "device"})),
+        ),
+        ("devices", "gate-3", {"site_id": "pune", "name": "x", "kind": "KIOSK"}, HR),
+        ("organisations", "acme", {"name": "x", "time_zone": "UTC"}, HR),
+        ("organisations", "globex", {"name": "x", "time_zone": "UTC"}, OPS),
+        ("persons", "p-2", PERSON, Actor("hr", "acme", frozenset({"hr"}), frozenset({"delhi"}))),
+        ("shifts", "day", SHIFT, Actor("hr", "acme", frozenset({"hr"}), frozenset({"pune"}))),
+        ("rosters", "r-1", ROSTER, Actor("hr", "acme", frozenset({"hr"}), frozenset({"delhi"}))),
+        (
+            "persons",
+            "p-1",
+            PERSON | {"home_site_id": "delhi"},
+            Actor("hr", "acme", frozenset({"hr"}), frozenset({"delhi"})),
+        ),
+    ],
+)
+async def test_others_may_not_record(desk, directory, kind, identity, document, actor):
+    with pytest.raises(Forbidden):
+        await record(desk, kind, identity, document, actor)
+    assert directory.recorded == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "document", "field"),
+    [
+        ("sites", {"name": "x", "time_zone": "Mars/Olympus"}, "time_zone"),
+        ("sites", {"name": "x", "time_zone": "Asia/Poona"}, "time_zone"),
+        ("sites", {"name": "x", "time_zone": "../../etc/passwd"}, "time_zone"),
+        ("sites", {"name": "  ", "time_zone": "UTC"}, "name"),
+        ("sites", {"name": "x", "time_zone": "UTC", "zone": "UTC"}, "zone"),
+        ("persons", PERSON | {"joined_on": "02.03.2026"}, "joined_on"),
+        ("persons", PERSON | {"joined_on": 20260302}, "joined_on"),
+        ("persons", PERSON | {"joined_on": "2026-02-30"}, "joined_on"),
+        ("persons", PERSON | {"badge": " "}, "badge"),
+        ("persons", PERSON | {"home_site_id": "a:b"}, "home_site_id"),
+        ("persons", PERSON | {"joined_on": "2026-02-02", "left_on": "2026-02-01"}, ""),
+        ("shifts", SHIFT | {"start": "8:00"}, "start"),
+        ("shifts", SHIFT | {"start": "24:00"}, "start"),
+        ("shifts", SHIFT | {"start": "08:00:30"}, "start"),
+        ("shifts", {name: value for name, value in SHIFT.items() if name != "effective_on"}, "effective_on"),
+        ("shifts", SHIFT | {"late_grace_minutes": -1}, "late_grace_minutes"),
+        ("shifts", SHIFT | {"half_day_below_minutes": 60, "absent_below_minutes": 90}, ""),
+        ("shifts", SHIFT | {"pairing": "random"}, "pairing"),
+        ("rosters", ROSTER | {"weekdays": ["MON", "FUNDAY"]}, "weekdays.1"),
+        ("rosters", ROSTER | {"ends_on": "2025-12-31"}, ""),
+        ("devices", {"site_id": "pune", "name": "x", "kind": "TOASTER"}, "kind"),
+    ],
+)
+def test_documents_are_checked_for_their_form(kind, document, field):
+    with pytest.raises(ValidationError) as caught:
+        KINDS[kind].document.model_validate(document)
+    assert [".".join(map(str, error["loc"])) for error in caught.value.errors()] == [field]
+
+
+def test_documents_give_events_that_fit_their_schema(now, new_capture_id):
+    documents = {
+        "organisations": {"name": "x", "time_zone": "Asia/Kolkata"},
+        "sites": {"name": "x", "time_zone": "America/New_York"},
+        "devices": {"site_id": "pune", "name": "x", "kind": "badge_reader", "revoked": True},
+        "persons": PERSON | {"left_on": "2026-12-31", "default_shift_id": "day"},
+        "shifts": SHIFT
+        | {"time_zone": "UTC", "start": "22:00:00", "end": "06:00", "half_day_below_minutes": 240},
+        "rosters": ROSTER | {"weekdays": ["fri", "MON", "MON"], "ends_on": "2026-01-31"},
+    }
+    assert set(documents) == set(KINDS)
+    for path, document in documents.items():
+        kind = KINDS[path]
+        event = kind.to_event(
+            "new-1", kind.document.model_validate(document), org_id="acme", event_id=new_capture_id(), at=now
+        )
+        assert encode_body(event)
+        assert is_directory_event(event)
+        if isinstance(event, RosterRecorded):
+            assert event.weekdays == (Weekday.MON, Weekday.FRI)
+
+
+async def test_a_file_is_recorded_in_order(desk, directory):
+    text = (
+        "\ufeffperson_id,display_name,home_site_id,badge,active,joined_on\r\n"
+        'p-7,"Rao, Asha",pune,B-7,,2026-01-05\r\n'
+        "p-8,Ravi,pune,,false,\r\n"
+        "p-1,Asha Rao,pune,,,\r\n"
+    )
+    counts = await import_documents(KINDS["persons"], text.encode(), HR, desk)
+    assert (counts.recorded, counts.unchanged) == (2, 1)
+    assert [(event.person_id, event.display_name, event.active) for event in directory.recorded] == [
+        ("p-7", "Rao, Asha", True),
+        ("p-8", "Ravi", False),
+    ]
+
+
+async def test_weekdays_of_a_file_are_separated_by_spaces(desk, directory):
+    await record(desk, "shifts", "day", SHIFT)
+    text = "roster_id,person_id,shift_id,starts_on,weekdays\nr-1,p-1,day,2026-01-01,mon tue WED\n"
+    await import_documents(KINDS["rosters"], text.encode(), HR, desk)
+    assert directory.recorded[-1].weekdays == (Weekday.MON, Weekday.TUE, Weekday.WED)
+
+
+@pytest.mark.parametrize(
+    ("text", "errors"),
+    [
+        ("", [(1, "person_id"), (1, "home_site_id"), (1, "display_name")]),
+        ("person_id,home_site_id,display_name\n", [(1, "line")]),
+        ("person_id,home_site_id,display_name,age\np-7,pune,x,3\n", [(1, "age")]),
+        ("person_id,home_site_id,display_name,badge,badge\np-7,pune,x,a,b\n", [(1, "badge")]),
+        (
+            "person_id,home_site_id,display_name,joined_on\np 7,pune,x,\np-8,pune,,\np-9,pune,x,soon\n",
+            [(2, "person_id"), (3, "display_name"), (4, "joined_on")],
+        ),
+        ("person_id,home_site_id,display_name\np-7,pune,x\np-8,pune,x\np-7,pune,y\n", [(4, "person_id")]),
+        ("person_id,home_site_id,display_name\np-7,pune,x\np-8,delhi,x\n", [(3, "home_site_id")]),
+        ("person_id,home_site_id,display_name\np-7,pune,x,more\n", [(2, "line")]),
+        ('person_id,home_site_id,display_name\np-7,pune,"x\n', [(2, "line")]),
+    ],
+)
+async def test_every_error_of_a_file_has_its_line_and_nothing_is_recorded(desk, directory, text, errors):
+    with pytest.raises(InvalidRecord) as caught:
+        await import_documents(KINDS["persons"], text.encode(), HR, desk)
+    assert errors_of(caught) == errors
+    assert directory.recorded == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("site_id,name,time_zone\na,x,UTC\nb,x,UTC\nc,x,UTC\n", "more than 2 records"),
+        ('site_id,"name\n', "no CSV"),
+    ],
+)
+def test_files_that_are_too_long_or_no_csv_are_refused(now, new_capture_id, text, message):
+    with pytest.raises(InvalidRecord, match=message):
+        parse_rows(
+            text.encode(), KINDS["sites"], org_id="acme", at=now, new_id=new_capture_id, maximum_rows=2
+        )
+
+
+async def test_a_file_in_another_encoding_is_refused(desk):
+    with pytest.raises(InvalidRecord) as caught:
+        await import_documents(
+            KINDS["persons"], "person_id,home_site_id,display_name\np-7,pune,Käte".encode("latin-1"), HR, desk
+        )
+    assert errors_of(caught) == [(2, "line")]
+
+
+async def test_lines_about_other_sites_and_organisations_are_errors_of_the_file(desk):
+    actor = Actor("hr", "acme", frozenset({"hr"}), frozenset({"delhi"}))
+    with pytest.raises(InvalidRecord) as caught:
+        await import_documents(KINDS["sites"], b"site_id,name,time_zone\npune,x,UTC\n", actor, desk)
+    assert errors_of(caught) == [(2, "site_id")]
+    with pytest.raises(InvalidRecord):
+        await import_documents(
+            KINDS["sites"],
+            b"site_id,name,time_zone\npune,x,UTC\n",
+            Actor("hr", "globex", frozenset({"hr"})),
+            desk,
+        )
+
+
+async def test_an_outage_is_passed_on(desk, directory):
+    directory.is_away = True
+    with pytest.raises(TransientFailure):
+        await record(desk, "persons", "p-2", PERSON)
+
+
+def test_a_tombstone_forgets(directory, desk):
+    directory.view.apply("device:gate-1", None)
+    directory.view.apply("device:never-there", None)
+    assert directory.view.device("gate-1") is None
+
+
+async def test_a_forgotten_shift_is_no_reference(directory, desk):
+    await record(desk, "shifts", "day", SHIFT)
+    assert directory.view.has_shift("acme", "day")
+    directory.view.apply("shift:day:2026-01-01", None)
+    assert not directory.view.has_shift("acme", "day")
+
+
+def test_golden_examples_fill_the_view():
+    view = DirectoryView()
+    for _, event, _ in golden_examples():
+        if is_directory_event(event):
+            view.apply(DIRECTORY.key_of(event).decode(), event)
+    assert view.records

@@ -1,0 +1,119 @@
+"""Composition root of query-api: settings, telemetry, adapters, then serve until a signal says stop."""
+
+import argparse
+import asyncio
+import sys
+import time
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+from prometheus_client import CollectorRegistry
+
+from attendance_schemas.codec import Codec
+from attendance_schemas.registry import SchemaRegistry
+from query_api.adapters.decision_feed import InMemoryDecisionFeed
+from query_api.adapters.kafka_match_tail import KafkaMatchTail
+from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
+from query_api.adapters.postgres_read_model import PostgresReadModel
+from query_api.adapters.verified_tokens import VerifiedTokens
+from query_api.await_decision import DecisionSources
+from query_api.http.app import create_app
+from query_api.http.services import Services
+from query_api.metrics import QueryApiMetrics
+from query_api.settings import Settings
+from service_kit.errors import SettingsError
+from service_kit.health import Health
+from service_kit.logs import configure_logging, get_logger
+from service_kit.run import run
+from service_kit.serve import serve
+from service_kit.telemetry import configure_tracing
+from service_kit.tokens import TokenVerifier
+
+SERVICE = "query-api"
+log = get_logger(SERVICE)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _open_pools(settings: Settings, metrics: QueryApiMetrics, stack: AsyncExitStack) -> ReadPools:
+    options = PoolOptions(
+        size=settings.pool_size,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        connect_timeout_seconds=settings.connect_timeout_seconds,
+    )
+    primary_url = settings.primary_database_url
+    return ReadPools(
+        await stack.enter_async_context(open_pool(settings.database.url.get_secret_value(), options)),
+        await stack.enter_async_context(open_pool(primary_url.get_secret_value(), options))
+        if primary_url
+        else None,
+        metrics,
+        monotonic=time.monotonic,
+        retry_seconds=settings.replica_retry_seconds,
+    )
+
+
+async def _stop_waiting(stopping: asyncio.Event, feed: InMemoryDecisionFeed) -> None:
+    await stopping.wait()
+    feed.stop()
+
+
+async def serve_queries(settings: Settings, stopping: asyncio.Event) -> None:
+    """Serve until `stopping` is set."""
+    registry = CollectorRegistry()
+    metrics = QueryApiMetrics(registry)
+    feed = InMemoryDecisionFeed(metrics, monotonic=time.monotonic)
+    recheck = timedelta(seconds=settings.recheck_seconds)
+    async with AsyncExitStack() as stack:
+        read_model = PostgresReadModel(await _open_pools(settings, metrics, stack))
+        verifier = TokenVerifier(settings.auth)
+        codec = Codec(await stack.enter_async_context(SchemaRegistry(settings.registry.url)))
+        health = Health()
+        health.add_ready("database", read_model.ping)
+        health.add_ready("token-issuer", verifier.check)
+        services = Services(
+            read_model=read_model,
+            decisions=DecisionSources(
+                reader=read_model, feed=feed, now=_now, monotonic=time.monotonic, recheck=recheck
+            ),
+            tokens=VerifiedTokens(verifier),
+            metrics=metrics,
+            now=_now,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            beside = [
+                tasks.create_task(KafkaMatchTail(settings.kafka, codec, feed, metrics).run()),
+                tasks.create_task(_stop_waiting(stopping, feed)),
+            ]
+            await serve(
+                create_app(services, health, registry),
+                settings.host,
+                settings.port,
+                stopping=stopping,
+                on_listening=lambda port: log.info("listening", host=settings.host, port=port),
+            )
+            for task in beside:
+                task.cancel()
+
+
+def main() -> int:
+    """Read the settings and run; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="query-api",
+        description="The read-only API over attendance. Settings come from the environment; see README.md.",
+    )
+    parser.parse_args()
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        sys.stderr.write(f"{SERVICE}: {error}\n")
+        return 2
+    configure_logging(SERVICE, settings.log_level, settings.log_json)
+    configure_tracing(SERVICE, settings.tracing_endpoint)
+    return run(lambda stopping: serve_queries(settings, stopping))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Decisions in memory: those of the last moments, and whoever waits for the next.
+
+A kiosk asks for its result after its upload was accepted; the decision may be made in between. So decisions
+are kept a little while, longer than the read model usually takes to know them.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import UUID
+
+from attendance_schemas.events import MatchDecided
+from query_api.metrics import QueryApiMetrics
+
+KEPT_FOR = timedelta(minutes=2)
+# About 1 KB each; a peak of 150 decisions per second for two minutes.
+KEPT_COUNT = 20_000
+
+
+class QueueSubscription:
+    """One waiting request's queue; None in it means that the service stops."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[MatchDecided | None] = asyncio.Queue()
+
+    async def next_decision(self, timeout: float) -> MatchDecided | None:
+        """Return the next decision, or None after `timeout` seconds or when the service stops."""
+        if timeout <= 0:
+            return None if self.queue.empty() else self.queue.get_nowait()
+        try:
+            async with asyncio.timeout(timeout):
+                return await self.queue.get()
+        except TimeoutError:
+            return None
+
+
+class InMemoryDecisionFeed:
+    """Hands decisions to the requests that wait for them. `monotonic` in seconds."""
+
+    def __init__(
+        self,
+        metrics: QueryApiMetrics,
+        *,
+        monotonic: Callable[[], float],
+        kept_for: timedelta = KEPT_FOR,
+        kept_count: int = KEPT_COUNT,
+    ) -> None:
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self._kept_for = kept_for.total_seconds()
+        self._kept_count = kept_count
+        self._recent: OrderedDict[UUID, tuple[float, MatchDecided]] = OrderedDict()
+        self._waiting: dict[UUID, set[QueueSubscription]] = {}
+        self.stopping = False
+
+    def publish(self, event: MatchDecided) -> None:
+        """Keep a decision and wake whoever waits for it; an older round than the known one is dropped."""
+        self._metrics.decisions.inc()
+        known = self._recent.get(event.capture_id)
+        if known is not None and known[1].decision_round > event.decision_round:
+            return
+        self._recent[event.capture_id] = (self._monotonic(), event)
+        self._recent.move_to_end(event.capture_id)
+        self._forget()
+        for subscription in self._waiting.get(event.capture_id, ()):
+            subscription.queue.put_nowait(event)
+
+    @contextmanager
+    def subscribe(self, capture_id: UUID) -> Iterator[QueueSubscription]:
+        """Give a subscription to the decisions on one capture; one made moments ago comes first."""
+        subscription = QueueSubscription()
+        self._forget()
+        if (known := self._recent.get(capture_id)) is not None:
+            subscription.queue.put_nowait(known[1])
+        self._waiting.setdefault(capture_id, set()).add(subscription)
+        try:
+            with self._metrics.waiting.track_inprogress():
+                yield subscription
+        finally:
+            self._waiting[capture_id].discard(subscription)
+            if not self._waiting[capture_id]:
+                del self._waiting[capture_id]
+
+    def stop(self) -> None:
+        """Wake every waiting request, so that the service can end without making anyone wait."""
+        self.stopping = True
+        for subscriptions in self._waiting.values():
+            for subscription in subscriptions:
+                subscription.queue.put_nowait(None)
+
+    def _forget(self) -> None:
+        oldest_kept = self._monotonic() - self._kept_for
+        while self._recent:
+            _, (at, _) = next(iter(self._recent.items()))
+            if at >= oldest_kept and len(self._recent) <= self._kept_count:
+                return
+            self._recent.popitem(last=False)

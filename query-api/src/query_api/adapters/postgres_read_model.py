@@ -1,0 +1,183 @@
+"""The read model in PostgreSQL, schema `attendance`, owned by attendance-projector: SELECT only."""
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+from query_api.adapters.postgres_pools import ReadPools
+from query_api.domain.rows import (
+    AttendanceDay,
+    Capture,
+    Enrolment,
+    ExplainedDay,
+    Person,
+    PresentPerson,
+    Recognition,
+    SitePresence,
+)
+from query_api.domain.scope import Scope
+from query_api.domain.time_range import PRESENT_AT_MOST, DateRange, InstantRange, presence_dates
+from query_api.ports import AttendanceFilter, CaptureFilter
+
+# float4 columns carry about 7 significant digits; more would be noise of the conversion.
+_SIMILARITY_DIGITS = 6
+_RECOGNITION_FIELDS = tuple(Recognition.__dataclass_fields__)
+
+
+class PostgresReadModel:
+    """Implements the port ReadModel; one method, one SQL file of the same name."""
+
+    def __init__(self, pools: ReadPools) -> None:
+        self._pools = pools
+
+    async def ping(self) -> None:
+        """Return when a database answers and holds the read model. Raises ReadModelUnavailable."""
+        await self._pools.fetch("ping")
+
+    async def attendance_days(
+        self, scope: Scope, which: AttendanceFilter, *, after: tuple[date, str, str] | None, limit: int
+    ) -> list[AttendanceDay]:
+        """Return days in the order attendance_on, person_id, shift_id."""
+        after_on, after_person_id, after_shift_id = after or (None, None, None)
+        records = await self._pools.fetch(
+            "attendance_days",
+            org_id=scope.org_id,
+            first_on=which.dates.first_on,
+            last_on=which.dates.last_on,
+            sites=which.sites,
+            person_id=which.person_id,
+            status=which.status,
+            after_on=after_on,
+            after_person_id=after_person_id,
+            after_shift_id=after_shift_id,
+            limit=limit,
+        )
+        return [AttendanceDay(**record) for record in records]
+
+    async def explained_days(self, scope: Scope, person_id: str, dates: DateRange) -> list[ExplainedDay]:
+        """Return the days of one person, explained, in order."""
+        records = await self._pools.fetch(
+            "explained_days",
+            org_id=scope.org_id,
+            person_id=person_id,
+            first_on=dates.first_on,
+            last_on=dates.last_on,
+            sites=scope.sites_for(None),
+        )
+        return [ExplainedDay(**_with_json(record, "explanation")) for record in records]
+
+    async def presence_counts(
+        self, scope: Scope, *, now: datetime, sites: Sequence[str] | None
+    ) -> list[SitePresence]:
+        """Return how many people are in, per site."""
+        records = await self._pools.fetch(
+            "presence_counts", org_id=scope.org_id, sites=sites, **_presence_bounds(now)
+        )
+        return [SitePresence(**record) for record in records]
+
+    async def present_people(
+        self, scope: Scope, *, now: datetime, sites: Sequence[str] | None, after: str | None, limit: int
+    ) -> list[PresentPerson]:
+        """Return who is in, in the order of person_id."""
+        records = await self._pools.fetch(
+            "present_people",
+            org_id=scope.org_id,
+            sites=sites,
+            after=after,
+            limit=limit,
+            **_presence_bounds(now),
+        )
+        return [PresentPerson(**record) for record in records]
+
+    async def capture(self, scope: Scope, capture_id: UUID, instants: InstantRange) -> Capture | None:
+        """Return a decided capture within these instants, or None."""
+        records = await self._pools.fetch(
+            "capture",
+            capture_id=capture_id,
+            starts_at=instants.starts_at,
+            ends_at=instants.ends_at,
+            org_id=scope.org_id,
+            sites=scope.sites_for(None),
+            device_id=scope.device_id,
+        )
+        return _capture(records[0]) if records else None
+
+    async def captures(
+        self, scope: Scope, which: CaptureFilter, *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[Capture]:
+        """Return decided captures, newest first."""
+        after_at, after_capture_id = after or (None, None)
+        records = await self._pools.fetch(
+            "captures",
+            org_id=scope.org_id,
+            starts_at=which.instants.starts_at,
+            ends_at=which.instants.ends_at,
+            sites=which.sites,
+            outcome=which.outcome,
+            device_id=which.device_id,
+            person_id=which.person_id,
+            after_at=after_at,
+            after_capture_id=after_capture_id,
+            limit=limit,
+        )
+        return [_capture(record) for record in records]
+
+    async def names(
+        self, org_id: str, *, person_id: str | None, site_id: str
+    ) -> tuple[str | None, str | None]:
+        """Return the display name of a person and the name of a site of an organisation."""
+        (record,) = await self._pools.fetch("names", org_id=org_id, person_id=person_id, site_id=site_id)
+        return record["display_name"], record["site_name"]
+
+    async def person(self, scope: Scope, person_id: str) -> Person | None:
+        """Return a person of the organisation and sites, or None."""
+        records = await self._pools.fetch(
+            "person", org_id=scope.org_id, person_id=person_id, sites=scope.sites_for(None)
+        )
+        return Person(**records[0]) if records else None
+
+    async def people(
+        self, scope: Scope, *, sites: Sequence[str] | None, text: str | None, after: str | None, limit: int
+    ) -> list[Person]:
+        """Return people in the order of person_id."""
+        records = await self._pools.fetch(
+            "people", org_id=scope.org_id, sites=sites, text=text, after=after, limit=limit
+        )
+        return [Person(**record) for record in records]
+
+    async def enrolment(self, scope: Scope, enrolment_id: UUID) -> Enrolment | None:
+        """Return a decided enrolment, or None."""
+        records = await self._pools.fetch(
+            "enrolment", org_id=scope.org_id, enrolment_id=enrolment_id, sites=scope.sites_for(None)
+        )
+        return Enrolment(**_with_json(records[0], "photos")) if records else None
+
+
+def _presence_bounds(now: datetime) -> dict[str, object]:
+    dates = presence_dates(now)
+    return {
+        "first_on": dates.first_on,
+        "last_on": dates.last_on,
+        "open_after": now - PRESENT_AT_MOST,
+        "now": now,
+    }
+
+
+def _with_json(record: Record, column: str) -> dict[str, Any]:
+    fields = dict(record)
+    # asyncpg gives jsonb as text.
+    fields[column] = None if fields[column] is None else json.loads(fields[column])
+    return fields
+
+
+def _capture(record: Record) -> Capture:
+    fields = dict(record)
+    similarities = {name: fields.pop(name) for name in _RECOGNITION_FIELDS}
+    for name, value in similarities.items():
+        if isinstance(value, float):
+            similarities[name] = round(value, _SIMILARITY_DIGITS)
+    return Capture(**fields, recognition=Recognition(**similarities))

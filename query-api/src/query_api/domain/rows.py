@@ -1,0 +1,132 @@
+"""What this service answers with: rows of the read model, joined with names, instants in UTC.
+
+These are also the shapes of the HTTP answers; a field is never removed or given another meaning.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttendanceDay:
+    """One attendance day: (person, local date on which the shift starts, shift)."""
+
+    attendance_on: date
+    person_id: str
+    display_name: str | None
+    shift_id: str
+    site_id: str | None
+    site_name: str | None
+    time_zone: str | None
+    status: str
+    worked_minutes: int
+    first_in_at: datetime | None
+    last_out_at: datetime | None
+    late: bool
+    late_minutes: int
+    early: bool
+    early_minutes: int
+    missing: str | None
+    open_since: datetime | None
+    punch_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedDay(AttendanceDay):
+    """An attendance day and why it is so: the punches used and not used, each with the name of the rule."""
+
+    explanation: Any
+    shift_effective_on: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A person as the directory knows them now."""
+
+    person_id: str
+    display_name: str | None
+    badge: str | None
+    home_site_id: str | None
+    site_name: str | None
+    joined_on: date | None
+    left_on: date | None
+    active: bool
+    default_shift_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentPerson:
+    """A person who came in and has not left."""
+
+    person_id: str
+    display_name: str | None
+    site_id: str | None
+    site_name: str | None
+    time_zone: str | None
+    open_since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitePresence:
+    """How many people are in at a site."""
+
+    site_id: str | None
+    site_name: str | None
+    present_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognition:
+    """How a decision came about; similarities are cosines in [-1, 1]. Not shown to devices."""
+
+    score: float | None
+    runner_up_person_id: str | None
+    runner_up_score: float | None
+    threshold: float | None
+    margin: float | None
+    model_name: str | None
+    model_version: str | None
+    decision_round: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """One capture and what was decided about it. With the outcome REVIEW, the person is the best candidate.
+
+    A device is told a person only when the outcome is IDENTIFIED.
+    """
+
+    capture_id: UUID
+    occurred_at: datetime
+    site_id: str
+    site_name: str | None
+    device_id: str
+    device_sequence: int
+    direction: str | None
+    time_trust: str
+    outcome: str
+    person_id: str | None
+    display_name: str | None
+    reason: str | None
+    image_sha256: str | None
+    received_at: datetime | None
+    decided_at: datetime | None
+    recognition: Recognition | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """Which photos of an enrolment became templates, and why others did not."""
+
+    enrolment_id: UUID
+    person_id: str
+    display_name: str | None
+    outcome: str
+    template_count: int
+    photos: Any
+    requested_at: datetime | None
+    decided_at: datetime | None
+    model_name: str | None
+    model_version: str | None

@@ -1,0 +1,1 @@
+"""The HTTP side: parameters in, scopes from tokens, rows and problems out."""

@@ -1,0 +1,29 @@
+"""The application: routes, problems, health and metrics."""
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from query_api.http import attendance, captures, people
+from query_api.http.observe import ObservedApp
+from query_api.http.problems import install_problems
+from query_api.http.services import Services
+from service_kit.health import Health, operations_routes
+
+_DESCRIPTION = """Attendance, presence, captures, enrolments and people, read only.
+
+Send `Authorization: Bearer TOKEN` with one of the roles analyst, supervisor, hr, ops, auditor; the claims
+`tenant` and `sites` say what is seen. Instants are UTC; dates are local to the site. Lists have pages: follow
+`next`. Errors are RFC 9457 problems.
+"""
+
+
+def create_app(services: Services, health: Health, registry: CollectorRegistry) -> ASGIApp:
+    """Return the application over these services."""
+    app = FastAPI(title="query-api", version="1", description=_DESCRIPTION, redoc_url=None)
+    app.state.services = services
+    install_problems(app)
+    for module in (attendance, captures, people):
+        app.include_router(module.router)
+    app.router.routes.extend(operations_routes(health, registry))
+    return ObservedApp(app, services.metrics)

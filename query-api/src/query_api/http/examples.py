@@ -1,0 +1,119 @@
+"""Examples of answers for the API's document; a test holds them to the shapes of the answers."""
+
+ATTENDANCE_DAY: dict[str, object] = {
+    "attendance_on": "2026-03-02",
+    "person_id": "p-1042",
+    "display_name": "Asha Rao",
+    "shift_id": "day",
+    "site_id": "pune-1",
+    "site_name": "Pune plant",
+    "time_zone": "Asia/Kolkata",
+    "status": "PRESENT",
+    "worked_minutes": 240,
+    "first_in_at": "2026-03-02T02:30:00Z",
+    "last_out_at": "2026-03-02T06:30:00Z",
+    "late": False,
+    "late_minutes": 0,
+    "early": False,
+    "early_minutes": 0,
+    "missing": None,
+    "open_since": None,
+    "punch_count": 2,
+}
+
+ATTENDANCE_PAGE: dict[str, object] = {
+    "items": [ATTENDANCE_DAY],
+    "next": "/v1/attendance?from=2026-03-01&to=2026-03-31&limit=1&cursor=q83vEjRWeJCrze8SWyIyMDI2",
+}
+
+PERSON: dict[str, object] = {
+    "person_id": "p-1042",
+    "display_name": "Asha Rao",
+    "badge": "B-77",
+    "home_site_id": "pune-1",
+    "site_name": "Pune plant",
+    "joined_on": "2024-01-08",
+    "left_on": None,
+    "active": True,
+    "default_shift_id": "day",
+}
+
+PEOPLE_PAGE: dict[str, object] = {"items": [PERSON], "next": None}
+
+PERSON_ATTENDANCE: dict[str, object] = {
+    "person": PERSON,
+    "days": [
+        ATTENDANCE_DAY
+        | {
+            "explanation": [{"rule": "status", "punch": None, "text": "PRESENT: 4 h is below no threshold"}],
+            "shift_effective_on": "2026-01-01",
+        }
+    ],
+}
+
+PRESENCE: dict[str, object] = {
+    "at": "2026-03-02T05:00:00Z",
+    "present_count": 1,
+    "sites": [{"site_id": "pune-1", "site_name": "Pune plant", "present_count": 1}],
+    "people": [
+        {
+            "person_id": "p-1042",
+            "display_name": "Asha Rao",
+            "site_id": "pune-1",
+            "site_name": "Pune plant",
+            "time_zone": "Asia/Kolkata",
+            "open_since": "2026-03-02T02:30:00Z",
+        }
+    ],
+    "next": None,
+}
+
+CAPTURE: dict[str, object] = {
+    "capture_id": "019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e55",
+    "occurred_at": "2026-03-02T02:30:00Z",
+    "site_id": "pune-1",
+    "site_name": "Pune plant",
+    "device_id": "kiosk-3",
+    "device_sequence": 8812,
+    "direction": "IN",
+    "time_trust": "SYNCED",
+    "outcome": "IDENTIFIED",
+    "person_id": "p-1042",
+    "display_name": "Asha Rao",
+    "reason": None,
+    "image_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "received_at": "2026-03-02T02:30:01Z",
+    "decided_at": "2026-03-02T02:30:01.4Z",
+    "recognition": {
+        "score": 0.71,
+        "runner_up_person_id": "p-2210",
+        "runner_up_score": 0.31,
+        "threshold": 0.5,
+        "margin": 0.05,
+        "model_name": "SFace",
+        "model_version": "2021dec",
+        "decision_round": 0,
+    },
+}
+
+CAPTURE_PAGE: dict[str, object] = {"items": [CAPTURE], "next": None}
+
+ENROLMENT: dict[str, object] = {
+    "enrolment_id": "019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e56",
+    "person_id": "p-1042",
+    "display_name": "Asha Rao",
+    "outcome": "ENROLLED",
+    "template_count": 1,
+    "photos": [
+        {
+            "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "accepted": True,
+            "template_id": "5d3b1f4e-7a52-5a0e-9b0c-64f5a9a0a1c2",
+            "reasons": [],
+        }
+    ],
+    "requested_at": "2026-03-01T09:00:00Z",
+    "decided_at": "2026-03-01T09:00:04Z",
+    "model_name": "SFace",
+    "model_version": "2021dec",
+}

@@ -1,0 +1,32 @@
+"""What the routes work with, made by the composition root and reached through the application's state."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from query_api.await_decision import DecisionSources
+from query_api.metrics import QueryApiMetrics
+from query_api.ports import ReadModel, TokenReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The adapters behind the routes."""
+
+    read_model: ReadModel
+    decisions: DecisionSources
+    tokens: TokenReader
+    metrics: QueryApiMetrics
+    now: Callable[[], datetime]
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the application that got this request."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesOf = Annotated[Services, Depends(services_of)]

@@ -1,0 +1,66 @@
+"""List attendance days between two local dates in pages, ordered by attendance_on, person_id, shift_id."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from query_api.domain.cursor import decode_cursor
+from query_api.domain.pages import Page, PageRequest, page_of
+from query_api.domain.rows import AttendanceDay
+from query_api.domain.scope import Scope
+from query_api.domain.time_range import date_range
+from query_api.ports import AttendanceFilter, ReadModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttendanceQuery:
+    """What was asked for; dates are local and inclusive."""
+
+    first_on: date
+    last_on: date
+    site_id: str | None = None
+    person_id: str | None = None
+    status: str | None = None
+
+    def filters(self) -> dict[str, object]:
+        """Return what a cursor is bound to."""
+        return {
+            "list": "attendance",
+            "from": self.first_on,
+            "to": self.last_on,
+            "site": self.site_id,
+            "person": self.person_id,
+            "status": self.status,
+        }
+
+
+async def list_attendance(
+    query: AttendanceQuery, request: PageRequest, scope: Scope, read_model: ReadModel
+) -> Page[AttendanceDay]:
+    """Return a page of attendance days. Raises InvalidRange, InvalidCursor or SiteNotAllowed."""
+    which = AttendanceFilter(
+        dates=date_range(query.first_on, query.last_on),
+        sites=scope.sites_for(query.site_id),
+        person_id=query.person_id,
+        status=query.status,
+    )
+    after = _after(request, query)
+    if after is not None:
+        # Months before the cursor are not read again.
+        which = replace(which, dates=which.dates.starting_at(after[0]))
+    rows = await read_model.attendance_days(scope, which, after=after, limit=request.fetch_count)
+    return page_of(
+        rows,
+        request,
+        key=lambda day: (day.attendance_on, day.person_id, day.shift_id),
+        filters=query.filters(),
+    )
+
+
+def _after(request: PageRequest, query: AttendanceQuery) -> tuple[date, str, str] | None:
+    if request.cursor is None:
+        return None
+    return decode_cursor(request.cursor, query.filters(), _key)
+
+
+def _key(attendance_on: str, person_id: str, shift_id: str) -> tuple[date, str, str]:
+    return date.fromisoformat(attendance_on), person_id, shift_id

@@ -1,0 +1,131 @@
+"""Roles that the use cases need, without a word about who plays them."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+from uuid import UUID
+
+from attendance_schemas.events import MatchDecided
+from query_api.domain.rows import (
+    AttendanceDay,
+    Capture,
+    Enrolment,
+    ExplainedDay,
+    Person,
+    PresentPerson,
+    SitePresence,
+)
+from query_api.domain.scope import Caller, Scope
+from query_api.domain.time_range import DateRange, InstantRange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttendanceFilter:
+    """Which attendance days; `sites` as `Scope.sites_for` gives them."""
+
+    dates: DateRange
+    sites: Sequence[str] | None = None
+    person_id: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureFilter:
+    """Which captures; `sites` as `Scope.sites_for` gives them."""
+
+    instants: InstantRange
+    sites: Sequence[str] | None = None
+    outcome: str | None = None
+    device_id: str | None = None
+    person_id: str | None = None
+
+
+class CaptureReader(Protocol):
+    """The decisions that have reached the read model."""
+
+    async def capture(self, scope: Scope, capture_id: UUID, instants: InstantRange) -> Capture | None:
+        """Return a decided capture within these instants, or None."""
+        ...
+
+    async def names(
+        self, org_id: str, *, person_id: str | None, site_id: str
+    ) -> tuple[str | None, str | None]:
+        """Return the display name of a person and the name of a site of an organisation."""
+        ...
+
+
+class ReadModel(CaptureReader, Protocol):
+    """Everything that can be read. Raises ReadModelUnavailable or QueryTooSlow."""
+
+    async def person(self, scope: Scope, person_id: str) -> Person | None:
+        """Return a person of the organisation and sites, or None."""
+        ...
+
+    async def attendance_days(
+        self, scope: Scope, which: AttendanceFilter, *, after: tuple[date, str, str] | None, limit: int
+    ) -> list[AttendanceDay]:
+        """Return days in the order attendance_on, person_id, shift_id."""
+        ...
+
+    async def explained_days(self, scope: Scope, person_id: str, dates: DateRange) -> list[ExplainedDay]:
+        """Return the days of one person, explained, in order."""
+        ...
+
+    async def presence_counts(
+        self, scope: Scope, *, now: datetime, sites: Sequence[str] | None
+    ) -> list[SitePresence]:
+        """Return how many people are in, per site."""
+        ...
+
+    async def present_people(
+        self, scope: Scope, *, now: datetime, sites: Sequence[str] | None, after: str | None, limit: int
+    ) -> list[PresentPerson]:
+        """Return who is in, in the order of person_id."""
+        ...
+
+    async def captures(
+        self, scope: Scope, which: CaptureFilter, *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[Capture]:
+        """Return decided captures, newest first."""
+        ...
+
+    async def people(
+        self, scope: Scope, *, sites: Sequence[str] | None, text: str | None, after: str | None, limit: int
+    ) -> list[Person]:
+        """Return people in the order of person_id."""
+        ...
+
+    async def enrolment(self, scope: Scope, enrolment_id: UUID) -> Enrolment | None:
+        """Return a decided enrolment, or None."""
+        ...
+
+
+class Subscription(Protocol):
+    """Waits for the decisions on one capture."""
+
+    async def next_decision(self, timeout: float) -> MatchDecided | None:
+        """Return the next decision, or None after `timeout` seconds or when the service stops."""
+        ...
+
+
+class DecisionFeed(Protocol):
+    """Decisions as they are made, before they reach the read model."""
+
+    @property
+    def stopping(self) -> bool:
+        """Tell whether nobody should wait any longer."""
+        ...
+
+    def subscribe(self, capture_id: UUID) -> AbstractContextManager[Subscription]:
+        """Return a subscription to the decisions on one capture; one made moments ago comes first."""
+        ...
+
+
+class TokenReader(Protocol):
+    """Tells whom a bearer token belongs to."""
+
+    async def caller(self, token: str) -> Caller | None:
+        """Return who holds the token, or None when it is not to be trusted."""
+        ...

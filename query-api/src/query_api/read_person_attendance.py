@@ -1,0 +1,31 @@
+"""Read the attendance of one person, each day with the rules that made it so."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from query_api.domain.rows import ExplainedDay, Person
+from query_api.domain.scope import Scope
+from query_api.domain.time_range import date_range
+from query_api.errors import UnknownPerson
+from query_api.ports import ReadModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonAttendance:
+    """A person and their days in order."""
+
+    person: Person
+    days: list[ExplainedDay]
+
+
+async def read_person_attendance(
+    person_id: str, *, first_on: date, last_on: date, scope: Scope, read_model: ReadModel
+) -> PersonAttendance:
+    """Return a person's days between two local dates, inclusive. Raises InvalidRange or UnknownPerson."""
+    dates = date_range(first_on, last_on)
+    person = await read_model.person(scope, person_id)
+    if person is None:
+        raise UnknownPerson(
+            f"no person {person_id} in your organisation and sites; GET /v1/people lists them"
+        )
+    return PersonAttendance(person=person, days=await read_model.explained_days(scope, person_id, dates))

@@ -1,0 +1,38 @@
+"""The settings of query-api: its own variables start with `QUERY_API_`, shared ones are in groups."""
+
+from typing import ClassVar
+
+from pydantic import Field, SecretStr
+
+from service_kit.settings import (
+    AuthSettings,
+    HttpSettings,
+    KafkaSettings,
+    QueryDatabaseSettings,
+    SchemaRegistrySettings,
+)
+
+
+class Settings(HttpSettings):
+    """Everything that query-api can be told."""
+
+    env_prefix: ClassVar[str] = "QUERY_API_"
+
+    port: int = Field(default=8002, ge=0, le=65535)
+    primary_database_url: SecretStr | None = Field(
+        default=None, description="read from here while the replica is away; a login that cannot write"
+    )
+    pool_size: int = Field(default=10, ge=1, le=200, description="connections per database")
+    statement_timeout_ms: int = Field(default=5_000, ge=100, le=60_000)
+    connect_timeout_seconds: float = Field(default=2.0, gt=0, le=30)
+    replica_retry_seconds: float = Field(
+        default=5.0, ge=0, le=300, description="between two looks for a replica"
+    )
+    recheck_seconds: float = Field(
+        default=1.0, gt=0, le=30, description="how often a waiting request looks into the read model"
+    )
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    auth: AuthSettings = Field(default_factory=AuthSettings)
+    database: QueryDatabaseSettings = Field(default_factory=QueryDatabaseSettings)
+    registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)

@@ -1,0 +1,43 @@
+-- One page of decided captures between two instants, newest first.
+-- The caller moves ends_at down to the cursor's instant, because the comparison of the whole key does not prune.
+SELECT
+    capture.capture_id,
+    capture.occurred_at,
+    capture.site_id,
+    site.name AS site_name,
+    capture.device_id,
+    capture.device_sequence,
+    capture.direction,
+    capture.time_trust,
+    capture.outcome,
+    capture.person_id,
+    person.display_name,
+    capture.reason,
+    capture.image_sha256,
+    capture.received_at,
+    capture.decided_at,
+    capture.score,
+    capture.runner_up_person_id,
+    capture.runner_up_score,
+    capture.threshold,
+    capture.margin,
+    capture.model_name,
+    capture.model_version,
+    capture.decision_round
+FROM attendance.capture AS capture
+LEFT JOIN attendance.person AS person ON person.person_id = capture.person_id AND person.org_id = capture.org_id
+LEFT JOIN attendance.site AS site ON site.site_id = capture.site_id AND site.org_id = capture.org_id
+WHERE capture.org_id = %(org_id)s::text
+  AND capture.occurred_at >= %(starts_at)s::timestamptz
+  AND capture.occurred_at < %(ends_at)s::timestamptz
+  AND capture.outcome IS NOT NULL
+  AND (%(sites)s::text[] IS NULL OR capture.site_id = ANY (%(sites)s::text[]))
+  AND (%(outcome)s::text IS NULL OR capture.outcome = %(outcome)s::text)
+  AND (%(device_id)s::text IS NULL OR capture.device_id = %(device_id)s::text)
+  AND (%(person_id)s::text IS NULL OR capture.person_id = %(person_id)s::text)
+  AND (
+      %(after_at)s::timestamptz IS NULL
+      OR (capture.occurred_at, capture.capture_id) < (%(after_at)s::timestamptz, %(after_capture_id)s::uuid)
+  )
+ORDER BY capture.occurred_at DESC, capture.capture_id DESC
+LIMIT %(limit)s::int

@@ -1,0 +1,282 @@
+"""Things that tests of every kind use: rows, decisions, and small fakes behind the ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from attendance_schemas.events import ImageReference, MatchDecided, Outcome, TimeTrust
+from query_api.domain.rows import (
+    AttendanceDay,
+    Capture,
+    Enrolment,
+    ExplainedDay,
+    Person,
+    PresentPerson,
+    SitePresence,
+)
+from query_api.domain.scope import Caller, Scope
+from query_api.domain.time_range import DateRange, InstantRange
+from query_api.errors import QueryApiError
+from query_api.metrics import QueryApiMetrics
+from query_api.ports import AttendanceFilter, CaptureFilter
+
+CAPTURE_ID = UUID("019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e55")
+OCCURRED_AT = datetime(2026, 3, 2, 2, 30, tzinfo=UTC)
+
+
+def make_decision(**changes: Any) -> MatchDecided:
+    fields: dict[str, Any] = {
+        "event_id": UUID(int=7),
+        "occurred_at": OCCURRED_AT,
+        "recorded_at": OCCURRED_AT,
+        "org_id": "acme",
+        "capture_id": CAPTURE_ID,
+        "device_id": "kiosk-3",
+        "site_id": "pune-1",
+        "device_sequence": 12,
+        "time_trust": TimeTrust.SYNCED,
+        "image": ImageReference(
+            bucket="images",
+            key="k",
+            sha256="a" * 64,
+            media_type="image/jpeg",
+            size_bytes=10,
+            width=4,
+            height=4,
+        ),
+        "received_at": OCCURRED_AT,
+        "outcome": Outcome.IDENTIFIED,
+        "model_name": "SFace",
+        "model_version": "1",
+        "gallery_size": 3,
+        "person_id": "p-1",
+        "score": 0.7,
+    }
+    return MatchDecided(**(fields | changes))
+
+
+def make_capture(**changes: Any) -> Capture:
+    fields: dict[str, Any] = {
+        "capture_id": CAPTURE_ID,
+        "occurred_at": OCCURRED_AT,
+        "site_id": "pune-1",
+        "site_name": "Pune plant",
+        "device_id": "kiosk-3",
+        "device_sequence": 12,
+        "direction": None,
+        "time_trust": "SYNCED",
+        "outcome": "IDENTIFIED",
+        "person_id": "p-1",
+        "display_name": "Asha Rao",
+        "reason": None,
+        "image_sha256": None,
+        "received_at": OCCURRED_AT,
+        "decided_at": OCCURRED_AT,
+        "recognition": None,
+    }
+    return Capture(**(fields | changes))
+
+
+def make_day(**changes: Any) -> AttendanceDay:
+    fields: dict[str, Any] = {
+        "attendance_on": date(2026, 3, 2),
+        "person_id": "p-1",
+        "display_name": "Asha Rao",
+        "shift_id": "day",
+        "site_id": "pune-1",
+        "site_name": "Pune plant",
+        "time_zone": "Asia/Kolkata",
+        "status": "PRESENT",
+        "worked_minutes": 240,
+        "first_in_at": OCCURRED_AT,
+        "last_out_at": None,
+        "late": False,
+        "late_minutes": 0,
+        "early": False,
+        "early_minutes": 0,
+        "missing": None,
+        "open_since": None,
+        "punch_count": 1,
+    }
+    return AttendanceDay(**(fields | changes))
+
+
+@dataclass
+class FakeReadModel:
+    """Answers with what it was given and keeps what it was asked; `failure` is raised instead."""
+
+    days: list[AttendanceDay] = field(default_factory=list)
+    decided: list[Capture] = field(default_factory=list)
+    failure: QueryApiError | None = None
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def _ask(self, name: str, **values: Any) -> None:
+        self.asked.append((name, values))
+        if self.failure is not None:
+            raise self.failure
+
+    async def attendance_days(
+        self, scope: Scope, which: AttendanceFilter, *, after: tuple[date, str, str] | None, limit: int
+    ) -> list[AttendanceDay]:
+        self._ask("attendance_days", scope=scope, which=which, after=after, limit=limit)
+        rest = [
+            day
+            for day in self.days
+            if after is None or (day.attendance_on, day.person_id, day.shift_id) > after
+        ]
+        return rest[:limit]
+
+    async def explained_days(self, scope: Scope, person_id: str, dates: DateRange) -> list[ExplainedDay]:
+        self._ask("explained_days", scope=scope, person_id=person_id, dates=dates)
+        return []
+
+    async def presence_counts(
+        self, scope: Scope, *, now: datetime, sites: Sequence[str] | None
+    ) -> list[SitePresence]:
+        self._ask("presence_counts", scope=scope, now=now, sites=sites)
+        return []
+
+    async def present_people(
+        self, scope: Scope, *, now: datetime, sites: Sequence[str] | None, after: str | None, limit: int
+    ) -> list[PresentPerson]:
+        self._ask("present_people", scope=scope, now=now, sites=sites, after=after, limit=limit)
+        return []
+
+    async def capture(self, scope: Scope, capture_id: UUID, instants: InstantRange) -> Capture | None:
+        self._ask("capture", scope=scope, capture_id=capture_id, instants=instants)
+        for capture in self.decided:
+            if (
+                capture.capture_id == capture_id
+                and instants.starts_at <= capture.occurred_at < instants.ends_at
+            ):
+                return capture
+        return None
+
+    async def captures(
+        self, scope: Scope, which: CaptureFilter, *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[Capture]:
+        self._ask("captures", scope=scope, which=which, after=after, limit=limit)
+        return self.decided[:limit]
+
+    async def names(
+        self, org_id: str, *, person_id: str | None, site_id: str
+    ) -> tuple[str | None, str | None]:
+        self._ask("names", org_id=org_id, person_id=person_id, site_id=site_id)
+        return ("Asha Rao" if person_id else None), "Pune plant"
+
+    async def person(self, scope: Scope, person_id: str) -> Person | None:
+        self._ask("person", scope=scope, person_id=person_id)
+        return None
+
+    async def people(
+        self, scope: Scope, *, sites: Sequence[str] | None, text: str | None, after: str | None, limit: int
+    ) -> list[Person]:
+        self._ask("people", scope=scope, sites=sites, text=text, after=after, limit=limit)
+        return []
+
+    async def enrolment(self, scope: Scope, enrolment_id: UUID) -> Enrolment | None:
+        self._ask("enrolment", scope=scope, enrolment_id=enrolment_id)
+        return None
+
+
+@dataclass
+class FakeClock:
+    """Seconds that pass only when somebody waits."""
+
+    seconds: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class FakeFeed:
+    """Decisions by the second at which they come; waiting moves the clock and takes no time."""
+
+    clock: FakeClock
+    coming: list[tuple[float, MatchDecided]] = field(default_factory=list)
+    stopping: bool = False
+    open_count: int = 0
+
+    @contextmanager
+    def subscribe(self, capture_id: UUID) -> Iterator[FakeFeed]:
+        self.open_count += 1
+        try:
+            yield self
+        finally:
+            self.open_count -= 1
+
+    async def next_decision(self, timeout: float) -> MatchDecided | None:
+        until = self.clock.seconds + timeout
+        if self.coming and self.coming[0][0] <= until:
+            at, event = self.coming.pop(0)
+            self.clock.seconds = max(self.clock.seconds, at)
+            return event
+        self.clock.seconds = until
+        return None
+
+
+@dataclass
+class FakeTokens:
+    """Knows callers by their token."""
+
+    callers: dict[str, Caller] = field(default_factory=dict)
+    failure: Exception | None = None
+
+    async def caller(self, token: str) -> Caller | None:
+        if self.failure is not None:
+            raise self.failure
+        return self.callers.get(token)
+
+
+@pytest.fixture
+def read_model() -> FakeReadModel:
+    return FakeReadModel()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def feed(clock: FakeClock) -> FakeFeed:
+    return FakeFeed(clock)
+
+
+@pytest.fixture
+def tokens() -> FakeTokens:
+    return FakeTokens()
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> QueryApiMetrics:
+    return QueryApiMetrics(registry)
+
+
+@pytest.fixture
+def decision() -> Callable[..., MatchDecided]:
+    return make_decision
+
+
+@pytest.fixture
+def capture_row() -> Callable[..., Capture]:
+    return make_capture
+
+
+@pytest.fixture
+def day_row() -> Callable[..., AttendanceDay]:
+    return make_day

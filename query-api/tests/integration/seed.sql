@@ -1,0 +1,61 @@
+-- Two organisations. Every text of the second begins with "umbrella" where it is its own; two of its rows name a
+-- person and a site of the first, as a confused import might, and must not bring their names along.
+INSERT INTO organisation VALUES ('acme', 'Acme', 'Asia/Kolkata'), ('umbrella', 'umbrella corp', 'Europe/Berlin');
+INSERT INTO site VALUES
+    ('pune-1', 'acme', 'Pune plant', 'Asia/Kolkata'),
+    ('goa-1', 'acme', 'Goa plant', 'Asia/Kolkata'),
+    ('umbrella-site', 'umbrella', 'umbrella hive', 'Europe/Berlin');
+INSERT INTO person (
+    person_id, org_id, home_site_id, display_name, badge, joined_on, left_on, active, default_shift_id, recorded_at
+) VALUES
+    ('p-1', 'acme', 'pune-1', 'Asha Rao', 'B-77', '2024-01-08', NULL, true, 'day', '2026-01-01Z'),
+    ('p-2', 'acme', 'goa-1', 'Bela Das', NULL, NULL, NULL, true, NULL, '2026-01-01Z'),
+    ('p-3', 'acme', 'pune-1', 'Carlos 100%', 'B-78', NULL, '2026-02-01', false, NULL, '2026-01-01Z'),
+    ('umbrella-1', 'umbrella', 'umbrella-site', 'umbrella ursula', 'umbrella-badge', NULL, NULL, true, NULL, '2026-01-01Z');
+
+SELECT ensure_partitions('attendance_day', ARRAY['2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01']::date[]);
+SELECT ensure_partitions('capture',
+    ARRAY['2025-09-01', '2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01']::date[]);
+
+INSERT INTO attendance_day (
+    person_id, attendance_on, shift_id, org_id, site_id, status, worked_minutes, first_in_at, last_out_at, late,
+    late_minutes, early, early_minutes, missing, open_since, punch_count, explanation, shift_effective_on
+)
+SELECT person_id, attendance_on, shift_id, org_id, site_id, status, 240, '2026-03-02 02:30Z', NULL, true,
+    7, false, 0, NULL, open_since, 1,
+    jsonb_build_array(jsonb_build_object('rule', 'status', 'punch', NULL, 'text', org_id)), '2026-01-01'
+FROM (VALUES
+    ('p-1', date '2026-01-15', 'day', 'acme', 'pune-1', 'PRESENT', NULL::timestamptz),
+    ('p-1', date '2026-02-27', 'day', 'acme', 'pune-1', 'PRESENT', NULL),
+    ('p-1', date '2026-03-01', 'day', 'acme', 'pune-1', 'ABSENT', NULL),
+    ('p-1', date '2026-03-02', 'day', 'acme', 'pune-1', 'INCOMPLETE', '2026-03-02 02:30Z'),
+    ('p-1', date '2026-03-02', 'split', 'acme', 'pune-1', 'INCOMPLETE', '2026-03-02 03:30Z'),
+    ('p-2', date '2026-03-01', 'night', 'acme', 'goa-1', 'INCOMPLETE', '2026-03-01 20:30Z'),
+    ('p-2', date '2026-03-02', 'day', 'acme', 'goa-1', 'PRESENT', NULL),
+    ('p-3', date '2026-02-28', 'day', 'acme', 'pune-1', 'INCOMPLETE', '2026-03-01 12:30Z'),
+    ('umbrella-1', date '2026-03-02', 'umbrella-shift', 'umbrella', 'umbrella-site', 'INCOMPLETE', '2026-03-02 02:30Z'),
+    ('p-1', date '2026-03-02', 'umbrella-shift', 'umbrella', 'pune-1', 'INCOMPLETE', '2026-03-02 02:30Z')
+) AS day (person_id, attendance_on, shift_id, org_id, site_id, status, open_since);
+
+INSERT INTO capture (
+    capture_id, occurred_at, org_id, device_id, site_id, device_sequence, direction, time_trust, outcome, person_id,
+    score, runner_up_person_id, runner_up_score, threshold, margin, model_name, model_version, decision_round, reason,
+    image_bucket, image_key, image_sha256, received_at, decided_at
+)
+SELECT capture_id::uuid, occurred_at, org_id, device_id, site_id, 7, 'IN', 'SYNCED', outcome, person_id,
+    0.71, NULL, NULL, 0.5, 0.05, 'SFace', '1', 0, NULL, 'images', 'secret-key', 'sha', occurred_at, occurred_at
+FROM (VALUES
+    ('019cac8c-6d40-7c3a-9b1e-000000000001', timestamptz '2026-03-02 02:30Z', 'acme', 'kiosk-3', 'pune-1', 'IDENTIFIED', 'p-1'),
+    ('019cac8c-6d40-7c3a-9b1e-000000000002', timestamptz '2026-03-02 02:30Z', 'acme', 'kiosk-4', 'goa-1', 'UNKNOWN', NULL),
+    ('019c7813-1400-7c3a-9b1e-000000000003', timestamptz '2026-02-20 02:30Z', 'acme', 'kiosk-3', 'pune-1', 'REVIEW', 'p-3'),
+    ('019cac8c-6d40-7c3a-9b1e-000000000004', timestamptz '2025-09-20 02:30Z', 'acme', 'kiosk-3', 'pune-1', 'IDENTIFIED', 'p-1'),
+    ('019cac8c-6d40-7c3a-9b1e-00000000000a', timestamptz '2026-03-02 02:30Z', 'umbrella', 'umbrella-kiosk', 'umbrella-site', 'IDENTIFIED', 'umbrella-1'),
+    ('019cac8c-6d40-7c3a-9b1e-00000000000b', timestamptz '2026-03-02 02:31Z', 'umbrella', 'kiosk-3', 'pune-1', 'IDENTIFIED', 'p-1')
+) AS capture (capture_id, occurred_at, org_id, device_id, site_id, outcome, person_id);
+
+INSERT INTO enrolment (
+    enrolment_id, org_id, person_id, outcome, template_count, photos, requested_at, decided_at, model_name, model_version
+) VALUES
+    ('019cac8c-6d40-7c3a-9b1e-0000000000e1', 'acme', 'p-1', 'ENROLLED', 1,
+     '[{"sha256": "s", "accepted": true, "template_id": null, "reasons": []}]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1'),
+    ('019cac8c-6d40-7c3a-9b1e-0000000000ea', 'umbrella', 'p-1', 'REJECTED', 0, '[]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1');

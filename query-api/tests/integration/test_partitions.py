@@ -1,0 +1,108 @@
+"""Queries open the partitions of their range and no other."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from local_stack.databases import Database
+from query_api.adapters.named_queries import named_query
+from query_api.adapters.postgres_pools import PoolOptions, open_pool
+
+pytestmark = pytest.mark.integration
+
+DAYS = {
+    "org_id": "acme",
+    "sites": None,
+    "person_id": None,
+    "status": None,
+    "after_on": None,
+    "after_person_id": None,
+    "after_shift_id": None,
+    "limit": 10,
+}
+CAPTURES = {
+    "org_id": "acme",
+    "sites": None,
+    "outcome": None,
+    "device_id": None,
+    "person_id": None,
+    "after_at": None,
+    "after_capture_id": None,
+    "limit": 10,
+}
+MARCH = {"first_on": date(2026, 3, 1), "last_on": date(2026, 3, 31)}
+MARCH_INSTANTS = {"starts_at": datetime(2026, 3, 1, tzinfo=UTC), "ends_at": datetime(2026, 4, 1, tzinfo=UTC)}
+PRESENT = {
+    "org_id": "acme",
+    "sites": None,
+    "open_after": datetime(2026, 3, 30, tzinfo=UTC),
+    "now": datetime(2026, 3, 31, tzinfo=UTC),
+    "first_on": date(2026, 3, 28),
+    "last_on": date(2026, 4, 2),
+}
+CASES: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("attendance_days", DAYS | MARCH, {"attendance_day_2026_03"}),
+    (
+        "attendance_days",
+        DAYS | {"first_on": date(2026, 2, 28), "last_on": date(2026, 3, 1)},
+        {"attendance_day_2026_02", "attendance_day_2026_03"},
+    ),
+    (
+        "explained_days",
+        {"org_id": "acme", "person_id": "p-1", "sites": None} | MARCH,
+        {"attendance_day_2026_03"},
+    ),
+    ("presence_counts", PRESENT, {"attendance_day_2026_03", "attendance_day_2026_04"}),
+    (
+        "present_people",
+        PRESENT | {"after": None, "limit": 10},
+        {"attendance_day_2026_03", "attendance_day_2026_04"},
+    ),
+    ("captures", CAPTURES | MARCH_INSTANTS, {"capture_2026_03"}),
+    (
+        "capture",
+        {"org_id": "acme", "sites": None, "device_id": None, "capture_id": UUID(int=1)} | MARCH_INSTANTS,
+        {"capture_2026_03"},
+    ),
+]
+
+
+@pytest.fixture
+async def connection(read_database: Database) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+    options = PoolOptions(size=1, statement_timeout_ms=5000, connect_timeout_seconds=2.0)
+    async with open_pool(read_database.query_url, options) as pool, pool.acquire() as made:
+        yield made
+
+
+@pytest.mark.parametrize(("name", "values", "expected"), CASES, ids=lambda value: str(value)[:20])
+async def test_only_partitions_in_range_are_opened(
+    connection: asyncpg.Connection, name: str, values: dict[str, Any], expected: set[str]
+) -> None:
+    query = named_query(name)
+    for _ in range(7):  # more often than PostgreSQL tries custom plans by itself
+        plan = await connection.fetchval(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {query.text}", *query.arguments(values)
+        )
+    relations = re.findall(r'"Relation Name": "(\w+)"', json.dumps(json.loads(plan)))
+    assert {relation for relation in relations if re.search(r"_\d{4}_\d{2}$", relation)} == expected
+
+
+async def test_a_page_deep_in_a_range_does_not_open_the_months_before(
+    connection: asyncpg.Connection,
+) -> None:
+    query = named_query("attendance_days")
+    values = DAYS | {
+        "first_on": date(2026, 3, 2),
+        "last_on": date(2026, 4, 30),
+        "after_on": date(2026, 3, 2),
+        "after_person_id": "p-1",
+        "after_shift_id": "day",
+    }
+    plan = await connection.fetchval(f"EXPLAIN {query.text}", *query.arguments(values))
+    assert "attendance_day_2026_01" not in plan

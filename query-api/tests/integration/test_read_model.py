@@ -1,0 +1,200 @@
+"""What each route answers over the real read model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.integration
+
+MARCH = "from=2026-03-01&to=2026-03-31"
+MARCH_INSTANTS = "from=2026-03-01T00:00:00Z&to=2026-04-01T00:00:00Z"
+As = Callable[[str], dict[str, str]]
+
+
+async def get(client: httpx.AsyncClient, route: str, headers: dict[str, str] | None = None) -> Any:
+    response = await client.get(route, headers=headers)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def every_item(client: httpx.AsyncClient, route: str, name: str = "items") -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    following: str | None = route
+    while following:
+        body = await get(client, following)
+        items += body[name]
+        following = body["next"]
+    return items
+
+
+async def test_attendance_has_names_zones_and_utc_instants(client: httpx.AsyncClient) -> None:
+    items = (await get(client, f"/v1/attendance?{MARCH}"))["items"]
+    assert [(day["attendance_on"], day["person_id"], day["shift_id"]) for day in items] == [
+        ("2026-03-01", "p-1", "day"),
+        ("2026-03-01", "p-2", "night"),
+        ("2026-03-02", "p-1", "day"),
+        ("2026-03-02", "p-1", "split"),
+        ("2026-03-02", "p-2", "day"),
+    ]
+    assert items[2] == {
+        "attendance_on": "2026-03-02",
+        "person_id": "p-1",
+        "display_name": "Asha Rao",
+        "shift_id": "day",
+        "site_id": "pune-1",
+        "site_name": "Pune plant",
+        "time_zone": "Asia/Kolkata",
+        "status": "INCOMPLETE",
+        "worked_minutes": 240,
+        "first_in_at": "2026-03-02T02:30:00Z",
+        "last_out_at": None,
+        "late": True,
+        "late_minutes": 7,
+        "early": False,
+        "early_minutes": 0,
+        "missing": None,
+        "open_since": "2026-03-02T02:30:00Z",
+        "punch_count": 1,
+    }
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+async def test_pages_of_attendance_cover_every_row_once_across_months(
+    client: httpx.AsyncClient, limit: int
+) -> None:
+    items = await every_item(client, f"/v1/attendance?from=2026-01-01&to=2026-04-30&limit={limit}")
+    keys = [(day["attendance_on"], day["person_id"], day["shift_id"]) for day in items]
+    assert len(keys) == 8
+    assert keys == sorted(set(keys))
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [
+        ("site=goa-1", 2),
+        ("person=p-1", 3),
+        ("status=ABSENT", 1),
+        ("site=goa-1&status=ABSENT", 0),
+        ("person=p-9", 0),
+    ],
+)
+async def test_attendance_filters(client: httpx.AsyncClient, filters: str, count: int) -> None:
+    assert len((await get(client, f"/v1/attendance?{MARCH}&{filters}"))["items"]) == count
+
+
+async def test_a_persons_attendance_is_explained(client: httpx.AsyncClient) -> None:
+    body = await get(client, "/v1/people/p-1/attendance?from=2026-02-01&to=2026-03-01")
+    assert body["person"]["display_name"] == "Asha Rao"
+    assert [day["attendance_on"] for day in body["days"]] == ["2026-02-27", "2026-03-01"]
+    assert body["days"][0]["explanation"] == [{"rule": "status", "punch": None, "text": "acme"}]
+    assert body["days"][0]["shift_effective_on"] == "2026-01-01"
+
+
+async def test_presence_counts_people_once_and_forgets_after_16_hours(client: httpx.AsyncClient) -> None:
+    body = await get(client, "/v1/presence")
+    assert body["at"] == "2026-03-02T12:00:00Z"
+    assert body["present_count"] == 2
+    assert body["sites"] == [
+        {"site_id": "goa-1", "site_name": "Goa plant", "present_count": 1},
+        {"site_id": "pune-1", "site_name": "Pune plant", "present_count": 1},
+    ]
+    assert [(one["person_id"], one["open_since"]) for one in body["people"]] == [
+        ("p-1", "2026-03-02T03:30:00Z"),
+        ("p-2", "2026-03-01T20:30:00Z"),
+    ]
+    assert [one["person_id"] for one in await every_item(client, "/v1/presence?limit=1", "people")] == [
+        "p-1",
+        "p-2",
+    ]
+    assert (await get(client, "/v1/presence?site=goa-1"))["present_count"] == 1
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+async def test_captures_come_newest_first_in_pages(client: httpx.AsyncClient, limit: int) -> None:
+    route = f"/v1/captures?from=2026-01-01T00:00:00Z&to=2026-04-01T00:00:00Z&limit={limit}"
+    assert [one["capture_id"][-1] for one in await every_item(client, route)] == ["2", "1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "ids"),
+    [
+        ("outcome=UNKNOWN", "2"),
+        ("site=pune-1", "1"),
+        ("device=kiosk-4", "2"),
+        ("person=p-1", "1"),
+        ("person=p-2", ""),
+    ],
+)
+async def test_capture_filters(client: httpx.AsyncClient, filters: str, ids: str) -> None:
+    items = (await get(client, f"/v1/captures?{MARCH_INSTANTS}&{filters}"))["items"]
+    assert "".join(one["capture_id"][-1] for one in items) == ids
+
+
+async def test_a_capture_has_names_and_no_place_of_the_image(client: httpx.AsyncClient) -> None:
+    response = await client.get("/v1/captures/019cac8c-6d40-7c3a-9b1e-000000000001")
+    body = response.json()
+    assert (body["outcome"], body["display_name"], body["site_name"]) == (
+        "IDENTIFIED",
+        "Asha Rao",
+        "Pune plant",
+    )
+    assert body["recognition"]["score"] == 0.71
+    assert "secret-key" not in response.text
+
+
+async def test_a_capture_of_a_wrong_clock_is_found(client: httpx.AsyncClient) -> None:
+    body = await get(client, "/v1/captures/019cac8c-6d40-7c3a-9b1e-000000000004")
+    assert body["occurred_at"] == "2025-09-20T02:30:00Z"
+
+
+async def test_a_device_reads_its_own_captures_only(client: httpx.AsyncClient, as_caller: As) -> None:
+    own = await get(client, "/v1/captures/019cac8c-6d40-7c3a-9b1e-000000000001", as_caller("kiosk-3"))
+    assert (own["display_name"], own["recognition"]) == ("Asha Rao", None)
+    other = await client.get(
+        "/v1/captures/019cac8c-6d40-7c3a-9b1e-000000000002", headers=as_caller("kiosk-3")
+    )
+    assert other.status_code == 404
+    assert other.json()["type"] == "urn:problem:capture-not-decided"
+
+
+@pytest.mark.parametrize(
+    ("filters", "ids"),
+    [
+        ("", ["p-1", "p-2", "p-3"]),
+        ("?q=ASHA", ["p-1"]),
+        ("?q=B-78", ["p-3"]),
+        ("?q=p-2", ["p-2"]),
+        ("?q=%25", ["p-3"]),
+        ("?q=_", []),
+        ("?site=pune-1", ["p-1", "p-3"]),
+    ],
+)
+async def test_people_are_found_by_what_is_typed(
+    client: httpx.AsyncClient, filters: str, ids: list[str]
+) -> None:
+    assert [one["person_id"] for one in (await get(client, f"/v1/people{filters}"))["items"]] == ids
+
+
+async def test_pages_of_people(client: httpx.AsyncClient) -> None:
+    assert [one["person_id"] for one in await every_item(client, "/v1/people?limit=1")] == [
+        "p-1",
+        "p-2",
+        "p-3",
+    ]
+
+
+async def test_an_enrolment_tells_about_each_photo(client: httpx.AsyncClient) -> None:
+    body = await get(client, "/v1/enrolments/019cac8c-6d40-7c3a-9b1e-0000000000e1")
+    assert (body["outcome"], body["display_name"], body["photos"][0]["accepted"]) == (
+        "ENROLLED",
+        "Asha Rao",
+        True,
+    )
+    unknown = await client.get("/v1/enrolments/019cac8c-6d40-7c3a-9b1e-0000000000ff")
+    assert unknown.json()["type"] == "urn:problem:enrolment-not-decided"
+
+
+async def test_readiness_asks_the_database(client: httpx.AsyncClient) -> None:
+    assert (await get(client, "/health/ready"))["checks"] == {"database": "ok"}

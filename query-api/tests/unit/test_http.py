@@ -1,0 +1,274 @@
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import TypeAdapter
+from structlog.testing import capture_logs
+
+from query_api.await_decision import DecisionSources
+from query_api.domain.rows import AttendanceDay, Capture, Enrolment, Person
+from query_api.domain.scope import Caller
+from query_api.errors import QueryTooSlow, ReadModelUnavailable
+from query_api.http import examples
+from query_api.http.app import create_app
+from query_api.http.attendance import PresenceAnswer
+from query_api.http.pages import PageAnswer
+from query_api.http.services import Services
+from query_api.metrics import QueryApiMetrics
+from query_api.read_person_attendance import PersonAttendance
+from service_kit.errors import TransientFailure
+from service_kit.health import Health
+
+NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+CAPTURE_ID = "019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e55"
+DATES = "from=2026-03-01&to=2026-03-31"
+INSTANTS = "from=2026-03-01T00:00:00Z&to=2026-03-31T00:00:00Z"
+LISTS = [
+    f"/v1/attendance?{DATES}",
+    f"/v1/people/p-1/attendance?{DATES}",
+    "/v1/presence",
+    f"/v1/captures?{INSTANTS}",
+    "/v1/people",
+    f"/v1/enrolments/{CAPTURE_ID}",
+]
+ROUTES = [*LISTS, f"/v1/captures/{CAPTURE_ID}"]
+
+
+@pytest.fixture
+async def client(
+    read_model: Any, feed: Any, clock: Any, tokens: Any, metrics: QueryApiMetrics, registry: CollectorRegistry
+) -> AsyncIterator[httpx.AsyncClient]:
+    tokens.callers = {
+        "analyst": Caller(subject="u-1", roles=frozenset({"analyst"}), org_id="acme"),
+        "pune": Caller(
+            subject="u-2", roles=frozenset({"supervisor"}), org_id="acme", sites=frozenset({"pune-1"})
+        ),
+        "device": Caller(subject="kiosk-3", roles=frozenset({"device"}), org_id="acme"),
+        "nobody": Caller(subject="u-3", roles=frozenset(), org_id="acme"),
+    }
+    services = Services(
+        read_model=read_model,
+        decisions=DecisionSources(reader=read_model, feed=feed, now=lambda: NOW, monotonic=clock.monotonic),
+        tokens=tokens,
+        metrics=metrics,
+        now=lambda: NOW,
+    )
+    transport = httpx.ASGITransport(app=create_app(services, Health(), registry), raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://api", headers=bearer("analyst")
+    ) as made:
+        yield made
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def assert_problem(response: httpx.Response, status: int, slug: str) -> dict[str, Any]:
+    """The one shape of every error."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert body["type"] == f"urn:problem:{slug}"
+    assert body["status"] == status
+    assert body["title"]
+    assert body["correlation_id"] == response.headers["x-correlation-id"]
+    return body
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_no_route_answers_without_a_genuine_token(client: httpx.AsyncClient, route: str) -> None:
+    for headers in ({"Authorization": "Basic x"}, bearer("forged")):
+        response = await client.get(route, headers=headers)
+        assert_problem(response, 401, "unauthorised")
+        assert response.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_no_route_answers_without_a_reading_role(
+    client: httpx.AsyncClient, route: str, read_model: Any
+) -> None:
+    assert_problem(await client.get(route, headers=bearer("nobody")), 403, "forbidden")
+    assert read_model.asked == []
+
+
+@pytest.mark.parametrize("route", LISTS)
+async def test_a_device_reads_captures_only(client: httpx.AsyncClient, route: str) -> None:
+    assert_problem(await client.get(route, headers=bearer("device")), 403, "forbidden")
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_every_question_is_asked_in_the_callers_scope(
+    client: httpx.AsyncClient, route: str, read_model: Any
+) -> None:
+    await client.get(route, headers=bearer("pune"))
+    assert read_model.asked
+    for _, asked in read_model.asked:
+        assert asked["scope"].org_id == "acme"
+        assert asked["scope"].sites == {"pune-1"}
+
+
+@pytest.mark.parametrize(
+    "route", [f"/v1/attendance?{DATES}", "/v1/presence?", f"/v1/captures?{INSTANTS}", "/v1/people?"]
+)
+async def test_another_site_than_the_tokens_is_refused(client: httpx.AsyncClient, route: str) -> None:
+    assert_problem(await client.get(f"{route}&site=goa-1", headers=bearer("pune")), 403, "site-not-allowed")
+    assert (await client.get(f"{route}&site=pune-1", headers=bearer("pune"))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("route", "field"),
+    [
+        ("/v1/attendance?from=2026-03-01", "query.to"),
+        ("/v1/attendance?to=2026-03-01", "query.from"),
+        (f"/v1/attendance?{DATES}&sites=pune-1", "query.sites"),
+        (f"/v1/attendance?{DATES}&limit=1001", "query.limit"),
+        (f"/v1/attendance?{DATES}&person=%00", "query.person"),
+        ("/v1/captures?from=2026-03-01T00:00:00&to=2026-03-02T00:00:00", "query.from"),
+        (f"/v1/captures?{INSTANTS}&outcome=MAYBE", "query.outcome"),
+        (f"/v1/captures/{CAPTURE_ID}?wait=31", "query.wait"),
+        (f"/v1/captures/{CAPTURE_ID}?wait=nan", "query.wait"),
+        ("/v1/captures/7", "path.capture_id"),
+        (f"/v1/people/%00/attendance?{DATES}", "path.person_id"),
+    ],
+)
+async def test_a_wrong_parameter_is_named(client: httpx.AsyncClient, route: str, field: str) -> None:
+    body = assert_problem(await client.get(route), 422, "invalid-request")
+    assert field in [item["field"] for item in body["errors"]]
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "/v1/attendance?from=2025-01-01&to=2026-01-02",
+        "/v1/captures?from=2026-01-01T00:00Z&to=2026-06-01T00:00Z",
+    ],
+)
+async def test_a_range_too_long_is_refused(client: httpx.AsyncClient, route: str, read_model: Any) -> None:
+    assert_problem(await client.get(route), 422, "invalid-range")
+    assert read_model.asked == []
+
+
+async def test_pages_lead_through_every_row_once(
+    client: httpx.AsyncClient, read_model: Any, day_row: Callable[..., AttendanceDay]
+) -> None:
+    read_model.days = [day_row(person_id=f"p-{number}") for number in range(5)]
+    seen, route = [], f"/v1/attendance?{DATES}&limit=2"
+    while route:
+        response = await client.get(route)
+        body = response.json()
+        seen += [row["person_id"] for row in body["items"]]
+        assert ("link" in response.headers) == (body["next"] is not None)
+        route = body["next"]
+    assert seen == [f"p-{number}" for number in range(5)]
+    assert read_model.asked[-1][1]["which"].dates.first_on.isoformat() == "2026-03-02"
+
+
+async def test_a_cursor_works_with_its_own_filters_only(
+    client: httpx.AsyncClient, read_model: Any, day_row: Callable[..., AttendanceDay]
+) -> None:
+    read_model.days = [day_row(person_id="p-1"), day_row(person_id="p-2")]
+    following = (await client.get(f"/v1/attendance?{DATES}&limit=1")).json()["next"]
+    assert (await client.get(following)).status_code == 200
+    assert_problem(await client.get(f"{following}&site=pune-1"), 422, "invalid-cursor")
+    assert_problem(await client.get(f"/v1/attendance?{DATES}&cursor=nonsense"), 422, "invalid-cursor")
+
+
+async def test_an_undecided_capture_asks_to_come_back(client: httpx.AsyncClient) -> None:
+    response = await client.get(f"/v1/captures/{CAPTURE_ID}?wait=5", headers=bearer("device"))
+    body = assert_problem(response, 404, "capture-not-decided")
+    assert int(response.headers["retry-after"]) > 0
+    assert "delayed" in body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "slug"),
+    [(ReadModelUnavailable("x"), "read-model-unavailable"), (QueryTooSlow("x"), "query-too-slow")],
+)
+@pytest.mark.parametrize("route", ROUTES)
+async def test_an_outage_asks_to_come_back(
+    client: httpx.AsyncClient, read_model: Any, route: str, failure: Exception, slug: str
+) -> None:
+    read_model.failure = failure
+    response = await client.get(route)
+    assert_problem(response, 503, slug)
+    assert int(response.headers["retry-after"]) > 0
+
+
+async def test_an_absent_token_issuer_is_an_outage_and_tells_no_addresses(
+    client: httpx.AsyncClient, tokens: Any
+) -> None:
+    tokens.failure = TransientFailure("token-issuer", "http://10.0.0.7 is away")
+    response = await client.get("/v1/presence")
+    body = assert_problem(response, 503, "dependency-unavailable")
+    assert "10.0.0.7" not in str(body)
+
+
+async def test_a_bug_is_a_problem_without_internals(client: httpx.AsyncClient, read_model: Any) -> None:
+    read_model.failure = RuntimeError("secret")
+    with capture_logs() as lines:
+        body = assert_problem(await client.get("/v1/presence"), 500, "internal-error")
+    assert "secret" not in str(body)
+    assert [line["event"] for line in lines] == ["request failed"]
+
+
+async def test_unknown_paths_are_problems_too(client: httpx.AsyncClient) -> None:
+    assert_problem(await client.get("/v1/nothing"), 404, "not-found")
+    assert_problem(await client.post("/v1/people"), 405, "method-not-allowed")
+
+
+async def test_the_correlation_id_is_echoed_or_made(client: httpx.AsyncClient) -> None:
+    given = await client.get("/v1/people", headers={"X-Correlation-ID": "shift-report.7"})
+    assert given.headers["x-correlation-id"] == "shift-report.7"
+    replaced = await client.get("/v1/people", headers={"X-Correlation-ID": "a b\tc"})
+    assert len(replaced.headers["x-correlation-id"]) == 36
+    assert replaced.headers["cache-control"] == "no-store"
+
+
+async def test_requests_are_counted_by_route_and_never_by_id(client: httpx.AsyncClient) -> None:
+    await client.get(f"/v1/people/p-77/attendance?{DATES}")
+    await client.get("/v1/nothing/p-77")
+    text = (await client.get("/metrics")).text
+    assert 'query_api_requests_total{route="/v1/people/{person_id}/attendance",status="404"} 1.0' in text
+    assert 'query_api_requests_total{route="unmatched",status="404"} 1.0' in text
+    assert "p-77" not in text
+
+
+async def test_health_needs_no_token(client: httpx.AsyncClient) -> None:
+    for route in ("/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json"):
+        assert (await client.get(route, headers={"Authorization": ""})).status_code == 200
+
+
+async def test_the_document_describes_every_route_with_examples_and_problems(
+    client: httpx.AsyncClient,
+) -> None:
+    document = (await client.get("/openapi.json")).json()
+    paths = {path: item["get"] for path, item in document["paths"].items()}
+    assert len(paths) == len(ROUTES)
+    for operation in paths.values():
+        assert operation["security"]
+        assert "example" in operation["responses"]["200"]["content"]["application/json"]
+        for status in ("401", "403", "422", "503"):
+            assert "application/problem+json" in operation["responses"][status]["content"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "example"),
+    [
+        (PageAnswer[AttendanceDay], examples.ATTENDANCE_PAGE),
+        (PersonAttendance, examples.PERSON_ATTENDANCE),
+        (PresenceAnswer, examples.PRESENCE),
+        (Capture, examples.CAPTURE),
+        (PageAnswer[Capture], examples.CAPTURE_PAGE),
+        (PageAnswer[Person], examples.PEOPLE_PAGE),
+        (Enrolment, examples.ENROLMENT),
+    ],
+)
+def test_examples_have_the_shape_of_the_answers(shape: Any, example: dict[str, object]) -> None:
+    adapter = TypeAdapter(shape)
+    written = adapter.dump_python(adapter.validate_python(example), mode="json")
+    assert set(written) == set(example)
+    assert adapter.validate_python(written) == adapter.validate_python(example)
