@@ -1,0 +1,83 @@
+"""`python -m attendance_projector`: run the service, migrate its tables, or try the rules on a file."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import asyncpg
+import typer
+from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
+
+from attendance_projector.errors import ProjectorError
+from attendance_projector.migrate import head
+from attendance_projector.migrate import migrate as migrate_database
+from attendance_projector.print_days import print_days
+from attendance_projector.scenario import ScenarioError, explain_scenario, read_scenario
+from attendance_projector.service import SERVICE, run_service
+from attendance_projector.settings import Settings
+from service_kit.errors import ServiceKitError, SettingsError
+from service_kit.logs import configure_logging, get_logger
+from service_kit.run import run as run_until_stopped
+from service_kit.settings import DatabaseSettings
+from service_kit.telemetry import configure_tracing
+
+FAILED, WRONG_USAGE = 1, 2
+cli = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False, add_completion=False)
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+@cli.command()
+def run(
+    *,
+    migrate: Annotated[bool, typer.Option("--migrate", help="Migrate the database before starting.")] = False,
+) -> None:
+    """Project facts from Kafka into PostgreSQL until SIGTERM. Settings: see README.md."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        errors.print(str(error))
+        raise typer.Exit(WRONG_USAGE) from error
+    configure_logging(SERVICE, settings.log_level, settings.log_json)
+    configure_tracing(SERVICE, settings.tracing_endpoint)
+    try:
+        code = run_until_stopped(lambda stopping: run_service(settings, stopping, migrate_first=migrate))
+    except Exception as error:  # the end of the process: log it, say so by the exit code
+        get_logger(__name__).critical("the projector ends because of a failure", exc_info=error)
+        raise typer.Exit(FAILED) from error
+    raise typer.Exit(code)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the tables to this version (DATABASE_URL); migrated already, they stay as they are."""
+    try:
+        asyncio.run(migrate_database(DatabaseSettings.load().url.get_secret_value()))
+    except (ServiceKitError, ProjectorError, SQLAlchemyError, asyncpg.PostgresError) as error:
+        errors.print(str(error))
+        raise typer.Exit(FAILED) from error
+    console.print(f"the read model is at {head()}")
+
+
+@cli.command()
+def explain(
+    scenario: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Scenario file, JSON.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Apply the rules to a scenario file; print the days and why. Needs no server."""
+    try:
+        result = explain_scenario(read_scenario(scenario.read_bytes()))
+    except ScenarioError as error:
+        errors.print(str(error))
+        raise typer.Exit(WRONG_USAGE) from error
+    if as_json:
+        console.print_json(json.dumps(result))
+    else:
+        print_days(console, result)
+
+
+if __name__ == "__main__":
+    cli()

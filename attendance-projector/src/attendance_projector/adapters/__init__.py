@@ -1,0 +1,1 @@
+"""The projector's technology: PostgreSQL and the event codec, each behind a port."""

@@ -1,0 +1,60 @@
+"""Consumed positions and locks in PostgreSQL."""
+
+import zlib
+from collections.abc import Collection, Iterable, Mapping
+
+import asyncpg
+
+from attendance_projector.adapters.connection import Connection
+from attendance_projector.adapters.sql import statements
+from service_kit.records import Position, TopicPartition
+
+SQL = statements("positions")
+
+
+class PostgresPositions:
+    """`Positions` within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def lock(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Lock the positions of these partitions and return their next offsets; 0 when never consumed."""
+        asked = _columns(list(partitions))
+        await self._connection.execute(SQL["add_missing"], *asked)
+        return _positions(await self._connection.fetch(SQL["lock"], *asked))
+
+    async def move(self, positions: Iterable[Position]) -> None:
+        """Move positions forward; never backward."""
+        moved = list(positions)
+        columns = _columns([position.topic_partition for position in moved])
+        await self._connection.execute(SQL["move"], *columns, [position.next_offset for position in moved])
+
+    async def lock_everyone(self) -> None:
+        """Wait for all who compute days; they wait for this transaction."""
+        await self._connection.execute(SQL["lock_everyone"])
+
+    async def lock_people(self, person_ids: Iterable[str]) -> None:
+        """Wait for those who compute days of these people; they wait for this transaction."""
+        await self._connection.execute(SQL["share_everyone"])
+        await self._connection.execute(SQL["lock_people"], sorted({_number(each) for each in person_ids}))
+
+
+async def read_positions(
+    connection: Connection, partitions: Collection[TopicPartition]
+) -> Mapping[TopicPartition, int]:
+    """Return the next offsets of those of the partitions that were consumed."""
+    return _positions(await connection.fetch(SQL["read"], *_columns(partitions)))
+
+
+def _columns(partitions: Collection[TopicPartition]) -> tuple[list[str], list[int]]:
+    return [each.topic for each in partitions], [each.partition for each in partitions]
+
+
+def _positions(rows: Iterable[asyncpg.Record]) -> dict[TopicPartition, int]:
+    return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
+def _number(person_id: str) -> int:
+    """Return a signed 32-bit number; two people with the same number only wait for each other needlessly."""
+    return zlib.crc32(person_id.encode()) - 2**31

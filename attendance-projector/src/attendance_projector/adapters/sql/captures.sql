@@ -1,0 +1,64 @@
+-- Captures, the punches that come from them, and enrolments.
+
+-- name: known_captures
+-- By id alone, without a time range: this is how a second occurred_at of one capture is found.
+SELECT capture_id, occurred_at, decision_round, org_id, site_id, device_id, direction, outcome, person_id
+FROM capture
+WHERE capture_id = ANY ($1::uuid[]);
+
+-- name: merge_captures
+-- A later decision supersedes; projected_at then says when this one arrived.
+INSERT INTO capture
+SELECT * FROM staged_capture
+ON CONFLICT (capture_id, occurred_at) DO UPDATE SET
+    org_id = excluded.org_id,
+    device_id = excluded.device_id,
+    site_id = excluded.site_id,
+    device_sequence = excluded.device_sequence,
+    direction = excluded.direction,
+    time_trust = excluded.time_trust,
+    outcome = excluded.outcome,
+    person_id = excluded.person_id,
+    score = excluded.score,
+    runner_up_person_id = excluded.runner_up_person_id,
+    runner_up_score = excluded.runner_up_score,
+    threshold = excluded.threshold,
+    margin = excluded.margin,
+    model_name = excluded.model_name,
+    model_version = excluded.model_version,
+    decision_round = excluded.decision_round,
+    reason = excluded.reason,
+    image_bucket = excluded.image_bucket,
+    image_key = excluded.image_key,
+    image_sha256 = excluded.image_sha256,
+    received_at = excluded.received_at,
+    decided_at = excluded.decided_at,
+    projected_at = excluded.projected_at
+WHERE capture.decision_round < excluded.decision_round;
+
+-- name: remove_punches
+-- $1 ids and $2 instants, side by side; $3 and $4 their range, so that partitions are pruned.
+DELETE FROM punch
+USING unnest($1::uuid[], $2::timestamptz[]) AS gone (punch_id, occurred_at)
+WHERE punch.punch_id = gone.punch_id
+    AND punch.occurred_at = gone.occurred_at
+    AND punch.occurred_at BETWEEN $3 AND $4
+RETURNING punch.person_id, punch.placed_on;
+
+-- name: record_enrolment
+INSERT INTO enrolment (
+    enrolment_id, org_id, person_id, outcome, template_count, photos, requested_at, decided_at,
+    model_name, model_version
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (enrolment_id) DO UPDATE SET
+    org_id = excluded.org_id,
+    person_id = excluded.person_id,
+    outcome = excluded.outcome,
+    template_count = excluded.template_count,
+    photos = excluded.photos,
+    requested_at = excluded.requested_at,
+    decided_at = excluded.decided_at,
+    model_name = excluded.model_name,
+    model_version = excluded.model_version
+WHERE enrolment.decided_at <= excluded.decided_at;

@@ -1,0 +1,47 @@
+-- Positions and locks: what makes applying a record twice, or by two projectors, change nothing.
+
+-- name: read
+-- Next offsets of these partitions; $1 topics, $2 partitions, side by side.
+SELECT topic, partition, next_offset
+FROM consumed_position
+JOIN unnest($1::text[], $2::int[]) AS asked (topic, partition) USING (topic, partition);
+
+-- name: add_missing
+INSERT INTO consumed_position (topic, partition, next_offset)
+SELECT topic, partition, 0
+FROM unnest($1::text[], $2::int[]) AS asked (topic, partition)
+ORDER BY topic, partition
+ON CONFLICT DO NOTHING;
+
+-- name: lock
+-- In one order for all, so that two projectors wait for each other and never deadlock here.
+SELECT position.topic, position.partition, position.next_offset
+FROM consumed_position AS position
+JOIN unnest($1::text[], $2::int[]) AS asked (topic, partition) USING (topic, partition)
+ORDER BY position.topic, position.partition
+FOR UPDATE OF position;
+
+-- name: move
+UPDATE consumed_position AS position
+SET next_offset = moved.next_offset
+FROM unnest($1::text[], $2::int[], $3::bigint[]) AS moved (topic, partition, next_offset)
+WHERE position.topic = moved.topic
+    AND position.partition = moved.partition
+    AND position.next_offset < moved.next_offset;
+
+-- name: lock_everyone
+-- Whoever changes the directory waits for all who compute days, and they for it.
+SELECT pg_advisory_xact_lock(hashtext('attendance-projector days'), 0);
+
+-- name: share_everyone
+SELECT pg_advisory_xact_lock_shared(hashtext('attendance-projector days'), 0);
+
+-- name: lock_people
+-- $1: one number for each person, ascending. Two projectors can hold punches of one person, since records are
+-- keyed by capture; the second must see what the first wrote before it computes that person's days.
+SELECT pg_advisory_xact_lock(hashtext('attendance-projector person'), number)
+FROM unnest($1::int[]) AS number;
+
+-- name: ensure_partitions
+SELECT ensure_partitions('capture', $1::date[]) + ensure_partitions('punch', $1::date[])
+    + ensure_partitions('attendance_day', $2::date[]);

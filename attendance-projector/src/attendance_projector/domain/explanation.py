@@ -1,0 +1,34 @@
+"""Why a day is what it is: one entry for each punch and each rule that decided something."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from attendance_projector.domain.facts import PunchId
+
+
+class Rule(StrEnum):
+    """Names of the rules as an explanation shows them."""
+
+    SHIFT_VERSION = "shift_version"
+    WINDOW = "window"
+    MIDPOINT = "midpoint_cut"
+    DIRECTION = "direction_in_shared_window"
+    DEBOUNCE = "debounce"
+    ALTERNATING = "alternating_pairing"
+    DIRECTED = "directed_pairing"
+    FIRST_LAST = "first_last_counting"
+    EVERY_PAIR = "every_pair_counting"
+    MISSING = "missing_punch"
+    LATE = "late_grace"
+    EARLY = "early_grace"
+    STATUS = "status"
+    UNSCHEDULED = "unscheduled"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One decision. `punch` is None when it concerns the whole day."""
+
+    rule: Rule
+    punch: PunchId | None
+    text: str

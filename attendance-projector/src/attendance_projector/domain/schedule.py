@@ -1,0 +1,56 @@
+"""What one person is meant to work: the shifts of a local date, in the version that is in effect on it.
+
+Roster entries beat the default shift: the default applies on dates on which no entry gives a shift. Several
+entries on one date are split shifts. Facts are effective-dated: a new version of a shift never changes the
+dates before it, and a shift has no instance before its first version.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from attendance_projector.domain.facts import InvalidFact, RosterEntry, ShiftId, ShiftVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One person's shifts and roster. `zone` is the zone of the home site."""
+
+    zone: ZoneInfo
+    shifts: tuple[ShiftVersion, ...] = ()
+    roster: tuple[RosterEntry, ...] = ()
+    default_shift: ShiftId | None = None
+
+    def __post_init__(self) -> None:
+        seen: dict[tuple[ShiftId, date], ShiftVersion] = {}
+        for shift in self.shifts:
+            if seen.setdefault((shift.shift_id, shift.effective_on), shift) != shift:
+                problem = f"shift {shift.shift_id} has two versions from {shift.effective_on} on; keep one"
+                raise InvalidFact("shifts", problem)
+
+    def zone_of(self, shift: ShiftVersion) -> ZoneInfo:
+        """Return the zone of the shift's local times: its own, or else the home site's."""
+        return shift.zone or self.zone
+
+
+def shift_ids_on(schedule: Schedule, on: date) -> list[ShiftId]:
+    """Roster beats default: return the ids of the shifts given on this local date, in order, each once."""
+    rostered = {entry.shift_id for entry in schedule.roster if entry.gives_shift_on(on)}
+    if rostered:
+        return sorted(rostered)
+    return [] if schedule.default_shift is None else [schedule.default_shift]
+
+
+def version_on(versions: Iterable[ShiftVersion], shift_id: ShiftId, on: date) -> ShiftVersion | None:
+    """Effective dating: return the newest version of the shift that is in effect on this local date."""
+    in_effect = [
+        version for version in versions if version.shift_id == shift_id and version.effective_on <= on
+    ]
+    return max(in_effect, key=lambda version: version.effective_on, default=None)
+
+
+def shifts_on(schedule: Schedule, on: date) -> list[ShiftVersion]:
+    """Return the shifts of this local date in the versions in effect on it."""
+    versions = (version_on(schedule.shifts, shift_id, on) for shift_id in shift_ids_on(schedule, on))
+    return [version for version in versions if version is not None]

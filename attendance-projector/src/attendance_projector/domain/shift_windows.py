@@ -1,0 +1,98 @@
+"""When an instance of a shift takes punches: its window, and the cut between windows that overlap.
+
+An instance is a shift on the local date on which it starts. Its window runs from `start - window_before` to
+`end + window_after`, both inclusive. Durations are differences of instants: a night of 23 hours has 23.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from attendance_projector.domain.facts import NOTHING, ShiftVersion
+from attendance_projector.domain.local_time import end_instant, start_instant
+from attendance_projector.domain.schedule import Schedule, shifts_on
+
+ONE_DAY = timedelta(days=1)
+# A local date begins at most 14 h before and 12 h after the UTC date of the same name, a shift lasts a day at
+# most (25 h when clocks change), and a time that does not exist moves forward (a whole day in Apia in 2011).
+REACH_BACK = timedelta(days=3)
+REACH_AHEAD = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftInstance:
+    """A shift on one local date, as instants in UTC."""
+
+    shift: ShiftVersion
+    attendance_on: date
+    starts_at: datetime
+    ends_at: datetime
+
+    @property
+    def opens_at(self) -> datetime:
+        """First instant of the window."""
+        return self.starts_at - self.shift.window_before
+
+    @property
+    def closes_at(self) -> datetime:
+        """Last instant of the window; it belongs to the window."""
+        return self.ends_at + self.shift.window_after
+
+    def takes(self, at: datetime) -> bool:
+        """Say whether the window contains the instant; both ends are inclusive."""
+        return self.opens_at <= at <= self.closes_at
+
+    @property
+    def order(self) -> tuple[datetime, datetime, date, str]:
+        """Sort key: the earlier shift first; equal times by date and id, so that no two are equal."""
+        return self.starts_at, self.ends_at, self.attendance_on, self.shift.shift_id
+
+
+def shift_instance(schedule: Schedule, shift: ShiftVersion, on: date) -> ShiftInstance:
+    """Return the instance of the shift that starts on this local date; `end <= start` ends a date later."""
+    zone = schedule.zone_of(shift)
+    starts_at = start_instant(on, shift.start, zone)
+    ends_on = on + ONE_DAY if shift.end <= shift.start else on
+    # A start moved forward out of a gap can pass the end; such a shift has no length, not a negative one.
+    ends_at = max(starts_at, end_instant(ends_on, shift.end, zone))
+    return ShiftInstance(shift, on, starts_at, ends_at)
+
+
+def instances_between(schedule: Schedule, first_on: date, last_on: date) -> list[ShiftInstance]:
+    """Return the instances of the local dates from first to last, inclusive, earlier shift first."""
+    days = (last_on - first_on).days + 1
+    dates = [first_on + timedelta(days=number) for number in range(days)]
+    instances = [shift_instance(schedule, shift, on) for on in dates for shift in shifts_on(schedule, on)]
+    return sorted(instances, key=lambda instance: instance.order)
+
+
+def instances_reaching(schedule: Schedule, first_at: datetime, last_at: datetime) -> list[ShiftInstance]:
+    """Return every instance whose window contains an instant of the span, earlier shift first."""
+    before = max((shift.window_before for shift in schedule.shifts), default=NOTHING)
+    after = max((shift.window_after for shift in schedule.shifts), default=NOTHING)
+    first_on = (first_at.astimezone(UTC) - after - REACH_BACK).date()
+    last_on = (last_at.astimezone(UTC) + before + REACH_AHEAD).date()
+    instances = instances_between(schedule, first_on, last_on)
+    return [each for each in instances if each.opens_at <= last_at and each.closes_at >= first_at]
+
+
+def midpoint_cut(earlier: ShiftInstance, later: ShiftInstance) -> datetime:
+    """Cut two windows that overlap: midway between the earlier's end and the later's start.
+
+    When the shifts themselves overlap: in the middle of their overlap. The cut itself is the earlier's.
+    """
+    # Without an overlap the earlier one ends first, so one expression serves both cases.
+    bound = min(earlier.ends_at, later.ends_at)
+    return bound + (later.starts_at - bound) / 2
+
+
+def instants_of(schedule: Schedule, first_on: date, last_on: date) -> tuple[datetime, datetime]:
+    """Return the first and last instant of any punch that the days of these local dates can depend on.
+
+    Covers the windows of their shifts and the dates themselves in the site's zone.
+    """
+    instances = instances_between(schedule, first_on, last_on)
+    opens = [instance.opens_at for instance in instances]
+    closes = [instance.closes_at for instance in instances]
+    midnight = start_instant(first_on, time(), schedule.zone)
+    next_midnight = end_instant(last_on + ONE_DAY, time(), schedule.zone)
+    return min([midnight, *opens]), max([next_midnight, *closes])

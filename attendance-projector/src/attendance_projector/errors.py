@@ -1,0 +1,13 @@
+"""Errors of the projector; each message says what happened and what to do."""
+
+
+class ProjectorError(Exception):
+    """Base of every error of this package."""
+
+
+class MigrationRefused(ProjectorError):
+    """The database is not ready to be migrated; the message says what an administrator has to do."""
+
+
+class ReadModelOutdated(ProjectorError):
+    """The tables are not those that this version writes: run `python -m attendance_projector migrate`."""

@@ -1,0 +1,1 @@
+"""Migrations of the read model: alembic revisions whose statements are `.sql` files beside them."""

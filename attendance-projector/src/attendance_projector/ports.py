@@ -1,0 +1,224 @@
+"""What the projector needs of its surroundings, by role; a transaction covers the whole read model."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from attendance_projector.domain.day import AttendanceDay
+from attendance_projector.domain.facts import Punch, RosterEntry, ShiftVersion
+from attendance_projector.domain.schedule import Schedule
+from attendance_schemas.events import EnrolmentDecided, Event, MatchDecided
+from service_kit.records import Position, Record, TopicPartition
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCapture:
+    """What is stored about a capture: enough to judge a decision and to find its punch."""
+
+    capture_id: UUID
+    occurred_at: datetime
+    decision_round: int
+    org_id: str
+    site_id: str
+    device_id: str
+    direction: str | None
+    outcome: str
+    person_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedPunch:
+    """A punch of a person, with where it happened. `direction` is the contract's word."""
+
+    punch_id: UUID
+    occurred_at: datetime
+    org_id: str
+    person_id: str
+    site_id: str
+    device_id: str
+    direction: str | None
+    method: str
+    capture_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The one place of a punch: DAY with date and shift, REVIEW, or WAITING for the directory."""
+
+    placement: str
+    placed_on: date | None = None
+    placed_shift_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPunch:
+    """A punch as the rules read it, whose it is, and where it is placed now."""
+
+    punch: Punch
+    person_id: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPerson:
+    """A person, and the schedule once the zone of the home site is known."""
+
+    person_id: str
+    org_id: str
+    home_site_id: str
+    default_shift_id: str | None
+    schedule: Schedule | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonDates:
+    """Local dates of a person, both inclusive."""
+
+    person_id: str
+    first_on: date
+    last_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class PersonInstants:
+    """Instants of a person, both inclusive."""
+
+    person_id: str
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PersonDay:
+    """A computed day of a person."""
+
+    person: KnownPerson
+    day: AttendanceDay
+
+
+@dataclass(frozen=True, slots=True)
+class RosterRow:
+    """A roster entry and whose it is."""
+
+    person_id: str
+    entry: RosterEntry
+
+
+class Positions(Protocol):
+    """Consumed positions, and the locks that keep two projectors apart."""
+
+    async def lock(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Lock the positions of these partitions and return their next offsets; 0 when never consumed."""
+
+    async def move(self, positions: Iterable[Position]) -> None:
+        """Move positions forward; never backward."""
+
+    async def lock_everyone(self) -> None:
+        """Wait for all who compute days; they wait for this transaction."""
+
+    async def lock_people(self, person_ids: Iterable[str]) -> None:
+        """Wait for those who compute days of these people; they wait for this transaction."""
+
+
+class Captures(Protocol):
+    """Captures, their punches, and enrolments."""
+
+    async def known(self, capture_ids: Iterable[UUID]) -> Mapping[UUID, KnownCapture]:
+        """Return those of the captures that are stored."""
+
+    async def store(self, decisions: Sequence[MatchDecided]) -> None:
+        """Store one decision for each capture, in place of an earlier round."""
+
+    async def remove_punches(self, punches: Sequence[AcceptedPunch]) -> Sequence[PersonDates]:
+        """Remove punches that a later decision took back; return the days that they were on."""
+
+    async def store_punches(self, punches: Sequence[tuple[AcceptedPunch, Place]]) -> None:
+        """Store new punches in their places."""
+
+    async def store_enrolments(self, enrolments: Sequence[EnrolmentDecided]) -> None:
+        """Store decided enrolments."""
+
+
+class Directory(Protocol):
+    """Organisations, sites, devices, people, shifts and rosters as last recorded."""
+
+    async def store(self, events: Sequence[Event]) -> None:
+        """Store directory events, in order."""
+
+    async def people(self, person_ids: Iterable[str]) -> Mapping[str, KnownPerson]:
+        """Return those of the people who are recorded, with all shifts and roster entries of theirs."""
+
+    async def time_zones(self, site_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return the zones of those of the sites that are recorded."""
+
+    async def rosters(self, roster_ids: Iterable[str]) -> Mapping[str, RosterRow]:
+        """Return those of the roster entries that are recorded."""
+
+    async def shifts(self, shift_ids: Iterable[str]) -> Sequence[ShiftVersion]:
+        """Return all versions of these shifts."""
+
+    async def people_of_sites(self, site_ids: Iterable[str]) -> Sequence[str]:
+        """Return the people whose home site is one of these."""
+
+    async def people_of_shift(self, shift_id: str) -> Sequence[str]:
+        """Return the people who have this shift by roster or by default."""
+
+
+class Days(Protocol):
+    """Attendance days, and the places of punches."""
+
+    async def punch_extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonInstants]:
+        """Return the instants of the first and last punch of those people who have any."""
+
+    async def punches(self, spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
+        """Return the punches of people in their spans, which do not overlap."""
+
+    async def replace(self, spans: Sequence[PersonDates], days: Sequence[PersonDay]) -> None:
+        """Make the days of these dates exactly the days given."""
+
+    async def move_punches(self, places: Sequence[tuple[StoredPunch, Place]]) -> None:
+        """Give stored punches another place."""
+
+
+class Transaction(Protocol):
+    """One transaction over the read model: all of it happens, or nothing."""
+
+    @property
+    def positions(self) -> Positions:
+        """Positions and locks."""
+
+    @property
+    def captures(self) -> Captures:
+        """Captures, punches, enrolments."""
+
+    @property
+    def directory(self) -> Directory:
+        """The directory."""
+
+    @property
+    def days(self) -> Days:
+        """Attendance days."""
+
+
+class ReadModel(Protocol):
+    """The tables that the projector owns."""
+
+    async def ensure_months(self, dates: Iterable[date]) -> None:
+        """Make sure that there is room for facts of these UTC dates and for the days next to them."""
+
+    async def in_transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Do the work in one transaction, again when another one was in its way; return what it returns.
+
+        An error of the work rolls it back. Raises TransientFailure("postgresql") when the database is away.
+        """
+
+
+class EventReader(Protocol):
+    """Decodes records."""
+
+    async def read(self, record: Record) -> Event:
+        """Return the event of a record. Raises PoisonRecord or TransientFailure."""

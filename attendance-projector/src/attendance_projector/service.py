@@ -1,0 +1,149 @@
+"""Put the projector together and run it: Kafka and the registry on one side, PostgreSQL on the other."""
+
+import asyncio
+import contextlib
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry
+
+from attendance_projector.adapters.avro_event_reader import AvroEventReader
+from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_read_model
+from attendance_projector.apply_facts import ApplyFacts
+from attendance_projector.metrics import ProjectorMetrics
+from attendance_projector.migrate import migrate
+from attendance_projector.settings import Settings
+from attendance_schemas.codec import Codec
+from attendance_schemas.errors import RegistryUnavailable
+from attendance_schemas.registry import SchemaRegistry
+from attendance_schemas.topics import DIRECTORY, ENROLMENT_RESULTS, MATCHES
+from service_kit.backoff import Backoff, retry
+from service_kit.consumer import RecordSource
+from service_kit.dead_letters import DeadLetters
+from service_kit.delivery import DeliveryLoop
+from service_kit.errors import DeliveryStopped, TransientFailure
+from service_kit.health import Health, ProgressWatchdog, operations_app, serve
+from service_kit.logs import get_logger
+from service_kit.metrics import DeliveryMetrics
+from service_kit.producer import RecordProducer
+
+SERVICE = "attendance-projector"
+TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS)
+REGISTRY_ANSWERS_WITHIN = 2.0
+
+log = get_logger(__name__)
+
+
+async def run_service(settings: Settings, stopping: asyncio.Event, *, migrate_first: bool = False) -> None:
+    """Project until `stopping` is set.
+
+    Health answers from the beginning, ready once the read model is open. Raises ReadModelOutdated,
+    DeadLetterLimitExceeded, or whatever a bug raises; nothing uncommitted is lost by that.
+    """
+    registry, health = CollectorRegistry(), Health()
+    app = operations_app(health, registry)
+    async with asyncio.TaskGroup() as tasks:
+        operations = tasks.create_task(
+            serve(
+                app,
+                settings.host,
+                settings.port,
+                stopping=stopping,
+                on_listening=lambda port: log.info("listening", host=settings.host, port=port),
+            )
+        )
+        with contextlib.suppress(DeliveryStopped):
+            await _project(settings, stopping, registry, health, migrate_first)
+        await operations
+
+
+async def _project(
+    settings: Settings,
+    stopping: asyncio.Event,
+    registry: CollectorRegistry,
+    health: Health,
+    migrate_first: bool,
+) -> None:
+    async with AsyncExitStack() as stack:
+        schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
+        opening = _Opening(health)
+        read_model = await _open(settings, stopping, stack, migrate_first)
+        producer = RecordProducer(settings.kafka)
+        stack.push_async_callback(producer.stop)
+        applying = ApplyFacts(AvroEventReader(Codec(schemas)), read_model, ProjectorMetrics(registry))
+        source = RecordSource(
+            settings.kafka,
+            [settings.kafka.topic(topic.name) for topic in TOPICS],
+            settings.kafka.group(SERVICE),
+            positions=read_model.positions,
+            max_records=settings.batch_records,
+        )
+        watchdog = ProgressWatchdog(lambda: sum(source.lag().values()), settings.stall_limit)
+        health.add_live("progress", watchdog.check)
+        loop = DeliveryLoop(
+            source,
+            dead_letters=DeadLetters(producer, service=SERVICE, version=version(SERVICE)),
+            handle_batch=applying.apply,
+            on_dead_letter=applying.pass_over,
+            dependencies_pass=lambda: _dependencies_pass(read_model, schemas),
+            progressed=watchdog.progressed,
+            metrics=DeliveryMetrics(registry),
+            # Kafka's committed offset serves lag dashboards only.
+            commit_interval=timedelta(seconds=1),
+        )
+        health.add_ready("postgresql", read_model.check)
+        health.add_ready("kafka", producer.check)
+        opening.done()
+        await loop.run(stopping)
+
+
+class _Opening:
+    """Not ready until everything is put together."""
+
+    def __init__(self, health: Health) -> None:
+        self._is_done = False
+        health.add_ready("start", self._check)
+
+    def done(self) -> None:
+        self._is_done = True
+
+    async def _check(self) -> None:
+        if not self._is_done:
+            raise TransientFailure("postgresql", "waiting for the read model to open")
+
+
+async def _open(
+    settings: Settings, stopping: asyncio.Event, stack: AsyncExitStack, migrate_first: bool
+) -> PostgresReadModel:
+    """Open the read model, waiting for the database as long as it takes."""
+    url = settings.database.url.get_secret_value()
+
+    async def attempt() -> PostgresReadModel:
+        if migrate_first:
+            await migrate(url)
+        async with AsyncExitStack() as opened:
+            read_model = await opened.enter_async_context(open_read_model(url))
+            await read_model.ensure_months_ahead(datetime.now(UTC).date(), settings.months_ahead)
+            stack.push_async_callback(opened.pop_all().aclose)
+            return read_model
+
+    return await retry(
+        attempt,
+        backoff=Backoff(),
+        retry_on=TransientFailure,
+        stopping=stopping,
+        on_retry=lambda failure, delay: log.warning(
+            "the read model does not open", error=str(failure), again_in=delay.total_seconds()
+        ),
+    )
+
+
+async def _dependencies_pass(read_model: PostgresReadModel, schemas: SchemaRegistry) -> bool:
+    """Say whether everything that applying a record needs answers now."""
+    try:
+        await read_model.check()
+        await schemas.wait_until_ready(deadline=REGISTRY_ANSWERS_WITHIN)
+    except (TransientFailure, RegistryUnavailable, TimeoutError):
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""From changed facts to the dates of a person that have to be computed again."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from attendance_projector.domain.facts import LONGEST_WINDOW, Punch, RosterEntry, ShiftVersion
+from attendance_projector.domain.schedule import Schedule
+from attendance_projector.domain.shift_windows import ONE_DAY, REACH_BACK
+from attendance_projector.domain.touched import (
+    DateSpan,
+    date_touched_by_punch,
+    dates_touched_by_person,
+    dates_touched_by_roster,
+    dates_touched_by_shift,
+)
+from attendance_projector.ports import PersonInstants
+
+# No punch belongs to a day farther away than this.
+FARTHEST_DAY = LONGEST_WINDOW + REACH_BACK
+
+
+@dataclass(frozen=True, slots=True)
+class PunchAdded:
+    """A new punch; the rules say which day it touches."""
+
+    punch: Punch
+
+
+@dataclass(frozen=True, slots=True)
+class DayLostPunch:
+    """A punch was taken off the day of this date."""
+
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
+class RosterChanged:
+    """An entry appeared or disappeared; a change is both, for the old and the new form."""
+
+    entry: RosterEntry
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftChanged:
+    """A version of a shift of the person's appeared or disappeared."""
+
+    version: ShiftVersion
+
+
+@dataclass(frozen=True, slots=True)
+class PersonChanged:
+    """The home site, its zone or the default shift changed."""
+
+
+Change = PunchAdded | DayLostPunch | RosterChanged | ShiftChanged | PersonChanged
+
+
+def needs_extent(changes: Iterable[Change]) -> bool:
+    """Say whether the dates can be open-ended, so that the person's first and last punch bound them."""
+    return any(not isinstance(change, PunchAdded | DayLostPunch) for change in changes)
+
+
+def stale_dates(
+    changes: Iterable[Change], schedule: Schedule, extent: PersonInstants | None
+) -> list[tuple[date, date]]:
+    """Return the local dates to compute again, first and last, ordered and apart from each other.
+
+    Without any punch of the person, an open-ended change makes nothing stale.
+    """
+    spans = [span for change in changes if (span := _clipped(_touched(change, schedule), extent)) is not None]
+    return merged(spans)
+
+
+def _touched(change: Change, schedule: Schedule) -> DateSpan:
+    match change:
+        case PunchAdded(punch):
+            on = date_touched_by_punch(punch, schedule)
+            return DateSpan(on, on)
+        case DayLostPunch(on):
+            return DateSpan(on, on)
+        case RosterChanged(entry):
+            return dates_touched_by_roster(entry, schedule)
+        case ShiftChanged(version):
+            return dates_touched_by_shift(version, schedule)
+        case PersonChanged():
+            return dates_touched_by_person()
+
+
+def _clipped(span: DateSpan, extent: PersonInstants | None) -> tuple[date, date] | None:
+    if span.first_on is not None and span.first_on == span.last_on:
+        return span.first_on, span.last_on
+    if extent is None:
+        return None
+    first = (extent.first_at - FARTHEST_DAY).date()
+    last = (extent.last_at + FARTHEST_DAY).date()
+    first = max(first, span.first_on or first)
+    last = min(last, span.last_on or last)
+    return (first, last) if first <= last else None
+
+
+def merged(spans: Sequence[tuple[date, date]]) -> list[tuple[date, date]]:
+    """Join spans that overlap or touch."""
+    joined: list[tuple[date, date]] = []
+    for first, last in sorted(spans):
+        if joined and first - joined[-1][1] <= ONE_DAY:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return joined

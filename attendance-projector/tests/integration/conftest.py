@@ -1,0 +1,221 @@
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, date, datetime, time
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from prometheus_client import CollectorRegistry
+
+from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_read_model
+from attendance_projector.apply_facts import ApplyFacts
+from attendance_projector.metrics import ProjectorMetrics
+from attendance_projector.migrate import migrate
+from attendance_schemas.events import (
+    EnrolmentDecided,
+    EnrolmentOutcome,
+    Event,
+    ImageReference,
+    MatchDecided,
+    Outcome,
+    PersonRecorded,
+    RosterRecorded,
+    ShiftRecorded,
+    SiteRecorded,
+    TimeTrust,
+)
+from local_stack.databases import CloneTemplate, Database
+from service_kit.records import Record, TopicPartition
+
+MATCHES, DIRECTORY = "attendance.matches", "attendance.directory"
+RECORDED_AT = datetime(2026, 1, 1, tzinfo=UTC)
+IMAGE = ImageReference(
+    bucket="b", key="k", sha256="00", media_type="image/jpeg", size_bytes=1, width=1, height=1
+)
+TABLES = {
+    "organisation": "org_id",
+    "site": "site_id",
+    "person": "person_id",
+    "shift": "shift_id, effective_on",
+    "roster": "roster_id",
+    "capture": "capture_id",
+    "punch": "punch_id",
+    "attendance_day": "person_id, attendance_on, shift_id",
+    "enrolment": "enrolment_id",
+    "consumed_position": "topic, partition",
+}
+
+
+class EventsInMemory:
+    """An `EventReader` over events that stay in memory; a record's value names its event."""
+
+    def __init__(self) -> None:
+        self._events: dict[bytes, Event] = {}
+
+    def keep(self, event: Event) -> bytes:
+        name = str(len(self._events)).encode()
+        self._events[name] = event
+        return name
+
+    async def read(self, record: Record) -> Event:
+        assert record.value is not None
+        return self._events[record.value]
+
+
+def _common(at: datetime = RECORDED_AT, **fields: Any) -> dict[str, Any]:
+    return {"event_id": uuid4(), "occurred_at": at, "recorded_at": at, "org_id": "org"} | fields
+
+
+class Plant:
+    """A site with facts to tell about it, and a projector that hears them."""
+
+    def __init__(self, read_model: PostgresReadModel, url: str, connection: asyncpg.Connection) -> None:
+        self.read_model = read_model
+        self.url = url
+        self.sql = connection
+        self.events = EventsInMemory()
+        self.projector = self.projector_on(read_model)
+        self._offsets: dict[TopicPartition, count[int]] = {}
+
+    def projector_on(self, read_model: Any) -> ApplyFacts:
+        return ApplyFacts(self.events, read_model, ProjectorMetrics(CollectorRegistry()))
+
+    def record(self, event: Event, topic: str | None = None, partition: int = 0) -> Record:
+        topic = topic or (MATCHES if isinstance(event, MatchDecided) else DIRECTORY)
+        offsets = self._offsets.setdefault(TopicPartition(topic, partition), count())
+        return Record(topic, partition, next(offsets), b"k", self.events.keep(event), (), RECORDED_AT)
+
+    async def tell(self, *events: Event) -> list[Record]:
+        records = [self.record(event) for event in events]
+        await self.projector.apply(records)
+        return records
+
+    def match(
+        self,
+        person: str | None,
+        at: str,
+        capture_id: UUID | None = None,
+        outcome: Outcome = Outcome.IDENTIFIED,
+        **fields: Any,
+    ) -> MatchDecided:
+        instant = datetime.fromisoformat(at).astimezone(UTC)
+        return MatchDecided(
+            **_common(instant),
+            capture_id=capture_id or uuid4(),
+            device_id="kiosk",
+            site_id="site",
+            device_sequence=1,
+            time_trust=TimeTrust.SYNCED,
+            image=IMAGE,
+            received_at=instant,
+            outcome=outcome,
+            model_name="m",
+            model_version="1",
+            gallery_size=1,
+            person_id=person,
+            **fields,
+        )
+
+    def site(self, zone: str = "Asia/Kolkata", site_id: str = "site") -> SiteRecorded:
+        return SiteRecorded(**_common(), site_id=site_id, name="Plant", time_zone=zone)
+
+    def person(
+        self, name: str, shift: str | None = "day", site: str = "site", **fields: Any
+    ) -> PersonRecorded:
+        return PersonRecorded(
+            **_common(),
+            person_id=name,
+            home_site_id=site,
+            display_name=fields.pop("display_name", name),
+            default_shift_id=shift,
+            **fields,
+        )
+
+    def shift(
+        self, name: str, start: int, end: int, effective_on: date = date(2026, 1, 1), **fields: Any
+    ) -> Any:
+        return ShiftRecorded(
+            **_common(),
+            shift_id=name,
+            effective_on=effective_on,
+            name=name,
+            start=time(start),
+            end=time(end),
+            **fields,
+        )
+
+    def roster(
+        self, person: str, shift: str, starts_on: date, ends_on: date | None = None, **fields: Any
+    ) -> Any:
+        return RosterRecorded(
+            **_common(),
+            roster_id=fields.pop("roster_id", "roster-" + person),
+            person_id=person,
+            shift_id=shift,
+            starts_on=starts_on,
+            ends_on=ends_on,
+            **fields,
+        )
+
+    def enrolment(self, person: str) -> EnrolmentDecided:
+        return EnrolmentDecided(
+            **_common(),
+            enrolment_id=uuid4(),
+            person_id=person,
+            outcome=EnrolmentOutcome.ENROLLED,
+            template_count=1,
+            photos=(),
+            model_name="m",
+            model_version="1",
+        )
+
+    async def tables(self, *names: str, without: tuple[str, ...] = ()) -> Mapping[str, list[dict[str, Any]]]:
+        """Return all rows, with the transaction that wrote each, so that a rewritten row shows."""
+        found = {}
+        for name in names or TABLES:
+            rows = await self.sql.fetch(f"SELECT xmin, * FROM {name} ORDER BY {TABLES[name]}")  # noqa: S608
+            found[name] = [{key: row[key] for key in row.keys() if key not in without} for row in rows]  # noqa: SIM118
+        return found
+
+    async def days(self, person: str) -> list[tuple[str, str, str, int]]:
+        rows = await self.sql.fetch("SELECT * FROM attendance_day WHERE person_id = $1 ORDER BY 2, 3", person)
+        return [
+            (str(row["attendance_on"]), row["shift_id"], row["status"], row["worked_minutes"]) for row in rows
+        ]
+
+    async def places(self, person: str) -> list[tuple[str, str | None]]:
+        rows = await self.sql.fetch("SELECT * FROM punch WHERE person_id = $1 ORDER BY occurred_at", person)
+        return [(row["placement"], row["placed_on"] and str(row["placed_on"])) for row in rows]
+
+    async def next_offset(self, topic: str = MATCHES) -> int | None:
+        offset = await self.sql.fetchval("SELECT next_offset FROM consumed_position WHERE topic = $1", topic)
+        return None if offset is None else int(offset)
+
+
+@pytest_asyncio.fixture
+async def migrated(template_database: CloneTemplate) -> AsyncIterator[Database]:
+    async with template_database("projector", migrate) as database:
+        yield database
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest_asyncio.fixture
+async def plant(migrated: Database) -> AsyncIterator[Plant]:
+    """A plant in India with the shift `day`, 08:00 to 12:00, and Asha who works it."""
+    async with AsyncExitStack() as stack:
+        read_model = await stack.enter_async_context(open_read_model(migrated.url))
+        connection = await asyncpg.connect(migrated.url, server_settings={"search_path": "attendance"})
+        stack.push_async_callback(connection.close, timeout=5)
+        made = Plant(read_model, migrated.url, connection)
+        await made.tell(made.site(), made.shift("day", 8, 12), made.person("asha"))
+        yield made

@@ -1,0 +1,190 @@
+import asyncio
+from datetime import date
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from attendance_projector.adapters.postgres_read_model import open_read_model
+from attendance_schemas.events import Outcome
+from attendance_schemas.golden import golden_examples
+from service_kit.errors import PoisonRecord
+
+pytestmark = pytest.mark.integration
+
+DAY = "2026-03-02"
+IN, OUT = f"{DAY}T08:00+05:30", f"{DAY}T12:00+05:30"
+
+
+async def test_a_batch_makes_captures_punches_and_a_day(plant: Any) -> None:
+    await plant.tell(plant.match("asha", IN, score=0.7, reasons=("a", "b")), plant.match("asha", OUT))
+    assert await plant.days("asha") == [(DAY, "day", "PRESENT", 240)]
+    assert await plant.places("asha") == [("DAY", DAY)] * 2
+    rows = await plant.tables("capture", "punch", "attendance_day")
+    capture, punch, day = rows["capture"][0], rows["punch"][0], rows["attendance_day"][0]
+    assert {capture["reason"] for capture in rows["capture"]} == {"a; b", None}
+    assert (capture["time_trust"], capture["image_sha256"]) == ("SYNCED", "00")
+    assert capture["projected_at"] > capture["received_at"]
+    assert (punch["method"], punch["capture_id"]) == ("face", punch["punch_id"])
+    assert (day["org_id"], day["site_id"], day["punch_count"]) == ("org", "site", 2)
+    assert day["shift_effective_on"] == date(2026, 1, 1)
+    assert '"rule": "window"' in day["explanation"]
+
+
+async def test_applying_a_batch_twice_changes_nothing(plant: Any) -> None:
+    records = await plant.tell(
+        plant.match("asha", IN),
+        plant.match("asha", OUT),
+        plant.match(None, OUT, outcome=Outcome.UNKNOWN),
+        plant.person("binod"),
+        plant.roster("asha", "day", date(2026, 3, 1)),
+        plant.enrolment("asha"),
+    )
+    before = await plant.tables()
+    await plant.projector.apply(records)
+    await plant.projector.apply(records[1:2])
+    assert await plant.tables() == before
+
+
+async def test_the_same_event_at_another_offset_changes_nothing(plant: Any) -> None:
+    match = plant.match("asha", IN)
+    await plant.tell(match, match)
+    await plant.tell(plant.enrolment("asha"), plant.person("asha"))
+    before = await plant.tables("capture", "punch", "attendance_day")
+    await plant.tell(match, plant.person("asha"), plant.site(), plant.shift("day", 8, 12))
+    assert await plant.tables("capture", "punch", "attendance_day") == before
+
+
+async def test_overnight_is_one_day(plant: Any) -> None:
+    await plant.tell(plant.shift("night", 23, 1), plant.person("binod", "night"))
+    await plant.tell(plant.match("binod", f"{DAY}T23:00+05:30"))
+    await plant.tell(plant.match("binod", "2026-03-03T01:30+05:30"))
+    assert await plant.days("binod") == [(DAY, "night", "PRESENT", 150)]
+
+
+async def test_a_later_decision_moves_the_punch_to_another_person(plant: Any) -> None:
+    await plant.tell(plant.person("binod"))
+    capture_id = uuid4()
+    await plant.tell(plant.match("asha", IN, capture_id), plant.match("asha", OUT))
+    assert await plant.days("asha") == [(DAY, "day", "PRESENT", 240)]
+    await plant.tell(plant.match("binod", IN, capture_id, decision_round=1))
+    assert await plant.days("asha") == [(DAY, "day", "INCOMPLETE", 0)]
+    assert await plant.days("binod") == [(DAY, "day", "INCOMPLETE", 0)]
+    await plant.tell(plant.match("asha", IN, capture_id))  # an earlier round, late
+    assert len(await plant.places("asha")) == len(await plant.places("binod")) == 1
+    await plant.tell(plant.match(None, IN, capture_id, outcome=Outcome.UNKNOWN, decision_round=2))
+    assert await plant.days("binod") == []
+    assert await plant.places("binod") == []
+    (capture,) = await plant.sql.fetch("SELECT * FROM capture WHERE capture_id = $1", capture_id)
+    assert (capture["outcome"], capture["decision_round"], capture["person_id"]) == ("UNKNOWN", 2, None)
+
+
+async def test_decisions_on_one_capture_in_one_batch(plant: Any) -> None:
+    capture_id = uuid4()
+    await plant.tell(plant.person("binod"))
+    await plant.tell(
+        plant.match(None, IN, capture_id, outcome=Outcome.REVIEW),
+        plant.match("binod", IN, capture_id, decision_round=2),
+        plant.match("asha", IN, capture_id, decision_round=1),
+    )
+    assert (await plant.places("asha"), await plant.places("binod")) == ([], [("DAY", DAY)])
+
+
+async def test_a_second_occurred_at_is_refused(plant: Any) -> None:
+    capture_id = uuid4()
+    await plant.tell(plant.match("asha", IN, capture_id))
+    before = await plant.tables()
+    # Another month: no partition that holds the second instant holds the first.
+    good, bad = (
+        plant.match("asha", OUT),
+        plant.match("asha", "2026-07-01T08:00Z", capture_id, decision_round=1),
+    )
+    records = [plant.record(good), plant.record(bad)]
+    with pytest.raises(PoisonRecord) as refused:
+        await plant.projector.apply(records)
+    assert (refused.value.reason, refused.value.record) == ("second-occurred-at", records[1])
+    assert str(capture_id) in str(refused.value)
+    assert await plant.tables() == before
+    # What the delivery loop does then.
+    await plant.projector.apply(records[:1])
+    await plant.projector.pass_over(records[1])
+    assert await plant.next_offset() == records[1].committable.next_offset
+    assert await plant.days("asha") == [(DAY, "day", "PRESENT", 240)]
+
+
+async def test_a_second_occurred_at_in_one_batch_is_refused(plant: Any) -> None:
+    capture_id = uuid4()
+    with pytest.raises(PoisonRecord, match="second-occurred-at"):
+        await plant.tell(plant.match("asha", IN, capture_id), plant.match("asha", OUT, capture_id))
+    assert await plant.places("asha") == []
+
+
+async def test_a_late_punch_rewrites_its_day_only(plant: Any) -> None:
+    for day in ("2026-03-02", "2026-03-03", "2026-03-04"):
+        await plant.tell(plant.match("asha", f"{day}T08:00+05:30"))
+    before = (await plant.tables("attendance_day"))["attendance_day"]
+    await plant.tell(plant.match("asha", "2026-03-03T12:00+05:30"))
+    after = (await plant.tables("attendance_day"))["attendance_day"]
+    assert [row["status"] for row in after] == ["INCOMPLETE", "PRESENT", "INCOMPLETE"]
+    assert [old["xmin"] == new["xmin"] for old, new in zip(before, after, strict=True)] == [True, False, True]
+
+
+async def test_partitions_are_made_for_old_months(plant: Any) -> None:
+    await plant.tell(plant.shift("day", 8, 12, date(2019, 1, 1)))
+    await plant.tell(
+        plant.match("asha", "2019-06-30T23:59:59.999999Z"), plant.match("asha", "2024-12-31T23:59Z")
+    )
+    names = await plant.sql.fetch("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")
+    found = {row["relname"] for row in names}
+    assert {"capture_2019_06", "punch_2019_06", "punch_2024_12", "attendance_day_2019_07"} <= found
+    assert "punch_2019_07" not in found
+
+
+async def test_partitions_made_by_two_at_once(plant: Any) -> None:
+    async with open_read_model(plant.url) as other:
+        months = {date(2027, month, 1) for month in range(1, 13)}
+        await asyncio.gather(plant.read_model.ensure_months(months), other.ensure_months(months))
+    made = await plant.sql.fetchval("SELECT count(*) FROM pg_class WHERE relname ~ '^punch_2027_..$'")
+    assert made == 12
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda plant: plant.match("asha", "1970-01-01T00:00Z"), "impossible-instant"),
+        (lambda plant: plant.match(None, IN), "identified-nobody"),
+        (lambda plant: plant.site(zone="Mars/Olympus"), "impossible-fact"),
+        (lambda plant: plant.shift("x", 8, 9, window_before_minutes=-1), "impossible-fact"),
+        (lambda plant: plant.roster("asha", "day", date(2026, 3, 2), date(2026, 3, 1)), "impossible-fact"),
+        (lambda plant: plant.person("asha", display_name="nul \x00"), "refused-by-database"),
+        (lambda plant: plant.match("nul \x00", IN), "refused-by-database"),
+    ],
+)
+async def test_what_can_never_be_applied_is_poison(plant: Any, make: Any, reason: str) -> None:
+    before = await plant.tables()
+    with pytest.raises(PoisonRecord) as refused:
+        await plant.tell(make(plant))
+    assert refused.value.reason == reason
+    assert await plant.tables() == before
+
+
+async def test_golden_examples_are_applied_or_not_ours(plant: Any) -> None:
+    for name, event, _ in golden_examples():
+        if name.startswith(("CaptureReceived", "EnrolmentRequested", "TemplateEnrolled")):
+            with pytest.raises(PoisonRecord, match="unexpected-event"):
+                await plant.tell(event)
+        else:
+            await plant.tell(event)
+
+
+async def test_windows_longer_than_a_day_count_no_punch_twice(plant: Any) -> None:
+    wide = plant.shift("wide", 8, 12, window_before_minutes=2000, window_after_minutes=2000)
+    await plant.tell(wide, plant.person("binod", "wide"))
+    starts = [plant.match("binod", f"2026-03-{number:02}T08:00+05:30") for number in (2, 3, 4)]
+    await plant.tell(*starts)
+    await plant.tell(*(plant.match("binod", f"2026-03-{number:02}T12:00+05:30") for number in (2, 4)))
+    assert [day[2:] for day in await plant.days("binod")] == [
+        ("PRESENT", 240),
+        ("INCOMPLETE", 0),
+        ("PRESENT", 240),
+    ]

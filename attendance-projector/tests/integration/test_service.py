@@ -1,0 +1,166 @@
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from attendance_schemas.apply import all_topics, apply
+from attendance_schemas.codec import Codec
+from attendance_schemas.registry import SchemaRegistry
+from attendance_schemas.topics import DIRECTORY, MATCHES
+from local_stack.environment import StackEnv
+from service_kit.dead_letters import read_origin
+from service_kit.producer import RecordProducer
+from service_kit.records import OutgoingRecord
+from service_kit.settings import KafkaSettings
+
+pytestmark = pytest.mark.integration
+
+DAY = "2026-03-02"
+DEADLINE = 60.0
+
+
+async def eventually(question: Callable[[], Awaitable[Any]]) -> Any:
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            if answer := await question():
+                return answer
+            await asyncio.sleep(0.1)
+
+
+class Cluster:
+    """Topics of one test, and a projector process over them."""
+
+    def __init__(self, environ: dict[str, str], prefix: str, codec: Codec, producer: RecordProducer) -> None:
+        self.environ = environ
+        self.prefix = prefix
+        self._codec = codec
+        self._producer = producer
+        self._processes: list[asyncio.subprocess.Process] = []
+
+    async def publish(self, event: Any, topic: Any) -> None:
+        value = self._codec.encode(event, topic)
+        await self._producer.send(OutgoingRecord(self.prefix + topic.name, topic.key_of(event), value))
+
+    async def publish_raw(self, value: bytes, topic: Any) -> None:
+        await self._producer.send(OutgoingRecord(self.prefix + topic.name, b"k", value, (("who", b"me"),)))
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "attendance_projector", *arguments, env=self.environ
+        )
+        self._processes.append(process)
+        return process
+
+    async def stop(self) -> None:
+        for process in self._processes:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+@pytest_asyncio.fixture
+async def cluster(stack: StackEnv, plant: Any, topic_prefix: str, unused_port: int) -> AsyncIterator[Cluster]:
+    environ = {
+        **os.environ,
+        **stack.environ(),
+        "KAFKA_TOPIC_PREFIX": topic_prefix,
+        "DATABASE_URL": plant.url,
+        "ATTENDANCE_PROJECTOR_PORT": str(unused_port),
+    }
+    await apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=topic_prefix, partitions=2)
+    kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=topic_prefix)
+    async with SchemaRegistry(stack.schema_registry_url) as registry, RecordProducer(kafka) as producer:
+        codec = Codec(registry, prefix=topic_prefix)
+        await codec.prepare([DIRECTORY, MATCHES])
+        made = Cluster(environ, topic_prefix, codec, producer)
+        yield made
+        await made.stop()
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
+    await admin.start()
+    await admin.delete_topics([topic_prefix + topic.name for topic in all_topics()])
+    await admin.close()
+
+
+async def test_a_killed_projector_goes_on_where_its_rows_end(plant: Any, cluster: Cluster) -> None:
+    process = await cluster.start("run", "--migrate")
+    await cluster.publish(plant.person("binod"), DIRECTORY)
+    await cluster.publish(plant.match("binod", f"{DAY}T08:00+05:30"), MATCHES)
+    await eventually(lambda: plant.places("binod"))
+    process.kill()
+    await process.wait()
+    await cluster.publish(plant.match("binod", f"{DAY}T12:00+05:30"), MATCHES)
+    process = await cluster.start("run")
+
+    async def is_complete() -> bool:
+        return bool(await plant.days("binod") == [(DAY, "day", "PRESENT", 240)])
+
+    await eventually(is_complete)
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{cluster.environ['ATTENDANCE_PROJECTOR_PORT']}"
+    ) as http:
+
+        async def is_ready() -> bool:
+            return (await http.get("/health/ready")).status_code == 200
+
+        await eventually(is_ready)
+        metrics = (await http.get("/metrics")).text
+    assert 'attendance_projector_events_total{outcome="applied",type="MatchDecided"} 1.0' in metrics
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0
+
+
+async def test_poison_goes_to_the_dead_letters_and_the_position_past_it(
+    plant: Any, cluster: Cluster, stack: StackEnv
+) -> None:
+    await cluster.publish(plant.person("binod"), DIRECTORY)
+    await cluster.publish_raw(b"no Avro", MATCHES)
+    process = await cluster.start("run")
+    async with AIOKafkaConsumer(
+        f"{cluster.prefix}attendance.matches.dlq",
+        bootstrap_servers=stack.kafka_bootstrap_servers,
+        auto_offset_reset="earliest",
+    ) as consumer:
+        async with asyncio.timeout(DEADLINE):
+            dead = await consumer.getone()
+    assert dead.value == b"no Avro"
+    assert ("who", b"me") in dead.headers
+    origin = read_origin(tuple(dead.headers))
+    assert (origin.reason, origin.service) == ("undecodable", "attendance-projector")
+
+    async def is_past() -> bool:
+        offsets = await plant.sql.fetch(
+            "SELECT next_offset FROM consumed_position WHERE topic LIKE $1",
+            cluster.prefix + "attendance.matches",
+        )
+        return any(row["next_offset"] == 1 for row in offsets)
+
+    await eventually(is_past)
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0
+
+
+async def test_an_old_read_model_ends_the_service_with_advice(
+    stack: StackEnv, database: Any, unused_port: int
+) -> None:
+    environ = {
+        **os.environ,
+        **stack.environ(),
+        "DATABASE_URL": database.url,
+        "ATTENDANCE_PROJECTOR_PORT": str(unused_port),
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "attendance_projector", "run"), env=environ, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await asyncio.wait_for(process.communicate(), DEADLINE)
+    assert process.returncode == 1
+    last = json.loads(errors.decode().strip().splitlines()[-1])
+    assert "migrate" in json.dumps(last)

@@ -1,0 +1,72 @@
+import json
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from typer.testing import CliRunner
+
+from attendance_projector.__main__ import cli
+from attendance_projector.metrics import ProjectorMetrics
+from attendance_projector.settings import Settings
+from service_kit.errors import SettingsError
+
+SCENARIOS = Path(__file__).parent.parent / "scenarios"
+
+
+def test_explain_prints_days_and_why() -> None:
+    result = CliRunner().invoke(cli, ["explain", "--scenario", str(SCENARIOS / "window_is_inclusive.json")])
+    assert result.exit_code == 0
+    assert "2026-03-02  day  PRESENT  6 h 00 min" in result.output
+    assert "unscheduled, for review: p4, p3" in result.output
+    assert "[first_last_counting]" in result.output
+
+
+def test_explain_prints_marks() -> None:
+    result = CliRunner().invoke(cli, ["explain", "--scenario", str(SCENARIOS / "late_and_early.json")])
+    assert "(late, early)" in result.output
+
+
+def test_explain_prints_json() -> None:
+    path = SCENARIOS / "full_morning.json"
+    result = CliRunner().invoke(cli, ["explain", "--json", "--scenario", str(path)])
+    assert json.loads(result.output)["days"][0]["worked_minutes"] == 240
+
+
+def test_explain_says_when_there_is_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "empty.json"
+    file.write_text('{"site_zone": "UTC"}')
+    assert "no days" in CliRunner().invoke(cli, ["explain", "--scenario", str(file)]).output
+
+
+def test_explain_names_a_wrong_field(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.json"
+    file.write_text('{"site_zone": "Mars/Olympus"}')
+    result = CliRunner().invoke(cli, ["explain", "--scenario", str(file)])
+    assert result.exit_code == 2
+    assert "site_zone" in result.output
+
+
+def test_run_refuses_unknown_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "DATABASE_URL"):
+        monkeypatch.setenv(name, "x")
+    assert Settings.load().batch_records == 500
+    monkeypatch.setenv("ATTENDANCE_PROJECTOR_BATCH_RECORD", "7")
+    with pytest.raises(SettingsError, match="BATCH_RECORDS"):
+        Settings.load()
+    result = CliRunner().invoke(cli, ["run"])
+    assert result.exit_code == 2
+
+
+def test_every_metric_is_documented() -> None:
+    registry = CollectorRegistry()
+    ProjectorMetrics(registry)
+    readme = (Path(__file__).parent.parent.parent / "README.md").read_text()
+    assert [metric.name for metric in registry.collect() if metric.name not in readme] == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, field in Settings.model_fields.items() if not field.default_factory]
+)
+def test_every_setting_is_documented(name: str) -> None:
+    readme = (Path(__file__).parent.parent.parent / "README.md").read_text()
+    assert Settings.variable(name) in readme

@@ -1,0 +1,91 @@
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from attendance_projector.judge_decisions import ReceivedDecision, judge_decisions, punch_of
+from attendance_projector.ports import KnownCapture
+from attendance_schemas.events import Direction, ImageReference, MatchDecided, Outcome, TimeTrust
+from service_kit.errors import PoisonRecord
+from service_kit.records import Record
+
+AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
+CAPTURE = UUID(int=7)
+IMAGE = ImageReference(
+    bucket="b", key="k", sha256="00", media_type="image/jpeg", size_bytes=1, width=1, height=1
+)
+
+
+def decided(person: str | None, decision_round: int = 0, at: datetime = AT) -> ReceivedDecision:
+    event = MatchDecided(
+        event_id=uuid4(),
+        occurred_at=at,
+        recorded_at=at,
+        org_id="org",
+        capture_id=CAPTURE,
+        device_id="kiosk",
+        site_id="site",
+        device_sequence=1,
+        time_trust=TimeTrust.SYNCED,
+        image=IMAGE,
+        received_at=at,
+        outcome=Outcome.IDENTIFIED if person else Outcome.UNKNOWN,
+        model_name="m",
+        model_version="1",
+        gallery_size=1,
+        direction=Direction.IN,
+        person_id=person,
+        decision_round=decision_round,
+    )
+    return ReceivedDecision(Record("t", 0, decision_round, None, b"", (), at), event)
+
+
+def known(person: str | None, decision_round: int = 0) -> dict[UUID, KnownCapture]:
+    outcome = "IDENTIFIED" if person else "UNKNOWN"
+    return {CAPTURE: KnownCapture(CAPTURE, AT, decision_round, "org", "site", "kiosk", "IN", outcome, person)}
+
+
+def people(punches: object) -> list[str]:
+    return [punch.person_id for punch in punches]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("before", "rounds", "added", "taken_back"),
+    [
+        ({}, [decided("asha")], ["asha"], []),
+        ({}, [decided(None)], [], []),
+        (known("asha"), [decided("asha")], [], []),
+        (known("asha"), [decided("asha", 1)], [], []),
+        (known("asha"), [decided("binod", 1)], ["binod"], ["asha"]),
+        (known("asha", 2), [decided("binod", 1)], [], []),
+        (known("asha"), [decided(None, 1)], [], ["asha"]),
+        (known(None), [decided("asha", 1)], ["asha"], []),
+        ({}, [decided("asha"), decided("binod", 2), decided("chandra", 1)], ["binod"], []),
+    ],
+)
+def test_the_highest_round_counts(before, rounds, added, taken_back) -> None:
+    judgement = judge_decisions(rounds, before)
+    assert (people(judgement.added), people(judgement.taken_back)) == (added, taken_back)
+
+
+def test_what_has_no_effect_is_counted() -> None:
+    assert judge_decisions([decided("asha"), decided("asha")], known("asha")).without_effect == 2
+    assert judge_decisions([decided("asha"), decided("asha", 1)], {}).without_effect == 1
+
+
+def test_a_second_occurred_at_names_its_record() -> None:
+    second = decided("asha", 1, AT + timedelta(microseconds=1))
+    with pytest.raises(PoisonRecord) as refused:
+        judge_decisions([second], known("asha"))
+    assert refused.value.record == second.record
+
+
+def test_the_punch_of_a_face_has_the_id_of_its_capture() -> None:
+    punch = punch_of(decided("asha").event)
+    assert punch is not None
+    assert (punch.punch_id, punch.capture_id, punch.direction, punch.method) == (
+        CAPTURE,
+        CAPTURE,
+        "IN",
+        "face",
+    )
