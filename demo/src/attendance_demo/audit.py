@@ -77,18 +77,22 @@ async def read_log(environ: Mapping[str, str], org_id: str) -> Log:
         codec = Codec(registry, prefix=prefix)
         for topic, seen in ((CAPTURES, log.live), (CAPTURES_BACKLOG, log.backlog)):
             for value, _ in await read_all(environ, prefix + topic.name):
-                event = await codec.decode(value)
-                if isinstance(event, CaptureReceived) and event.org_id == org_id:
+                if capture := await _capture(codec, value, org_id):
                     log.records += 1
-                    seen.add(event.capture_id)
+                    seen.add(capture.capture_id)
             for value, headers in await read_all(environ, f"{prefix}{topic.name}.dlq"):
-                try:
-                    event = await codec.decode(value)
-                except UndecodableRecord:
-                    continue  # not of this demo: ingest encodes what it publishes
-                if isinstance(event, CaptureReceived) and event.org_id == org_id:
-                    log.dead[event.capture_id] = _reason(headers)
+                if capture := await _capture(codec, value, org_id):
+                    log.dead[capture.capture_id] = _reason(headers)
     return log
+
+
+async def _capture(codec: Codec, value: bytes | None, org_id: str) -> CaptureReceived | None:
+    """Return the capture of this organisation; None for another's, and for what no kiosk can have sent."""
+    try:
+        event = await codec.decode(value)
+    except UndecodableRecord:
+        return None
+    return event if isinstance(event, CaptureReceived) and event.org_id == org_id else None
 
 
 def _reason(headers: Mapping[str, bytes]) -> str:
