@@ -1,1 +1,1 @@
-"""Plumbing without a word of the domain: settings, logs, metrics, traces, delivery loop, object store, health."""
+"""Plumbing without a word of the domain: settings, logs, traces, delivery loop, object store, health."""

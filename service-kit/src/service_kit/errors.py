@@ -1,0 +1,69 @@
+"""The errors of the plumbing, with one base class, and the two endings of the delivery loop that are errors.
+
+Adapters translate what their library raises into these, so that a use case never sees a client library's
+error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service_kit.records import Record
+
+
+class ServiceKitError(Exception):
+    """Base class of every error that this package raises."""
+
+
+class SettingsError(ServiceKitError):
+    """The environment does not hold usable settings; the message names each variable, never a value."""
+
+
+class PoisonRecord(ServiceKitError):
+    """A record that can never be handled, however often it is tried: it belongs in the dead letters.
+
+    Attributes:
+        reason: a short slug, fit for a metric label and for the `dlq-reason` header.
+        detail: what is wrong, for people.
+        record: the record that is meant when a batch was handled; None when the handler cannot tell.
+    """
+
+    def __init__(self, reason: str, detail: str = "", *, record: Record | None = None) -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+        self.record = record
+
+
+class TransientFailure(ServiceKitError):
+    """A dependency is away: the same work can succeed later, so it is tried again and never given up.
+
+    Attributes:
+        dependency: which one, a short slug fit for a metric label, e.g. "kafka".
+        detail: what happened, for people.
+    """
+
+    def __init__(self, dependency: str, detail: str = "") -> None:
+        super().__init__(f"{dependency}: {detail}" if detail else dependency)
+        self.dependency = dependency
+        self.detail = detail
+
+
+class DeadLetterLimitExceeded(ServiceKitError):
+    """Too many records in a row, or too large a share of them, are poison: a bad release, not bad records.
+
+    The consumer stops without committing the last one. Deploy the fix and start it again; nothing is lost.
+    """
+
+
+class DeliveryStopped(ServiceKitError):
+    """The service is stopping while a record waits for its next attempt: do not acknowledge the record."""
+
+
+class ObjectNotFound(ServiceKitError):
+    """No object has this key in this bucket."""
+
+
+class InvalidToken(ServiceKitError):
+    """The token cannot be trusted: signature, issuer, audience, time or claims are wrong. Answer 401."""

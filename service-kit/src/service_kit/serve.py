@@ -1,0 +1,59 @@
+"""Serve an ASGI app inside the service's own event loop; the signals stay with `service_kit.run`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    stopping: asyncio.Event | None = None,
+    drain: timedelta = timedelta(seconds=10),
+    on_listening: Callable[[int], None] | None = None,
+) -> None:
+    """Serve until `stopping` is set (without it: until cancelled); requests under way get `drain` to finish.
+
+    `on_listening` is called once with the port, which the system chooses when `port` is 0.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(drain.total_seconds())),
+    )
+    socket = config.bind_socket()
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[socket]))
+    stop = asyncio.create_task((stopping or asyncio.Event()).wait())
+    try:
+        if on_listening is not None:
+            on_listening(socket.getsockname()[1])
+        await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+    finally:
+        stop.cancel()
+        server.should_exit = True
+        await asyncio.wait({serving})
+        socket.close()

@@ -1,0 +1,143 @@
+"""Whom to believe: OIDC access tokens, checked against the keys that their issuer publishes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+
+from service_kit.errors import InvalidToken, TransientFailure
+from service_kit.settings import AuthSettings
+
+ALGORITHMS = ("RS256", "ES256")
+# Clocks of issuer and service may differ by this much.
+LEEWAY = timedelta(seconds=30)
+# A stream of made-up key ids must not become a stream of requests to the issuer.
+REFETCH_INTERVAL = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a valid token says. `sites` None means no restriction to sites.
+
+    Claim names: `sub`, `roles` (list), `tenant` (organisation id), `sites` (list, optional).
+    """
+
+    subject: str
+    roles: frozenset[str]
+    tenant: str
+    sites: frozenset[str] | None
+    raw: Mapping[str, Any]
+
+
+class TokenVerifier:
+    """Verifies tokens of one issuer for one audience."""
+
+    def __init__(
+        self,
+        settings: AuthSettings,
+        *,
+        timeout: timedelta = timedelta(seconds=3),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._timeout = timeout.total_seconds()
+        self._clock = clock
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_at: float | None = None
+        self._fetching = asyncio.Lock()
+
+    async def verify(self, token: str) -> Claims:
+        """Check signature, issuer, audience and times of a token.
+
+        Raises:
+            InvalidToken: do not trust it.
+            TransientFailure: the issuer's keys cannot be fetched; answer 503.
+        """
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.InvalidTokenError as error:
+            raise InvalidToken(f"not a token: {error}") from error
+        if header.get("alg") not in ALGORITHMS:
+            raise InvalidToken(f"signed with {header.get('alg')!r}, expected one of {', '.join(ALGORITHMS)}")
+        key = await self._key(str(header.get("kid")))
+        try:
+            raw = jwt.decode(
+                token,
+                key,
+                algorithms=list(ALGORITHMS),
+                issuer=self._settings.issuer,
+                audience=self._settings.audience,
+                leeway=LEEWAY,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except jwt.InvalidTokenError as error:
+            raise InvalidToken(str(error)) from error
+        return _claims(raw)
+
+    async def check(self) -> None:
+        """Raise TransientFailure unless the issuer's keys are known; for readiness."""
+        if not self._keys:
+            await self._fetch()
+
+    async def _key(self, kid: str) -> jwt.PyJWK:
+        if kid not in self._keys:
+            async with self._fetching:
+                if kid not in self._keys and self._may_fetch():
+                    await self._fetch()
+        try:
+            return self._keys[kid]
+        except KeyError:
+            raise InvalidToken(f"signed with a key that the issuer does not publish: {kid!r}") from None
+
+    def _may_fetch(self) -> bool:
+        return (
+            self._fetched_at is None or self._clock() - self._fetched_at >= REFETCH_INTERVAL.total_seconds()
+        )
+
+    async def _fetch(self) -> None:
+        source = self._settings.jwks
+        try:
+            document = json.loads(await self._read(source))
+            keys = [jwt.PyJWK(item) for item in document["keys"] if item.get("use", "sig") == "sig"]
+        except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
+            raise TransientFailure("token-issuer", f"no usable keys at {source}: {error!r}") from error
+        self._keys = {str(key.key_id): key for key in keys}
+        self._fetched_at = self._clock()
+
+    async def _read(self, source: str) -> str:
+        if not source.startswith(("http://", "https://")):
+            return await asyncio.to_thread(Path(source).read_text, "utf-8")
+        async with httpx.AsyncClient(timeout=self._timeout) as client:
+            response = await client.get(source)
+            response.raise_for_status()
+            return response.text
+
+
+def _claims(raw: Mapping[str, Any]) -> Claims:
+    roles, tenant, sites = raw.get("roles"), raw.get("tenant"), raw.get("sites")
+    if not _is_texts(roles):
+        raise InvalidToken("claim roles: a list of names is needed")
+    if not isinstance(tenant, str) or not tenant:
+        raise InvalidToken("claim tenant: an id is needed")
+    if sites is not None and not _is_texts(sites):
+        raise InvalidToken("claim sites: a list of ids, or nothing")
+    return Claims(
+        subject=str(raw["sub"]),
+        roles=frozenset(roles or ()),
+        tenant=tenant,
+        sites=frozenset(sites) if sites is not None else None,
+        raw=raw,
+    )
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -1,0 +1,118 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+
+from service_kit.compacted_view import CompactedView
+from service_kit.errors import PoisonRecord, TransientFailure
+from service_kit.producer import RecordProducer
+from service_kit.records import OutgoingRecord, Record
+from service_kit.settings import KafkaSettings
+from service_kit.topic_tail import TopicTail
+
+pytestmark = pytest.mark.integration
+
+MakeTopic = Callable[..., Awaitable[str]]
+SOON = timedelta(seconds=10)
+
+
+class State:
+    def __init__(self) -> None:
+        self.values: dict[bytes | None, bytes] = {}
+
+    def apply(self, record: Record) -> None:
+        if record.value is None:
+            self.values.pop(record.key, None)
+        elif record.value == b"poison":
+            raise PoisonRecord("undecodable")
+        else:
+            self.values[record.key] = record.value
+
+
+async def test_a_view_is_complete_and_follows(kafka: KafkaSettings, make_topic: MakeTopic) -> None:
+    topic = await make_topic("things", 3, **{"cleanup.policy": "compact"})
+    state = State()
+    async with RecordProducer(kafka) as producer:
+        for number in range(50):
+            await producer.send(OutgoingRecord(topic, f"k{number % 10}".encode(), str(number).encode()))
+        await producer.send(OutgoingRecord(topic, b"k3", None))
+        await producer.send(OutgoingRecord(topic, b"k4", b"poison"))
+        async with CompactedView(kafka, topic, state.apply) as view:
+            assert view.ready
+            expected = {f"k{n}".encode(): str(40 + n).encode() for n in range(10) if n != 3}
+            assert state.values == expected
+            await view.check()
+
+            position = await producer.send(OutgoingRecord(topic, b"k3", b"back"))
+            assert await view.reached(position, SOON)
+            assert state.values[b"k3"] == b"back"
+            beyond = type(position)(position.topic, position.partition, position.next_offset + 1)
+            assert not await view.reached(beyond, timedelta(milliseconds=50))
+    with pytest.raises(TransientFailure):
+        await view.check()
+
+
+async def test_a_view_of_an_empty_topic_is_complete_at_once(
+    kafka: KafkaSettings, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("things")
+    async with CompactedView(kafka, topic, State().apply, start_timeout=SOON) as view:
+        assert view.ready
+
+
+async def test_a_view_notices_new_partitions(kafka: KafkaSettings, make_topic: MakeTopic) -> None:
+    topic = await make_topic("things", 1)
+    state = State()
+    quickly = timedelta(seconds=1)
+    async with CompactedView(kafka, topic, state.apply, metadata_max_age=quickly) as view:
+        admin = AIOKafkaAdminClient(**kafka.client_options())
+        await admin.start()
+        await admin.create_partitions({topic: NewPartitions(4)})
+        await admin.close()
+        async with RecordProducer(kafka) as fresh:
+            positions = [await fresh.send(OutgoingRecord(topic, f"k{n}".encode(), b"v")) for n in range(20)]
+        assert {position.partition for position in positions} == {0, 1, 2, 3}
+        for position in positions:
+            assert await view.reached(position, timedelta(seconds=60))
+    assert len(state.values) == 20
+
+
+async def test_a_bug_in_apply_ends_the_view_loudly(kafka: KafkaSettings, make_topic: MakeTopic) -> None:
+    topic = await make_topic("things")
+
+    def apply(record: Record) -> None:
+        raise ZeroDivisionError
+
+    view = CompactedView(kafka, topic, apply)
+    await view.start()
+    async with RecordProducer(kafka) as producer:
+        position = await producer.send(OutgoingRecord(topic, b"k", b"v"))
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(view.join(), 10)
+    with pytest.raises(ZeroDivisionError):
+        await view.check()
+    with pytest.raises(ZeroDivisionError):
+        await view.reached(position, SOON)
+    await view.stop()
+
+
+async def test_start_says_when_kafka_is_away_or_the_topic_missing(kafka: KafkaSettings) -> None:
+    nowhere = KafkaSettings(bootstrap_servers="127.0.0.1:1")
+    with pytest.raises(TransientFailure, match="kafka"):
+        await CompactedView(nowhere, "things", State().apply, start_timeout=timedelta(seconds=2)).start()
+    with pytest.raises(TransientFailure, match="no topic"):
+        await CompactedView(kafka, kafka.topic("absent"), State().apply).start()
+
+
+async def test_a_tail_gives_what_comes_after_its_start(kafka: KafkaSettings, make_topic: MakeTopic) -> None:
+    topic = await make_topic("things", 2)
+    seen: list[bytes | None] = []
+    async with RecordProducer(kafka) as producer:
+        await producer.send(OutgoingRecord(topic, b"a", b"before"))
+        async with TopicTail(kafka, topic, lambda record: seen.append(record.value)) as tail:
+            for value in (b"1", b"2", b"3"):
+                position = await producer.send(OutgoingRecord(topic, value, value))
+                assert await tail.reached(position, SOON)
+    assert seen == [b"1", b"2", b"3"]

@@ -1,0 +1,74 @@
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from service_kit.logs import bind_correlation_id
+from service_kit.problems import MEDIA_TYPE, Problem, install, problem_response
+
+
+class Thing(BaseModel):
+    size: int
+
+
+@pytest.fixture
+def http() -> httpx.AsyncClient:
+    app = FastAPI()
+    install(app)
+
+    @app.post("/things")
+    async def things(thing: Thing) -> dict[str, int]:
+        if thing.size == 0:
+            raise ZeroDivisionError("secret internals")
+        if thing.size > 9:
+            raise Problem(
+                503, "away", "Not now", "The store is away.", {"Retry-After": "5"}, dependency="object-store"
+            )
+        return {"size": thing.size}
+
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+
+async def test_a_raised_problem_is_the_answer(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/things", json={"size": 10})
+    assert (answer.status_code, answer.headers["content-type"]) == (503, MEDIA_TYPE)
+    assert answer.headers["retry-after"] == "5"
+    assert answer.json() == {
+        "type": "urn:problem:away",
+        "title": "Not now",
+        "status": 503,
+        "detail": "The store is away.",
+        "dependency": "object-store",
+    }
+
+
+async def test_invalid_requests_name_their_fields(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/things", json={"size": "big"})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, MEDIA_TYPE)
+    assert answer.json()["type"] == "urn:problem:invalid-request"
+    assert answer.json()["errors"][0]["field"] == "body.size"
+    assert "big" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "slug"),
+    [("GET", "/absent", 404, "not-found"), ("DELETE", "/things", 405, "method-not-allowed")],
+)
+async def test_the_frameworks_errors_are_problems(
+    http: httpx.AsyncClient, method: str, path: str, status: int, slug: str
+) -> None:
+    answer = await http.request(method, path)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, MEDIA_TYPE)
+    assert answer.json()["type"] == f"urn:problem:{slug}"
+
+
+async def test_a_bug_tells_nothing_of_its_insides(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/things", json={"size": 0})
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:problem:internal-error")
+    assert "secret" not in answer.text
+
+
+def test_a_problem_carries_the_correlation_id() -> None:
+    with bind_correlation_id("abc"):
+        assert b'"correlation_id":"abc"' in problem_response(Problem(400, "x", "X")).body

@@ -1,0 +1,99 @@
+import ssl
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from pydantic import Field, SecretStr, ValidationError
+
+from service_kit.errors import SettingsError
+from service_kit.settings import DatabaseSettings, HttpSettings, KafkaSettings
+
+
+class ExampleSettings(HttpSettings):
+    env_prefix: ClassVar[str] = "EXAMPLE_"
+
+    batch_size: int = 500
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings.load)
+
+
+class OtherSettings(HttpSettings):
+    env_prefix: ClassVar[str] = "OTHER_"
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("KAFKA_TOPIC_PREFIX", "DATABASE_URL", "SECRETS_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "k1:9092,k2:9092")
+    return monkeypatch
+
+
+def test_settings_come_from_prefixed_variables(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("EXAMPLE_PORT", "8123")
+    environment.setenv("EXAMPLE_BATCH_SIZE", "7")
+    environment.setenv("KAFKA_TOPIC_PREFIX", "t1.")
+    settings = ExampleSettings.load()
+    assert (settings.port, settings.batch_size, settings.log_level) == (8123, 7, "INFO")
+    assert settings.kafka.topic("numbers") == "t1.numbers"
+    assert settings.kafka.group("workers") == "t1.workers"
+    assert settings.kafka.client_options() == {
+        "bootstrap_servers": "k1:9092,k2:9092",
+        "security_protocol": "PLAINTEXT",
+    }
+    with pytest.raises(ValidationError):
+        settings.port = 1
+
+
+def test_an_unknown_variable_is_refused_with_the_closest_known_one(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("EXAMPLE_BATCHSIZE", "7")
+    with pytest.raises(SettingsError, match="BATCHSIZE is not a setting, did you mean EXAMPLE_BATCH_SIZE"):
+        ExampleSettings.load()
+
+
+def test_errors_name_the_variables_and_never_the_values(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("EXAMPLE_PORT", "hunter2")
+    with pytest.raises(SettingsError, match="EXAMPLE_PORT") as failure:
+        ExampleSettings.load()
+    assert "hunter2" not in str(failure.value)
+    environment.delenv("EXAMPLE_PORT")
+    environment.delenv("KAFKA_BOOTSTRAP_SERVERS")
+    for settings in (ExampleSettings, OtherSettings):
+        with pytest.raises(SettingsError, match="KAFKA_BOOTSTRAP_SERVERS"):
+            settings.load()
+
+
+def test_secrets_are_hidden_and_may_be_files(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "database_url").write_text("postgresql://u:hunter2@db/x\n")
+    environment.setenv("SECRETS_DIR", str(tmp_path))
+    settings = DatabaseSettings.load()
+    assert settings.url.get_secret_value() == "postgresql://u:hunter2@db/x"
+    assert "hunter2" not in repr(settings)
+
+
+def test_tls_and_sasl_reach_the_client(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    environment.setenv("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512")
+    environment.setenv("KAFKA_SASL_USERNAME", "u")
+    with pytest.raises(SettingsError, match="KAFKA_SASL_PASSWORD"):
+        KafkaSettings.load()
+    environment.setenv("KAFKA_SASL_PASSWORD", "hunter2")
+    settings = KafkaSettings.load()
+    options = settings.client_options()
+    assert isinstance(options.pop("ssl_context"), ssl.SSLContext)
+    assert options == {
+        "bootstrap_servers": "k1:9092,k2:9092",
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "u",
+        "sasl_plain_password": "hunter2",
+    }
+    assert isinstance(settings.sasl_password, SecretStr)
+
+
+def test_half_a_client_certificate_is_refused(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("KAFKA_SECURITY_PROTOCOL", "SSL")
+    environment.setenv("KAFKA_SSL_CERT_FILE", "cert.pem")
+    with pytest.raises(SettingsError, match="go together"):
+        KafkaSettings.load()

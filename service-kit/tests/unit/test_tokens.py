@@ -1,0 +1,116 @@
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from service_kit.errors import InvalidToken, TransientFailure
+from service_kit.settings import AuthSettings
+from service_kit.tokens import TokenVerifier
+
+RSA_KEY = rsa.generate_private_key(65537, 2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def jwk(key: Any, kid: str) -> dict[str, Any]:
+    algorithm = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
+    return {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig"}
+
+
+def token(key: Any = RSA_KEY, kid: str = "k1", algorithm: str = "RS256", **changes: Any) -> str:
+    claims = {
+        "iss": "https://issuer.example",
+        "aud": "things",
+        "sub": "ada",
+        "exp": time.time() + 300,
+        "roles": ["analyst"],
+        "tenant": "o1",
+    }
+    claims |= changes
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": kid})
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Issuer:
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "jwks.json"
+        self.clock = Clock()
+        self.publish(jwk(RSA_KEY, "k1"))
+        settings = AuthSettings(issuer="https://issuer.example", audience="things", jwks=str(self.path))
+        self.verifier = TokenVerifier(settings, clock=self.clock)
+
+    def publish(self, *keys: dict[str, Any]) -> None:
+        self.path.write_text(json.dumps({"keys": list(keys)}))
+
+
+@pytest.fixture
+def issuer(tmp_path: Path) -> Issuer:
+    return Issuer(tmp_path)
+
+
+async def test_a_good_token_says_who_it_is(issuer: Issuer) -> None:
+    claims = await issuer.verifier.verify(token(sites=["s1"]))
+    assert (claims.subject, claims.tenant) == ("ada", "o1")
+    assert (claims.roles, claims.sites) == ({"analyst"}, {"s1"})
+    assert claims.raw["iss"] == "https://issuer.example"
+    assert (await issuer.verifier.verify(token())).sites is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"aud": "others"},
+        {"iss": "https://evil.example"},
+        {"exp": 1},
+        {"exp": None},
+        {"sub": None},
+        {"roles": None},
+        {"roles": "analyst"},
+        {"tenant": None},
+        {"tenant": ""},
+        {"sites": "s1"},
+        {"nbf": time.time() + 3600},
+    ],
+)
+async def test_wrong_claims_are_refused(issuer: Issuer, changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidToken):
+        await issuer.verifier.verify(token(**changes))
+
+
+async def test_forgeries_are_refused(issuer: Issuer) -> None:
+    other = rsa.generate_private_key(65537, 2048)
+    unsigned = jwt.encode({"sub": "ada"}, None, algorithm="none", headers={"kid": "k1"})
+    shared_secret = jwt.encode({"sub": "ada"}, "x" * 32, algorithm="HS256", headers={"kid": "k1"})
+    for forged in (token(other), unsigned, shared_secret, "nonsense", token()[:-4] + "AAAA"):
+        with pytest.raises(InvalidToken):
+            await issuer.verifier.verify(forged)
+
+
+async def test_a_new_key_is_fetched_but_not_for_every_made_up_one(issuer: Issuer) -> None:
+    await issuer.verifier.verify(token())
+    issuer.publish(jwk(RSA_KEY, "k1"), jwk(EC_KEY, "k2"))
+    rotated = token(EC_KEY, "k2", "ES256")
+    with pytest.raises(InvalidToken, match="k2"):
+        await issuer.verifier.verify(rotated)
+    issuer.clock.now = 11.0
+    assert (await issuer.verifier.verify(rotated)).subject == "ada"
+
+
+async def test_no_keys_is_an_outage_and_not_a_bad_token(issuer: Issuer) -> None:
+    issuer.path.unlink()
+    with pytest.raises(TransientFailure, match="token-issuer"):
+        await issuer.verifier.verify(token())
+    with pytest.raises(TransientFailure, match="token-issuer"):
+        await issuer.verifier.check()
