@@ -1,0 +1,59 @@
+"""Entry point of recognition-worker: settings and telemetry, then one worker until a signal says stop."""
+
+import argparse
+import asyncio
+import logging
+import sys
+
+from attendance_schemas.errors import SchemaNotRegistered
+from recognition_worker.errors import ModelRefused
+from recognition_worker.settings import Settings
+from recognition_worker.worker import SERVICE, Worker
+from service_kit.errors import SettingsError
+from service_kit.logs import configure_logging, get_logger
+from service_kit.run import run
+from service_kit.telemetry import configure_tracing
+
+log = get_logger(SERVICE)
+
+# Faust and its services tell each step of each start, stop and rebalance.
+CHATTY = ("faust", "mode", "recognition_worker.adapters.faust_hardened_consumer")
+
+
+def _configure_telemetry(settings: Settings) -> None:
+    configure_logging(SERVICE, settings.log_level, settings.log_json)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    configure_tracing(SERVICE, settings.tracing_endpoint)
+
+
+def main() -> int:
+    """Read the settings and run; return 0 after a signal, 2 when it must not start, 1 for any other error."""
+    parser = argparse.ArgumentParser(
+        prog=SERVICE, description="Captures to matches, enrolments to the gallery. Settings: see README.md."
+    )
+    parser.add_argument("command", nargs="?", choices=["run"], default="run", help="run the worker (default)")
+    parser.parse_args()
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        sys.stderr.write(f"{SERVICE}: {error}\n")
+        return 2
+    _configure_telemetry(settings)
+
+    async def work(stopping: asyncio.Event) -> int:
+        try:
+            await Worker(settings, stopping).run()
+        except (ModelRefused, SchemaNotRegistered):
+            log.exception("cannot start")
+            return 2
+        except Exception:
+            log.exception("ended by an error; what was in hand is not committed")
+            return 1
+        return 0
+
+    return run(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

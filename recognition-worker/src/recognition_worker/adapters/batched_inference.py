@@ -1,0 +1,147 @@
+"""Keeps model work off the event loop: a bounded executor, and batches that form by themselves.
+
+While a thread works, captures gather; the next batch takes what is there. An idle worker so adds no waiting,
+and a busy one fills its batches. Enrolments take their turn between batches.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from recognition_worker.domain.identity import OrgId, PersonId
+from recognition_worker.enrol_person import Photo
+from recognition_worker.errors import UndecodableImage
+from recognition_worker.identify_capture import AnalysedCapture
+from recognition_worker.recognise import Analysis
+from recognition_worker.results import CaptureResult, EnrolmentResult
+from service_kit.errors import PoisonRecord
+
+
+class Identify(Protocol):
+    """The use case IdentifyCapture, in its two halves."""
+
+    def analyse(self, image: bytes, *, orientation: int = 1) -> Analysis:
+        """Do the part of one image that needs no other; UndecodableImage."""
+        ...
+
+    def decide(self, captures: Sequence[AnalysedCapture]) -> list[CaptureResult]:
+        """Embed a batch in one call, search and decide."""
+        ...
+
+
+class Enrol(Protocol):
+    """The use case EnrolPerson."""
+
+    def __call__(self, photos: Sequence[Photo], *, org_id: OrgId, person_id: PersonId) -> EnrolmentResult:
+        """Judge all photos of an enrolment."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    image: bytes
+    org_id: OrgId
+    orientation: int
+    result: asyncio.Future[CaptureResult]
+
+
+class BatchedInference:
+    """An Inference. Used as an async context: the threads live as long."""
+
+    def __init__(
+        self,
+        identify: Identify,
+        enrol: Enrol,
+        *,
+        threads: int = 1,
+        batch_size: int = 16,
+        on_batch: Callable[[int], None] = lambda _size: None,
+    ) -> None:
+        self._identify = identify
+        self._enrol = enrol
+        self._batch_size = batch_size
+        self._on_batch = on_batch
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="inference")
+        self._free = asyncio.Semaphore(threads)
+        self._waiting: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._dispatcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._dispatcher = asyncio.create_task(self._dispatch(), name="inference")
+        return self
+
+    async def __aexit__(self, *_exc_info: object) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._dispatcher
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def identify(self, image: bytes, *, org_id: OrgId, orientation: int) -> CaptureResult:
+        """Identify a capture, in a batch with others.
+
+        Raises:
+            PoisonRecord: undecodable-image.
+        """
+        waiting = _Waiting(image, org_id, orientation, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._arrived.set()
+        return await waiting.result
+
+    async def enrol(self, photos: Sequence[Photo], *, org_id: OrgId, person_id: PersonId) -> EnrolmentResult:
+        """Make templates of photos."""
+        async with self._free:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._executor, lambda: self._enrol(photos, org_id=org_id, person_id=person_id)
+            )
+
+    async def _dispatch(self) -> None:
+        while True:
+            await self._arrived.wait()
+            await self._free.acquire()
+            batch = [self._waiting.popleft() for _ in range(min(self._batch_size, len(self._waiting)))]
+            if not self._waiting:
+                self._arrived.clear()
+            task = asyncio.create_task(self._run(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            self._on_batch(len(batch))
+            results = await asyncio.get_running_loop().run_in_executor(
+                self._executor, self._identify_all, batch
+            )
+            for waiting, result in zip(batch, results, strict=True):
+                if waiting.result.done():
+                    continue  # its record was given up meanwhile
+                if isinstance(result, UndecodableImage):
+                    waiting.result.set_exception(PoisonRecord("undecodable-image", str(result)))
+                else:
+                    waiting.result.set_result(result)
+        except Exception as bug:  # noqa: BLE001 - handed to every capture of the batch, whose run it ends
+            for waiting in batch:
+                if not waiting.result.done():
+                    waiting.result.set_exception(bug)
+        finally:
+            self._free.release()
+
+    def _identify_all(self, batch: Sequence[_Waiting]) -> list[CaptureResult | UndecodableImage]:
+        analysed: list[AnalysedCapture | UndecodableImage] = []
+        for waiting in batch:
+            try:
+                analysis = self._identify.analyse(waiting.image, orientation=waiting.orientation)
+            except UndecodableImage as error:
+                analysed.append(error)
+            else:
+                analysed.append(AnalysedCapture(waiting.org_id, analysis))
+        decided = iter(
+            self._identify.decide([item for item in analysed if isinstance(item, AnalysedCapture)])
+        )
+        return [item if isinstance(item, UndecodableImage) else next(decided) for item in analysed]

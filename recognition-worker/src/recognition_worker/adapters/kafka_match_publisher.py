@@ -1,0 +1,78 @@
+"""Publishes decisions and templates, and returns when every in-sync replica has them.
+
+The trace and the correlation id of the record being handled go on in the headers.
+"""
+
+from typing import Protocol
+
+from attendance_schemas.codec import Codec
+from attendance_schemas.events import EnrolmentDecided, Event, MatchDecided, TemplateEnrolled
+from attendance_schemas.topics import ENROLMENT_RESULTS, GALLERY, MATCHES, Topic
+from recognition_worker.domain.identity import PersonId, TemplateId
+from service_kit.records import OutgoingRecord, Position
+from service_kit.settings import KafkaSettings
+from service_kit.telemetry import inject_headers
+
+WRITTEN_TOPICS = (MATCHES, GALLERY, ENROLMENT_RESULTS)
+
+
+class Sender(Protocol):
+    """The part of the kit's RecordProducer that is needed."""
+
+    async def send(self, record: OutgoingRecord) -> Position:
+        """Publish and wait for the acknowledgement; TransientFailure, or PoisonRecord when too large."""
+        ...
+
+
+class KafkaMatchPublisher:
+    """A MatchPublisher and a TemplatePublisher; `WRITTEN_TOPICS` must be prepared in the codec."""
+
+    def __init__(self, producer: Sender, codec: Codec, kafka: KafkaSettings) -> None:
+        self._producer = producer
+        self._codec = codec
+        self._kafka = kafka
+
+    async def publish(self, match: MatchDecided) -> None:
+        """Publish a match.
+
+        Raises:
+            TransientFailure: Kafka is away.
+        """
+        await self._send(MATCHES, match)
+
+    async def enrol(self, template: TemplateEnrolled) -> None:
+        """Write a template.
+
+        Raises:
+            TransientFailure: Kafka is away.
+        """
+        await self._send(GALLERY, template)
+
+    async def erase(self, person_id: PersonId, template_id: TemplateId) -> None:
+        """Write the tombstone of a template.
+
+        Raises:
+            TransientFailure: Kafka is away.
+        """
+        key = f"{person_id}:{template_id}".encode()
+        await self._producer.send(
+            OutgoingRecord(self._kafka.topic(GALLERY.name), key, None, tuple(inject_headers()))
+        )
+
+    async def decide(self, decision: EnrolmentDecided) -> None:
+        """Publish the verdict on an enrolment.
+
+        Raises:
+            TransientFailure: Kafka is away.
+        """
+        await self._send(ENROLMENT_RESULTS, decision)
+
+    async def _send(self, topic: Topic, event: Event) -> None:
+        await self._producer.send(
+            OutgoingRecord(
+                topic=self._kafka.topic(topic.name),
+                key=topic.key_of(event),
+                value=self._codec.encode(event, topic),
+                headers=tuple(inject_headers()),
+            )
+        )

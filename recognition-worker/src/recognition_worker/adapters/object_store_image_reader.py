@@ -1,0 +1,66 @@
+"""Reads images from the object store, a bounded number at once, and proves them by their digest."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+from recognition_worker.domain.identity import ImageRef
+from service_kit.backoff import Backoff
+from service_kit.errors import ObjectNotFound, PoisonRecord
+
+# ingest stores the object before it publishes the event, so a missing one will not come; the tries are for a
+# store that has just failed over.
+TRIES = 5
+
+
+class Objects(Protocol):
+    """The part of the kit's ObjectStore that is needed."""
+
+    async def get(self, bucket: str, key: str) -> bytes:
+        """Read an object; ObjectNotFound, or TransientFailure."""
+        ...
+
+
+class ObjectStoreImageReader:
+    """An ImageReader."""
+
+    def __init__(
+        self,
+        store: Objects,
+        *,
+        at_once: int = 8,
+        backoff: Callable[[], Backoff] = lambda: Backoff(maximum=timedelta(seconds=2)),
+    ) -> None:
+        self._store = store
+        self._slots = asyncio.Semaphore(at_once)
+        self._backoff = backoff
+
+    async def read(self, image: ImageRef) -> bytes:
+        """Return the bytes.
+
+        Raises:
+            PoisonRecord: image-missing after five tries, or image-altered.
+            TransientFailure: the store is away.
+        """
+        data = await self._found(image)
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != image.sha256:
+            raise PoisonRecord(
+                "image-altered",
+                f"{image.bucket}/{image.key} has SHA-256 {digest}, the event says {image.sha256}",
+            )
+        return data
+
+    async def _found(self, image: ImageRef) -> bytes:
+        backoff = self._backoff()
+        for attempt in range(1, TRIES + 1):
+            try:
+                async with self._slots:
+                    return await self._store.get(image.bucket, image.key)
+            except ObjectNotFound as error:
+                if attempt == TRIES:
+                    raise PoisonRecord("image-missing", f"{error}, looked {TRIES} times") from error
+            await asyncio.sleep(backoff.next_delay().total_seconds())
+        raise AssertionError("unreachable: the last try returns or raises")

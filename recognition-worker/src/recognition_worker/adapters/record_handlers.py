@@ -1,0 +1,96 @@
+"""From records to use cases, with the endings of the delivery loop (decode, handle, publish, acknowledge).
+
+A record is done when its use case has returned, or when it lies in the dead letters; then the caller
+acknowledges it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from attendance_schemas.codec import Codec
+from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
+from attendance_schemas.events import CaptureReceived, EnrolmentRequested, Event
+from recognition_worker.decide_capture import DecideCapture
+from recognition_worker.decide_enrolment import DecideEnrolment
+from service_kit.backoff import Backoff
+from service_kit.dead_letters import DeadLetters
+from service_kit.delivery import Passes, PoisonRecord, TransientFailure, deliver_one
+from service_kit.metrics import DeliveryMetrics
+from service_kit.records import Record
+from service_kit.settings import KafkaSettings
+from service_kit.telemetry import extract_context, tracer
+
+_tracer = tracer(__name__)
+
+
+class RecordHandlers:
+    """Handlers for the feeds of captures and of enrolments."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        kafka: KafkaSettings,
+        decide_capture: DecideCapture,
+        decide_enrolment: DecideEnrolment,
+        dead_letters: DeadLetters,
+        *,
+        metrics: DeliveryMetrics,
+        progressed: Callable[[], None],
+    ) -> None:
+        self._codec = codec
+        self._kafka = kafka
+        self._decide_capture = decide_capture
+        self._decide_enrolment = decide_enrolment
+        self._dead_letters = dead_letters
+        self._metrics = metrics
+        self._progressed = progressed
+        self._passes = Passes()
+
+    async def capture(self, record: Record, ended: asyncio.Event) -> None:
+        """Deliver a record of a topic of captures."""
+        await self._deliver(record, self._capture, ended)
+
+    async def enrolment(self, record: Record, ended: asyncio.Event) -> None:
+        """Deliver a record of the topic of enrolments."""
+        await self._deliver(record, self._enrolment, ended)
+
+    async def _deliver(
+        self, record: Record, handle: Callable[[Record], Awaitable[None]], ended: asyncio.Event
+    ) -> None:
+        with extract_context(record.headers):
+            await deliver_one(
+                record,
+                handle,
+                self._dead_letters,
+                Backoff(),
+                ended,
+                passes=self._passes,
+                metrics=self._metrics,
+                progressed=self._progressed,
+            )
+
+    async def _capture(self, record: Record) -> None:
+        with _tracer.start_as_current_span("decide capture"):
+            event = await self._decoded(record)
+            if not isinstance(event, CaptureReceived):
+                raise _unexpected(event, record)
+            await self._decide_capture(event, topic=record.topic.removeprefix(self._kafka.topic_prefix))
+
+    async def _enrolment(self, record: Record) -> None:
+        with _tracer.start_as_current_span("decide enrolment"):
+            event = await self._decoded(record)
+            if not isinstance(event, EnrolmentRequested):
+                raise _unexpected(event, record)
+            await self._decide_enrolment(event)
+
+    async def _decoded(self, record: Record) -> Event:
+        try:
+            return await self._codec.decode(record.value)
+        except UndecodableRecord as error:
+            raise PoisonRecord("undecodable", str(error)) from error
+        except RegistryUnavailable as error:
+            raise TransientFailure("schema-registry", str(error)) from error
+
+
+def _unexpected(event: Event, record: Record) -> PoisonRecord:
+    return PoisonRecord("unexpected-event", f"a {type(event).__name__} does not belong on {record.topic}")

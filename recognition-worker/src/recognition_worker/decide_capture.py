@@ -1,0 +1,67 @@
+"""Decides one capture: fetch its image, identify, publish the match. Returns when the match is acknowledged.
+
+Undecodable bytes are poison; NO_FACE, POOR_QUALITY and UNKNOWN are outcomes like any other.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from attendance_schemas.events import CaptureReceived, MatchDecided
+from recognition_worker.domain.identity import OrgId
+from recognition_worker.event_mapping import image_ref, match_decided
+from recognition_worker.inference import Inference
+from recognition_worker.metrics import RecognitionMetrics
+from recognition_worker.ports import ImageReader, MatchPublisher
+
+MS = 1000.0
+
+
+class DecideCapture:
+    """The use case; safe to run for many captures at once."""
+
+    def __init__(
+        self,
+        images: ImageReader,
+        inference: Inference,
+        matches: MatchPublisher,
+        metrics: RecognitionMetrics,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._images = images
+        self._inference = inference
+        self._matches = matches
+        self._metrics = metrics
+        self._now = now
+
+    async def __call__(self, capture: CaptureReceived, *, topic: str) -> MatchDecided:
+        """Decide and publish. topic: the name without prefix, for the metric of waiting.
+
+        Raises:
+            PoisonRecord: the image is missing, altered or no image.
+            TransientFailure: the object store or Kafka is away.
+        """
+        begin = time.perf_counter()
+        image = await self._images.read(image_ref(capture.image))
+        fetched = time.perf_counter()
+        result = await self._inference.identify(
+            image, org_id=OrgId(capture.org_id), orientation=capture.image.orientation
+        )
+        # What is not a stage of the use case was spent waiting for the executor and for the batch.
+        queued_ms = (time.perf_counter() - fetched) * MS - sum(result.timings_ms.values())
+        around = {"fetch": (fetched - begin) * MS, "queue": max(queued_ms, 0.0)}
+        match = match_decided(capture, result, decided_at=self._now(), timings_ms=around)
+        begin_publish = time.perf_counter()
+        await self._matches.publish(match)
+        self._count(match, time.perf_counter() - begin_publish, topic)
+        return match
+
+    def _count(self, match: MatchDecided, publish_seconds: float, topic: str) -> None:
+        self._metrics.captures.labels(match.outcome.value).inc()
+        for stage, ms in match.timings_ms.items():
+            self._metrics.stage_seconds.labels(stage).observe(ms / MS)
+        self._metrics.stage_seconds.labels("publish").observe(publish_seconds)
+        self._metrics.waiting_seconds.labels(topic).observe(
+            (match.recorded_at - match.received_at).total_seconds()
+        )

@@ -1,0 +1,74 @@
+"""Brings a face into the position its model was trained on, by five landmarks.
+
+A similarity transform (rotation, uniform scale, translation; no shear) is fitted by least squares, so that
+a tilted or small face fills the same 112 x 112 frame. Skipping it costs SFace 17 points of LFW accuracy.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition_worker.domain.face import Vector
+
+CROP_SIZE = 112
+
+# Where eye, eye, nose, mouth corner, mouth corner lie in a 112 x 112 crop, left of the image first.
+# Source: InsightFace face_align.py `arcface_dst`, the same numbers as OpenCV's FaceRecognizerSF::alignCrop.
+TEMPLATE_112 = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
+    dtype=np.float64,
+)
+_LANDMARK_SHAPE = (5, 2)
+_LEAST_SPREAD_PX2 = 1e-6
+
+
+class DegenerateLandmarks(ValueError):
+    """All landmarks lie in one point, or are not finite: no transform can be fitted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Similarity:
+    """matrix: float64 (2, 3); crop = matrix @ (x, y, 1)."""
+
+    matrix: NDArray[np.float64]
+
+    @property
+    def scale(self) -> float:
+        """Crop pixels per image pixel; above 1 the crop is an enlargement."""
+        return float(np.hypot(self.matrix[0, 0], self.matrix[1, 0]))
+
+    @property
+    def rotation_degrees(self) -> float:
+        """By how much the image is turned to make the face upright; positive is clockwise on screen."""
+        return float(np.degrees(np.arctan2(self.matrix[1, 0], self.matrix[0, 0])))
+
+    def apply(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Map points (n, 2) of the image into the crop."""
+        mapped: NDArray[np.float64] = points @ self.matrix[:, :2].T + self.matrix[:, 2]
+        return mapped
+
+
+def fit_similarity(landmarks: Vector, template: NDArray[np.float64] = TEMPLATE_112) -> Similarity:
+    """Fit the least-squares similarity from landmarks (5, 2), in image pixels, to the template.
+
+    In two dimensions a rotation with scale is a complex factor, and the optimum has a closed form without
+    the singular value decomposition of Umeyama (1991); it is the same optimum, and can never come out as a
+    reflection.
+
+    Raises:
+        DegenerateLandmarks: the landmarks coincide or are not finite.
+    """
+    source = np.asarray(landmarks, dtype=np.float64)
+    if source.shape != _LANDMARK_SHAPE or not np.isfinite(source).all():
+        raise DegenerateLandmarks(f"five finite landmarks are needed, got {source.tolist()}")
+    source_mean, target_mean = source.mean(axis=0), template.mean(axis=0)
+    x, y = (source - source_mean).T
+    u, v = (template - target_mean).T
+    spread = float((x * x + y * y).sum())
+    if spread < _LEAST_SPREAD_PX2:
+        raise DegenerateLandmarks("all landmarks lie in one point")
+    cosine = float((x * u + y * v).sum()) / spread
+    sine = float((x * v - y * u).sum()) / spread
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    return Similarity(np.column_stack([turn, target_mean - turn @ source_mean]))

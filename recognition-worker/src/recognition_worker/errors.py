@@ -1,0 +1,17 @@
+"""The errors of this package: one base, one class per thing the caller treats differently."""
+
+
+class RecognitionError(Exception):
+    """Something in recognition went wrong; the message says what, where, and what to do next."""
+
+
+class UndecodableImage(RecognitionError):
+    """The bytes are no image that this service accepts, and never will be: poison for the caller."""
+
+
+class ModelRefused(RecognitionError):
+    """A model file, manifest or licence is not what it must be; the service must not start."""
+
+
+class ModelMismatch(RecognitionError):
+    """An embedding of one model met a gallery of another; such a comparison means nothing."""

@@ -1,0 +1,136 @@
+"""What recognition needs from the world, as roles.
+
+The vision ports (ImageDecoder, FaceDetector, FaceCropper, Embedder) are synchronous: they are CPU work for
+an executor thread, safe to call from several threads. The others talk to servers and are async. Image and
+model adapters raise `UndecodableImage` (poison) and `ModelRefused` (do not start); a dependency that is
+away is the kit's TransientFailure.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from attendance_schemas.events import EnrolmentDecided, MatchDecided, TemplateEnrolled
+from recognition_worker.domain.alignment import Similarity
+from recognition_worker.domain.face import DecodedImage, DetectedFace, Pixels, Vector
+from recognition_worker.domain.identity import (
+    ImageRef,
+    ModelId,
+    OrgId,
+    PersonId,
+    Ranking,
+    Template,
+    TemplateId,
+)
+
+
+class ImageReader(Protocol):
+    """Fetches an image that an event refers to."""
+
+    async def read(self, image: ImageRef) -> bytes:
+        """Return the bytes, proven against `image.sha256`.
+
+        A missing or altered object is poison, an unreachable store is transient.
+        """
+        ...
+
+
+class ImageDecoder(Protocol):
+    """Turns bytes of a device into upright pixels."""
+
+    def decode(self, data: bytes, orientation: int = 1) -> DecodedImage:
+        """Decode and turn upright by the EXIF orientation 1 to 8.
+
+        Raises:
+            UndecodableImage: not JPEG, PNG or WebP, damaged, or over the limits.
+        """
+        ...
+
+
+class FaceDetector(Protocol):
+    """Finds faces."""
+
+    def detect(self, pixels: Pixels, *, thorough: bool = False) -> tuple[DetectedFace, ...]:
+        """Return all faces, largest first, in pixels of this image.
+
+        thorough: look for small faces too, at several times the cost (enrolment, where a bystander matters).
+        """
+        ...
+
+
+class FaceCropper(Protocol):
+    """Cuts a face out of an image."""
+
+    def crop(self, pixels: Pixels, transform: Similarity, size: int) -> Pixels:
+        """Warp the image by `transform` to (size, size, 3); what lies outside is black."""
+        ...
+
+
+class Embedder(Protocol):
+    """A face recognition model."""
+
+    @property
+    def model(self) -> ModelId:
+        """Return which model this is; it travels with each embedding."""
+        ...
+
+    def embed(self, crops: Sequence[Pixels]) -> Vector:
+        """Embed aligned crops. crops: uint8 (112, 112, 3) BGR. Returns float32 (n, d), unit norm."""
+        ...
+
+
+class Gallery(Protocol):
+    """Who is enrolled: the searchable view of `attendance.gallery`. Safe between threads."""
+
+    def add(self, template: Template) -> None:
+        """Add or replace a template. Adding the same one again changes nothing.
+
+        Raises:
+            ModelMismatch: the template is of another model or dimension.
+        """
+        ...
+
+    def erase(self, person_id: PersonId, template_id: TemplateId) -> bool:
+        """Forget a template (a tombstone); return whether it was there."""
+        ...
+
+    def search(
+        self,
+        probe: Vector,
+        model: ModelId,
+        *,
+        org_id: OrgId,
+        scope: Collection[PersonId] | None = None,
+        limit: int = 5,
+    ) -> Ranking:
+        """Rank the people of an organisation, best first, one score per person, the best `limit` of them.
+
+        probe: float32 (d,), unit norm. scope: only these people; None means everybody.
+
+        Raises:
+            ModelMismatch: the probe is of another model or dimension.
+        """
+        ...
+
+
+class MatchPublisher(Protocol):
+    """Publishes what was decided about a capture."""
+
+    async def publish(self, match: MatchDecided) -> None:
+        """Return when every in-sync replica has the record; only then may the capture be acknowledged."""
+        ...
+
+
+class TemplatePublisher(Protocol):
+    """Writes the gallery's topic and answers enrolments."""
+
+    async def enrol(self, template: TemplateEnrolled) -> None:
+        """Write a template; return when it is acked."""
+        ...
+
+    async def erase(self, person_id: PersonId, template_id: TemplateId) -> None:
+        """Write the tombstone of a template; return when it is acked."""
+        ...
+
+    async def decide(self, decision: EnrolmentDecided) -> None:
+        """Publish the verdict on an enrolment, after its templates; return when it is acked."""
+        ...

@@ -1,0 +1,74 @@
+"""What the use cases hand back: plain facts, ready to become events.
+
+The names follow the fields of MatchDecided and EnrolmentDecided, which the Kafka side fills from here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from recognition_worker.domain.decision import Decision, Outcome
+from recognition_worker.domain.face import Box, Vector
+from recognition_worker.domain.identity import ModelId, PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class FaceUsed:
+    """The face that was judged. box: pixels of the upright original. detection_score: [0, 1]."""
+
+    box: Box
+    detection_score: float
+    face_size_px: float
+    sharpness: float
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureResult:
+    """The answer to one capture.
+
+    decision is None when no comparison took place (NO_FACE, POOR_QUALITY). reasons: why it is not an
+    identification, in words for people; notes: what an operator may want to know anyway (a second face,
+    say). timings_ms by stage: decode, detect, align, quality, embed (the batch's time per image), search.
+    """
+
+    outcome: Outcome
+    model: ModelId
+    gallery_size: int = 0
+    decision: Decision | None = None
+    face: FaceUsed | None = None
+    face_count: int = 0
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def person_id(self) -> PersonId | None:
+        """IDENTIFIED: the person. REVIEW: the best candidate. Otherwise None."""
+        return self.decision.person_id if self.decision else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoResult:
+    """The verdict on one enrolment photo. embedding: float32 (d,), unit norm, only when accepted.
+
+    reasons: sentences that help to take a better photo; empty when accepted.
+    """
+
+    accepted: bool
+    embedding: Vector | None = None
+    face: FaceUsed | None = None
+    reasons: tuple[str, ...] = ()
+    looks_like: PersonId | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EnrolmentResult:
+    """The verdicts on an enrolment's photos, in the order given; enrolled when at least one was accepted."""
+
+    model: ModelId
+    photos: tuple[PhotoResult, ...]
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def enrolled(self) -> bool:
+        """Whether at least one template came out of it."""
+        return any(photo.accepted for photo in self.photos)

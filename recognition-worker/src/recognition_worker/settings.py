@@ -1,0 +1,42 @@
+"""Settings of recognition-worker, read from the environment at start; unknown ones are refused."""
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from service_kit.settings import (
+    HttpSettings,
+    KafkaSettings,
+    ObjectStoreSettings,
+    SchemaRegistrySettings,
+)
+
+
+def _default_model_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recognition-worker"
+
+
+class Settings(HttpSettings):
+    """Variables have the prefix RECOGNITION_WORKER_; those of Kafka, the object store and so on their own."""
+
+    env_prefix: ClassVar[str] = "RECOGNITION_WORKER_"
+
+    port: int = Field(default=8010, ge=0, le=65535, description="of health and metrics")
+    model_cache: Path = Field(
+        default_factory=_default_model_cache,
+        description="folder for restored models; filled at the first start",
+    )
+    batch_size: int = Field(default=16, ge=1, le=256, description="captures embedded in one call")
+    batch_within_ms: int = Field(default=50, ge=5, le=1000, description="longest wait for a batch to fill")
+    image_fetches: int = Field(default=8, ge=1, le=64, description="images fetched at the same time")
+    inference_threads: int = Field(default=1, ge=1, le=32, description="threads of image and model work")
+    stalled_after_seconds: float = Field(
+        default=180.0,
+        ge=90,
+        description="lag without progress for this long fails liveness; over the 60 s backoff",
+    )
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    object_store: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings)
+    schema_registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)

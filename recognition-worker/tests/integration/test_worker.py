@@ -1,0 +1,475 @@
+"""The worker as a process, on real servers and with the real models: records in, records out."""
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from attendance_schemas.apply import apply
+from attendance_schemas.codec import Codec
+from attendance_schemas.events import (
+    CaptureReceived,
+    EnrolmentDecided,
+    EnrolmentOutcome,
+    EnrolmentRequested,
+    Event,
+    ImageReference,
+    MatchDecided,
+    Outcome,
+    TemplateEnrolled,
+    TimeTrust,
+)
+from attendance_schemas.identity import deterministic_id
+from attendance_schemas.registry import SchemaRegistry
+from attendance_schemas.topics import (
+    CAPTURES,
+    CAPTURES_BACKLOG,
+    ENROLMENT_RESULTS,
+    ENROLMENTS,
+    GALLERY,
+    MATCHES,
+    Topic,
+)
+from local_stack.buckets import create_bucket, remove_bucket
+from local_stack.environment import StackEnv
+from recognition_worker.adapters.packaged_models import ModelFiles
+from service_kit.consumer import read_record
+from service_kit.object_store import ObjectStore
+from service_kit.producer import RecordProducer
+from service_kit.records import OutgoingRecord, Record
+from service_kit.settings import KafkaSettings, ObjectStoreSettings
+
+pytestmark = pytest.mark.integration
+
+DEADLINE = 40.0
+ORG = "acme"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+HEADERS = (("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode()), ("correlation-id", b"c-1"))
+
+
+class Proxy:
+    """A TCP forwarder in front of the object store; `away` cuts it off."""
+
+    def __init__(self, target: str) -> None:
+        host, port = target.removeprefix("http://").split(":")
+        self._target = host, int(port)
+        self._server: asyncio.Server | None = None
+        self.port = free_port()
+
+    async def up(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    async def away(self) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(*self._target)
+        await asyncio.gather(pump(reader, back), pump(there, writer))
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Process:
+    """One worker."""
+
+    environment: dict[str, str]
+    log: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = {**os.environ, **self.environment, "RECOGNITION_WORKER_PORT": str(self.port)}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "recognition_worker", "run"], env=environment, stdout=log, stderr=log
+            )
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(timeout=30)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    async def ready(self) -> None:
+        try:
+            async with asyncio.timeout(DEADLINE):
+                while (await asyncio.to_thread(self.get, "/health/ready"))[0] != 200:
+                    assert self.process is not None
+                    assert self.process.poll() is None, self.tail()
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"{self.get('/health/ready')}\n{self.tail()}") from None
+
+    def tail(self) -> str:
+        return self.log.read_text(errors="replace")[-6000:]
+
+
+@dataclass
+class World:
+    """Everything around the worker."""
+
+    stack: StackEnv
+    prefix: str
+    bucket: str
+    worker: Process
+    proxy_port: int
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        return KafkaSettings(bootstrap_servers=self.stack.kafka_bootstrap_servers, topic_prefix=self.prefix)
+
+    @asynccontextmanager
+    async def object_store(self) -> AsyncIterator[ObjectStore]:
+        stack = self.stack
+        store = ObjectStore(
+            ObjectStoreSettings(
+                endpoint=stack.object_store_endpoint,
+                access_key=stack.object_store_access_key,
+                secret_key=stack.object_store_secret_key,
+                bucket=self.bucket,
+            )
+        )
+        yield store
+        await store.close()
+
+    async def store(self, image: bytes) -> ImageReference:
+        async with self.object_store() as store:
+            await store.put(self.bucket, key := uuid4().hex, image, "image/jpeg")
+        return self.reference(key, hashlib.sha256(image).hexdigest())
+
+    def reference(self, key: str, sha256: str) -> ImageReference:
+        return ImageReference(
+            bucket=self.bucket,
+            key=key,
+            sha256=sha256,
+            media_type="image/jpeg",
+            size_bytes=1,
+            width=250,
+            height=250,
+        )
+
+    async def send(self, topic: Topic, *events: Event) -> None:
+        async with SchemaRegistry(self.stack.schema_registry_url) as registry:
+            codec = Codec(registry, prefix=self.prefix)
+            await codec.prepare([topic])
+            values = [(topic.key_of(event), codec.encode(event, topic)) for event in events]
+        await self.send_raw(topic, *values)
+
+    async def send_raw(self, topic: Topic, *values: tuple[bytes, bytes | None]) -> None:
+        async with RecordProducer(self.kafka) as producer:
+            for key, value in values:
+                await producer.send(OutgoingRecord(self.kafka.topic(topic.name), key, value, HEADERS))
+
+    @asynccontextmanager
+    async def records(self, name: str) -> AsyncIterator[AsyncIterator[Record]]:
+        consumer = AIOKafkaConsumer(
+            self.kafka.topic(name),
+            bootstrap_servers=self.stack.kafka_bootstrap_servers,
+            auto_offset_reset="earliest",
+        )
+        await consumer.start()
+
+        async def read() -> AsyncIterator[Record]:
+            async for raw in consumer:
+                yield read_record(raw)
+
+        try:
+            yield read()
+        finally:
+            await consumer.stop()
+
+    async def find(self, name: str, key: bytes, count: int = 1) -> list[Record]:
+        found = []
+        try:
+            async with asyncio.timeout(DEADLINE), self.records(name) as records:
+                async for record in records:
+                    if record.key == key:
+                        found.append(record)
+                    if len(found) == count:
+                        return found
+        except TimeoutError:
+            pass
+        raise AssertionError(f"{len(found)} of {count} records of {key!r} on {name}\n{self.worker.tail()}")
+
+    async def decode(self, record: Record) -> Event:
+        async with SchemaRegistry(self.stack.schema_registry_url) as registry:
+            return await Codec(registry, prefix=self.prefix).decode(record.value)
+
+    async def match_of(self, capture: CaptureReceived) -> MatchDecided:
+        event = await self.decode((await self.find(MATCHES.name, str(capture.capture_id).encode()))[0])
+        assert isinstance(event, MatchDecided)
+        return event
+
+    async def enrol(self, person_id: str, *photos: Path) -> EnrolmentDecided:
+        request = EnrolmentRequested(
+            event_id=uuid4(),
+            occurred_at=now(),
+            recorded_at=now(),
+            org_id=ORG,
+            enrolment_id=uuid4(),
+            person_id=person_id,
+            photos=tuple([await self.store(photo.read_bytes()) for photo in photos]),
+            consent_reference="consent-1",
+            requested_by="hr",
+        )
+        await self.send(ENROLMENTS, request)
+        event = await self.decode((await self.find(ENROLMENT_RESULTS.name, person_id.encode()))[-1])
+        assert isinstance(event, EnrolmentDecided)
+        return event
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def capture_of(image: ImageReference) -> CaptureReceived:
+    return CaptureReceived(
+        event_id=uuid4(),
+        occurred_at=now() - timedelta(seconds=3),
+        recorded_at=now(),
+        org_id=ORG,
+        capture_id=uuid4(),
+        device_id=f"kiosk-{secrets.token_hex(3)}",
+        site_id="hq",
+        device_sequence=1,
+        time_trust=TimeTrust.SYNCED,
+        image=image,
+        captured_at=now() - timedelta(seconds=3),
+        claimed_badge="b-1",
+    )
+
+
+@pytest.fixture(scope="module")
+def world(
+    stack: StackEnv, model_files: ModelFiles, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    prefix, bucket = f"t{secrets.token_hex(3)}.", f"t-{secrets.token_hex(6)}"
+    create_bucket(stack, bucket)
+    asyncio.run(apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=prefix))
+    proxy_port = free_port()
+    environment = {
+        **stack.environ(),
+        "KAFKA_TOPIC_PREFIX": prefix,
+        "OBJECT_STORE_BUCKET": bucket,
+        "RECOGNITION_WORKER_MODEL_CACHE": str(model_files.deepface_home),
+    }
+    worker = Process(environment, tmp_path_factory.mktemp("worker") / "worker.log")
+    worker.start()
+    yield World(stack, prefix, bucket, worker, proxy_port)
+    worker.stop()
+    asyncio.run(delete_topics(stack.kafka_bootstrap_servers, prefix))
+    remove_bucket(stack, bucket)
+
+
+async def delete_topics(servers: str, prefix: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
+    await admin.close()
+
+
+@pytest.fixture
+def people(faces_dir: Path) -> list[Path]:
+    """People with at least three photos."""
+    return sorted(folder for folder in (faces_dir / "known").iterdir() if (folder / "3.jpg").is_file())
+
+
+async def test_an_enrolled_person_is_identified(world: World, people: list[Path]) -> None:
+    await world.worker.ready()
+    person = people[0]
+    decision = await world.enrol(person.name, person / "1.jpg", person / "2.jpg")
+    assert decision.outcome is EnrolmentOutcome.ENROLLED
+    for photo in decision.photos:
+        key = f"{person.name}:{photo.template_id}".encode()
+        template = await world.decode((await world.find(GALLERY.name, key))[0])
+        assert isinstance(template, TemplateEnrolled)
+        assert template.template_id == deterministic_id(
+            "TemplateEnrolled",
+            decision.enrolment_id,
+            photo.sha256,
+            decision.model_name,
+            decision.model_version,
+        )
+
+    capture = capture_of(await world.store((person / "3.jpg").read_bytes()))
+    await world.send(CAPTURES, capture)
+    record = (await world.find(MATCHES.name, str(capture.capture_id).encode()))[0]
+    match = await world.decode(record)
+
+    assert isinstance(match, MatchDecided)
+    assert (match.outcome, match.person_id) == (Outcome.IDENTIFIED, person.name)
+    assert match.event_id == deterministic_id("MatchDecided", capture.capture_id, match.model_version, 0)
+    assert (match.occurred_at, match.received_at) == (capture.occurred_at, capture.recorded_at)
+    assert match.claimed_badge == "b-1"
+    headers = dict(record.headers)
+    assert headers["correlation-id"] == b"c-1"
+    assert headers["producer"] == b"recognition-worker"
+    assert headers["traceparent"].decode().split("-")[1] == TRACE
+
+
+async def test_a_stranger_is_nobody(world: World, faces_dir: Path) -> None:
+    await world.worker.ready()
+    stranger = min((faces_dir / "unknown").rglob("1.jpg"))
+    capture = capture_of(await world.store(stranger.read_bytes()))
+    await world.send(CAPTURES, capture)
+    match = await world.match_of(capture)
+    assert (match.outcome, match.person_id) == (Outcome.UNKNOWN, None)
+
+
+async def test_bytes_that_are_no_event_are_dead_lettered(world: World) -> None:
+    await world.worker.ready()
+    key, value = uuid4().hex.encode(), b"\x07 not avro"
+    await world.send_raw(CAPTURES, (key, value))
+    letter = (await world.find(CAPTURES.name + ".dlq", key))[0]
+    headers = dict(letter.headers)
+    assert letter.value == value
+    assert headers["dlq-reason"] == b"undecodable"
+    assert headers["dlq-origin-topic"] == f"{world.prefix}{CAPTURES.name}".encode()
+    assert headers["correlation-id"] == b"c-1"
+
+
+@pytest.mark.parametrize("reason", ["image-missing", "image-altered", "undecodable-image"])
+async def test_a_capture_without_its_image_is_dead_lettered(world: World, reason: str) -> None:
+    await world.worker.ready()
+    image = await world.store(b"\xff\xd8 this is no photo")
+    if reason == "image-missing":
+        image = world.reference(uuid4().hex, image.sha256)
+    elif reason == "image-altered":
+        image = world.reference(image.key, "0" * 64)
+    capture = capture_of(image)
+    await world.send(CAPTURES, capture)
+    letter = (await world.find(CAPTURES.name + ".dlq", capture.device_id.encode()))[0]
+    assert dict(letter.headers)["dlq-reason"].decode() == reason
+
+
+async def test_live_captures_go_before_the_backlog(world: World, faces_dir: Path) -> None:
+    await world.worker.ready()
+    image = await world.store(min((faces_dir / "unknown").rglob("1.jpg")).read_bytes())
+    late = [capture_of(image) for _ in range(150)]
+    live = [capture_of(image) for _ in range(10)]
+    await world.send(CAPTURES_BACKLOG, *late)
+    await world.send(CAPTURES, *live)
+    live_at = [(await world.match_of(capture)).recorded_at for capture in live]
+    late_at = [(await world.match_of(capture)).recorded_at for capture in late[-10:]]
+    behind = sum(at > max(live_at) for at in late_at)
+    assert behind >= 5, f"{behind} of the last 10 of the backlog came after the live ones"
+
+
+async def test_an_erased_template_is_not_found(world: World, people: list[Path]) -> None:
+    await world.worker.ready()
+    person = people[1]
+    decision = await world.enrol(person.name, person / "1.jpg", person / "2.jpg")
+    keys = [f"{person.name}:{photo.template_id}".encode() for photo in decision.photos if photo.accepted]
+    await world.send_raw(GALLERY, *[(key, None) for key in keys])
+    image = await world.store((person / "3.jpg").read_bytes())
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            await world.send(CAPTURES, capture := capture_of(image))
+            if (await world.match_of(capture)).person_id is None:
+                break
+
+
+async def test_a_restarted_worker_identifies_its_first_capture(world: World, people: list[Path]) -> None:
+    await world.worker.ready()
+    person = people[2]
+    await world.enrol(person.name, person / "1.jpg", person / "2.jpg")
+    image = await world.store((person / "3.jpg").read_bytes())
+    assert await asyncio.to_thread(world.worker.stop) == 0, world.worker.tail()
+    await world.send(CAPTURES, capture := capture_of(image))
+    world.worker.start()
+    match = await world.match_of(capture)
+    assert (match.outcome, match.person_id) == (Outcome.IDENTIFIED, person.name)
+    assert match.gallery_size >= 1
+
+
+async def test_health_and_metrics_tell(world: World) -> None:
+    await world.worker.ready()
+    status, body = await asyncio.to_thread(world.worker.get, "/health/ready")
+    assert status == 200
+    assert set(json.loads(body)["checks"]) == {"startup", "progress", "commits", "gallery", "consumer-group"}
+    _, metrics = await asyncio.to_thread(world.worker.get, "/metrics")
+    for name in ("recognition_gallery_templates ", "recognition_gallery_people ", "recognition_model_info{"):
+        assert f"\n{name}" in metrics
+    assert f'recognition_lag_records{{topic="{CAPTURES.name}"}}' in metrics
+
+
+async def test_captures_wait_for_an_object_store_that_is_away(
+    world: World, people: list[Path], tmp_path: Path
+) -> None:
+    """A second worker in the group, whose way to the store is cut; the first is stopped meanwhile."""
+    await asyncio.to_thread(world.worker.stop)
+    proxy = Proxy(world.stack.object_store_endpoint)
+    environment = {**world.worker.environment, "OBJECT_STORE_ENDPOINT": f"http://127.0.0.1:{proxy.port}"}
+    cut_off = Process(environment, tmp_path / "worker.log")
+    cut_off.start()
+    try:
+        await cut_off.ready()
+        image = await world.store((people[0] / "3.jpg").read_bytes())
+        await world.send(CAPTURES, capture := capture_of(image))
+        async with asyncio.timeout(DEADLINE):
+            while 'delivery_retries_total{dependency="object-store"} 2' not in cut_off.get("/metrics")[1]:
+                await asyncio.sleep(0.1)
+        assert cut_off.get("/health/live")[0] == 200
+        await proxy.up()
+        event = await world.match_of(capture)
+        assert event.outcome is not Outcome.NO_FACE
+        assert UUID(int=event.event_id.int).version == 5
+        await proxy.away()
+        await world.send(CAPTURES, left := capture_of(image))
+        async with asyncio.timeout(DEADLINE):
+            while f'recognition_lag_records{{topic="{CAPTURES.name}"}} 1' not in cut_off.get("/metrics")[1]:
+                await asyncio.sleep(0.1)
+        # A stop does not wait for the dependency; the next worker takes the capture.
+        assert await asyncio.to_thread(cut_off.stop) == 0, cut_off.tail()
+        world.worker.start()
+        assert (await world.match_of(left)).capture_id == left.capture_id
+    finally:
+        cut_off.stop(signal.SIGKILL)

@@ -1,0 +1,73 @@
+import pytest
+
+from recognition_worker.domain.decision import Thresholds
+from recognition_worker.domain.identity import ModelId
+from recognition_worker.domain.model_manifest import parse_manifest
+from recognition_worker.errors import ModelRefused
+
+HEAD = """
+name = "SFace"
+version = "2021dec-1"
+licence = "Apache-2.0"
+origin = "somewhere"
+sha256 = "00"
+input_size = 112
+dimensions = 128
+same_person_score = 0.3
+[source]
+package = "p"
+path = "m.onnx"
+sha256 = "11"
+"""
+SMALL = """
+[[operating_points]]
+people_up_to = 100
+threshold = 0.5
+margin = 0.05
+review_threshold = 0.4
+evidence = "measured"
+"""
+LARGE = """
+[[operating_points]]
+people_up_to = 1000
+threshold = 0.6
+margin = 0.05
+review_threshold = 0.5
+evidence = "extrapolated"
+"""
+TAIL = "\n[evaluation]\nprobes = 3\n"
+
+
+def test_the_threshold_follows_the_number_of_people_searched() -> None:
+    manifest = parse_manifest(HEAD + SMALL + LARGE + TAIL)
+    small, large = Thresholds(0.5, 0.05, 0.4), Thresholds(0.6, 0.05, 0.5)
+    assert manifest.model == ModelId("SFace", "2021dec-1")
+    assert [manifest.thresholds(count) for count in (0, 100, 101, 1000)] == [small, small, large, large]
+    assert manifest.thresholds(10**6) == large
+
+
+def test_a_licence_that_is_not_allowed_refuses_and_says_why() -> None:
+    text = HEAD.replace("Apache-2.0", "CC-BY-NC-4.0") + SMALL + TAIL
+    with pytest.raises(
+        ModelRefused, match=r"SFace 2021dec-1 is under the licence 'CC-BY-NC-4.0'.*Apache-2.0"
+    ):
+        parse_manifest(text).check_licence()
+    parse_manifest(text).check_licence({"CC-BY-NC-4.0"})
+    parse_manifest(HEAD + SMALL + TAIL).check_licence()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("name =", "manifest is wrong"),
+        (HEAD + TAIL, "operating_points"),
+        (HEAD + LARGE + SMALL + TAIL, "rising people_up_to"),
+        ("nickname = 1\n" + HEAD + SMALL + TAIL, "nickname"),
+        (HEAD.replace("dimensions = 128", "dimensions = 'many'") + SMALL + TAIL, "dimensions"),
+        (HEAD + SMALL.replace("0.4", "0.6") + TAIL, "review_threshold"),
+    ],
+    ids=["toml", "no points", "order", "unknown field", "type", "thresholds"],
+)
+def test_a_wrong_manifest_is_refused_with_its_field(text: str, why: str) -> None:
+    with pytest.raises(ModelRefused, match=why):
+        parse_manifest(text)
