@@ -96,7 +96,7 @@ async def _capture(codec: Codec, value: bytes | None, org_id: str) -> CaptureRec
 
 
 def _reason(headers: Mapping[str, bytes]) -> str:
-    return f"{headers['dlq-reason'].decode()}: {headers['dlq-error'].decode()}"
+    return headers["dlq-error"].decode()
 
 
 async def read_all(environ: Mapping[str, str], topic: str) -> list[tuple[bytes | None, dict[str, bytes]]]:
