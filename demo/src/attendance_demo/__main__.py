@@ -109,7 +109,12 @@ async def _morning(stack: Stack, deployment: Deployment, cast: Cast, now: dateti
         )
         endings(
             console,
-            {"API to send (ingest)": f"{ingest}/docs", "API to read (query-api)": f"{query_api}/docs"},
+            {
+                "organisation": plant.org_id,
+                "a kiosk": plant.own(KIOSKS[0]),
+                "send (ingest)": f"{ingest}/docs",
+                "read (query-api)": f"{query_api}/docs",
+            },
         )
         console.print(
             f"identification: {identification(run.played, stores, enrolled)}", highlight=False, soft_wrap=True
