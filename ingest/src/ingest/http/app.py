@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi_swagger import patch_fastapi
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
@@ -52,7 +53,11 @@ def create_app(
         title="Attendance ingest",
         version=version("ingest"),
         description="The only way to write: captures of devices, enrolments, and the directory.",
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
+    patch_fastapi(app)  # the pages of /docs from the package, so that they need no internet
     install_problems(app)
     url = rules.query_api_url
     app.include_router(capture_routes(door, desks.captures, metrics, query_api_url=url))

@@ -1,6 +1,7 @@
 """The application: routes, problems, health and metrics."""
 
 from fastapi import FastAPI
+from fastapi_swagger import patch_fastapi
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
@@ -20,7 +21,15 @@ Send `Authorization: Bearer TOKEN` with one of the roles analyst, supervisor, hr
 
 def create_app(services: Services, health: Health, registry: CollectorRegistry) -> ASGIApp:
     """Return the application over these services."""
-    app = FastAPI(title="query-api", version="1", description=_DESCRIPTION, redoc_url=None)
+    app = FastAPI(
+        title="query-api",
+        version="1",
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    patch_fastapi(app)  # the pages of /docs from the package, so that they need no internet
     app.state.services = services
     install_problems(app)
     for module in (attendance, captures, people):
