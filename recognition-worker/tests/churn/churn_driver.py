@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--rebalance-delay", type=float, default=0.0)
     parser.add_argument("--work", type=float, default=0.03, help="the longest work on one record, seconds")
     parser.add_argument("--fail-on", type=str.encode, help="the record whose handler has a bug")
+    parser.add_argument("--crash-after", type=float, help="seconds until a part of Faust crashes")
     parser.add_argument("--wait-on", type=str.encode, help="the record whose dependency is away")
     options = parser.parse_args()
     kafka = KafkaSettings.load()
@@ -54,10 +55,18 @@ def main() -> int:
             runner = FaustRunner(kafka, kafka.group("churn"), feeds)
             if options.rebalance_delay:
                 delay_rebalances(runner, options.rebalance_delay)
+            if options.crash_after:
+                crashing = asyncio.create_task(crash(runner, options.crash_after))
+                crashing.add_done_callback(lambda task: task.result())
             await runner.run(stopping)
         return 0
 
     return run(serve)
+
+
+async def crash(runner: FaustRunner, after: float) -> None:
+    await asyncio.sleep(after)
+    await runner._app.hardened._thread.crash(RuntimeError("Faust is broken"))
 
 
 def delay_rebalances(runner: FaustRunner, longest: float) -> None:

@@ -87,6 +87,7 @@ class Traffic:
     def __init__(self, servers: str, prefix: str) -> None:
         self._servers = servers
         self._prefix = prefix
+        self.per_second = PER_SECOND
         self._burst = 0
         self.sent = 0
         self.seen: Counter[int] = Counter()
@@ -121,7 +122,7 @@ class Traffic:
                 self._burst = 0
                 await asyncio.gather(*[self._send(producer, str(number).encode()) for number in numbers])
                 self.sent = numbers.stop
-                await asyncio.sleep(1 / PER_SECOND)
+                await asyncio.sleep(1 / self.per_second)
         finally:
             await producer.stop()
 
@@ -222,13 +223,14 @@ async def test_killed_workers_lose_nothing(churn: tuple[Fleet, Traffic], number:
     await audit("kill -9", fleet, traffic, begun)
 
 
-@pytest.mark.parametrize("churn", [("--rebalance-delay", "1.2", "--work", "0.8")], indirect=True)
+@pytest.mark.parametrize("churn", [("--rebalance-delay", "1.2", "--work", "0.5")], indirect=True)
 @pytest.mark.parametrize("number", range(ROUNDS))
 async def test_slow_rebalances_lose_nothing(churn: tuple[Fleet, Traffic], number: int) -> None:
     """Joins of a fresh group overlap over a backlog: partitions change hands before their first commit."""
     fleet, traffic = churn
     begun = time.monotonic()
-    await traffic.burst(1000)
+    traffic.per_second = 50
+    await traffic.burst(500)
     for _ in range(4):
         fleet.start()
         await asyncio.sleep(random.uniform(0.2, 1.5))  # the joins overlap: this is the scenario, not a wait
@@ -238,10 +240,13 @@ async def test_slow_rebalances_lose_nothing(churn: tuple[Fleet, Traffic], number
     await audit("slow rebalance", fleet, traffic, begun)
 
 
-async def test_a_bug_ends_the_process_and_its_record_comes_again(churn: tuple[Fleet, Traffic]) -> None:
+@pytest.mark.parametrize("arguments", [("--fail-on", "50"), ("--crash-after", "3")], ids=["handler", "faust"])
+async def test_a_bug_ends_the_process_and_its_records_come_again(
+    churn: tuple[Fleet, Traffic], arguments: tuple[str, ...]
+) -> None:
     fleet, traffic = churn
     begun = time.monotonic()
-    assert await fleet.ended(fleet.start("--fail-on", "50")) == 1
+    assert await fleet.ended(fleet.start(*arguments)) == 1, fleet.tail()
     fleet.start()
     await audit("bug", fleet, traffic, begun)
 

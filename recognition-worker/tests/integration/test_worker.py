@@ -148,6 +148,16 @@ class Process:
         except TimeoutError:
             raise AssertionError(f"{self.get('/health/ready')}\n{self.tail()}") from None
 
+    def metric(self, sample: str) -> float:
+        """Return the value of a sample, named with its labels; 0 when it is absent."""
+        lines = self.get("/metrics")[1].splitlines()
+        return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{sample} ")), 0.0)
+
+    async def metric_reaches(self, sample: str, value: float) -> None:
+        async with asyncio.timeout(DEADLINE):
+            while await asyncio.to_thread(self.metric, sample) < value:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.1)
+
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-6000:]
 
@@ -160,7 +170,6 @@ class World:
     prefix: str
     bucket: str
     worker: Process
-    proxy_port: int
 
     @property
     def kafka(self) -> KafkaSettings:
@@ -226,27 +235,33 @@ class World:
         finally:
             await consumer.stop()
 
-    async def find(self, name: str, key: bytes, count: int = 1) -> list[Record]:
-        found = []
+    async def find(self, name: str, *keys: bytes) -> list[Record]:
+        """Return the first record of each key."""
+        found: dict[bytes | None, Record] = {}
         try:
             async with asyncio.timeout(DEADLINE), self.records(name) as records:
                 async for record in records:
-                    if record.key == key:
-                        found.append(record)
-                    if len(found) == count:
-                        return found
+                    found.setdefault(record.key, record)
+                    if all(key in found for key in keys):
+                        return [found[key] for key in keys]
         except TimeoutError:
             pass
-        raise AssertionError(f"{len(found)} of {count} records of {key!r} on {name}\n{self.worker.tail()}")
+        missing = [key for key in keys if key not in found]
+        raise AssertionError(f"no record of {missing} on {name}\n{self.worker.tail()}")
 
     async def decode(self, record: Record) -> Event:
         async with SchemaRegistry(self.stack.schema_registry_url) as registry:
             return await Codec(registry, prefix=self.prefix).decode(record.value)
 
+    async def matches_of(self, *captures: CaptureReceived) -> list[MatchDecided]:
+        records = await self.find(MATCHES.name, *[str(capture.capture_id).encode() for capture in captures])
+        events = [await self.decode(record) for record in records]
+        matches = [event for event in events if isinstance(event, MatchDecided)]
+        assert len(matches) == len(captures)
+        return matches
+
     async def match_of(self, capture: CaptureReceived) -> MatchDecided:
-        event = await self.decode((await self.find(MATCHES.name, str(capture.capture_id).encode()))[0])
-        assert isinstance(event, MatchDecided)
-        return event
+        return (await self.matches_of(capture))[0]
 
     async def enrol(self, person_id: str, *photos: Path) -> EnrolmentDecided:
         request = EnrolmentRequested(
@@ -261,7 +276,7 @@ class World:
             requested_by="hr",
         )
         await self.send(ENROLMENTS, request)
-        event = await self.decode((await self.find(ENROLMENT_RESULTS.name, person_id.encode()))[-1])
+        event = await self.decode((await self.find(ENROLMENT_RESULTS.name, person_id.encode()))[0])
         assert isinstance(event, EnrolmentDecided)
         return event
 
@@ -294,7 +309,6 @@ def world(
     prefix, bucket = f"t{secrets.token_hex(3)}.", f"t-{secrets.token_hex(6)}"
     create_bucket(stack, bucket)
     asyncio.run(apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=prefix))
-    proxy_port = free_port()
     environment = {
         **stack.environ(),
         "KAFKA_TOPIC_PREFIX": prefix,
@@ -303,7 +317,7 @@ def world(
     }
     worker = Process(environment, tmp_path_factory.mktemp("worker") / "worker.log")
     worker.start()
-    yield World(stack, prefix, bucket, worker, proxy_port)
+    yield World(stack, prefix, bucket, worker)
     worker.stop()
     asyncio.run(delete_topics(stack.kafka_bootstrap_servers, prefix))
     remove_bucket(stack, bucket)
@@ -397,8 +411,8 @@ async def test_live_captures_go_before_the_backlog(world: World, faces_dir: Path
     live = [capture_of(image) for _ in range(10)]
     await world.send(CAPTURES_BACKLOG, *late)
     await world.send(CAPTURES, *live)
-    live_at = [(await world.match_of(capture)).recorded_at for capture in live]
-    late_at = [(await world.match_of(capture)).recorded_at for capture in late[-10:]]
+    live_at = [match.recorded_at for match in await world.matches_of(*live)]
+    late_at = [match.recorded_at for match in await world.matches_of(*late[-10:])]
     behind = sum(at > max(live_at) for at in late_at)
     assert behind >= 5, f"{behind} of the last 10 of the backlog came after the live ones"
 
@@ -454,9 +468,7 @@ async def test_captures_wait_for_an_object_store_that_is_away(
         await cut_off.ready()
         image = await world.store((people[0] / "3.jpg").read_bytes())
         await world.send(CAPTURES, capture := capture_of(image))
-        async with asyncio.timeout(DEADLINE):
-            while 'delivery_retries_total{dependency="object-store"} 2' not in cut_off.get("/metrics")[1]:
-                await asyncio.sleep(0.1)
+        await cut_off.metric_reaches('delivery_retries_total{dependency="object-store"}', 2)
         assert cut_off.get("/health/live")[0] == 200
         await proxy.up()
         event = await world.match_of(capture)
@@ -464,9 +476,7 @@ async def test_captures_wait_for_an_object_store_that_is_away(
         assert UUID(int=event.event_id.int).version == 5
         await proxy.away()
         await world.send(CAPTURES, left := capture_of(image))
-        async with asyncio.timeout(DEADLINE):
-            while f'recognition_lag_records{{topic="{CAPTURES.name}"}} 1' not in cut_off.get("/metrics")[1]:
-                await asyncio.sleep(0.1)
+        await cut_off.metric_reaches(f'recognition_lag_records{{topic="{CAPTURES.name}"}}', 1)
         # A stop does not wait for the dependency; the next worker takes the capture.
         assert await asyncio.to_thread(cut_off.stop) == 0, cut_off.tail()
         world.worker.start()

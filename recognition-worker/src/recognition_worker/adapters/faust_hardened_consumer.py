@@ -128,8 +128,7 @@ class HardenedConsumer(Consumer):
         """Return, for each assigned partition whose end is known, how many records are not done."""
         found = {}
         for tp in self.assignment() if self._thread._consumer is not None else ():
-            done = self.tenure.next_offset(*tp)
-            start = done if done is not None else self._confirmed.get(tp)
+            start = self.tenure.next_offset(*tp) or self._confirmed.get(tp)
             if start is not None and (end := self.highwater(tp)) is not None:
                 found[tp] = max(end - start, 0)
         return found
@@ -179,11 +178,14 @@ class HardenedConsumer(Consumer):
         async with self._positions:
             committed = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
             unmoved = [tp for tp, offset in committed.items() if not offset or offset < 0]
+            starts = {tp: offset for tp, offset in committed.items() if offset and offset > 0}
             if unmoved:
                 await self._thread.seek_to_beginning(*map(ensure_aiokafka_TP, unmoved))
+                beginnings = await self.earliest_offsets(*map(ensure_aiokafka_TP, unmoved))
+                starts |= {ensure_TP(tp): offset for tp, offset in beginnings.items()}
             if revocations != self._revocations:
                 return  # revoked meanwhile: `resume_flow` will not resume, the next assignment seeks again
-            self._confirmed = {tp: offset for tp, offset in committed.items() if offset and offset > 0}
+            self._confirmed = starts
             self._confirmed_at = monotonic()
             self.tenure = Tenure(committed)
 
