@@ -6,7 +6,9 @@ import logging
 import sys
 
 from attendance_schemas.errors import SchemaNotRegistered
+from recognition_worker.calibrate_command import add_calibrate
 from recognition_worker.errors import ModelRefused
+from recognition_worker.evaluate_command import add_evaluate
 from recognition_worker.settings import Settings
 from recognition_worker.worker import SERVICE, Worker
 from service_kit.errors import SettingsError
@@ -28,12 +30,21 @@ def _configure_telemetry(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Read the settings and run; return 0 after a signal, 2 when it must not start, 1 for any other error."""
+    """Run a command; return 0 after its end or a signal, 2 when it must not start, 1 for any other error."""
     parser = argparse.ArgumentParser(
         prog=SERVICE, description="Captures to matches, enrolments to the gallery. Settings: see README.md."
     )
-    parser.add_argument("command", nargs="?", choices=["run"], default="run", help="run the worker (default)")
-    parser.parse_args()
+    commands = parser.add_subparsers(metavar="COMMAND")
+    parser.set_defaults(execute=_run)
+    commands.add_parser("run", help="run the worker (default)")
+    add_evaluate(commands)
+    add_calibrate(commands)
+    arguments = parser.parse_args()
+    code: int = arguments.execute(arguments)
+    return code
+
+
+def _run(_arguments: argparse.Namespace) -> int:
     try:
         settings = Settings.load()
     except SettingsError as error:

@@ -15,3 +15,7 @@ class ModelRefused(RecognitionError):
 
 class ModelMismatch(RecognitionError):
     """An embedding of one model met a gallery of another; such a comparison means nothing."""
+
+
+class EvaluationRefused(RecognitionError):
+    """The photos or the pairs file do not make an evaluation; the message says what is missing."""

@@ -14,7 +14,8 @@ from service_kit.settings import (
 )
 
 
-def _default_model_cache() -> Path:
+def default_model_cache() -> Path:
+    """Return the folder for restored models that is used when no other is named."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recognition-worker"
 
 
@@ -25,7 +26,7 @@ class Settings(HttpSettings):
 
     port: int = Field(default=8010, ge=0, le=65535, description="of health and metrics")
     model_cache: Path = Field(
-        default_factory=_default_model_cache,
+        default_factory=default_model_cache,
         description="folder for restored models; filled at the first start",
     )
     batch_size: int = Field(default=16, ge=1, le=256, description="captures embedded in one call")

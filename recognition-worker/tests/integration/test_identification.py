@@ -1,27 +1,28 @@
 """The whole of recognition, from bytes to outcome, on photos of real people."""
 
+import time
 from pathlib import Path
 
+from recognition_worker.adapters.evaluated_pipelines import worker_pipeline
 from recognition_worker.adapters.packaged_models import ModelFiles
-from recognition_worker.calibrate import Calibration, identified_as
-from recognition_worker.domain.identity import PersonId
+from recognition_worker.adapters.photo_folders import read_people
+from recognition_worker.domain.decision import Outcome, decide
+from recognition_worker.evaluate_model import Attempt, EvaluateModel
 
 
 def test_enrolled_people_are_found_and_strangers_are_not(model_files: ModelFiles, faces_dir: Path) -> None:
-    calibration = Calibration(model_files.deepface_home)
-    people = sorted(faces_dir.glob("known/*"))[::3]
-    for folder in people:
-        calibration.enrol(PersonId(folder.name), [folder / "1.jpg", folder / "2.jpg"])
-    found = {
-        folder.name: identified_as(calibration.attempt(PersonId(folder.name), folder / "3.jpg"))
-        for folder in people
-        if folder.name in calibration.enrolled
-    }
-    strangers = [
-        identified_as(calibration.attempt(PersonId(folder.name), folder / "1.jpg"))
-        for folder in sorted(faces_dir.glob("unknown/*"))[:40]
-    ]
-    assert len(found) >= 0.95 * len(people)
-    assert {name: who for name, who in found.items() if who not in (None, name)} == {}
-    assert sum(who is not None for who in found.values()) >= 0.95 * len(found)
-    assert strangers == [None] * 40
+    pipeline = worker_pipeline(model_files.deepface_home, gate=True)
+    people = read_people(faces_dir / "known")[::3]
+    evaluate = EvaluateModel(pipeline.encoder, pipeline.gallery, time.perf_counter)
+    measured = evaluate(people, read_people(faces_dir / "unknown")[:40], enrol_count=2)
+    thresholds = pipeline.manifest.thresholds(len(measured.enrolled))
+
+    def identified_as(attempt: Attempt) -> str | None:
+        decision = decide(attempt.best, thresholds)
+        return decision.person_id if decision.outcome is Outcome.IDENTIFIED else None
+
+    found = [(attempt.person_id, identified_as(attempt)) for attempt in measured.probes]
+    assert len(measured.enrolled) >= 0.95 * len(people)
+    assert [pair for pair in found if pair[1] not in (None, pair[0])] == []
+    assert sum(who is not None for _, who in found) >= 0.95 * len(found)
+    assert [identified_as(attempt) for attempt in measured.strangers] == [None] * 40

@@ -120,8 +120,8 @@ class PaintWorld:
         self.gallery = InMemoryGallery(MODEL, DIMENSIONS)
         self.detector = PaintDetector()
         self.embedder = PaintEmbedder()
-        clock = CountingClock()
-        analyser = FaceAnalyser(PaintDecoder(), self.detector, PaintCropper(), clock)
+        self.clock = clock = CountingClock()
+        self.analyser = analyser = FaceAnalyser(PaintDecoder(), self.detector, PaintCropper(), clock)
         self.identify = IdentifyCapture(analyser, self.embedder, self.gallery, manifest(), clock)
         self.enrol = EnrolPerson(analyser, self.embedder, self.gallery, manifest(), clock)
 

@@ -1,0 +1,212 @@
+"""Runs the 1:N protocol on photos of known people and of strangers, and hands back what was scored.
+
+The first N photos of a person enrol, the others are captures, each photo of a stranger is a capture. People
+with no photo left for a capture are left out, and so are those of whom no photo could be enrolled; both are
+counted. The people's mean templates are searched by the gallery that production uses.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition_worker.domain.evaluation import NO_SCORE, Searches
+from recognition_worker.domain.gallery import InMemoryGallery
+from recognition_worker.domain.identity import ModelId, PersonId, RankedPerson, Template, TemplateId
+from recognition_worker.encode_faces import EVALUATION, Encoded, FaceEncoder
+from recognition_worker.errors import EvaluationRefused
+from recognition_worker.recognise import Clock, Stopwatch
+
+_BATCH = 16
+
+OnPhotos = Callable[[str, int], None]
+"""Told which step is done with how many more photos: `enrol`, `capture` or `stranger`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPhotos:
+    """A person's photos in the order of their names, each read when it is called."""
+
+    person_id: PersonId
+    photos: tuple[Callable[[], bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attempt:
+    """One capture and its search. best: the first two people. others: its scores with everybody else."""
+
+    person_id: PersonId
+    encoded: Encoded
+    best: tuple[RankedPerson, ...] = ()
+    mate_score: float | None = None
+    others: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+
+    @property
+    def best_score(self) -> float:
+        """Return the score of whoever came first; -inf when the capture was refused."""
+        return self.best[0].score if self.best else NO_SCORE
+
+    @property
+    def mated_score(self) -> float:
+        """Return the score of the person shown if they came first, else -inf."""
+        return self.best_score if self.best and self.best[0].person_id == self.person_id else NO_SCORE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What the protocol gave. seconds: for all captures and strangers, from bytes to ranking."""
+
+    model: ModelId
+    enrolled: tuple[PersonId, ...]
+    not_enrolled: tuple[PersonId, ...]
+    left_out: tuple[PersonId, ...]
+    refused_enrolments: Mapping[str, int]
+    probes: tuple[Attempt, ...]
+    strangers: tuple[Attempt, ...]
+    seconds: float
+
+    @property
+    def searches(self) -> Searches:
+        """Return the scores for the figures."""
+        return Searches(
+            np.array([attempt.mated_score for attempt in self.probes]),
+            _numbered(self.probes),
+            np.array([attempt.best_score for attempt in self.strangers]),
+            _numbered(self.strangers),
+        )
+
+    @property
+    def refused_captures(self) -> Counter[str]:
+        """Count the captures without an embedding by reason."""
+        attempts = (*self.probes, *self.strangers)
+        return Counter(reason for attempt in attempts for reason in attempt.encoded.reasons)
+
+    @property
+    def failure_to_acquire(self) -> float:
+        """Return the share of captures, strangers' too, that gave no embedding."""
+        attempts = (*self.probes, *self.strangers)
+        return sum(attempt.encoded.embedding is None for attempt in attempts) / len(attempts)
+
+    @property
+    def stages_ms(self) -> dict[str, float]:
+        """Return the mean milliseconds of each stage over the captures that reached it."""
+        spent: dict[str, list[float]] = {}
+        for attempt in (*self.probes, *self.strangers):
+            for stage, milliseconds in attempt.encoded.timings_ms.items():
+                spent.setdefault(stage, []).append(milliseconds)
+        return {stage: float(np.mean(times)) for stage, times in spent.items()}
+
+
+class EvaluateModel:
+    """The use case. The gallery must be empty, and is the one that a gated encoder looks into."""
+
+    def __init__(self, encoder: FaceEncoder, gallery: InMemoryGallery, clock: Clock) -> None:
+        self._encoder = encoder
+        self._gallery = gallery
+        self._clock = clock
+
+    def __call__(
+        self,
+        known: Sequence[PersonPhotos],
+        unknown: Sequence[PersonPhotos],
+        *,
+        enrol_count: int,
+        on_photos: OnPhotos = lambda _step, _count: None,
+    ) -> Measured:
+        """Enrol, then search every capture.
+
+        Raises:
+            EvaluationRefused: nobody has photos enough, nobody could be enrolled, or there are no strangers.
+        """
+        both = {one.person_id for one in known} & {one.person_id for one in unknown}
+        if both:
+            raise EvaluationRefused(
+                f"{sorted(both)[0]} is among the known people and among the strangers; take one of them away"
+            )
+        taking_part = [person for person in known if len(person.photos) > enrol_count]
+        refused: Counter[str] = Counter()
+        enrolled = []
+        for person in taking_part:
+            if self._enrol(person, enrol_count, refused):
+                enrolled.append(person)
+            else:
+                on_photos("capture", len(person.photos) - enrol_count)
+            on_photos("enrol", enrol_count)
+        if not enrolled or not any(person.photos for person in unknown):
+            raise EvaluationRefused(
+                f"{len(enrolled)} of {len(known)} known people could be enrolled with a photo left "
+                f"after {enrol_count}, and there are {len(unknown)} strangers; at least one of each is needed"
+            )
+        watch = Stopwatch(self._clock)
+        captures = [(one.person_id, read) for one in enrolled for read in one.photos[enrol_count:]]
+        probes = self._attempts(captures, watch, partial(on_photos, "capture"))
+        captures = [(one.person_id, read) for one in unknown for read in one.photos]
+        strangers = self._attempts(captures, watch, partial(on_photos, "stranger"))
+        ids = {person.person_id for person in enrolled}
+        return Measured(
+            model=self._encoder.model,
+            enrolled=tuple(person.person_id for person in enrolled),
+            not_enrolled=tuple(one.person_id for one in taking_part if one.person_id not in ids),
+            left_out=tuple(one.person_id for one in known if len(one.photos) <= enrol_count),
+            refused_enrolments=refused,
+            probes=probes,
+            strangers=strangers,
+            seconds=sum(watch.timings_ms.values()) / 1000.0,
+        )
+
+    def _enrol(self, person: PersonPhotos, enrol_count: int, refused: Counter[str]) -> bool:
+        photos = [read() for read in person.photos[:enrol_count]]
+        encoded = self._encoder.enrol(person.person_id, photos)
+        for number, photo in enumerate(encoded):
+            refused.update(photo.reasons)
+            if photo.embedding is not None:
+                template_id = TemplateId(f"{person.person_id}:{number}")
+                self._gallery.add(
+                    Template(EVALUATION, person.person_id, template_id, self._encoder.model, photo.embedding)
+                )
+        return any(photo.embedding is not None for photo in encoded)
+
+    def _attempts(
+        self,
+        captures: Sequence[tuple[PersonId, Callable[[], bytes]]],
+        watch: Stopwatch,
+        on_photos: Callable[[int], None],
+    ) -> tuple[Attempt, ...]:
+        attempts: list[Attempt] = []
+        for start in range(0, len(captures), _BATCH):
+            batch = captures[start : start + _BATCH]
+            photos = [read() for _, read in batch]
+            with watch.stage("encode"):
+                encoded = self._encoder.probe(photos)
+            attempts.extend(
+                self._search(person_id, one, watch)
+                for (person_id, _), one in zip(batch, encoded, strict=True)
+            )
+            on_photos(len(batch))
+        return tuple(attempts)
+
+    def _search(self, person_id: PersonId, encoded: Encoded, watch: Stopwatch) -> Attempt:
+        if encoded.embedding is None:
+            return Attempt(person_id, encoded)
+        search = partial(self._gallery.search, encoded.embedding, self._encoder.model, org_id=EVALUATION)
+        before_ms = watch.timings_ms.get("search", 0.0)
+        with watch.stage("search"):
+            best = search(limit=2).people
+        timings_ms = {**encoded.timings_ms, "search": watch.timings_ms["search"] - before_ms}
+        # All scores, which production never asks for; not in the time.
+        everybody = search(limit=self._gallery.people_count(EVALUATION)).people
+        return Attempt(
+            person_id,
+            replace(encoded, timings_ms=timings_ms),
+            best=best,
+            mate_score=next((one.score for one in everybody if one.person_id == person_id), None),
+            others=np.array([one.score for one in everybody if one.person_id != person_id], np.float32),
+        )
+
+
+def _numbered(attempts: Sequence[Attempt]) -> NDArray[np.intp]:
+    numbers: dict[PersonId, int] = {}
+    return np.array([numbers.setdefault(one.person_id, len(numbers)) for one in attempts], dtype=np.intp)
