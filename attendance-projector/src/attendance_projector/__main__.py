@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
+from attendance_projector.check_scenarios import check_scenarios
 from attendance_projector.errors import ProjectorError
 from attendance_projector.migrate import head
 from attendance_projector.migrate import migrate as migrate_database
-from attendance_projector.print_days import print_days
+from attendance_projector.print_days import print_checks, print_days
 from attendance_projector.scenario import ScenarioError, explain_scenario, read_scenario
 from attendance_projector.service import SERVICE, run_service
 from attendance_projector.settings import Settings
@@ -77,6 +78,19 @@ def explain(
         console.print_json(json.dumps(result))
     else:
         print_days(console, result)
+
+
+@cli.command()
+def scenarios(
+    folder: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="NAME.json, NAME.expected.json")
+    ],
+) -> None:
+    """Apply the rules to every scenario of a folder; print each with its rules, and every difference."""
+    checked = check_scenarios(folder)
+    print_checks(console, checked)
+    if not checked or any(each.differences for each in checked):
+        raise typer.Exit(FAILED)
 
 
 if __name__ == "__main__":

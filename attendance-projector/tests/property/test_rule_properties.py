@@ -1,10 +1,15 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attendance_projector.domain.attendance import attendance
+from attendance_projector.domain.absence import Knowledge
+from attendance_projector.domain.attendance import Attendance, attendance
+from attendance_projector.domain.corrections import Addition, Correction, Made, Override, Void
+from attendance_projector.domain.day import AttendanceDay
 from attendance_projector.domain.facts import (
     MONDAY_TO_SUNDAY,
     NOTHING,
@@ -14,11 +19,15 @@ from attendance_projector.domain.facts import (
     Punch,
     PunchId,
     RosterEntry,
+    Rotation,
+    Rounding,
+    RoundingMode,
     ShiftId,
     ShiftVersion,
 )
-from attendance_projector.domain.schedule import Schedule
+from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Schedule
 from attendance_projector.domain.shift_windows import instances_between, instants_of
+from attendance_projector.domain.status import Status
 from attendance_projector.domain.touched import date_touched_by_punch, dates_touched_by_roster
 
 # Clocks change in these zones within the dates below: forward, backward, by 30 minutes, at midnight, never.
@@ -29,6 +38,33 @@ ZONES = (
     "Africa/Cairo",
     "Asia/Kolkata",
     "Pacific/Apia",
+)
+# A night from 22:00 to 06:00 over each of the changes of 2026, and how many hours it lasts.
+NIGHTS = (
+    ("Europe/Berlin", "2026-03-28", 7),
+    ("Europe/Berlin", "2026-10-24", 9),
+    ("Europe/London", "2026-03-28", 7),
+    ("Europe/London", "2026-10-24", 9),
+    ("America/New_York", "2026-03-07", 7),
+    ("America/New_York", "2026-10-31", 9),
+    ("America/Los_Angeles", "2026-03-07", 7),
+    ("America/Los_Angeles", "2026-10-31", 9),
+    ("America/St_Johns", "2026-03-07", 7),
+    ("America/St_Johns", "2026-10-31", 9),
+    ("America/Santiago", "2026-04-04", 9),
+    ("America/Santiago", "2026-09-05", 7),
+    ("Australia/Sydney", "2026-04-04", 9),
+    ("Australia/Sydney", "2026-10-03", 7),
+    ("Australia/Lord_Howe", "2026-04-04", 8.5),
+    ("Australia/Lord_Howe", "2026-10-03", 7.5),
+    ("Pacific/Auckland", "2026-04-04", 9),
+    ("Pacific/Auckland", "2026-09-26", 7),
+    ("Asia/Beirut", "2026-03-28", 7),
+    ("Asia/Beirut", "2026-10-24", 9),
+    ("Atlantic/Azores", "2026-03-28", 7),
+    ("Atlantic/Azores", "2026-10-24", 9),
+    ("Asia/Kolkata", "2026-03-28", 8),
+    ("Asia/Kolkata", "2026-10-24", 8),
 )
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 SPRINGS_AND_AUTUMNS = (FIRST, datetime(2026, 4, 20, tzinfo=UTC), datetime(2026, 10, 20, tzinfo=UTC))
@@ -57,6 +93,13 @@ versions = st.builds(
     half_day_below=thresholds,
     absent_below=thresholds,
     debounce=st.sampled_from([timedelta(0), timedelta(seconds=60), timedelta(minutes=10)]),
+    break_time=minutes,
+    break_after=minutes,
+    rounding=st.none() | st.builds(Rounding, st.integers(1, 60), st.sampled_from(RoundingMode)),
+    overtime_after=maybe_minutes,
+    overtime_cap=maybe_minutes,
+    overtime_needs_approval=st.booleans(),
+    count_on_holiday=st.booleans(),
 )
 roster_entries = st.builds(
     RosterEntry,
@@ -64,6 +107,11 @@ roster_entries = st.builds(
     starts_on=dates,
     ends_on=st.none(),
     weekdays=st.frozensets(st.sampled_from(MONDAY_TO_SUNDAY), min_size=1),
+) | st.builds(
+    RosterEntry,
+    shift_id=shift_ids,
+    starts_on=dates,
+    rotation=st.builds(Rotation, st.just(5), st.frozensets(st.integers(1, 5), min_size=1)),
 )
 schedules = st.builds(
     Schedule,
@@ -73,6 +121,11 @@ schedules = st.builds(
     ),
     roster=st.lists(roster_entries, max_size=3).map(tuple),
     default_shift=st.none() | shift_ids,
+    holidays=st.frozensets(dates, max_size=3),
+    weekly_offs=st.frozensets(st.sampled_from(MONDAY_TO_SUNDAY), max_size=2),
+    leave=st.frozensets(st.builds(Leave, dates, st.sampled_from(LeavePart)), max_size=3),
+    employment=st.builds(Employment, joined_on=st.none() | dates, active=st.booleans()),
+    flexible_day_start=st.none() | times,
 )
 instants = st.sampled_from(SPRINGS_AND_AUTUMNS).flatmap(
     lambda start: st.integers(0, 10 * 24 * 60 * 2).map(lambda halves: start + timedelta(seconds=30 * halves))
@@ -82,12 +135,107 @@ punch_lists = st.lists(st.tuples(instants, st.none() | st.sampled_from(Direction
 )
 
 
-@given(punch_lists, schedules, st.randoms(use_true_random=False))
-def test_order_and_repetition_change_nothing(punches: list[Punch], plan: Schedule, random: object) -> None:
+made = st.builds(
+    Made,
+    by=st.just("hr-1"),
+    reason=st.just("asked"),
+    recorded_at=st.none() | instants,
+)
+corrections = st.lists(
+    st.builds(Void, made=made, punch_id=st.integers(0, 24).map(lambda number: PunchId(f"p{number:02}")))
+    | st.builds(
+        Override,
+        made=made,
+        on=dates,
+        status=st.sampled_from([Status.PRESENT, Status.LEAVE]),
+        shift_id=st.none() | shift_ids,
+    ),
+    max_size=5,
+)
+knowledge = st.builds(Knowledge, st.none() | instants, st.none() | instants)
+
+
+@given(punch_lists, schedules, corrections, knowledge, st.randoms(use_true_random=False))
+def test_order_and_repetition_change_nothing(
+    punches: list[Punch], plan: Schedule, made: list[Correction], known: Knowledge, random: object
+) -> None:
     repeated = punches + punches[: len(punches) // 2]
     random.shuffle(repeated)  # type: ignore[attr-defined]
-    shuffled = Schedule(plan.zone, plan.shifts[::-1], plan.roster[::-1] + plan.roster, plan.default_shift)
-    assert attendance(repeated, shuffled) == attendance(punches, plan)
+    shuffled = replace(plan, shifts=plan.shifts[::-1], roster=plan.roster[::-1] + plan.roster)
+    of_march = {"first_on": date(2026, 3, 1), "last_on": date(2026, 3, 20), "known": known}
+    expected = attendance(punches, plan, **of_march, corrections=made)
+    assert attendance(repeated, shuffled, **of_march, corrections=[*made[::-1], *made]) == expected
+
+
+@given(punch_lists, schedules, corrections, knowledge, st.integers(1, 19))
+def test_a_split_month_gives_the_days_of_the_whole(
+    punches: list[Punch], plan: Schedule, made: list[Correction], known: Knowledge, days: int
+) -> None:
+    first, last = date(2026, 3, 1), date(2026, 3, 20)
+    middle = first + timedelta(days=days)
+    whole = attendance(punches, plan, first, last, corrections=made, known=known)
+    halves = [
+        attendance(punches, plan, *half, corrections=made, known=known)
+        for half in ((first, middle - timedelta(days=1)), (middle, last))
+    ]
+    on_date = sorted((day for half in halves for day in half.days), key=repr)
+    assert on_date == sorted(whole.days, key=repr)
+    assert [each for half in halves for each in half.unscheduled] == list(whole.unscheduled)
+
+
+def without_reasons(result: Attendance) -> list[AttendanceDay]:
+    return [replace(day, explanation=()) for day in result.days]
+
+
+@given(punch_lists, schedules, knowledge, instants, dates, st.sampled_from(["punch", "override", "void"]))
+def test_voiding_a_correction_restores_the_days(
+    punches: list[Punch], plan: Schedule, known: Knowledge, at: datetime, on: date, kind: str
+) -> None:
+    who = Made("hr-1", "asked", correction_id="c1")
+    added: dict[str, Correction] = {
+        "punch": Addition(who, Punch(PunchId("added"), at, method="correction")),
+        "override": Override(who, on, Status.LEAVE),
+        "void": Void(who, PunchId("p00")),
+    }
+    undone = Void(Made("hr-2", "a mistake"), correction_id="c1")
+    span = (date(2026, 3, 1), date(2026, 3, 20))
+    before = attendance(punches, plan, *span, known=known)
+    after = attendance(punches, plan, *span, corrections=[added[kind], undone], known=known)
+    assert without_reasons(after) == without_reasons(before)
+    assert after.unscheduled == before.unscheduled
+    forgotten = Void(Made("hr-2", "a mistake"), PunchId("added"))
+    again = attendance(punches, plan, *span, corrections=[added["punch"], forgotten], known=known)
+    assert without_reasons(again) == without_reasons(before)
+
+
+@given(punch_lists, schedules)
+def test_worked_time_fits_into_the_window(punches: list[Punch], plan: Schedule) -> None:
+    windows = {
+        (each.attendance_on, each.shift.shift_id): each.closes_at - each.opens_at
+        for each in instances_between(plan, date(2026, 2, 15), date(2026, 12, 1))
+    }
+    for day in attendance(punches, plan).days:
+        window = windows.get((day.attendance_on, day.shift_id), timedelta(hours=25))
+        assert NOTHING <= day.worked <= window
+        assert day.break_minutes >= 0
+        assert day.overtime_minutes >= 0
+
+
+@pytest.mark.parametrize(("zone", "on", "hours"), NIGHTS)
+def test_a_night_lasts_what_really_passed(zone: str, on: str, hours: float) -> None:
+    night = ShiftVersion(ShiftId("night"), time(22), time(6), late_grace=NOTHING, early_grace=NOTHING)
+    plan = Schedule(zone=ZoneInfo(zone), shifts=(night,), default_shift=ShiftId("night"))
+    starts_on = date.fromisoformat(on)
+    starts_at = datetime.combine(starts_on, time(22), ZoneInfo(zone)).astimezone(UTC)
+    ends_at = datetime.combine(starts_on + timedelta(days=1), time(6), ZoneInfo(zone)).astimezone(UTC)
+    punches = [Punch(PunchId("in"), starts_at), Punch(PunchId("out"), ends_at)]
+    (day,) = attendance(punches, plan).days
+    assert (day.attendance_on, day.worked, day.late, day.early) == (
+        starts_on,
+        timedelta(hours=hours),
+        False,
+        False,
+    )
 
 
 @given(punch_lists, schedules)
@@ -136,10 +284,8 @@ def test_a_punch_changes_only_the_date_that_it_touches(punches: list[Punch], pla
 def test_a_roster_entry_changes_only_the_dates_that_it_touches(
     punches: list[Punch], plan: Schedule, entry: RosterEntry, length: int
 ) -> None:
-    entry = RosterEntry(
-        entry.shift_id, entry.starts_on, entry.starts_on + timedelta(days=length), entry.weekdays
-    )
-    after = Schedule(plan.zone, plan.shifts, (*plan.roster, entry), plan.default_shift)
+    entry = replace(entry, ends_on=entry.starts_on + timedelta(days=length))
+    after = replace(plan, roster=(*plan.roster, entry))
     span = dates_touched_by_roster(entry, plan)
     assert span.first_on is not None
     assert span.last_on is not None
@@ -163,16 +309,8 @@ def test_no_instance_has_a_negative_length(plan: Schedule, on: date) -> None:
 @given(punch_lists, schedules)
 def test_a_stricter_threshold_never_adds_a_present_day(punches: list[Punch], plan: Schedule) -> None:
     strict = tuple(
-        ShiftVersion(
-            **{
-                field: getattr(shift, field)
-                for field in ShiftVersion.__dataclass_fields__
-                if "below" not in field
-            },
-            half_day_below=timedelta(hours=24),
-        )
-        for shift in plan.shifts
+        replace(shift, half_day_below=timedelta(hours=24), absent_below=None) for shift in plan.shifts
     )
-    stricter = Schedule(plan.zone, strict, plan.roster, plan.default_shift)
+    stricter = replace(plan, shifts=strict, flexible_day_start=None)
     present = [day for day in attendance(punches, stricter).days if day.status == "PRESENT"]
     assert all(day.worked >= timedelta(hours=24) for day in present)

@@ -46,6 +46,22 @@ def test_explain_names_a_wrong_field(tmp_path: Path) -> None:
     assert "site_zone" in result.output
 
 
+def test_scenarios_prints_each_with_its_rules_and_fails_on_a_difference(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes((SCENARIOS / "full_morning.json").read_bytes())
+    expected = tmp_path / "a.expected.json"
+    expected.write_bytes((SCENARIOS / "full_morning.expected.json").read_bytes())
+    right = CliRunner().invoke(cli, ["scenarios", str(tmp_path)])
+    assert right.exit_code == 0
+    assert "ok  a: alternating_pairing, first_last_counting" in right.output
+    expected.write_text('{"days": [], "unscheduled": [], "review": []}')
+    wrong = CliRunner().invoke(cli, ["scenarios", str(tmp_path)])
+    assert wrong.exit_code == 1
+    assert "differs  a" in wrong.output
+    expected.unlink()
+    (tmp_path / "a.json").unlink()
+    assert CliRunner().invoke(cli, ["scenarios", str(tmp_path)]).exit_code == 1
+
+
 def test_run_refuses_unknown_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "DATABASE_URL"):
         monkeypatch.setenv(name, "x")

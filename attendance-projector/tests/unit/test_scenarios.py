@@ -3,38 +3,69 @@ from pathlib import Path
 
 import pytest
 
+from attendance_projector.check_scenarios import EXPECTED, check_scenario, check_scenarios
 from attendance_projector.scenario import explain_scenario, read_scenario
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
-NAMES = sorted(path.name.removesuffix(".expected.json") for path in FOLDER.glob("*.expected.json"))
+NAMES = sorted({path.name.removesuffix(EXPECTED).removesuffix(".json") for path in FOLDER.glob("*.json")})
+DAY = {"id": "day", "start": "08:00", "end": "12:00"}
+PUNCHES = [{"id": "p1", "at": "2026-03-02T08:00"}, {"id": "p2", "at": "2026-03-02T12:00"}]
+MORNING = {"site_zone": "UTC", "shifts": [DAY], "default_shift": "day", "punches": PUNCHES}
+AS_EXPECTED = {"days": [{"worked_minutes": 240, "rules": ["window"]}], "unscheduled": [], "review": []}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_scenario_gives_the_expected_days(name: str) -> None:
-    result = explain_scenario(read_scenario((FOLDER / f"{name}.json").read_bytes()))
-    expected = json.loads((FOLDER / f"{name}.expected.json").read_text())
-    shown = [
-        {field: day[field] for field in wanted}
-        for day, wanted in zip(result["days"], expected["days"], strict=False)
-    ]
-    assert shown == expected["days"]
-    assert len(result["days"]) == len(expected["days"])
-    assert result["unscheduled"] == expected["unscheduled"]
-    assert result["review"] == expected["review"]
+    assert check_scenario(FOLDER, name).differences == ()
 
 
-def test_every_scenario_file_has_expectations() -> None:
-    files = {
-        path.name.removesuffix(".json") for path in FOLDER.glob("*.json") if ".expected." not in path.name
+def test_there_are_scenarios_for_every_field() -> None:
+    assert len(NAMES) >= 150
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_explanation_names_a_rule_for_every_punch(name: str) -> None:
+    content = json.loads((FOLDER / f"{name}.json").read_bytes())
+    if "error" in json.loads((FOLDER / f"{name}{EXPECTED}").read_bytes()) or "range" in content:
+        return
+    result = explain_scenario(read_scenario(json.dumps(content).encode()))
+    corrections = content.get("corrections", [])
+    voided = {each.get("punch") for each in corrections if each["kind"] == "void"}
+    ids = {punch["id"] for punch in content.get("punches", [])}
+    undone = {each.get("correction") for each in corrections}
+    ids |= {
+        each["punch"] for each in corrections if each["kind"] == "add" and each.get("id", "") not in undone
     }
-    assert files == set(NAMES)
+    explained = {entry["punch"] for day in result["days"] for entry in day["explanation"]}
+    assert ids - voided <= explained | set(result["unscheduled"])
 
 
-def test_explanation_names_a_rule_for_every_punch() -> None:
-    for name in NAMES:
-        content = (FOLDER / f"{name}.json").read_bytes()
-        result = explain_scenario(read_scenario(content))
-        ids = {punch["id"] for punch in json.loads(content)["punches"]}
-        explained = {entry["punch"] for day in result["days"] for entry in day["explanation"]}
-        if "range" not in json.loads(content):
-            assert ids == (explained | set(result["unscheduled"])) - {None}
+@pytest.mark.parametrize(
+    ("expected", "difference"),
+    [
+        (AS_EXPECTED, None),
+        (AS_EXPECTED | {"days": [{"worked_minutes": 0}]}, "days[0].worked_minutes: 240, expected 0"),
+        (AS_EXPECTED | {"days": [{"rules": ["holiday"]}]}, "days[0].explanation: rule holiday is not named"),
+        (AS_EXPECTED | {"days": []}, "days: ['2026-03-02 day'], expected 0"),
+        (AS_EXPECTED | {"unscheduled": ["p9"]}, "unscheduled: [], expected ['p9']"),
+        ({"error": "site_zone"}, "no error; expected 'site_zone'"),
+    ],
+)
+def test_a_difference_names_the_field(tmp_path: Path, expected: dict[str, object], difference: str) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(MORNING))
+    (tmp_path / f"a{EXPECTED}").write_text(json.dumps(expected))
+    (checked,) = check_scenarios(tmp_path)
+    assert list(checked.differences) == ([difference] if difference else [])
+
+
+def test_an_error_is_a_difference_unless_it_is_expected(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(MORNING | {"site_zone": "Mars"}))
+    (tmp_path / f"a{EXPECTED}").write_text(json.dumps(AS_EXPECTED))
+    assert "site_zone" in check_scenario(tmp_path, "a").differences[0]
+    (tmp_path / f"a{EXPECTED}").write_text(json.dumps({"error": "site_zone"}))
+    assert check_scenario(tmp_path, "a").differences == ()
+
+
+def test_a_scenario_without_expectations_is_a_difference(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(MORNING))
+    assert "cannot be checked" in check_scenario(tmp_path, "a").differences[0]

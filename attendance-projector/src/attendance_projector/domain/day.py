@@ -1,15 +1,21 @@
 """One attendance day: a person's shift instance and the punches that it owns, through all rules."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from attendance_projector.domain.counting import count_time, hours_text, whole_minutes
+from attendance_projector.domain.absence import Knowledge, absence_by_watermark
+from attendance_projector.domain.breaks import unpaid_break
+from attendance_projector.domain.counting import CountedTime, count_time, hours_text, whole_minutes
+from attendance_projector.domain.days_off import day_off, half_leave
 from attendance_projector.domain.debounce import drop_repeats
 from attendance_projector.domain.explanation import Explanation, Rule
-from attendance_projector.domain.facts import NOTHING, PunchId, ShiftId
+from attendance_projector.domain.facts import NOTHING, PunchId, Rounding, ShiftId
+from attendance_projector.domain.overtime import overtime_minutes
 from attendance_projector.domain.ownership import Ownership
-from attendance_projector.domain.pairing import Missing, pair_punches
+from attendance_projector.domain.pairing import Missing, Pairing, pair_punches
+from attendance_projector.domain.rounding import rounded_minutes
+from attendance_projector.domain.schedule import Schedule
 from attendance_projector.domain.shift_windows import ShiftInstance
 from attendance_projector.domain.status import Status, early_by, late_by, status_of
 
@@ -32,11 +38,19 @@ class AttendanceDay:
     punches: tuple[PunchId, ...]
     evidence: tuple[PunchId, ...]
     explanation: tuple[Explanation, ...]
+    break_time: timedelta = NOTHING
+    rounding: Rounding | None = None
+    overtime_minutes: int = 0
 
     @property
     def worked_minutes(self) -> int:
-        """Whole minutes worked."""
-        return whole_minutes(self.worked)
+        """Minutes worked, less the break, as reported: whole, and rounded when the shift says so."""
+        return rounded_minutes(whole_minutes(self.worked), self.rounding)
+
+    @property
+    def break_minutes(self) -> int:
+        """Whole minutes that were deducted as unpaid break."""
+        return whole_minutes(self.break_time)
 
     @property
     def late(self) -> bool:
@@ -59,44 +73,127 @@ class AttendanceDay:
         return whole_minutes(self.early_by)
 
 
-def build_day(instance: ShiftInstance, owned: Sequence[Ownership]) -> AttendanceDay:
-    """Apply the rules to the ordered punches of an instance: debounce, pair, count, mark, decide."""
-    shift = instance.shift
+def build_day(
+    instance: ShiftInstance,
+    owned: Sequence[Ownership],
+    schedule: Schedule,
+    known: Knowledge,
+    corrected: Sequence[Explanation] = (),
+) -> AttendanceDay:
+    """Apply the rules to the ordered punches of an instance: debounce, pair, count, mark, decide.
+
+    `corrected` says which punches corrections removed or added.
+    """
+    shift, on = instance.shift, instance.attendance_on
+    reasons = [_version(instance), *corrected]
+    if not owned:
+        return _day_without_punch(instance, schedule, known, reasons)
     punches = [ownership.punch for ownership in owned]
     counted, repeats = drop_repeats(punches, shift)
     pairing = pair_punches(counted, shift)
     time = count_time(pairing, shift)
-    status, why_status = status_of(time, shift)
-    late, early = late_by(time.first_in_at, instance), early_by(time.last_out_at, instance)
     used = tuple(punch.punch_id for punch in counted if punch.punch_id not in pairing.unused)
-    explanation = [
-        _version(instance),
-        *(ownership.why for ownership in owned),
-        *repeats,
-        *pairing.explanation,
-    ]
-    explanation.append(time.explanation)
-    if pairing.missing is not None:
-        explanation.append(Explanation(Rule.MISSING, None, f"an {pairing.missing} is missing"))
-    if late > NOTHING:
-        explanation.append(Explanation(Rule.LATE, None, f"first in {hours_text(late)} after the start"))
-    if early > NOTHING:
-        explanation.append(Explanation(Rule.EARLY, None, f"last out {hours_text(early)} before the end"))
-    return AttendanceDay(
-        attendance_on=instance.attendance_on,
+    reasons += [*(ownership.why for ownership in owned), *repeats, *pairing.explanation]
+    day = AttendanceDay(
+        attendance_on=on,
         shift_id=shift.shift_id,
         shift_effective_on=shift.effective_on,
-        status=status,
-        worked=time.worked,
+        status=Status.PRESENT,
+        worked=NOTHING,
         first_in_at=time.first_in_at,
         last_out_at=time.last_out_at,
-        late_by=late,
-        early_by=early,
-        missing=pairing.missing,
+        late_by=NOTHING,
+        early_by=NOTHING,
+        missing=None,
         open_since=pairing.open_in.occurred_at if pairing.open_in else None,
         punches=used,
         evidence=tuple(punch.punch_id for punch in punches if punch.punch_id not in used),
-        explanation=(*explanation, why_status),
+        explanation=(),
+    )
+    off = day_off(schedule, on, counts_punches=shift.count_on_holiday)
+    if off is not None:
+        return replace(day, status=off[0], explanation=(*reasons, off[1]))
+    return _worked_day(day, instance, schedule, pairing, time, reasons)
+
+
+def _worked_day(
+    day: AttendanceDay,
+    instance: ShiftInstance,
+    schedule: Schedule,
+    pairing: Pairing,
+    time: CountedTime,
+    reasons: list[Explanation],
+) -> AttendanceDay:
+    """Deduct, compare and mark a day of work."""
+    shift, on = instance.shift, instance.attendance_on
+    reasons.append(time.explanation)
+    break_time, why_break = unpaid_break(time.worked, len(pairing.pairs), shift)
+    worked = time.worked - break_time
+    overtime, why_overtime = overtime_minutes(worked, instance)
+    half = half_leave(schedule, on)
+    is_employed = schedule.employment.covers(on)
+    status, why_status = status_of(
+        worked, shift, is_closed=time.is_closed, on_half_leave=half is not None, is_employed=is_employed
+    )
+    late = NOTHING if half else late_by(time.first_in_at, instance)
+    early = NOTHING if half else early_by(time.last_out_at, instance)
+    if why_break is not None:
+        reasons.append(why_break)
+    reasons += why_overtime
+    if shift.rounding is not None:
+        text = f"reported minutes in steps of {shift.rounding.minutes}, {shift.rounding.mode}"
+        reasons.append(Explanation(Rule.ROUNDING, None, text))
+    if pairing.missing is not None:
+        reasons.append(Explanation(Rule.MISSING, None, f"an {pairing.missing} is missing"))
+    if late > NOTHING:
+        reasons.append(Explanation(Rule.LATE, None, f"first in {hours_text(late)} after the start"))
+    if early > NOTHING:
+        reasons.append(Explanation(Rule.EARLY, None, f"last out {hours_text(early)} before the end"))
+    if half is not None:
+        reasons.append(half)
+    if not is_employed:
+        text = "nobody expects the person on this date; the day is never ABSENT"
+        reasons.append(Explanation(Rule.NOT_EMPLOYED, None, text))
+    return replace(
+        day,
+        status=status,
+        worked=worked,
+        late_by=late,
+        early_by=early,
+        missing=pairing.missing,
+        explanation=(*reasons, why_status),
+        break_time=break_time,
+        rounding=shift.rounding,
+        overtime_minutes=overtime,
+    )
+
+
+def _day_without_punch(
+    instance: ShiftInstance, schedule: Schedule, known: Knowledge, reasons: list[Explanation]
+) -> AttendanceDay:
+    """Decide a day on which the person was expected, or off, and no punch came."""
+    on = instance.attendance_on
+    # A holiday on which work would have counted is still a holiday for whoever stayed at home.
+    off = day_off(schedule, on, counts_punches=False)
+    half = half_leave(schedule, on)
+    if off is None and half is not None:
+        reasons.append(half)
+    status, why = off or absence_by_watermark(instance, known)
+    return AttendanceDay(
+        attendance_on=on,
+        shift_id=instance.shift.shift_id,
+        shift_effective_on=instance.shift.effective_on,
+        status=status,
+        worked=NOTHING,
+        first_in_at=None,
+        last_out_at=None,
+        late_by=NOTHING,
+        early_by=NOTHING,
+        missing=None,
+        open_since=None,
+        punches=(),
+        evidence=(),
+        explanation=(*reasons, why),
     )
 
 

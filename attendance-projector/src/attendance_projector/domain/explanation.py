@@ -23,6 +23,21 @@ class Rule(StrEnum):
     EARLY = "early_grace"
     STATUS = "status"
     UNSCHEDULED = "unscheduled"
+    FLEXIBLE = "flexible_day"
+    VOID = "void_correction"
+    ADDITION = "add_correction"
+    OVERRIDE = "override_correction"
+    FULL_LEAVE = "full_leave"
+    HALF_LEAVE = "half_leave"
+    HOLIDAY = "holiday"
+    WEEKLY_OFF = "weekly_off"
+    NOT_EMPLOYED = "not_employed"
+    NO_PUNCH = "absence_by_watermark"
+    BREAK = "unpaid_break"
+    ROUNDING = "rounding"
+    OVERTIME = "overtime"
+    OVERTIME_CAP = "overtime_cap"
+    OVERTIME_APPROVAL = "overtime_approval"
 
 
 @dataclass(frozen=True, slots=True)

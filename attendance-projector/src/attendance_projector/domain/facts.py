@@ -15,7 +15,20 @@ PunchId = NewType("PunchId", str)
 ShiftId = NewType("ShiftId", str)
 
 NOTHING = timedelta(0)
+NEVER_NEGATIVE = (
+    "window_before",
+    "window_after",
+    "late_grace",
+    "early_grace",
+    "debounce",
+    "break_time",
+    "break_after",
+    "overtime_after",
+    "overtime_cap",
+)
 LONGEST_WINDOW = timedelta(days=7)
+LONGEST_ROUNDING = 1440
+LONGEST_ROTATION = 366
 MONDAY_TO_SUNDAY = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -66,6 +79,26 @@ class Punch:
             raise InvalidFact("occurred_at", f"punch {self.punch_id} has no offset; give an aware instant")
 
 
+class RoundingMode(StrEnum):
+    """Which way reported minutes are rounded; `nearest` takes a half up."""
+
+    UP = "up"
+    DOWN = "down"
+    NEAREST = "nearest"
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """Report minutes in steps of so many."""
+
+    minutes: int
+    mode: RoundingMode
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.minutes <= LONGEST_ROUNDING:
+            raise InvalidFact("rounding.minutes", f"{self.minutes} is not from 1 to {LONGEST_ROUNDING}")
+
+
 @dataclass(frozen=True, slots=True)
 class ShiftVersion:
     """A shift as it is from `effective_on` until its next version. `None` turns a rule off.
@@ -87,9 +120,16 @@ class ShiftVersion:
     half_day_below: timedelta | None = None
     absent_below: timedelta | None = None
     debounce: timedelta = timedelta(seconds=60)
+    break_time: timedelta = NOTHING
+    break_after: timedelta = timedelta(hours=6)
+    rounding: Rounding | None = None
+    overtime_after: timedelta | None = None
+    overtime_cap: timedelta | None = None
+    overtime_needs_approval: bool = False
+    count_on_holiday: bool = False
 
     def __post_init__(self) -> None:
-        for field in ("window_before", "window_after", "late_grace", "early_grace", "debounce"):
+        for field in NEVER_NEGATIVE:
             value: timedelta | None = getattr(self, field)
             if value is not None and value < NOTHING:
                 raise InvalidFact(field, f"shift {self.shift_id} has {value}; give zero or more")
@@ -105,13 +145,32 @@ class ShiftVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Rotation:
+    """Days of a cycle of `length` days that repeats; day 1 is the date on which the roster entry starts."""
+
+    length: int
+    days: frozenset[int]
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.length <= LONGEST_ROTATION:
+            raise InvalidFact("rotation.length", f"{self.length} is not from 1 to {LONGEST_ROTATION}")
+        outside = sorted(day for day in self.days if not 1 <= day <= self.length)
+        if outside or not self.days:
+            raise InvalidFact("rotation.days", f"give days from 1 to {self.length}, not {outside or 'none'}")
+
+
+@dataclass(frozen=True, slots=True)
 class RosterEntry:
-    """Give a person a shift on the weekdays named, from `starts_on` until `ends_on`, both inclusive."""
+    """Give a person a shift from `starts_on` until `ends_on`, both inclusive.
+
+    On the weekdays named, or on the days of a rotation.
+    """
 
     shift_id: ShiftId
     starts_on: date
     ends_on: date | None = None
     weekdays: frozenset[str] = frozenset(MONDAY_TO_SUNDAY)
+    rotation: Rotation | None = None
 
     def __post_init__(self) -> None:
         unknown = sorted(self.weekdays - set(MONDAY_TO_SUNDAY))
@@ -120,11 +179,15 @@ class RosterEntry:
             raise InvalidFact("weekdays", f"{', '.join(unknown)} is no weekday; use {known}")
         if self.ends_on is not None and self.ends_on < self.starts_on:
             raise InvalidFact("ends_on", f"{self.ends_on} is before {self.starts_on}, when the entry starts")
+        if self.rotation is not None and self.weekdays != frozenset(MONDAY_TO_SUNDAY):
+            raise InvalidFact("rotation", "give weekdays or a rotation, not both")
 
     def gives_shift_on(self, on: date) -> bool:
         """Say whether the entry gives its shift on this local date."""
         if on < self.starts_on or (self.ends_on is not None and on > self.ends_on):
             return False
+        if self.rotation is not None:
+            return (on - self.starts_on).days % self.rotation.length + 1 in self.rotation.days
         return MONDAY_TO_SUNDAY[on.weekday()] in self.weekdays
 
 

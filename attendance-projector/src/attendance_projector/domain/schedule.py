@@ -7,22 +7,77 @@ dates before it, and a shift has no instance before its first version.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from attendance_projector.domain.facts import InvalidFact, RosterEntry, ShiftId, ShiftVersion
+from attendance_projector.domain.facts import (
+    MONDAY_TO_SUNDAY,
+    InvalidFact,
+    RosterEntry,
+    ShiftId,
+    ShiftVersion,
+)
+
+
+class LeavePart(StrEnum):
+    """How much of a date the leave takes."""
+
+    FULL = "full"
+    HALF = "half"
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The person is on leave on a local date. The same leave twice is one leave."""
+
+    on: date
+    part: LeavePart = LeavePart.FULL
+
+
+@dataclass(frozen=True, slots=True)
+class Employment:
+    """When work is expected of the person at all; both dates are inclusive, None leaves a side open."""
+
+    joined_on: date | None = None
+    left_on: date | None = None
+    active: bool = True
+
+    def __post_init__(self) -> None:
+        if self.joined_on is not None and self.left_on is not None and self.left_on < self.joined_on:
+            raise InvalidFact("left_on", f"{self.left_on} is before {self.joined_on}, when the person joined")
+
+    def covers(self, on: date) -> bool:
+        """Say whether the person works here on this local date."""
+        has_joined = self.joined_on is None or self.joined_on <= on
+        return self.active and has_joined and (self.left_on is None or on <= self.left_on)
+
+
+ALWAYS_EMPLOYED = Employment()
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One person's shifts and roster. `zone` is the zone of the home site."""
+    """One person's shifts and roster, and the dates off. `zone` is the zone of the home site.
+
+    `flexible_day_start` None: punches in no shift's window are for review. Otherwise they make flexible days
+    that begin at this local time.
+    """
 
     zone: ZoneInfo
     shifts: tuple[ShiftVersion, ...] = ()
     roster: tuple[RosterEntry, ...] = ()
     default_shift: ShiftId | None = None
+    holidays: frozenset[date] = frozenset()
+    weekly_offs: frozenset[str] = frozenset()
+    leave: frozenset[Leave] = frozenset()
+    employment: Employment = ALWAYS_EMPLOYED
+    flexible_day_start: time | None = None
 
     def __post_init__(self) -> None:
+        unknown = sorted(self.weekly_offs - set(MONDAY_TO_SUNDAY))
+        if unknown:
+            raise InvalidFact("weekly_offs", f"{', '.join(unknown)} is no weekday; use mon to sun")
         seen: dict[tuple[ShiftId, date], ShiftVersion] = {}
         for shift in self.shifts:
             if seen.setdefault((shift.shift_id, shift.effective_on), shift) != shift:

@@ -94,5 +94,6 @@ def instants_of(schedule: Schedule, first_on: date, last_on: date) -> tuple[date
     opens = [instance.opens_at for instance in instances]
     closes = [instance.closes_at for instance in instances]
     midnight = start_instant(first_on, time(), schedule.zone)
-    next_midnight = end_instant(last_on + ONE_DAY, time(), schedule.zone)
-    return min([midnight, *opens]), max([next_midnight, *closes])
+    # A flexible day goes on after midnight.
+    ends_at = end_instant(last_on + ONE_DAY, schedule.flexible_day_start or time(), schedule.zone)
+    return min([midnight, *opens]), max([ends_at, *closes])

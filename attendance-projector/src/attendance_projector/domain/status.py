@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from attendance_projector.domain.counting import CountedTime, hours_text
+from attendance_projector.domain.counting import hours_text
 from attendance_projector.domain.explanation import Explanation, Rule
 from attendance_projector.domain.facts import NOTHING, ShiftVersion
 from attendance_projector.domain.shift_windows import ShiftInstance
@@ -16,22 +16,39 @@ class Status(StrEnum):
     INCOMPLETE = "INCOMPLETE"
     HALF_DAY = "HALF_DAY"
     ABSENT = "ABSENT"
+    PENDING = "PENDING"
+    LEAVE = "LEAVE"
+    HOLIDAY = "HOLIDAY"
+    WEEKLY_OFF = "WEEKLY_OFF"
 
 
-def status_of(counted: CountedTime, shift: ShiftVersion) -> tuple[Status, Explanation]:
+def status_of(
+    worked: timedelta,
+    shift: ShiftVersion,
+    *,
+    is_closed: bool,
+    on_half_leave: bool = False,
+    is_employed: bool = True,
+) -> tuple[Status, Explanation]:
     """Return ABSENT or HALF_DAY by threshold, INCOMPLETE when no time is closed, or PRESENT.
 
-    Thresholds compare with the exact time worked, not with whole minutes. With a threshold set, a day whose
-    time was never closed worked nothing and so falls below it.
+    Thresholds compare with the exact time worked after the break, not with reported minutes. With a threshold
+    set, a day whose time was never closed worked nothing and so falls below it. On half leave half a day is
+    asked: thresholds are halved, and the best status is HALF_DAY. Whoever does not work here is never absent.
     """
-    worked = hours_text(counted.worked)
-    if shift.absent_below is not None and counted.worked < shift.absent_below:
-        return _status(Status.ABSENT, f"{worked} is below {hours_text(shift.absent_below)}")
-    if shift.half_day_below is not None and counted.worked < shift.half_day_below:
-        return _status(Status.HALF_DAY, f"{worked} is below {hours_text(shift.half_day_below)}")
-    if not counted.is_closed:
-        return _status(Status.INCOMPLETE, "nothing closes the time, and no threshold is set")
-    return _status(Status.PRESENT, f"{worked} is below no threshold")
+    share = 2 if on_half_leave else 1
+    absent_below = None if shift.absent_below is None or not is_employed else shift.absent_below / share
+    half_day_below = None if shift.half_day_below is None else shift.half_day_below / share
+    text = hours_text(worked)
+    if absent_below is not None and worked < absent_below:
+        return _status(Status.ABSENT, f"{text} is below {hours_text(absent_below)}")
+    if half_day_below is not None and worked < half_day_below:
+        return _status(Status.HALF_DAY, f"{text} is below {hours_text(half_day_below)}")
+    if not is_closed:
+        return _status(Status.INCOMPLETE, "nothing closes the time, and no threshold holds")
+    if on_half_leave:
+        return _status(Status.HALF_DAY, f"{text}; the other half is leave")
+    return _status(Status.PRESENT, f"{text} is below no threshold")
 
 
 def _status(status: Status, text: str) -> tuple[Status, Explanation]:

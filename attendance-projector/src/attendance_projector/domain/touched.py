@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from attendance_projector.domain.facts import NOTHING, Punch, RosterEntry, ShiftVersion
+from attendance_projector.domain.flexible import unscheduled_date
 from attendance_projector.domain.ownership import owner_of
 from attendance_projector.domain.schedule import Schedule
 from attendance_projector.domain.shift_windows import REACH_AHEAD, REACH_BACK, instances_reaching
@@ -25,7 +26,7 @@ def date_touched_by_punch(punch: Punch, schedule: Schedule) -> date:
     """Return the one local date to recompute: the owner's, or the punch's own when it is unscheduled."""
     instances = instances_reaching(schedule, punch.occurred_at, punch.occurred_at)
     owner = owner_of(punch, instances).instance
-    return owner.attendance_on if owner else punch.occurred_at.astimezone(schedule.zone).date()
+    return owner.attendance_on if owner else unscheduled_date(schedule, punch.occurred_at)
 
 
 def dates_touched_by_roster(entry: RosterEntry, schedule: Schedule) -> DateSpan:

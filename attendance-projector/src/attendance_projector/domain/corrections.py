@@ -1,0 +1,118 @@
+"""Corrections by people: voids remove a punch or a correction, additions add one, overrides replace a day.
+
+The explanation of a day says who made those in force, when and why. The order in which corrections arrive is
+nothing; a correction is in force unless a void that is in force names it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from attendance_projector.domain.facts import NOTHING, Punch, PunchId, RuleError, ShiftId
+from attendance_projector.domain.status import Status
+
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Who corrected, why, and when. The id is needed only to void the correction."""
+
+    by: str
+    reason: str
+    recorded_at: datetime | None = None
+    correction_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The maker, the instant and the reason, for people."""
+        when = "" if self.recorded_at is None else f" at {self.recorded_at.astimezone(UTC).isoformat()}"
+        return f"by {self.by}{when}: {self.reason}"
+
+    @property
+    def order(self) -> tuple[datetime, str, str, str]:
+        """Sort key: the one recorded first comes first; without an instant, before all."""
+        return self.recorded_at or BEFORE_ALL, self.correction_id or "", self.by, self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """Remove a punch, or a correction. A punch that is not known yet is removed when it arrives."""
+
+    made: Made
+    punch_id: PunchId | None = None
+    correction_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Add a punch that no device saw."""
+
+    made: Made
+    punch: Punch
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Replace the day of a date and shift; `shift_id` None: of every shift on that date."""
+
+    made: Made
+    on: date
+    status: Status
+    shift_id: ShiftId | None = None
+    worked: timedelta = NOTHING
+    overtime: timedelta = NOTHING
+    first_in_at: datetime | None = None
+    last_out_at: datetime | None = None
+
+    def replaces(self, on: date, shift_id: ShiftId) -> bool:
+        """Say whether this is an override of that day."""
+        return self.on == on and self.shift_id in {None, shift_id}
+
+
+Correction = Void | Addition | Override
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The corrections that hold; overrides in the order in which they were made."""
+
+    voids: Mapping[PunchId, Void]
+    additions: Mapping[PunchId, Addition]
+    overrides: tuple[Override, ...]
+
+
+def corrections_in_force(corrections: Iterable[Correction]) -> InForce:
+    """Leave out what was voided. Raises RuleError when voids go round in a circle, or an id has two facts."""
+    ordered = sorted(set(corrections), key=lambda each: (each.made.order, repr(each)))
+    by_id: dict[str, Correction] = {}
+    voids_of: dict[str, list[Void]] = defaultdict(list)
+    for each in ordered:
+        correction_id = each.made.correction_id
+        if correction_id is not None and by_id.setdefault(correction_id, each) != each:
+            raise RuleError(f"correction {correction_id} is given twice with different facts; keep one")
+        if isinstance(each, Void) and each.correction_id is not None:
+            voids_of[each.correction_id].append(each)
+    holding = [each for each in ordered if _holds(each, voids_of, frozenset())]
+    voids: dict[PunchId, Void] = {}
+    additions: dict[PunchId, Addition] = {}
+    for each in holding:
+        if isinstance(each, Void) and each.punch_id is not None:
+            voids.setdefault(each.punch_id, each)
+        elif (
+            isinstance(each, Addition) and additions.setdefault(each.punch.punch_id, each).punch != each.punch
+        ):
+            raise RuleError(f"punch {each.punch.punch_id} is added twice with different facts; void one")
+    return InForce(voids, additions, tuple(each for each in holding if isinstance(each, Override)))
+
+
+def _holds(correction: Correction, voids_of: Mapping[str, list[Void]], above: frozenset[str]) -> bool:
+    correction_id = correction.made.correction_id
+    if correction_id is None or correction_id not in voids_of:
+        return True
+    if correction_id in above:
+        raise RuleError(f"correction {correction_id} voids itself in a circle; make a new correction instead")
+    # All of them, also after one that holds: a circle is an error in any order.
+    holding = [_holds(void, voids_of, above | {correction_id}) for void in voids_of[correction_id]]
+    return not any(holding)

@@ -1,0 +1,46 @@
+"""Flexible days: punches in the window of no shift, where the policy counts them.
+
+A flexible day begins at a local time of the site (05:00 unless told), so that work after midnight stays with
+the evening before. Its pairs count; it has no shift, so nothing is late, early, absent or overtime.
+"""
+
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+
+from attendance_projector.domain.explanation import Explanation, Rule
+from attendance_projector.domain.facts import Counting, ShiftId, ShiftVersion
+from attendance_projector.domain.local_time import start_instant
+from attendance_projector.domain.ownership import Ownership
+from attendance_projector.domain.schedule import Schedule
+from attendance_projector.domain.shift_windows import ShiftInstance
+
+ONE_DAY = timedelta(days=1)
+DAY_START = time(5)
+# The day of no shift, and of no other shift: a recorded shift has a name.
+NO_SHIFT = ShiftId("")
+
+
+def unscheduled_date(schedule: Schedule, at: datetime) -> date:
+    """Return the date of an instant that no shift owns: of its flexible day, or else its own local date."""
+    on = at.astimezone(schedule.zone).date()
+    if schedule.flexible_day_start is None:
+        return on
+    return on if at >= start_instant(on, schedule.flexible_day_start, schedule.zone) else on - ONE_DAY
+
+
+def flexible_instance(schedule: Schedule, on: date, day_start: time) -> ShiftInstance:
+    """Return the flexible day of a local date as an instance without windows around it."""
+    shift = ShiftVersion(NO_SHIFT, day_start, day_start, counting=Counting.EVERY_PAIR)
+    starts_at = start_instant(on, day_start, schedule.zone)
+    return ShiftInstance(shift, on, starts_at, start_instant(on + ONE_DAY, day_start, schedule.zone))
+
+
+def flexible_day(ownership: Ownership, schedule: Schedule) -> Ownership:
+    """Give an unscheduled punch to its flexible day, when the policy has such days."""
+    if ownership.instance is not None or schedule.flexible_day_start is None:
+        return ownership
+    punch = ownership.punch
+    on = unscheduled_date(schedule, punch.occurred_at)
+    text = f"in the window of no shift; on the flexible day of {on}"
+    why = Explanation(Rule.FLEXIBLE, punch.punch_id, text)
+    return replace(ownership, instance=flexible_instance(schedule, on, schedule.flexible_day_start), why=why)
