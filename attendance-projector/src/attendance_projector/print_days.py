@@ -24,7 +24,7 @@ def print_days(console: Console, result: dict[str, Any]) -> None:
         )
         for entry in day["explanation"]:
             about = f"{entry['punch']}: " if entry["punch"] else ""
-            console.print(f"    {about}{entry['text']} [{entry['rule']}]", markup=False)
+            console.print(f"    {about}{entry['text']} [{entry['rule']}]", markup=False, soft_wrap=True)
     if result["unscheduled"]:
         console.print(f"unscheduled, for review: {', '.join(result['unscheduled'])}", markup=False)
     if not result["days"] and not result["unscheduled"]:

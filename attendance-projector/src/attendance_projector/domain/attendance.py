@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 
 from attendance_projector.domain.absence import Knowledge
-from attendance_projector.domain.corrections import Correction, InForce, corrections_in_force
+from attendance_projector.domain.corrections import Correction, CorrectionsInForce, corrections_in_force
 from attendance_projector.domain.day import AttendanceDay, build_day
 from attendance_projector.domain.explanation import Explanation, Rule
 from attendance_projector.domain.facts import NOTHING, Punch, distinct_punches
@@ -82,7 +82,12 @@ def _ownerships(ordered: list[Punch], schedule: Schedule) -> Iterator[Ownership]
 
 
 def _instances_without_punch(
-    schedule: Schedule, first_on: date | None, last_on: date | None, in_force: InForce, *, is_listing: bool
+    schedule: Schedule,
+    first_on: date | None,
+    last_on: date | None,
+    in_force: CorrectionsInForce,
+    *,
+    is_listing: bool,
 ) -> set[ShiftInstance]:
     """Return the instances that make a day even without a punch: expected ones, and those overridden."""
     instances: set[ShiftInstance] = set()
@@ -95,7 +100,7 @@ def _instances_without_punch(
     return instances
 
 
-def _corrected(owned: list[Ownership], in_force: InForce) -> Iterator[Explanation]:
+def _corrected(owned: list[Ownership], in_force: CorrectionsInForce) -> Iterator[Explanation]:
     """Explain the punches of a day that corrections removed or added: who, when, why."""
     for ownership in owned:
         punch_id = ownership.punch.punch_id
@@ -112,7 +117,7 @@ def _with_overrides(
     schedule: Schedule,
     first_on: date | None,
     last_on: date | None,
-    in_force: InForce,
+    in_force: CorrectionsInForce,
 ) -> list[tuple[Order, AttendanceDay]]:
     """Replace the overridden days, oldest override first, so that the newest stands."""
     for override in in_force.overrides:

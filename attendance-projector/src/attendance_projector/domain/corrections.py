@@ -75,7 +75,7 @@ Correction = Void | Addition | Override
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class CorrectionsInForce:
     """The corrections that hold; overrides in the order in which they were made."""
 
     voids: Mapping[PunchId, Void]
@@ -83,7 +83,7 @@ class InForce:
     overrides: tuple[Override, ...]
 
 
-def corrections_in_force(corrections: Iterable[Correction]) -> InForce:
+def corrections_in_force(corrections: Iterable[Correction]) -> CorrectionsInForce:
     """Leave out what was voided. Raises RuleError when voids go round in a circle, or an id has two facts."""
     ordered = sorted(set(corrections), key=lambda each: (each.made.order, repr(each)))
     by_id: dict[str, Correction] = {}
@@ -104,7 +104,7 @@ def corrections_in_force(corrections: Iterable[Correction]) -> InForce:
             isinstance(each, Addition) and additions.setdefault(each.punch.punch_id, each).punch != each.punch
         ):
             raise RuleError(f"punch {each.punch.punch_id} is added twice with different facts; void one")
-    return InForce(voids, additions, tuple(each for each in holding if isinstance(each, Override)))
+    return CorrectionsInForce(voids, additions, tuple(each for each in holding if isinstance(each, Override)))
 
 
 def _holds(correction: Correction, voids_of: Mapping[str, list[Void]], above: frozenset[str]) -> bool:

@@ -11,6 +11,7 @@ from attendance_projector.domain.days_off import day_off, half_leave
 from attendance_projector.domain.debounce import drop_repeats
 from attendance_projector.domain.explanation import Explanation, Rule
 from attendance_projector.domain.facts import NOTHING, PunchId, Rounding, ShiftId
+from attendance_projector.domain.flexible import NO_SHIFT
 from attendance_projector.domain.overtime import overtime_minutes
 from attendance_projector.domain.ownership import Ownership
 from attendance_projector.domain.pairing import Missing, Pairing, pair_punches
@@ -199,5 +200,8 @@ def _day_without_punch(
 
 def _version(instance: ShiftInstance) -> Explanation:
     shift = instance.shift
-    text = f"shift {shift.shift_id} as recorded from {shift.effective_on} on"
+    if shift.shift_id == NO_SHIFT:
+        return Explanation(Rule.FLEXIBLE, None, f"no shift; the day begins at {shift.start:%H:%M}")
+    since = "always" if shift.effective_on == date.min else f"from {shift.effective_on} on"
+    text = f"shift {shift.shift_id} as recorded {since}"
     return Explanation(Rule.SHIFT_VERSION, None, text)
