@@ -53,18 +53,26 @@ def random_month(seed: int) -> dict[str, object]:
         "day_start": r.choice(["05:00", "00:00", "02:30"]),
         "holidays": [_day(r, first) for _ in range(r.randint(0, 2))],
         "weekly_offs": r.sample(WEEK, r.randint(0, 2)),
-        "leave": [{"on": _day(r, first), "part": r.choice(["full", "half"])} for _ in range(r.randint(0, 3))],
+        "leave": [{"on": _day(r, first), "part": r.choice(["full", "half"])} for _ in range(r.randint(0, 6))],
         "person": _person(r, first),
         "range": range_,
-        "as_of": r.choice([None, f"{_day(r, first)}T12:00:00Z"]),
-        "devices_reported_until": r.choice([None, f"{_day(r, first)}T09:00:00Z"]),
     }
+    scenario |= _knowledge(r, first)
     punches = _punches(r, first, shifts)
     return scenario | {"punches": punches, "corrections": _corrections(r, first, shifts, punches)}
 
 
 def _day(r: Random, first: date) -> str:
     return (first + timedelta(days=r.randint(0, 29))).isoformat()
+
+
+def _knowledge(r: Random, first: date) -> dict[str, object]:
+    on = first + timedelta(days=r.randint(0, 29))
+    reported_on = on - timedelta(days=r.choice([0, 0, 1, 1, 9]))
+    return {
+        "as_of": _maybe(r, f"{on}T12:00:00Z", f"{on}T23:00:00Z"),
+        "devices_reported_until": _maybe(r, f"{reported_on}T09:00:00Z", f"{reported_on}T22:00:00Z"),
+    }
 
 
 def _maybe(r: Random, *values: object) -> object:
@@ -84,7 +92,7 @@ def _shift(r: Random, name: str) -> dict[str, object]:
         "pairing": r.choice(["alternating", "directed"]),
         "counting": r.choice(["first_last", "every_pair"]),
         "half_day_below": _maybe(r, 4, 6.5),
-        "absent_below": _maybe(r, 1, 3),
+        "absent_below": _maybe(r, 1, 3, 7),
         "debounce": r.choice([0, 60, 600]),
         "break_minutes": r.choice([0, 30, 60]),
         "break_after": r.choice([0, 4, 6]),
@@ -145,12 +153,13 @@ def _corrections(
     r: Random, first: date, shifts: list[dict[str, object]], punches: list[dict[str, object]]
 ) -> list[dict[str, object]]:
     made = []
+    hours = r.sample(range(24), 6)
     for number in range(r.choice([0, 0, 3, 6])):
         who = {
             "by": "hr-1",
             "reason": "asked",
             "id": f"c{number}",
-            "recorded_at": f"{first}T0{number}:00:00Z",
+            "recorded_at": f"{first}T{hours[number]:02}:00:00Z",
         }
         kind = r.choice(["void", "undo", "add", "override"])
         if kind == "void" and punches:
@@ -160,7 +169,9 @@ def _corrections(
         elif kind == "override":
             shift_id = _maybe(r, r.choice(shifts)["id"])
             status = r.choice(["PRESENT", "LEAVE", "ABSENT"])
-            decided = {"on": _day(r, first), "shift": shift_id, "status": status}
+            # Few dates, so that overrides meet.
+            on = (first + timedelta(days=r.randint(0, 3))).isoformat()
+            decided = {"on": on, "shift": shift_id, "status": status}
             made.append(who | {"kind": "override", "worked_minutes": r.choice([0, 240])} | decided)
         else:
             at = f"{_day(r, first)}T{r.choice(CLOCK_TIMES)}"
