@@ -1,6 +1,7 @@
 """Settings of recognition-worker, read from the environment at start; unknown ones are refused."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +20,15 @@ def default_model_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recognition-worker"
 
 
+class EmbedderChoice(StrEnum):
+    """What computes the embeddings; the weights are the same for all."""
+
+    AUTO = "auto"
+    OPENVINO = "openvino"
+    KERAS = "keras"
+    DEEPFACE = "deepface"
+
+
 class Settings(HttpSettings):
     """Variables have the prefix RECOGNITION_WORKER_; those of Kafka, the object store and so on their own."""
 
@@ -28,6 +38,10 @@ class Settings(HttpSettings):
     model_cache: Path = Field(
         default_factory=default_model_cache,
         description="folder for restored models; filled at the first start",
+    )
+    embedder: EmbedderChoice = Field(
+        default=EmbedderChoice.AUTO,
+        description="auto: keras on a GPU, else openvino, and deepface where OpenVINO is not installed",
     )
     batch_size: int = Field(default=16, ge=1, le=256, description="captures embedded in one call")
     batch_within_ms: int = Field(default=50, ge=5, le=1000, description="longest wait for a batch to fill")

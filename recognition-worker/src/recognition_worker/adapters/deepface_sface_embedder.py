@@ -1,9 +1,11 @@
-"""Embeds faces with DeepFace's SFace client. The only file that imports deepface and onnxruntime.
+"""Embeds faces with DeepFace's SFace client, the reference. Only this file imports deepface and onnxruntime.
 
 DeepFace's model, weights file and `forward` are used; its detection and crop are not, because its crop
-costs SFace 17 points of LFW accuracy. DeepFace's SFace runs on ONNX Runtime whichever backend is chosen;
-naming the backend keeps TensorFlow out of the process (some 200 MB instead of 760). DeepFace would download
-missing weights and never checks them, so this adapter takes only files that `packaged_models` has proven.
+costs SFace 17 points of LFW accuracy. DeepFace itself has SFace only for ONNX Runtime, whichever engine is
+chosen; naming the engine keeps TensorFlow out of the process (some 200 MB instead of 760). For its
+TensorFlow engine this file registers the Keras network of `keras_sface_embedder`. DeepFace chooses its engine
+once per process. It would download missing weights and never checks them, so only files that
+`packaged_models` has proven are taken.
 """
 
 import os
@@ -12,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from recognition_worker.adapters.embedding_checks import require_dimensions, require_sface, unit_norm
 from recognition_worker.adapters.packaged_models import ModelFiles
 from recognition_worker.domain.face import Pixels, Vector
 from recognition_worker.domain.identity import ModelId
 from recognition_worker.errors import ModelRefused
 
 _LOG_ERRORS_ONLY = "40"
+_KERAS_CLIENT = "recognition_worker.adapters.keras_sface_embedder.KerasSFaceClient"
 
 
 class DeepFaceSFaceEmbedder:
@@ -31,25 +35,10 @@ class DeepFaceSFaceEmbedder:
             manifest says.
         """
         self._manifest = files.manifest
-        if not files.sface_file.is_file():
-            raise ModelRefused(
-                f"{files.sface_file} is missing; run prepare_models on this cache directory: "
-                "nothing is downloaded"
-            )
-        os.environ["DEEPFACE_HOME"] = str(files.deepface_home)
-        os.environ.setdefault("DEEPFACE_BACKEND_ENGINE", "onnx")
-        os.environ.setdefault("DEEPFACE_LOG_LEVEL", _LOG_ERRORS_ONLY)
-        from deepface.modules import modeling
-
-        try:
-            self._client: Any = modeling.build_model("facial_recognition", "SFace")
-        except ValueError as error:  # what DeepFace raises for a graph that does not load
-            raise ModelRefused(
-                f"DeepFace cannot load {files.sface_file.name}: {error}; "
-                "empty the model cache and start again"
-            ) from error
+        require_sface(files)
+        self._client = _build(files, "onnx")
         self._client.model = _one_core_session(files)
-        self._check_dimensions()
+        require_dimensions(self, files.manifest)
 
     @property
     def model(self) -> ModelId:
@@ -64,16 +53,42 @@ class DeepFaceSFaceEmbedder:
         # exact.
         batch = np.stack(crops).astype(np.float32) / np.float32(255)
         raw = np.asarray(self._client.forward(batch), dtype=np.float32).reshape(len(crops), -1)
-        unit: Vector = raw / np.linalg.norm(raw, axis=1, keepdims=True)
-        return unit
+        return unit_norm(raw)
 
-    def _check_dimensions(self) -> None:
-        size = self._manifest.input_size
-        found = self.embed([np.full((size, size, 3), 127, dtype=np.uint8)]).shape[1]
-        if found != self._manifest.dimensions:
-            raise ModelRefused(
-                f"{self.model} gives {found} dimensions, its manifest says {self._manifest.dimensions}"
-            )
+
+def register_keras_sface(files: ModelFiles) -> Any:
+    """Make DeepFace run SFace on TensorFlow; return its client, a KerasSFaceClient.
+
+    From then on every use of DeepFace's SFace in this process is this one model.
+
+    Raises:
+        ModelRefused: the weights are missing, or DeepFace already runs another engine in this process.
+    """
+    require_sface(files)
+    return _build(files, "tensorflow", _KERAS_CLIENT)
+
+
+def _build(files: ModelFiles, engine: str, client: str | None = None) -> Any:
+    os.environ["DEEPFACE_HOME"] = str(files.deepface_home)
+    os.environ["DEEPFACE_BACKEND_ENGINE"] = engine
+    os.environ.setdefault("DEEPFACE_LOG_LEVEL", _LOG_ERRORS_ONLY)
+    from deepface.commons import backend_utils
+    from deepface.modules import modeling
+
+    running = backend_utils.get_backend_engine()
+    if running != engine:
+        raise ModelRefused(
+            f"DeepFace already runs on {running} in this process and cannot change to {engine}; "
+            "use one of the embedders deepface and keras per process"
+        )
+    if client is not None:
+        modeling.AVAILABLE_MODELS["facial_recognition"]["SFace"][engine] = client
+    try:
+        return modeling.build_model("facial_recognition", "SFace")
+    except ValueError as error:  # what DeepFace raises for a graph that does not load
+        raise ModelRefused(
+            f"DeepFace cannot load {files.sface_file.name}: {error}; empty the model cache and start again"
+        ) from error
 
 
 def _one_core_session(files: ModelFiles) -> Any:

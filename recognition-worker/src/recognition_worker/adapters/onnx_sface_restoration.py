@@ -1,4 +1,6 @@
-"""Restores the float32 SFace network from the block-quantised file of a package. Only this file imports onnx.
+"""Restores the float32 SFace network from the block-quantised file of a package, and reads it as layers.
+
+Only this file imports onnx.
 
 The packaged file stores each weight as int8 with one float32 scale per block (OpenCV Zoo's `int8bq`); the
 scales are folded back in, so that every runtime reads plain weights. Dropout, an identity at inference, is
@@ -12,6 +14,17 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+
+from recognition_worker.adapters.network_layers import (
+    BatchNormalisation,
+    Convolution,
+    FlattenedDense,
+    Layer,
+    Network,
+    ParametricRelu,
+    Scaling,
+)
+from recognition_worker.errors import ModelRefused
 
 _IR_VERSION = 8
 _BATCH = "N"
@@ -91,3 +104,51 @@ def _without_dropout(nodes: list[Any]) -> list[Any]:
             while node.input[position] in source_of:
                 node.input[position] = source_of[node.input[position]]
     return kept
+
+
+def read_network(restored: bytes) -> Network:
+    """Return the layers of a restored network, in order, channels last.
+
+    Raises:
+        ModelRefused: there is a layer that SFace does not have.
+    """
+    graph = onnx.load_model_from_string(restored).graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    channels, height, width = (dim.dim_value for dim in graph.input[0].type.tensor_type.shape.dim[1:])
+    layers: list[Layer] = []
+    side = height
+    for node in graph.node:
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        layer = _layer(node.op_type, attributes, [constants.get(name) for name in node.input], side)
+        if isinstance(layer, Convolution):
+            side = (side + sum(layer.padding[0]) - layer.kernel.shape[0]) // layer.stride + 1
+        if layer is not None:
+            layers.append(layer)
+    return Network((height, width, channels), tuple(layers))
+
+
+def _layer(kind: str, attributes: dict[str, Any], values: list[Any], side: int) -> Layer | None:
+    match kind:
+        case "Sub":
+            return Scaling(1.0, -float(values[1].item()))
+        case "Mul":
+            return Scaling(float(values[1].item()), 0.0)
+        case "Conv":
+            top, left, bottom, right = attributes["pads"]
+            depthwise = attributes["group"] > 1
+            kernel = values[1].transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
+            return Convolution(kernel, attributes["strides"][0], ((top, bottom), (left, right)), depthwise)
+        case "BatchNormalization":
+            gamma, beta, mean, variance = values[1:5]
+            return BatchNormalisation(gamma, beta, mean, variance, attributes["epsilon"])
+        case "PRelu":
+            return ParametricRelu(values[1].reshape(-1))
+        case "Flatten":
+            return None  # FlattenedDense does it
+        case "Gemm":
+            # The file flattens (channels, height, width); here the channels come last.
+            kernel = values[1].reshape(len(values[1]), -1, side, side).transpose(2, 3, 1, 0)
+            return FlattenedDense(kernel.reshape(-1, kernel.shape[-1]), values[2])
+    raise ModelRefused(
+        f"the network has a layer {kind}, which SFace does not have; empty the model cache and start again"
+    )

@@ -40,6 +40,11 @@ class ModelFiles:
     yunet_file: Path
 
 
+def sface_file_of(deepface_home: Path) -> Path:
+    """Return where DeepFace looks for SFace's weights."""
+    return deepface_home / _DEEPFACE_WEIGHTS / SFACE_FILE_NAME
+
+
 def packaged_manifest() -> ModelManifest:
     """Return the manifest of the model this version was calibrated with."""
     text = (resources.files("recognition_worker") / "models" / "sface.toml").read_text(encoding="utf-8")
@@ -56,7 +61,7 @@ def prepare_models(cache: Path, manifest: ModelManifest | None = None) -> ModelF
     manifest = manifest or packaged_manifest()
     manifest.check_licence()
     yunet_file = _proven_source(YUNET)
-    sface_file = cache / _DEEPFACE_WEIGHTS / SFACE_FILE_NAME
+    sface_file = sface_file_of(cache)
     if not sface_file.is_file() or _sha256(sface_file.read_bytes()) != manifest.sha256:
         _restore(_proven_source(manifest.source), sface_file, manifest)
     return ModelFiles(manifest, cache, sface_file, yunet_file)

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from recognition_worker.adapters.deepface_sface_embedder import DeepFaceSFaceEmbedder
+from recognition_worker.adapters.embedder_choice import choose, load_embedder
 from recognition_worker.adapters.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
@@ -16,6 +16,7 @@ from recognition_worker.domain.identity import ModelId
 from recognition_worker.enrol_person import EnrolPerson
 from recognition_worker.identify_capture import IdentifyCapture
 from recognition_worker.recognise import FaceAnalyser
+from recognition_worker.settings import EmbedderChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +24,30 @@ class Vision:
     """The loaded models as use cases over one gallery."""
 
     model: ModelId
+    embedder: EmbedderChoice
     gallery: InMemoryGallery
     identify: IdentifyCapture
     enrol: EnrolPerson
 
 
-def load_vision(model_cache: Path) -> Vision:
-    """Load the models.
+def load_vision(model_cache: Path, embedder: EmbedderChoice = EmbedderChoice.AUTO) -> Vision:
+    """Load the models. The result names the embedder that was chosen, never auto.
 
     Raises:
         ModelRefused: a file, licence or manifest is not what it must be; do not start.
     """
     files = prepare_models(model_cache)
     manifest = files.manifest
-    embedder = DeepFaceSFaceEmbedder(files)
+    chosen = choose(embedder)
+    loaded = load_embedder(chosen, files)
     gallery = InMemoryGallery(manifest.model, manifest.dimensions)
     analyser = FaceAnalyser(
         OpenCvImageDecoder(), OpenCvYuNetDetector(files.yunet_file), OpenCvFaceCropper(), time.perf_counter
     )
     return Vision(
         model=manifest.model,
+        embedder=chosen,
         gallery=gallery,
-        identify=IdentifyCapture(analyser, embedder, gallery, manifest, time.perf_counter),
-        enrol=EnrolPerson(analyser, embedder, gallery, manifest, time.perf_counter),
+        identify=IdentifyCapture(analyser, loaded, gallery, manifest, time.perf_counter),
+        enrol=EnrolPerson(analyser, loaded, gallery, manifest, time.perf_counter),
     )

@@ -1,0 +1,43 @@
+"""What every embedder asks of its model file and of its first embedding."""
+
+import numpy as np
+
+from recognition_worker.adapters.packaged_models import ModelFiles
+from recognition_worker.domain.face import Vector
+from recognition_worker.domain.model_manifest import ModelManifest
+from recognition_worker.errors import ModelRefused
+from recognition_worker.ports import Embedder
+
+
+def require_sface(files: ModelFiles) -> None:
+    """Refuse to go on without the restored file.
+
+    Raises:
+        ModelRefused: it was removed since it was proven.
+    """
+    if not files.sface_file.is_file():
+        raise ModelRefused(
+            f"{files.sface_file} is missing; run prepare_models on this cache directory: "
+            "nothing is downloaded"
+        )
+
+
+def require_dimensions(embedder: Embedder, manifest: ModelManifest) -> None:
+    """Embed one grey crop, which also warms the model.
+
+    Raises:
+        ModelRefused: the model gives other dimensions than the manifest says.
+    """
+    size = manifest.input_size
+    found = embedder.embed([np.full((size, size, 3), 127, dtype=np.uint8)]).shape[1]
+    if found != manifest.dimensions:
+        raise ModelRefused(
+            f"{manifest.model} gives {found} dimensions, its manifest says {manifest.dimensions}; "
+            "the manifest belongs to another file: correct it and start again"
+        )
+
+
+def unit_norm(raw: Vector) -> Vector:
+    """Divide each row by its length."""
+    unit: Vector = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    return unit

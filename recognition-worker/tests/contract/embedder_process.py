@@ -1,0 +1,80 @@
+"""An embedder in a process of its own, asked over its standard streams.
+
+Runtimes do not share a process well: DeepFace chooses its engine once, and TensorFlow's threads disturb
+those of the others. A question is one line of JSON (`count`, `threads`) and the crops; an answer is one line
+(`shape`, `loaded`, `model`) and the embeddings.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from recognition_worker.adapters.deepface_sface_embedder import register_keras_sface
+from recognition_worker.adapters.embedder_choice import load_embedder
+from recognition_worker.adapters.openvino_sface_embedder import OpenVinoSFaceEmbedder, Precision
+from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
+from recognition_worker.domain.face import Pixels, Vector
+from recognition_worker.settings import EmbedderChoice
+
+SIDE = 112
+LIBRARIES = ("deepface", "keras", "onnxruntime", "openvino", "tensorflow")
+
+
+class ThroughDeepFace:
+    """The Keras network as whoever calls DeepFace gets it, with DeepFace's values in [0, 1]."""
+
+    def __init__(self, files: ModelFiles) -> None:
+        register_keras_sface(files)
+        from deepface.modules import modeling
+
+        self.model = files.manifest.model
+        self._client = modeling.build_model("facial_recognition", "SFace")
+
+    def embed(self, crops: Sequence[Pixels]) -> Vector:
+        if not crops:
+            return np.zeros((0, self._client.output_shape), np.float32)
+        images = np.stack(crops).astype(np.float32) / np.float32(255)
+        raw = np.array(self._client.forward(images), np.float32).reshape(len(crops), -1)
+        return raw / np.linalg.norm(raw, axis=1, keepdims=True)
+
+
+BACKENDS: dict[str, Callable[[ModelFiles], object]] = {
+    "deepface": lambda files: load_embedder(EmbedderChoice.DEEPFACE, files),
+    "openvino": lambda files: load_embedder(EmbedderChoice.OPENVINO, files),
+    "openvino-float32": lambda files: OpenVinoSFaceEmbedder(files, Precision.FLOAT32),
+    "keras": lambda files: load_embedder(EmbedderChoice.KERAS, files),
+    "keras-through-deepface": ThroughDeepFace,
+}
+
+
+def main() -> None:
+    embedder = BACKENDS[sys.argv[1]](prepare_models(Path(sys.argv[2])))
+    questions, answers = sys.stdin.buffer, sys.stdout.buffer
+    while line := questions.readline():
+        question = json.loads(line)
+        count, threads = question["count"], question["threads"]
+        data = questions.read(count * SIDE * SIDE * 3)
+        crops = list(np.frombuffer(data, np.uint8).reshape(count, SIDE, SIDE, 3))
+        if threads > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                singles = list(pool.map(lambda crop: embedder.embed([crop]), crops))
+            embeddings = np.concatenate(singles)
+        else:
+            embeddings = embedder.embed(crops)
+        answer = {
+            "shape": embeddings.shape,
+            "dtype": str(embeddings.dtype),
+            "model": str(embedder.model),
+            "precision": str(getattr(embedder, "precision", "f32")),
+            "loaded": [name for name in LIBRARIES if name in sys.modules],
+        }
+        answers.write(json.dumps(answer).encode() + b"\n" + embeddings.tobytes())
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""What every embedder keeps, whatever computes it; the reference is DeepFace's own client."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recognition_worker.adapters.packaged_models import ModelFiles
+
+SCRIPT = Path(__file__).with_name("embedder_process.py")
+REFERENCE = "deepface"
+# 1 - cosine with the reference, by what the network computes in.
+LIMITS = {"f32": 1e-4, "bf16": 1e-2}
+LOADED = {
+    "deepface": ["deepface", "onnxruntime"],
+    "openvino": ["openvino"],
+    "openvino-float32": ["openvino"],
+    "keras": ["deepface", "keras", "tensorflow"],
+    "keras-through-deepface": ["deepface", "keras", "tensorflow"],
+}
+
+
+@dataclass
+class Answer:
+    embeddings: np.ndarray
+    model: str
+    precision: str
+    loaded: list[str]
+
+    @property
+    def limit(self) -> float:
+        return LIMITS[self.precision]
+
+
+class Backend:
+    """An embedder in its process."""
+
+    def __init__(self, name: str, process: "subprocess.Popen[bytes]") -> None:
+        self.name = name
+        self._process = process
+
+    def embed(self, crops: np.ndarray, threads: int = 1) -> Answer:
+        questions, answers = self._process.stdin, self._process.stdout
+        assert questions is not None
+        assert answers is not None
+        question = json.dumps({"count": len(crops), "threads": threads})
+        questions.write(question.encode() + b"\n" + crops.tobytes())
+        questions.flush()
+        line = answers.readline()
+        assert line, f"{self.name} ended"
+        answer = json.loads(line)
+        size = int(np.prod(answer["shape"])) * np.dtype(answer["dtype"]).itemsize
+        data = np.frombuffer(answers.read(size), answer["dtype"]).reshape(answer["shape"])
+        return Answer(data, answer["model"], answer["precision"], answer["loaded"])
+
+
+@contextmanager
+def running(name: str, files: ModelFiles) -> Iterator[Backend]:
+    command = [sys.executable, str(SCRIPT), name, str(files.deepface_home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            yield Backend(name, process)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def reference(model_files: ModelFiles, request: Any) -> dict[str, np.ndarray]:
+    """The reference's embeddings. Its process has ended: one runtime runs at a time."""
+    sets = ("synthetic_crops", "real_crops")
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    with running(REFERENCE, model_files) as backend:
+        return {
+            name: backend.embed(request.getfixturevalue(name)).embeddings for name in sets if name in wanted
+        }
+
+
+@pytest.fixture(scope="module", params=list(LOADED))
+def backend(model_files: ModelFiles, reference: dict[str, np.ndarray], request: Any) -> Iterator[Backend]:
+    with running(request.param, model_files) as backend:
+        yield backend
+
+
+def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return 1.0 - (one.astype(np.float64) * other).sum(axis=1)
+
+
+def test_synthetic_crops_give_the_embeddings_of_the_reference(
+    backend: Backend, reference: dict[str, np.ndarray], synthetic_crops: np.ndarray
+) -> None:
+    answer = backend.embed(synthetic_crops)
+    assert distances(answer.embeddings, reference["synthetic_crops"]).max() < answer.limit
+
+
+def test_real_faces_give_the_embeddings_of_the_reference(
+    backend: Backend, reference: dict[str, np.ndarray], real_crops: np.ndarray
+) -> None:
+    answer, expected = backend.embed(real_crops), reference["real_crops"]
+    assert distances(answer.embeddings, expected).max() < answer.limit
+    # What a decision is made of: the scores of all pairs of photos, and who comes first.
+    scores, expected_scores = (
+        answer.embeddings[::2] @ answer.embeddings[1::2].T,
+        expected[::2] @ expected[1::2].T,
+    )
+    assert abs(scores - expected_scores).max() < answer.limit
+    np.testing.assert_array_equal(scores.argmax(axis=1), expected_scores.argmax(axis=1))
+
+
+def test_embeddings_are_float32_of_unit_norm_and_name_the_model(
+    backend: Backend, model_files: ModelFiles, synthetic_crops: np.ndarray
+) -> None:
+    answer = backend.embed(synthetic_crops[:3])
+    assert (answer.embeddings.shape, answer.embeddings.dtype) == ((3, 128), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(answer.embeddings, axis=1), 1.0, atol=1e-6)
+    assert answer.model == str(model_files.manifest.model)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 16, 33, 40])
+def test_a_batch_of_any_size_equals_singles_in_order(
+    backend: Backend, synthetic_crops: np.ndarray, count: int
+) -> None:
+    crops = synthetic_crops[-count:]
+    answer = backend.embed(crops)
+    singles = np.concatenate([backend.embed(crop[None]).embeddings for crop in crops])
+    assert distances(answer.embeddings, singles).max() < answer.limit
+
+
+def test_no_crops_give_no_embeddings(backend: Backend, synthetic_crops: np.ndarray) -> None:
+    assert backend.embed(synthetic_crops[:0]).embeddings.shape == (0, 128)
+
+
+def test_threads_share_one_embedder(backend: Backend, synthetic_crops: np.ndarray) -> None:
+    alone = np.concatenate([backend.embed(crop[None]).embeddings for crop in synthetic_crops])
+    together = backend.embed(synthetic_crops, threads=4).embeddings
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_a_backend_loads_no_other_runtime(backend: Backend, synthetic_crops: np.ndarray) -> None:
+    assert backend.embed(synthetic_crops[:1]).loaded == LOADED[backend.name]
