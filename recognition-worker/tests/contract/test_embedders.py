@@ -5,14 +5,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from recognition_worker.adapters.embedder_choice import load_embedder
 from recognition_worker.adapters.packaged_models import ModelFiles
+from recognition_worker.errors import ModelRefused
+from recognition_worker.settings import EmbedderChoice
 
 SCRIPT = Path(__file__).with_name("embedder_process.py")
 REFERENCE = "deepface"
@@ -69,6 +72,34 @@ def running(name: str, files: ModelFiles) -> Iterator[Backend]:
             yield Backend(name, process)
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("choice", [choice for choice in EmbedderChoice if choice != "auto"])
+def test_missing_weights_are_refused_and_not_downloaded(
+    model_files: ModelFiles, tmp_path: Path, choice: EmbedderChoice
+) -> None:
+    missing = replace(model_files, sface_file=tmp_path / "none.onnx", deepface_home=tmp_path)
+    with pytest.raises(ModelRefused, match=r"none\.onnx .*is missing; start again.*nothing is downloaded"):
+        load_embedder(choice, missing)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["deepface", "openvino", "keras"])
+def test_a_manifest_of_other_dimensions_is_refused(model_files: ModelFiles, name: str) -> None:
+    code = (
+        "import sys, pathlib, dataclasses, msgspec\n"
+        "from recognition_worker.adapters.embedder_choice import load_embedder\n"
+        "from recognition_worker.adapters.packaged_models import prepare_models\n"
+        "from recognition_worker.errors import ModelRefused\n"
+        "from recognition_worker.settings import EmbedderChoice\n"
+        "files = prepare_models(pathlib.Path(sys.argv[2]))\n"
+        "manifest = msgspec.structs.replace(files.manifest, dimensions=512)\n"
+        "try: load_embedder(EmbedderChoice(sys.argv[1]), dataclasses.replace(files, manifest=manifest))\n"
+        "except ModelRefused as refusal: print(refusal)\n"
+    )
+    command = [sys.executable, "-c", code, name, str(model_files.deepface_home)]
+    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=True).stdout
+    assert "gives 128 dimensions, its manifest says 512" in said
 
 
 @pytest.fixture(scope="module")

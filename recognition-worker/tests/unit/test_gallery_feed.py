@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from attendance_schemas.codec import FRAME, MAGIC, Codec, encode_body, schema_text
 from attendance_schemas.errors import RegistryUnavailable
@@ -89,9 +90,15 @@ async def test_a_tombstone_erases(kept: Kept) -> None:
 
 
 async def test_another_model_is_left_out_and_counted(kept: Kept) -> None:
-    await kept.put(msgspec.structs.replace(TEMPLATE, model_version="2"))
+    with capture_logs() as logs:
+        for person in ("ada", "bob"):
+            await kept.put(msgspec.structs.replace(TEMPLATE, person_id=person, model_version="2"))
     assert kept.gallery.template_count == 0
-    assert kept.ignored("other-model") == 1
+    assert kept.ignored("other-model") == 2
+    # Said once, with what to do: a gallery may have thousands.
+    [said] = [entry["error"] for entry in logs]
+    assert "templates of model Paint 2, this worker compares Paint 1" in said
+    assert "enrol them again" in said
 
 
 @pytest.mark.parametrize(

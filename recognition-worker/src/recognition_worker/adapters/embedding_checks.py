@@ -17,8 +17,8 @@ def require_sface(files: ModelFiles) -> None:
     """
     if not files.sface_file.is_file():
         raise ModelRefused(
-            f"{files.sface_file} is missing; run prepare_models on this cache directory: "
-            "nothing is downloaded"
+            f"{files.sface_file} with the weights of {files.manifest.model} is missing; start again: it is "
+            f"made anew from the package {files.manifest.source.package}, nothing is downloaded"
         )
 
 

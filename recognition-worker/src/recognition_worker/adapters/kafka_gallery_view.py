@@ -41,6 +41,7 @@ class GalleryFeed:
         self._metrics = metrics
         self._org_of: dict[tuple[PersonId, TemplateId], OrgId] = {}
         self._templates_of: Counter[tuple[OrgId, PersonId]] = Counter()
+        self._other_models: set[ModelId] = set()
 
     async def apply(self, record: Record) -> None:
         """Apply one record; one that cannot be applied is counted and left out.
@@ -56,9 +57,10 @@ class GalleryFeed:
             event = await self._codec.decode(record.value)
             if not isinstance(event, TemplateEnrolled):
                 raise UndecodableRecord(f"a {type(event).__name__} is no template")
-            if (event.model_name, event.model_version) != (self._model.name, self._model.version):
+            model = ModelId(event.model_name, event.model_version)
+            if model != self._model:
                 self._erase(key)
-                self._leave_out("other-model", record)
+                self._leave_out("other-model", record, self._first_of(model))
                 return
             self._add(key, event)
         except (UndecodableRecord, ValueError) as error:
@@ -93,6 +95,16 @@ class GalleryFeed:
     def _show(self) -> None:
         self._metrics.gallery_templates.set(len(self._org_of))
         self._metrics.gallery_people.set(len(self._templates_of))
+
+    def _first_of(self, model: ModelId) -> ModelMismatch | None:
+        """Return what to say of another model's templates: once, for there may be thousands."""
+        if model in self._other_models:
+            return None
+        self._other_models.add(model)
+        return ModelMismatch(
+            f"the gallery has templates of model {model}, this worker compares {self._model}: their people "
+            f"are not found; enrol them again, or run the version of the worker that has {model}"
+        )
 
     def _leave_out(self, reason: str, record: Record, error: Exception | None = None) -> None:
         self._metrics.gallery_ignored.labels(reason).inc()

@@ -1,0 +1,190 @@
+"""Images per second of each embedder beside plain ONNX Runtime, all on one core, in one run.
+
+`python recognition-worker/benchmarks/recognition_backends.py --model-cache DIR [--faces DIR]`. Each runs in a
+process of its own on the same core and they take turns, so that what else the machine does meets all of
+them. Without --faces the crops are noise. With it (DIR/PERSON/N.jpg) the crops are aligned faces, and the
+scores of all pairs are compared with the reference's.
+"""
+
+import argparse
+import multiprocessing
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+
+from recognition_worker.adapters.embedder_choice import load_embedder
+from recognition_worker.adapters.opencv_vision import (
+    OpenCvFaceCropper,
+    OpenCvImageDecoder,
+    OpenCvYuNetDetector,
+)
+from recognition_worker.adapters.openvino_sface_embedder import OpenVinoSFaceEmbedder, Precision
+from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
+from recognition_worker.domain.alignment import CROP_SIZE, fit_similarity
+from recognition_worker.domain.face import Pixels, Vector
+from recognition_worker.settings import EmbedderChoice
+
+BASELINE = "onnxruntime"
+BATCHES = (1, 8, 16)
+Embed = Callable[[Sequence[Pixels]], Vector]
+
+
+def _onnxruntime(files: ModelFiles) -> Embed:
+    """ONNX Runtime as it is meant to be used: one thread, whole batches, nothing around it."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(files.sface_file), options, providers=["CPUExecutionProvider"])
+
+    def embed(crops: Sequence[Pixels]) -> Vector:
+        planes = np.stack(crops)[..., ::-1].transpose(0, 3, 1, 2)
+        raw = session.run(None, {"data": np.ascontiguousarray(planes, np.float32)})[0]
+        unit: Vector = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+        return unit
+
+    return embed
+
+
+BACKENDS: dict[str, Callable[[ModelFiles], Embed]] = {
+    BASELINE: _onnxruntime,
+    "deepface": lambda files: load_embedder(EmbedderChoice.DEEPFACE, files).embed,
+    "keras": lambda files: load_embedder(EmbedderChoice.KERAS, files).embed,
+    "openvino f32": lambda files: OpenVinoSFaceEmbedder(files, Precision.FLOAT32).embed,
+    "openvino bf16": lambda files: OpenVinoSFaceEmbedder(files, Precision.BFLOAT16).embed,
+}
+
+
+def _serve(name: str, cache: Path, core: int | None, crops: Pixels, pipe: Connection) -> None:
+    """Answer batch sizes with seconds per image, and 0 with all embeddings."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    started = time.perf_counter()
+    embed = BACKENDS[name](prepare_models(cache))
+    for size in BATCHES:
+        embed(list(crops[:size]))
+    pipe.send(time.perf_counter() - started)
+    while (size := pipe.recv()) is not None:
+        if size == 0:
+            pipe.send(np.concatenate([embed(list(crops[at : at + 16])) for at in range(0, len(crops), 16)]))
+            continue
+        rounds = max(1, 16 // size)
+        begin = time.perf_counter()
+        for _ in range(rounds):
+            embed(list(crops[:size]))
+        pipe.send((time.perf_counter() - begin) / (rounds * size))
+
+
+def _crops(files: ModelFiles, faces: Path | None) -> Pixels:
+    if faces is None:
+        return np.random.default_rng(0).integers(0, 256, (16, CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    decoder, cropper = OpenCvImageDecoder(), OpenCvFaceCropper()
+    detector = OpenCvYuNetDetector(files.yunet_file)
+    crops = []
+    for file in sorted(faces.glob("*/[12].jpg")):
+        pixels = decoder.decode(file.read_bytes()).pixels
+        for face in detector.detect(pixels)[:1]:
+            crops.append(cropper.crop(pixels, fit_similarity(face.landmarks), CROP_SIZE))
+    return np.stack(crops)
+
+
+def _machine() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
+    load = os.getloadavg()[0]
+    return f"{model or platform.processor()}, {os.cpu_count()} cores, load {load:.1f} at the start"
+
+
+def run(
+    cache: Path, faces: Path | None, names: Sequence[str], rounds: int, core: int | None
+) -> Iterator[str]:
+    """Measure, and yield the report line by line."""
+    yield f"{_machine()}; one core each, median of {rounds} turns"
+    crops = _crops(prepare_models(cache), faces)
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    loads: dict[str, float] = {}
+    processes = []
+    for name in names:
+        pipes[name], theirs = context.Pipe()
+        processes.append(context.Process(target=_serve, args=(name, cache, core, crops, theirs), daemon=True))
+        processes[-1].start()
+        loads[name] = pipes[name].recv()
+    taken: dict[tuple[str, int], list[float]] = {}
+    for _ in range(rounds):
+        for size in BATCHES:
+            for name in names:
+                pipes[name].send(size)
+                taken.setdefault((name, size), []).append(pipes[name].recv())
+    yield from _table(names, taken, loads)
+    if faces is not None:
+        yield from _agreement(pipes, names)
+    for pipe, process in zip(pipes.values(), processes, strict=True):
+        pipe.send(None)
+        process.join()
+
+
+def _table(
+    names: Sequence[str], taken: dict[tuple[str, int], list[float]], loads: dict[str, float]
+) -> Iterator[str]:
+    heads = [f"batch {size}: images/s | ratio" for size in BATCHES]
+    yield "| | " + " | ".join(heads) + " | ready after s |"
+    yield "|---" * (2 * len(BATCHES) + 2) + "|"
+    for name in names:
+        cells = []
+        for size in BATCHES:
+            # The ratio is taken within each turn: what slowed the machine then slowed both.
+            pairs = zip(taken[BASELINE, size], taken[name, size], strict=True)
+            ratio = statistics.median(base / own for base, own in pairs)
+            cells += [f"{1 / statistics.median(taken[name, size]):.0f}", f"{ratio:.2f}"]
+        yield f"| {name} | " + " | ".join(cells) + f" | {loads[name]:.1f} |"
+
+
+def _agreement(pipes: dict[str, Connection], names: Sequence[str]) -> Iterator[str]:
+    embeddings: dict[str, Vector] = {}
+    for name in names:
+        pipes[name].send(0)
+        embeddings[name] = pipes[name].recv()
+    base = embeddings[BASELINE]
+    scores = base @ base.T
+    for name in names[1:]:
+        own = embeddings[name]
+        distance = 1 - (own.astype(np.float64) * base).sum(axis=1).min()
+        change = abs(own @ own.T - scores).max()
+        yield f"{name}: {len(base)} faces, largest 1 - cosine {distance:.1e}, score of a pair {change:.1e}"
+
+
+def main() -> int:
+    """Parse the command line and print the report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model-cache", type=Path, required=True, help="where the restored model is kept")
+    parser.add_argument("--faces", type=Path, help="one folder per person: 1.jpg, 2.jpg, ...")
+    parser.add_argument("--rounds", type=int, default=9, help="turns (default 9)")
+    parser.add_argument(
+        "--core", type=int, default=0, help="core for all of them; -1 leaves it open, for a GPU"
+    )
+    parser.add_argument("--only", choices=list(BACKENDS), help="beside the baseline, or the baseline alone")
+    arguments = parser.parse_args()
+    names = list(dict.fromkeys((BASELINE, arguments.only))) if arguments.only else list(BACKENDS)
+    core = None if arguments.core < 0 else arguments.core
+    for line in run(arguments.model_cache, arguments.faces, names, arguments.rounds, core):
+        sys.stdout.write(line + "\n")
+    alone = f"--model-cache {arguments.model_cache} --only {BASELINE}"
+    sys.stdout.write(f"baseline alone: python {sys.argv[0]} {alone}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
