@@ -9,13 +9,9 @@ detector under the name that it looks for.
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from recognition_worker.adapters.deepface_sface_embedder import DeepFaceSFaceEmbedder
 from recognition_worker.adapters.packaged_models import ModelFiles
-from recognition_worker.domain.face import Vector
 from recognition_worker.domain.identity import ModelId, PersonId
 from recognition_worker.encode_faces import NO_FACE, Encoded
 from recognition_worker.errors import ModelRefused, UndecodableImage
@@ -46,9 +42,6 @@ class DeepFaceRepresentEncoder:
         self._embedder = DeepFaceSFaceEmbedder(files)
         self._decoder = decoder
         self._clock = clock
-        from deepface.modules import representation
-
-        self._represent: Any = representation.represent
 
     @property
     def model(self) -> ModelId:
@@ -70,17 +63,10 @@ class DeepFaceRepresentEncoder:
                 pixels = self._decoder.decode(photo).pixels
         except UndecodableImage as error:
             return Encoded(None, (str(error),))
-        from deepface.modules.exceptions import FaceNotDetected
-
-        try:
-            with watch.stage("represent"):
-                found = self._represent(
-                    pixels, model_name="SFace", detector_backend="yunet", align=True, max_faces=1
-                )
-        except FaceNotDetected:
+        with watch.stage("represent"):
+            unit = self._embedder.represent(pixels)
+        if unit is None:
             return Encoded(None, (NO_FACE,), watch.timings_ms)
-        raw = np.asarray(found[0]["embedding"], dtype=np.float32).reshape(-1)
-        unit: Vector = raw / np.linalg.norm(raw)
         return Encoded(unit, timings_ms=watch.timings_ms)
 
 

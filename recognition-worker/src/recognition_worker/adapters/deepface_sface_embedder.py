@@ -55,6 +55,24 @@ class DeepFaceSFaceEmbedder:
         raw = np.asarray(self._client.forward(batch), dtype=np.float32).reshape(len(crops), -1)
         return unit_norm(raw)
 
+    def represent(self, pixels: Pixels) -> Vector | None:
+        """Embed the largest face as `DeepFace.represent` does, with its own detection (YuNet) and crop.
+
+        For comparisons only, and not thread-safe. Returns float32 (128,), unit norm; None without a face.
+        """
+        from deepface.modules import representation
+        from deepface.modules.exceptions import FaceNotDetected
+
+        try:
+            found = representation.represent(
+                pixels, model_name="SFace", detector_backend="yunet", align=True, max_faces=1
+            )
+        except FaceNotDetected:
+            return None
+        raw = np.asarray(found[0]["embedding"], dtype=np.float32)
+        unit: Vector = unit_norm(raw.reshape(1, -1))[0]
+        return unit
+
 
 def register_keras_sface(files: ModelFiles) -> Any:
     """Make DeepFace run SFace on TensorFlow; return its client, a KerasSFaceClient.
