@@ -7,6 +7,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# Compiled modules are kept, whatever the machine's environment says: services and tests start in half the time.
+export PYTHONDONTWRITEBYTECODE :=
 FOLDERS := schemas service-kit local-stack ingest recognition-worker attendance-projector query-api demo
 EDITABLE := $(foreach folder,$(FOLDERS),-e ./$(folder))
 READY := .venv/.ready
@@ -42,18 +44,26 @@ test: $(READY)  ## run every test: unit, contract, integration, end to end
 	CHAOS_ROUNDS=3 $(PYTEST) -m "(integration or end_to_end or chaos) $(WITHOUT)" --durations=15
 
 .PHONY: test-unit
-test-unit: $(READY)  ## run the tests that need no server
-	$(PYTEST) -m "not integration and not end_to_end and not chaos"
+test-unit: $(READY)  ## run the unit tests: no server, no model, seconds
+	$(PYTEST) $(wildcard */tests/unit)
 
 .PHONY: chaos
 chaos: $(READY)  ## kill workers and projectors under load, CHAOS_ROUNDS=20 rounds of each
 	CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600
 
+.PHONY: scenarios
+scenarios: $(READY)  ## apply the attendance rules to every golden scenario, with the names of the rules
+	$(BIN)/python -m attendance_projector scenarios attendance-projector/tests/scenarios
+
+.PHONY: bench
+bench: $(READY)  ## measure each embedder beside plain ONNX Runtime, in one run
+	$(BIN)/python benchmarks/recognition_backends.py --model-cache .local-stack/cache/models
+
 .PHONY: check
 check: $(READY)  ## format, lint, types, imports, spelling, schema compatibility, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(FOLDERS:%=%/src)
+	$(BIN)/mypy $(FOLDERS:%=%/src) benchmarks
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
 	$(BIN)/attendance-schemas check

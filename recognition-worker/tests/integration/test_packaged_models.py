@@ -16,7 +16,8 @@ from recognition_worker.errors import ModelRefused
 PREPARE = "import sys, pathlib; from recognition_worker.adapters.packaged_models import prepare_models; "
 
 
-def test_the_restored_model_lies_where_deepface_looks(model_files: ModelFiles) -> None:
+def test_the_restored_model_lies_where_deepface_looks(tmp_path: Path) -> None:
+    model_files = prepare_models(tmp_path)
     weights = model_files.deepface_home / ".deepface" / "weights"
     assert model_files.sface_file == weights / SFACE_FILE_NAME
     assert [file.name for file in weights.iterdir()] == [SFACE_FILE_NAME]

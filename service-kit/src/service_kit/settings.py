@@ -63,7 +63,7 @@ class EnvironmentSettings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            owner = _settings_class(error.title) or cls
+            owner = _owner(cls, error.title)
             problems = "; ".join(
                 f"{owner.variable('.'.join(str(part) for part in item['loc']))}: {item['msg']}"
                 for item in error.errors(include_input=False, include_context=False, include_url=False)
@@ -73,13 +73,11 @@ class EnvironmentSettings(BaseSettings):
             ) from None
 
 
-def _settings_class(name: str) -> type[EnvironmentSettings] | None:
-    known = [EnvironmentSettings]
-    for candidate in known:
-        if candidate.__name__ == name:
-            return candidate
-        known.extend(candidate.__subclasses__())
-    return None
+def _owner(cls: type[EnvironmentSettings], name: str) -> type[EnvironmentSettings]:
+    """Return the settings of this name: the class itself, or one of its groups, which fail on their own."""
+    kinds = [cls, *(field.annotation for field in cls.model_fields.values())]
+    groups = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, EnvironmentSettings)]
+    return next((group for group in groups if group.__name__ == name), cls)
 
 
 class ServiceSettings(EnvironmentSettings):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -29,6 +29,8 @@ log = get_logger(__name__)
 _POLL = timedelta(seconds=0.5)
 # A call that takes longer than this found a dead connection; the client is replaced.
 _CALL = timedelta(seconds=10)
+_TOPIC_SPREADS_WITHIN = timedelta(seconds=2)
+_ASK_AGAIN = timedelta(seconds=0.05)
 
 
 class StartAt(Enum):
@@ -197,11 +199,7 @@ class TopicReader:
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 await consumer.start()
-                # The public calls tell the partitions of a topic only once it is subscribed or assigned.
-                metadata = await consumer._client.fetch_all_metadata()
-            numbers = metadata.partitions_for_topic(self._topic)
-            if not numbers:
-                raise TransientFailure("kafka", f"no topic {self._topic}: create it")
+                numbers = await self._partition_numbers(consumer)
         except (KafkaError, TimeoutError) as error:
             await _stop(consumer)
             raise TransientFailure("kafka", f"cannot read {self._topic}: {error!r}") from error
@@ -210,6 +208,20 @@ class TopicReader:
             raise
         consumer.assign([aiokafka.TopicPartition(self._topic, number) for number in sorted(numbers)])
         return consumer
+
+    async def _partition_numbers(self, consumer: AIOKafkaConsumer) -> Collection[int]:
+        """Ask a broker for the partitions, for a while: a topic just created is not known to each yet."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + _TOPIC_SPREADS_WITHIN.total_seconds()
+        while True:
+            # The public calls tell the partitions of a topic only once it is subscribed or assigned.
+            metadata = await consumer._client.fetch_all_metadata()
+            numbers: Collection[int] | None = metadata.partitions_for_topic(self._topic)
+            if numbers:
+                return numbers
+            if clock() > until:
+                raise TransientFailure("kafka", f"no topic {self._topic}: create it")
+            await asyncio.sleep(_ASK_AGAIN.total_seconds())
 
     async def _disconnect(self) -> None:
         consumer, self._consumer = self._consumer, None

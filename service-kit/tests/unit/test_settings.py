@@ -97,3 +97,17 @@ def test_half_a_client_certificate_is_refused(environment: pytest.MonkeyPatch) -
     environment.setenv("KAFKA_SSL_CERT_FILE", "cert.pem")
     with pytest.raises(SettingsError, match="go together"):
         KafkaSettings.load()
+
+
+def test_a_wrong_value_is_named_by_its_own_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    class _Other(HttpSettings):
+        env_prefix: ClassVar[str] = "OTHER_"
+
+    class _Mine(HttpSettings):
+        env_prefix: ClassVar[str] = "MINE_"
+        limit: int = 1
+
+    _Other.__name__ = _Mine.__name__ = "Settings"
+    monkeypatch.setenv("MINE_LIMIT", "ten")
+    with pytest.raises(SettingsError, match="MINE_LIMIT"):
+        _Mine.load()

@@ -1,6 +1,6 @@
 """Images per second of each embedder beside plain ONNX Runtime, all on one core, in one run.
 
-`python recognition-worker/benchmarks/recognition_backends.py --model-cache DIR [--faces DIR]`. Each runs in a
+`python benchmarks/recognition_backends.py --model-cache DIR [--faces DIR]`. Each runs in a
 process of its own on the same core and they take turns, so that what else the machine does meets all of
 them. Without --faces the crops are noise. With it (DIR/PERSON/N.jpg) the crops are aligned faces, and the
 scores of all pairs are compared with the reference's.
