@@ -2,6 +2,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
+from structlog.testing import capture_logs
 
 from service_kit.logs import bind_correlation_id
 from service_kit.problems import MEDIA_TYPE, Problem, install, problem_response
@@ -64,9 +65,11 @@ async def test_the_frameworks_errors_are_problems(
 
 
 async def test_a_bug_tells_nothing_of_its_insides(http: httpx.AsyncClient) -> None:
-    answer = await http.post("/things", json={"size": 0})
+    with capture_logs() as logged:
+        answer = await http.post("/things", json={"size": 0})
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:problem:internal-error")
     assert "secret" not in answer.text
+    assert [entry["log_level"] for entry in logged] == ["error"]
 
 
 def test_a_problem_carries_the_correlation_id() -> None:
