@@ -155,9 +155,9 @@ async def test_a_slow_query_is_given_up(
 async def test_a_busy_pool_is_not_taken_for_an_absent_replica(
     open_api: Callable[..., object], read_database: Database, registry: CollectorRegistry
 ) -> None:
-    options = PoolOptions(size=1, statement_timeout_ms=3000, connect_timeout_seconds=2.0)
+    options = PoolOptions(size=1, statement_timeout_ms=5000, connect_timeout_seconds=2.0)
     url = read_database.query_url
-    api = open_api(url, url, options=options, acquire_seconds=0.2)
+    api = open_api(url, url, options=options, acquire_seconds=1.5)
     async with api as client, locked_table(read_database):
         statuses = await asyncio.gather(*(client.get(ROUTE) for _ in range(3)))
     assert {response.json()["type"] for response in statuses} == {"urn:problem:query-too-slow"}
