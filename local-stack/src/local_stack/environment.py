@@ -4,6 +4,7 @@ import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from local_stack.encryption import template_encryption_keys
 from local_stack.ports import LOOPBACK
 from local_stack.state import StackState
 from local_stack.tokens import AUDIENCE, ISSUER, jwks_path
@@ -32,6 +33,7 @@ class StackEnv:
     auth_issuer: str
     auth_audience: str
     auth_jwks: str
+    template_encryption_keys: str
 
     def __repr__(self) -> str:
         # Test reports print fixtures; passwords do not belong there.
@@ -70,4 +72,5 @@ def stack_env(folder: Path, state: StackState) -> StackEnv:
         auth_issuer=ISSUER,
         auth_audience=AUDIENCE,
         auth_jwks=str(jwks_path(folder)),
+        template_encryption_keys=template_encryption_keys(folder),
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from local_stack.artifacts import ArtifactCache, Progress, ignore
 from local_stack.control import ask, is_held, read_failure
+from local_stack.encryption import template_encryption_keys
 from local_stack.environment import StackEnv, stack_env
 from local_stack.errors import LocalStackError, NotRunning
 from local_stack.files import locked
@@ -49,7 +50,8 @@ class Stack:
         state = load_state(self.folder)
         if state is None:
             raise LocalStackError(f"There is no stack in {self.folder}; run `local-stack up` first.")
-        return stack_env(self.folder, state)
+        with locked(self.folder / "state.lock"):  # a stack of an earlier version gets its key here
+            return stack_env(self.folder, state)
 
     def prepare(
         self,
@@ -65,6 +67,7 @@ class Stack:
         with locked(self.folder / "state.lock"):
             state = open_state(self.folder, self.cache.folder, brokers=brokers, replica=replica)
             ensure_key(self.folder)
+            template_encryption_keys(self.folder)
         return state
 
     def up(

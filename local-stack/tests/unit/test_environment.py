@@ -1,11 +1,18 @@
 import shlex
+import stat
+from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from local_stack.environment import stack_env
 from local_stack.state import PORT_NAMES, SECRET_NAMES, StackState, broker_port_names
 
-FOLDER = Path("/somewhere/a stack")
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("a stack")
 
 
 def a_state(*, brokers: int = 1, replica: bool = False) -> StackState:
@@ -19,8 +26,8 @@ def a_state(*, brokers: int = 1, replica: bool = False) -> StackState:
     )
 
 
-def test_every_variable_of_the_brief_is_there() -> None:
-    assert set(stack_env(FOLDER, a_state()).environ()) == {
+def test_every_variable_of_the_brief_is_there(folder: Path) -> None:
+    assert set(stack_env(folder, a_state()).environ()) == {
         "KAFKA_BOOTSTRAP_SERVERS",
         "KAFKA_TOPIC_PREFIX",
         "SCHEMA_REGISTRY_URL",
@@ -36,27 +43,39 @@ def test_every_variable_of_the_brief_is_there() -> None:
         "AUTH_ISSUER",
         "AUTH_AUDIENCE",
         "AUTH_JWKS",
+        "TEMPLATE_ENCRYPTION_KEYS",
     }
 
 
-def test_exports_survive_the_shell() -> None:
-    environment = stack_env(FOLDER, a_state())
+def test_exports_survive_the_shell(folder: Path) -> None:
+    environment = stack_env(folder, a_state())
     words = [shlex.split(line) for line in environment.exports().splitlines()]
     assert {word[0] for word in words} == {"export"}
     assert dict(word[1].split("=", 1) for word in words) == environment.environ()
 
 
-def test_queries_go_to_the_replica_when_there_is_one() -> None:
+def test_queries_go_to_the_replica_when_there_is_one(folder: Path) -> None:
     state = a_state(replica=True)
-    environment = stack_env(FOLDER, state)
+    environment = stack_env(folder, state)
     assert f":{state.ports['postgres-replica']}/" in environment.query_database_url
     assert f":{state.ports['postgres']}/" in environment.database_url
-    assert stack_env(FOLDER, replace(state, replica=False)).query_database_url.startswith(
+    assert stack_env(folder, replace(state, replica=False)).query_database_url.startswith(
         "postgresql://query_api:"
     )
 
 
-def test_clients_learn_every_broker() -> None:
+def test_clients_learn_every_broker(folder: Path) -> None:
     state = a_state(brokers=3)
-    servers = stack_env(FOLDER, state).kafka_bootstrap_servers.split(",")
+    servers = stack_env(folder, state).kafka_bootstrap_servers.split(",")
     assert servers == [f"127.0.0.1:{state.ports[f'kafka-{node}']}" for node in (1, 2, 3)]
+
+
+def test_the_key_of_templates_is_made_once_and_private(folder: Path) -> None:
+    first = stack_env(folder, a_state()).template_encryption_keys
+    assert stack_env(folder, a_state()).template_encryption_keys == first
+    key_id, _, key = first.partition(":")
+    assert key_id == "local"
+    assert len(b64decode(key, validate=True)) == 32
+    [kept] = (folder / "keys").iterdir()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert first not in repr(stack_env(folder, a_state()))
