@@ -53,6 +53,7 @@ class EmbeddingEncoding(StrEnum):
     """How the bytes of an embedding are read."""
 
     FLOAT32_LE = "FLOAT32_LE"
+    AES256_GCM_FLOAT32_LE = "AES256_GCM_FLOAT32_LE"
 
 
 class DeviceKind(StrEnum):
@@ -196,7 +197,7 @@ class EnrolmentDecided(Event, frozen=True, kw_only=True):
 
 
 class TemplateEnrolled(Event, frozen=True, kw_only=True):
-    """A template of a person for one model; `embedding` holds `dimensions` float32, unit norm."""
+    """A template of a person for one model; `embedding`: `dimensions` float32 of unit norm, or their seal."""
 
     template_id: UUID
     enrolment_id: UUID
@@ -210,6 +211,31 @@ class TemplateEnrolled(Event, frozen=True, kw_only=True):
     detection_score: float
     face_size_px: float
     sharpness: float
+    data_key_id: UUID | None = None
+
+
+class PersonErased(Event, frozen=True, kw_only=True):
+    """A person's biometrics are to be erased; enrolments requested until `occurred_at` are void."""
+
+    erasure_id: UUID
+    person_id: str
+    requested_by: str
+
+
+class PersonKeyIssued(Event, frozen=True, kw_only=True):
+    """A data key of a person, wrapped with a key-encryption key; its templates name it."""
+
+    person_id: str
+    key_id: UUID
+    wrapped_with: str
+    wrapped_key: bytes
+
+
+class PersonKeysErased(Event, frozen=True, kw_only=True):
+    """Keys and templates of enrolments requested until `occurred_at` are void, even if written again."""
+
+    person_id: str
+    completed_at: Instant | None = None
 
 
 class OrganisationRecorded(Event, frozen=True, kw_only=True):
@@ -287,6 +313,9 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     EnrolmentRequested,
     EnrolmentDecided,
     TemplateEnrolled,
+    PersonErased,
+    PersonKeyIssued,
+    PersonKeysErased,
     OrganisationRecorded,
     SiteRecorded,
     DeviceRecorded,

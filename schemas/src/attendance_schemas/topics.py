@@ -17,6 +17,7 @@ DEAD_LETTER_SUFFIX = ".dlq"
 DEAD_LETTER_PARTITIONS = 3
 DEAD_LETTER_RETENTION_DAYS = 30
 MILLISECONDS_PER_DAY = 86_400_000
+MILLISECONDS_PER_HOUR = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Topic:
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
     dead_letters: bool
+    compaction_lag_hours: int | None = None
 
     def key_of(self, event: Event) -> bytes:
         """Return the record key of an event of this topic, UTF-8."""
@@ -45,7 +47,11 @@ class Topic:
     def config(self) -> dict[str, str]:
         """Return the broker's topic configuration."""
         retention = -1 if self.retention_days is None else self.retention_days * MILLISECONDS_PER_DAY
-        return {"cleanup.policy": self.cleanup, "retention.ms": str(retention)}
+        config = {"cleanup.policy": self.cleanup, "retention.ms": str(retention)}
+        if self.compaction_lag_hours is not None:
+            # What was superseded or erased leaves the brokers' disks after this, however little is written.
+            config["max.compaction.lag.ms"] = str(self.compaction_lag_hours * MILLISECONDS_PER_HOUR)
+        return config
 
     def dead_letter_topic(self) -> "Topic | None":
         """Return the topic of this topic's dead letters, or None when it has none."""
@@ -83,4 +89,5 @@ MATCHES = TOPICS["attendance.matches"]
 ENROLMENTS = TOPICS["attendance.enrolments"]
 ENROLMENT_RESULTS = TOPICS["attendance.enrolment-results"]
 GALLERY = TOPICS["attendance.gallery"]
+PERSON_KEYS = TOPICS["attendance.person-keys"]
 DIRECTORY = TOPICS["attendance.directory"]

@@ -1,6 +1,7 @@
 import io
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import avro.io
 import avro.schema
@@ -9,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attendance_schemas.codec import Codec, encode_body, schema_text
+from attendance_schemas.codec import FRAME, MAGIC, Codec, encode_body, schema_text
 from attendance_schemas.errors import SchemaError, SchemaNotRegistered, UndecodableRecord
 from attendance_schemas.events import CaptureReceived, from_fields, to_fields
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import CAPTURES, DIRECTORY, TOPICS
 
+RELEASED = Path(__file__).parents[2] / "released"
 GOLDEN = list(golden_examples())
 TOPIC_OF = {name: topic for topic in TOPICS.values() for name in topic.events}
 
@@ -133,3 +135,19 @@ def test_keys():
     assert DIRECTORY.key_of(by_name["ShiftRecorded/day"]) == b"shift:day:2026-01-01"
     with pytest.raises(SchemaError, match="MatchDecided is not an event of"):
         CAPTURES.key_of(by_name["MatchDecided/review"])
+
+
+async def test_a_template_as_0_1_0_wrote_it_is_read():
+    event, body = next((event, body) for name, event, body in GOLDEN if name == "TemplateEnrolled/small")
+    registry = InMemoryRegistry()
+    registry.schemas = [(RELEASED / "0.1.0" / "TemplateEnrolled.avsc").read_text()]
+    assert body[-1:] == b"\0"  # the one field that 0.1.0 did not have: no data key
+    read = await Codec(registry).decode(FRAME.pack(MAGIC, 1) + body[:-1])
+    assert read == event
+    assert read.data_key_id is None
+
+
+def test_compacted_topics_of_biometrics_forget_within_a_day():
+    for name in ("attendance.gallery", "attendance.person-keys"):
+        assert TOPICS[name].config()["cleanup.policy"] == "compact"
+        assert TOPICS[name].config()["max.compaction.lag.ms"] == "86400000"
