@@ -7,8 +7,9 @@ import sys
 
 from attendance_schemas.errors import SchemaNotRegistered
 from recognition_worker.calibrate_command import add_calibrate
-from recognition_worker.errors import ModelRefused
+from recognition_worker.errors import KeysRefused, ModelRefused
 from recognition_worker.evaluate_command import add_evaluate
+from recognition_worker.key_commands import add_key_commands
 from recognition_worker.settings import Settings
 from recognition_worker.worker import SERVICE, Worker
 from service_kit.errors import SettingsError
@@ -39,6 +40,7 @@ def main() -> int:
     commands.add_parser("run", help="run the worker (default)")
     add_evaluate(commands)
     add_calibrate(commands)
+    add_key_commands(commands)
     arguments = parser.parse_args()
     code: int = arguments.execute(arguments)
     return code
@@ -55,7 +57,7 @@ def _run(_arguments: argparse.Namespace) -> int:
     async def work(stopping: asyncio.Event) -> int:
         try:
             await Worker(settings, stopping).run()
-        except (ModelRefused, SchemaNotRegistered):
+        except (ModelRefused, KeysRefused, SchemaNotRegistered):
             log.exception("cannot start")
             return 2
         except Exception:

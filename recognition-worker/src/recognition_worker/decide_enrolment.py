@@ -1,7 +1,8 @@
 """Decides one enrolment: fetch its photos, make templates, publish them, then the verdict.
 
 The templates are acknowledged before the verdict is sent: whoever reads ENROLLED finds them in the gallery's
-topic. A repetition writes the same keys and the same ids.
+topic. A repetition writes the same keys and the same ids. One that comes after the person's erasure, though
+it was requested before, is refused: it does not bring them back.
 """
 
 import asyncio
@@ -9,12 +10,15 @@ from collections.abc import Callable
 from datetime import datetime
 
 from attendance_schemas.events import EnrolmentDecided, EnrolmentRequested
-from recognition_worker.domain.identity import OrgId, PersonId
+from recognition_worker.domain.identity import ModelId, OrgId, PersonId
 from recognition_worker.enrol_person import Photo
 from recognition_worker.event_mapping import enrolment_decided, image_ref, templates_enrolled
 from recognition_worker.inference import Inference
 from recognition_worker.metrics import RecognitionMetrics
-from recognition_worker.ports import ImageReader, TemplatePublisher
+from recognition_worker.ports import Erasures, ImageReader, TemplatePublisher
+from recognition_worker.results import EnrolmentResult, PhotoResult
+
+ERASED_REASON = "the person was erased after this enrolment was requested: request a new one, with consent"
 
 
 class DecideEnrolment:
@@ -26,13 +30,17 @@ class DecideEnrolment:
         inference: Inference,
         templates: TemplatePublisher,
         metrics: RecognitionMetrics,
+        erasures: Erasures,
         *,
+        model: ModelId,
         now: Callable[[], datetime],
     ) -> None:
         self._images = images
         self._inference = inference
         self._templates = templates
         self._metrics = metrics
+        self._erasures = erasures
+        self._model = model
         self._now = now
 
     async def __call__(self, request: EnrolmentRequested) -> EnrolmentDecided:
@@ -42,14 +50,13 @@ class DecideEnrolment:
             PoisonRecord: a photo is missing or altered.
             TransientFailure: the object store or Kafka is away.
         """
-        images = await asyncio.gather(*(self._images.read(image_ref(photo)) for photo in request.photos))
-        photos = [
-            Photo(image, reference.orientation)
-            for image, reference in zip(images, request.photos, strict=True)
-        ]
-        result = await self._inference.enrol(
-            photos, org_id=OrgId(request.org_id), person_id=PersonId(request.person_id)
-        )
+        if await self._erasures.voids(
+            OrgId(request.org_id), PersonId(request.person_id), request.occurred_at
+        ):
+            refused = PhotoResult(accepted=False, reasons=(ERASED_REASON,))
+            result = EnrolmentResult(self._model, (refused,) * len(request.photos))
+        else:
+            result = await self._judge(request)
         decided_at = self._now()
         templates = templates_enrolled(request, result, decided_at=decided_at)
         for template in templates:
@@ -58,3 +65,13 @@ class DecideEnrolment:
         await self._templates.decide(decision)
         self._metrics.enrolments.labels(decision.outcome.value).inc()
         return decision
+
+    async def _judge(self, request: EnrolmentRequested) -> EnrolmentResult:
+        images = await asyncio.gather(*(self._images.read(image_ref(photo)) for photo in request.photos))
+        photos = [
+            Photo(image, reference.orientation)
+            for image, reference in zip(images, request.photos, strict=True)
+        ]
+        return await self._inference.enrol(
+            photos, org_id=OrgId(request.org_id), person_id=PersonId(request.person_id)
+        )

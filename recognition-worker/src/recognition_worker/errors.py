@@ -13,6 +13,10 @@ class ModelRefused(RecognitionError):
     """A model file, manifest or licence is not what it must be; the service must not start."""
 
 
+class KeysRefused(RecognitionError):
+    """The key-encryption keys do not open what is stored; the service must not start."""
+
+
 class ModelMismatch(RecognitionError):
     """An embedding of one model met a gallery of another; such a comparison means nothing."""
 

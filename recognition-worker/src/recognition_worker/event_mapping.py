@@ -136,11 +136,19 @@ def enrolment_decided(
 
 
 def template_of(event: TemplateEnrolled) -> Template:
-    """Return the gallery's template of an event.
+    """Return the gallery's template of an event that is readable.
 
     Raises:
-        ValueError: the bytes are not `dimensions` float32.
+        ValueError: it is sealed, or the bytes are not `dimensions` float32.
     """
+    if event.embedding_encoding is not EmbeddingEncoding.FLOAT32_LE:
+        raise ValueError(
+            f"template {event.template_id} is encoded as {event.embedding_encoding}: open it first"
+        )
+    if len(event.embedding) % _FLOAT32_LE.itemsize:
+        raise ValueError(
+            f"template {event.template_id} has {len(event.embedding)} bytes, which are no float32"
+        )
     embedding: Vector = np.frombuffer(event.embedding, dtype=_FLOAT32_LE)
     if len(embedding) != event.dimensions:
         raise ValueError(
@@ -161,10 +169,23 @@ def template_key(key: bytes) -> tuple[PersonId, TemplateId]:
     Raises:
         ValueError: it is no such key.
     """
-    person_id, colon, template_id = key.decode().rpartition(":")
-    if not (person_id and colon and template_id):
-        raise ValueError(f"{key!r} is not person_id:template_id")
+    person_id, template_id = split_key(key)
     return PersonId(person_id), TemplateId(template_id)
+
+
+def split_key(key: bytes) -> tuple[str, str]:
+    """Split a record key of two parts at its last colon.
+
+    Raises:
+        ValueError: it is no such key; the message does not repeat it, for it may name a person.
+    """
+    try:
+        person_id, colon, last = key.decode().rpartition(":")
+    except UnicodeDecodeError:
+        person_id = colon = last = ""
+    if not (person_id and colon and last):
+        raise ValueError("the record key is not person_id:template_id, or person_id and the id of a key")
+    return person_id, last
 
 
 def _template_id(request: EnrolmentRequested, photo: ImageReference, model: ModelId) -> UUID:

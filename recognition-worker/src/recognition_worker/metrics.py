@@ -50,12 +50,20 @@ class RecognitionMetrics:
             "recognition_gallery_templates", "Templates in the gallery.", registry=registry
         )
         self.gallery_people = Gauge("recognition_gallery_people", "People in the gallery.", registry=registry)
-        # reason: other-model while a new model is rolled out; unreadable and mismatch are bugs, alert on any.
+        # reason: other-model while a new model is rolled out; erased: the person's key is gone, as it must.
+        # unknown-key: a key-encryption key is not configured; unreadable and mismatch: bugs. Alert on these.
         self.gallery_ignored = Counter(
             "recognition_gallery_ignored_templates",
             "Template records left out of the gallery.",
             ["reason"],
             registry=registry,
+        )
+        # Erasures of people that this worker completed.
+        self.erasures = Counter("recognition_erasures", "People erased.", registry=registry)
+        # Keys and templates that were written again after their person's erasure, and erased again. Any: a
+        # worker was cut off for long, or one of an earlier version is still running.
+        self.erased_again = Counter(
+            "recognition_erased_again", "Records that came back after an erasure.", registry=registry
         )
         # Records of the assigned partitions that are not done.
         self.lag = Gauge(

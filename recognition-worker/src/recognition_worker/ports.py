@@ -7,6 +7,7 @@ away is the kit's TransientFailure.
 """
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from attendance_schemas.events import EnrolmentDecided, MatchDecided, TemplateEnrolled
@@ -21,6 +22,7 @@ from recognition_worker.domain.identity import (
     Template,
     TemplateId,
 )
+from recognition_worker.domain.person_keys import KeyId
 
 
 class ImageReader(Protocol):
@@ -112,6 +114,42 @@ class Gallery(Protocol):
         ...
 
 
+class Erasures(Protocol):
+    """Knows who was erased."""
+
+    async def voids(self, org_id: OrgId, person_id: PersonId, requested_at: datetime) -> bool:
+        """Say whether a person was erased at or after an instant (UTC), by any worker until now."""
+        ...
+
+
+class PersonKeyStore(Protocol):
+    """Takes data keys of people away."""
+
+    async def void(
+        self, org_id: OrgId, person_id: PersonId, erased_at: datetime, *, completed_at: datetime | None = None
+    ) -> None:
+        """Void all that was requested until `erased_at`, for good; return when it is acked."""
+        ...
+
+    async def requested_until(self, org_id: OrgId, person_id: PersonId, instant: datetime) -> Sequence[KeyId]:
+        """Return the keys that were issued for enrolments until an instant, by any worker until now."""
+        ...
+
+    async def erase(self, person_id: PersonId, key_id: KeyId) -> None:
+        """Write the tombstone of a key; return when it is acked."""
+        ...
+
+
+class TemplateIndex(Protocol):
+    """Knows which templates are written, readable or not."""
+
+    async def requested_until(
+        self, org_id: OrgId, person_id: PersonId, instant: datetime
+    ) -> Sequence[TemplateId]:
+        """Return a person's templates of enrolments until an instant, by any worker until now."""
+        ...
+
+
 class MatchPublisher(Protocol):
     """Publishes what was decided about a capture."""
 
@@ -124,7 +162,7 @@ class TemplatePublisher(Protocol):
     """Writes the gallery's topic and answers enrolments."""
 
     async def enrol(self, template: TemplateEnrolled) -> None:
-        """Write a template; return when it is acked."""
+        """Write a readable template, sealed with its person's key; return when it is acked."""
         ...
 
     async def erase(self, person_id: PersonId, template_id: TemplateId) -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from service_kit.envelope import KeyRingSettings
 from service_kit.settings import (
     HttpSettings,
     KafkaSettings,
@@ -27,6 +28,15 @@ class EmbedderChoice(StrEnum):
     OPENVINO = "openvino"
     KERAS = "keras"
     DEEPFACE = "deepface"
+
+
+class TemplateEncryptionSettings(KeyRingSettings):
+    """The key-encryption keys of templates."""
+
+    env_prefix: ClassVar[str] = "TEMPLATE_ENCRYPTION_"
+    advice: ClassVar[str] = (
+        "make one with `python -m recognition_worker new-key` and keep it away from copies of Kafka's data"
+    )
 
 
 class Settings(HttpSettings):
@@ -55,3 +65,4 @@ class Settings(HttpSettings):
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     object_store: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings)
     schema_registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)
+    template_encryption: TemplateEncryptionSettings = Field(default_factory=TemplateEncryptionSettings)

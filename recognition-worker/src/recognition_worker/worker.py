@@ -19,13 +19,14 @@ from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, ENROLMENTS
 from recognition_worker.adapters.batched_inference import BatchedInference
 from recognition_worker.adapters.faust_app import FaustRunner, Feed
-from recognition_worker.adapters.kafka_gallery_view import GalleryFeed, KafkaGalleryView
-from recognition_worker.adapters.kafka_match_publisher import WRITTEN_TOPICS, KafkaMatchPublisher
+from recognition_worker.adapters.kafka_match_publisher import WRITTEN_TOPICS
+from recognition_worker.adapters.kafka_templates import KafkaTemplates
 from recognition_worker.adapters.object_store_image_reader import ObjectStoreImageReader
 from recognition_worker.adapters.record_handlers import RecordHandlers
 from recognition_worker.adapters.vision import Vision, load_vision
 from recognition_worker.decide_capture import DecideCapture
 from recognition_worker.decide_enrolment import DecideEnrolment
+from recognition_worker.erase_person import ErasePerson
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.settings import Settings
 from service_kit.backoff import Backoff, retry
@@ -98,7 +99,15 @@ class Worker:
         producer = RecordProducer(kafka)
         stack.push_async_callback(producer.stop)
         await self._patiently(producer.start)
-        view = KafkaGalleryView(kafka, GalleryFeed(vision.gallery, vision.model, codec, self._metrics))
+        view = KafkaTemplates(
+            kafka,
+            codec,
+            producer,
+            settings.template_encryption.ring,
+            {vision.model: vision.gallery},
+            self._metrics,
+            now=_now,
+        )
         stack.push_async_callback(view.stop)
         await self._patiently(view.start)
         store = ObjectStore(settings.object_store, threads=settings.image_fetches)
@@ -113,13 +122,16 @@ class Worker:
             )
         )
         images = ObjectStoreImageReader(store, at_once=settings.image_fetches)
-        publisher = KafkaMatchPublisher(producer, codec, kafka)
+        publisher = view.publisher
         watchdog = ProgressWatchdog(self._lag, timedelta(seconds=settings.stalled_after_seconds))
         handlers = RecordHandlers(
             codec,
             kafka,
             DecideCapture(images, inference, publisher, self._metrics, now=_now),
-            DecideEnrolment(images, inference, publisher, self._metrics, now=_now),
+            DecideEnrolment(
+                images, inference, publisher, self._metrics, view.keys, model=vision.model, now=_now
+            ),
+            ErasePerson(view.keys, view.gallery, publisher, self._metrics, now=_now),
             DeadLetters(producer, service=SERVICE, version=version(SERVICE)),
             metrics=self._delivery_metrics,
             progressed=watchdog.progressed,
@@ -154,7 +166,7 @@ class Worker:
             ),
         ]
 
-    def _observe(self, runner: FaustRunner, view: KafkaGalleryView, watchdog: ProgressWatchdog) -> None:
+    def _observe(self, runner: FaustRunner, view: KafkaTemplates, watchdog: ProgressWatchdog) -> None:
         self._health.add_live("progress", watchdog.check)
         self._health.add_live("commits", runner.check_commits)
         self._health.add_ready("gallery", view.check)
@@ -163,7 +175,7 @@ class Worker:
             name = topic.removeprefix(self._settings.kafka.topic_prefix)
             self._metrics.lag.labels(name).set_function(partial(runner.lag_of, topic))
 
-    async def _until_one_ends(self, runner: FaustRunner, view: KafkaGalleryView) -> None:
+    async def _until_one_ends(self, runner: FaustRunner, view: KafkaTemplates) -> None:
         following = asyncio.create_task(view.join())
         following.add_done_callback(lambda _task: self._stopping.set())
         try:

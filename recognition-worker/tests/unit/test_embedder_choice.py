@@ -7,6 +7,7 @@ import recognition_worker
 from recognition_worker.adapters.embedder_choice import choose, gpu_is_there
 from recognition_worker.errors import ModelRefused
 from recognition_worker.settings import EmbedderChoice, Settings
+from service_kit.envelope import new_key
 
 
 def chosen(
@@ -79,6 +80,7 @@ def test_the_setting_names_an_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     for name in ("OBJECT_STORE_ACCESS_KEY", "OBJECT_STORE_SECRET_KEY", "OBJECT_STORE_BUCKET"):
         monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("TEMPLATE_ENCRYPTION_KEYS", new_key("k"))
     monkeypatch.setenv("RECOGNITION_WORKER_EMBEDDER", "openvino")
     assert Settings.load().embedder is EmbedderChoice.OPENVINO
 

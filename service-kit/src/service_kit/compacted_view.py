@@ -73,6 +73,16 @@ class CompactedView:
         """Wait until a position, as `send` gives it, was applied; False when it takes too long."""
         return await self._reader.reached(position, timeout)
 
+    async def caught_up(self, timeout: timedelta) -> bool:
+        """Wait until all that the topic holds at this moment was applied; False when it takes too long.
+
+        What others had acknowledged before the call is seen after it.
+
+        Raises:
+            TransientFailure: Kafka is away.
+        """
+        return await self._reader.caught_up(timeout)
+
     async def check(self) -> None:
         """Raise unless the view is complete and following; for readiness."""
         await self._reader.check()

@@ -112,6 +112,23 @@ class TopicReader:
             return False
         return True
 
+    async def caught_up(self, timeout: timedelta) -> bool:
+        """Wait until everything that the topic holds now was given to `on_record`; False after the timeout.
+
+        Raises:
+            TransientFailure: Kafka is away, so that nobody knows what the topic holds.
+        """
+        self._raise_bug()
+        consumer = self._consumer
+        if consumer is None:
+            raise TransientFailure("kafka", f"{self._topic}: {self._behind}")
+        try:
+            async with asyncio.timeout(min(timeout, _CALL).total_seconds()):
+                ends = await consumer.end_offsets(self._partitions(consumer))
+        except (KafkaError, TimeoutError) as error:
+            raise TransientFailure("kafka", f"offsets of {self._topic}: {error!r}") from error
+        return await self.passed({tp.partition: offset for tp, offset in ends.items()}, timeout)
+
     async def check(self) -> None:
         """Raise when the reader has died of a bug in `on_record`, or knows that it is behind."""
         self._raise_bug()

@@ -54,6 +54,24 @@ async def test_a_view_is_complete_and_follows(kafka: KafkaSettings, make_topic: 
         await view.check()
 
 
+async def test_what_was_acknowledged_before_is_seen_after_catching_up(
+    kafka: KafkaSettings, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("things", 3, **{"cleanup.policy": "compact"})
+    state = State()
+    view = CompactedView(kafka, topic, state.apply)
+    with pytest.raises(TransientFailure):
+        await view.caught_up(SOON)
+    async with RecordProducer(kafka) as producer, view:
+        for number in range(30):
+            await producer.send(OutgoingRecord(topic, f"k{number}".encode(), b"v"))
+            assert await view.caught_up(SOON)
+            assert len(state.values) == number + 1
+        await producer.send(OutgoingRecord(topic, b"k0", None))
+        assert await view.caught_up(SOON)
+        assert b"k0" not in state.values
+
+
 async def test_a_view_of_an_empty_topic_is_complete_at_once(
     kafka: KafkaSettings, make_topic: MakeTopic
 ) -> None:

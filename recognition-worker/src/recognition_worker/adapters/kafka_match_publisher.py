@@ -3,17 +3,21 @@
 The trace and the correlation id of the record being handled go on in the headers.
 """
 
+from datetime import datetime
 from typing import Protocol
 
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import EnrolmentDecided, Event, MatchDecided, TemplateEnrolled
-from attendance_schemas.topics import ENROLMENT_RESULTS, GALLERY, MATCHES, Topic
-from recognition_worker.domain.identity import PersonId, TemplateId
+from attendance_schemas.topics import ENROLMENT_RESULTS, GALLERY, MATCHES, PERSON_KEYS, Topic
+from recognition_worker.adapters.sealed_templates import seal
+from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
+from recognition_worker.domain.person_keys import KeyId
+from service_kit.envelope import DataKey
 from service_kit.records import OutgoingRecord, Position
 from service_kit.settings import KafkaSettings
 from service_kit.telemetry import inject_headers
 
-WRITTEN_TOPICS = (MATCHES, GALLERY, ENROLMENT_RESULTS)
+WRITTEN_TOPICS = (MATCHES, GALLERY, ENROLMENT_RESULTS, PERSON_KEYS)
 
 
 class Sender(Protocol):
@@ -24,10 +28,21 @@ class Sender(Protocol):
         ...
 
 
+class Keys(Protocol):
+    """Gives the key that seals a person's templates: KafkaPersonKeys."""
+
+    async def key_for(
+        self, org_id: OrgId, person_id: PersonId, requested_at: datetime
+    ) -> tuple[KeyId, DataKey]:
+        """Return the key, acknowledged before; TransientFailure."""
+        ...
+
+
 class KafkaMatchPublisher:
     """A MatchPublisher and a TemplatePublisher; `WRITTEN_TOPICS` must be prepared in the codec."""
 
-    def __init__(self, producer: Sender, codec: Codec, kafka: KafkaSettings) -> None:
+    def __init__(self, producer: Sender, codec: Codec, kafka: KafkaSettings, keys: Keys) -> None:
+        self._keys = keys
         self._producer = producer
         self._codec = codec
         self._kafka = kafka
@@ -41,12 +56,15 @@ class KafkaMatchPublisher:
         await self._send(MATCHES, match)
 
     async def enrol(self, template: TemplateEnrolled) -> None:
-        """Write a template.
+        """Write a readable template, sealed with the key of its person, who gets one when they have none.
 
         Raises:
-            TransientFailure: Kafka is away.
+            TransientFailure: Kafka is away, or the person is erased at this moment.
         """
-        await self._send(GALLERY, template)
+        key_id, data_key = await self._keys.key_for(
+            OrgId(template.org_id), PersonId(template.person_id), template.occurred_at
+        )
+        await self._send(GALLERY, seal(template, key_id, data_key))
 
     async def erase(self, person_id: PersonId, template_id: TemplateId) -> None:
         """Write the tombstone of a template.

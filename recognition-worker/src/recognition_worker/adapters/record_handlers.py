@@ -6,21 +6,28 @@ acknowledges it.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
 
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
-from attendance_schemas.events import CaptureReceived, EnrolmentRequested, Event
+from attendance_schemas.events import CaptureReceived, EnrolmentRequested, Event, PersonErased
+from recognition_worker.adapters.turns import Turns
 from recognition_worker.decide_capture import DecideCapture
 from recognition_worker.decide_enrolment import DecideEnrolment
-from service_kit.backoff import Backoff
+from recognition_worker.erase_person import ErasePerson
+from service_kit.backoff import Backoff, retry
 from service_kit.dead_letters import DeadLetters
 from service_kit.delivery import Passes, PoisonRecord, TransientFailure, deliver_one
+from service_kit.errors import DeliveryStopped
+from service_kit.logs import get_logger
 from service_kit.metrics import DeliveryMetrics
 from service_kit.records import Record
 from service_kit.settings import KafkaSettings
 from service_kit.telemetry import extract_context, tracer
 
 _tracer = tracer(__name__)
+log = get_logger(__name__)
 
 
 class RecordHandlers:
@@ -32,6 +39,7 @@ class RecordHandlers:
         kafka: KafkaSettings,
         decide_capture: DecideCapture,
         decide_enrolment: DecideEnrolment,
+        erase_person: ErasePerson,
         dead_letters: DeadLetters,
         *,
         metrics: DeliveryMetrics,
@@ -41,6 +49,8 @@ class RecordHandlers:
         self._kafka = kafka
         self._decide_capture = decide_capture
         self._decide_enrolment = decide_enrolment
+        self._erase_person = erase_person
+        self._turns = Turns()
         self._dead_letters = dead_letters
         self._metrics = metrics
         self._progressed = progressed
@@ -51,8 +61,14 @@ class RecordHandlers:
         await self._deliver(record, self._capture, ended)
 
     async def enrolment(self, record: Record, ended: asyncio.Event) -> None:
-        """Deliver a record of the topic of enrolments."""
-        await self._deliver(record, self._enrolment, ended)
+        """Deliver a record of the topic of enrolments; those of one person one after the other.
+
+        The key is the person: what was asked for first is done first, in one partition and here.
+        """
+        async with self._turns.turn(record.key):
+            if ended.is_set():
+                raise DeliveryStopped(f"{record} is left to the next owner")
+            await self._deliver(record, partial(self._enrolment, ended=ended), ended)
 
     async def _deliver(
         self, record: Record, handle: Callable[[Record], Awaitable[None]], ended: asyncio.Event
@@ -76,12 +92,31 @@ class RecordHandlers:
                 raise _unexpected(event, record)
             await self._decide_capture(event, topic=record.topic.removeprefix(self._kafka.topic_prefix))
 
-    async def _enrolment(self, record: Record) -> None:
+    async def _enrolment(self, record: Record, ended: asyncio.Event) -> None:
         with _tracer.start_as_current_span("decide enrolment"):
             event = await self._decoded(record)
-            if not isinstance(event, EnrolmentRequested):
-                raise _unexpected(event, record)
-            await self._decide_enrolment(event)
+            match event:
+                case EnrolmentRequested():
+                    await self._decide_enrolment(event)
+                case PersonErased():
+                    await self._erase(event, ended)
+                case _:
+                    raise _unexpected(event, record)
+
+    async def _erase(self, event: PersonErased, ended: asyncio.Event) -> None:
+        """Erase, however long Kafka is away: an erasure never ends in the dead letters."""
+
+        def waiting(failure: Exception, _delay: timedelta) -> None:
+            self._progressed()
+            log.warning("an erasure waits", erasure_id=str(event.erasure_id), detail=str(failure))
+
+        await retry(
+            lambda: self._erase_person(event),
+            backoff=Backoff(),
+            retry_on=(TransientFailure,),
+            stopping=ended,
+            on_retry=waiting,
+        )
 
     async def _decoded(self, record: Record) -> Event:
         try:

@@ -1,0 +1,101 @@
+"""Which data keys people have, and which enrolments their erasure made void.
+
+A person's first key in the order of the log is the one that seals; each template names its key, so a second
+key, made by a worker that lost a race, hides nobody. An erasure voids whatever was requested until its
+instant: keys, templates and enrolments that are written or asked for again later included. What opens a
+wrapped key is left to the caller.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+
+from recognition_worker.domain.identity import OrgId, PersonId
+
+KeyId = NewType("KeyId", str)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonKey:
+    """A data key of a person, wrapped. requested_at: UTC instant of the enrolment that it was issued for."""
+
+    org_id: OrgId
+    person_id: PersonId
+    key_id: KeyId
+    wrapped_with: str
+    wrapped_key: bytes
+    requested_at: datetime
+
+
+class PersonKeys:
+    """All keys and erasures, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._keys: dict[PersonId, dict[KeyId, PersonKey]] = {}
+        self._erased_at: dict[tuple[OrgId, PersonId], datetime] = {}
+        self._void: set[tuple[PersonId, KeyId]] = set()
+
+    def issue(self, key: PersonKey) -> None:
+        """Take in a key; the same one again, wrapped anew, keeps its place."""
+        self._keys.setdefault(key.person_id, {})[key.key_id] = key
+        if self.voids(key.org_id, key.person_id, key.requested_at):
+            self._void.add((key.person_id, key.key_id))
+
+    def forget(self, person_id: PersonId, key_id: KeyId) -> bool:
+        """Forget a key (a tombstone); return whether it was there."""
+        self._void.discard((person_id, key_id))
+        keys = self._keys.get(person_id, {})
+        found = keys.pop(key_id, None) is not None
+        if not keys:
+            self._keys.pop(person_id, None)
+        return found
+
+    def erase(self, org_id: OrgId, person_id: PersonId, erased_at: datetime) -> None:
+        """Void what was requested until `erased_at`, now and from now on."""
+        owner = (org_id, person_id)
+        self._erased_at[owner] = max(erased_at, self._erased_at.get(owner, erased_at))
+
+    def erased_at(self, org_id: OrgId, person_id: PersonId) -> datetime | None:
+        """Return the instant until which everything of a person is void; None when never erased."""
+        return self._erased_at.get((org_id, person_id))
+
+    def erasures(self) -> Iterator[tuple[OrgId, PersonId, datetime]]:
+        """Yield who was erased, and until when."""
+        return ((*owner, erased_at) for owner, erased_at in self._erased_at.items())
+
+    def voids(self, org_id: OrgId, person_id: PersonId, requested_at: datetime) -> bool:
+        """Say whether an enrolment requested at this instant was erased."""
+        erased_at = self._erased_at.get((org_id, person_id))
+        return erased_at is not None and requested_at <= erased_at
+
+    def find(self, person_id: PersonId, key_id: KeyId) -> PersonKey | None:
+        """Return a key; None when it is not there, or void."""
+        key = self._keys.get(person_id, {}).get(key_id)
+        return key if key is not None and not self._is_void(key) else None
+
+    def first(self, org_id: OrgId, person_id: PersonId) -> PersonKey | None:
+        """Return the key that seals a person's templates; None when they have none."""
+        keys = self._keys.get(person_id, {}).values()
+        return next((key for key in keys if key.org_id == org_id and not self._is_void(key)), None)
+
+    def requested_until(self, org_id: OrgId, person_id: PersonId, instant: datetime) -> list[KeyId]:
+        """Return the keys of a person that an erasure at this instant takes away."""
+        keys = self._keys.get(person_id, {}).values()
+        return [key.key_id for key in keys if key.org_id == org_id and key.requested_at <= instant]
+
+    @property
+    def came_back(self) -> list[tuple[PersonId, KeyId]]:
+        """Return keys that were written after their person's erasure: somebody has to erase them again."""
+        return list(self._void)
+
+    def wrapped_with(self) -> Counter[str]:
+        """Count the keys by the key-encryption key that wraps them."""
+        return Counter(key.wrapped_with for key in self)
+
+    def __iter__(self) -> Iterator[PersonKey]:
+        return (key for keys in self._keys.values() for key in keys.values())
+
+    def _is_void(self, key: PersonKey) -> bool:
+        return self.voids(key.org_id, key.person_id, key.requested_at)

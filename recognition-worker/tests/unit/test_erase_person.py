@@ -1,0 +1,167 @@
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from attendance_schemas.events import EnrolmentDecided, PersonErased, TemplateEnrolled
+from recognition_worker.adapters.erasure_sweep import ErasureSweep
+from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
+from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
+from recognition_worker.erase_person import ErasePerson
+from recognition_worker.metrics import RecognitionMetrics
+from service_kit.errors import TransientFailure
+
+AT = datetime(2026, 3, 2, tzinfo=UTC)
+ORG, ADA, BOB = OrgId("acme"), PersonId("p-ada"), PersonId("p-bob")
+EVENT = PersonErased(
+    event_id=UUID(int=1),
+    occurred_at=AT,
+    recorded_at=AT,
+    org_id=ORG,
+    erasure_id=UUID(int=2),
+    person_id=ADA,
+    requested_by="hr-1",
+)
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+@dataclass
+class Stored:
+    """What the topics hold. The write after `writes_left` others is the end of the process."""
+
+    known: PersonKeys = field(default_factory=PersonKeys)
+    templates: dict[tuple[PersonId, TemplateId], datetime] = field(default_factory=dict)
+    completed: list[datetime] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    writes_left: int = 1000
+    away: bool = False
+
+    def _write(self, step: str) -> None:
+        if self.away:
+            raise TransientFailure("kafka", "away")
+        if not self.writes_left:
+            raise Crash
+        self.writes_left -= 1
+        self.steps.append(step)
+
+    async def void(
+        self, org_id: OrgId, person_id: PersonId, erased_at: datetime, *, completed_at: datetime | None = None
+    ) -> None:
+        self._write("void" if completed_at is None else "complete")
+        self.known.erase(org_id, person_id, erased_at)
+        if completed_at is not None:
+            self.completed.append(completed_at)
+
+    async def requested_until(self, org_id: OrgId, person_id: PersonId, instant: datetime) -> list[KeyId]:
+        return self.known.requested_until(org_id, person_id, instant)
+
+    async def erase(self, person_id: PersonId, key_id: KeyId) -> None:
+        self._write("key")
+        self.known.forget(person_id, key_id)
+
+
+@dataclass
+class Templates:
+    stored: Stored
+
+    async def requested_until(
+        self, org_id: OrgId, person_id: PersonId, instant: datetime
+    ) -> list[TemplateId]:
+        found = self.stored.templates.items()
+        return [template for (person, template), at in found if person == person_id and at <= instant]
+
+    async def came_back(self) -> list[tuple[PersonId, TemplateId]]:
+        return [key for key, at in self.stored.templates.items() if self.stored.known.voids(ORG, key[0], at)]
+
+    async def erase(self, person_id: PersonId, template_id: TemplateId) -> None:
+        self.stored._write("template")
+        self.stored.templates.pop((person_id, template_id), None)
+
+    async def enrol(self, template: TemplateEnrolled) -> None:
+        raise AssertionError("an erasure enrols nobody")
+
+    async def decide(self, decision: EnrolmentDecided) -> None:
+        raise AssertionError("an erasure decides nothing")
+
+
+def enrolled() -> Stored:
+    stored = Stored()
+    for person, key_id, at in (
+        (ADA, "k1", AT - timedelta(days=9)),
+        (ADA, "k2", AT - timedelta(days=8)),
+        (BOB, "k3", AT - timedelta(days=7)),
+        (ADA, "k4", AT + timedelta(days=1)),
+    ):
+        stored.known.issue(PersonKey(ORG, person, KeyId(key_id), "kek", b"", at))
+        stored.templates[person, TemplateId(f"t-{key_id}")] = at
+    return stored
+
+
+def eraser(stored: Stored, registry: CollectorRegistry | None = None) -> ErasePerson:
+    metrics = RecognitionMetrics(registry or CollectorRegistry())
+    return ErasePerson(stored, Templates(stored), Templates(stored), metrics, now=lambda: AT)
+
+
+def left(stored: Stored) -> tuple[list[str], list[str]]:
+    return sorted(key.key_id for key in stored.known), sorted(template for _, template in stored.templates)
+
+
+async def test_keys_go_before_templates_and_others_stay() -> None:
+    stored, registry = enrolled(), CollectorRegistry()
+    with capture_logs() as logs:
+        await eraser(stored, registry)(EVENT)
+    assert left(stored) == (["k3", "k4"], ["t-k3", "t-k4"])
+    assert stored.steps == ["void", "key", "key", "template", "template", "complete"]
+    assert registry.get_sample_value("recognition_erasures_total") == 1
+    assert [(entry["key_count"], entry["template_count"]) for entry in logs] == [(2, 2)]
+    assert "p-ada" not in str(logs)
+
+
+@pytest.mark.parametrize("writes", range(6))
+async def test_a_crash_after_any_step_is_finished_by_the_redelivery(writes: int) -> None:
+    stored = enrolled()
+    stored.writes_left = writes
+    with pytest.raises(Crash):
+        await eraser(stored)(EVENT)
+    assert stored.completed == []
+    stored.writes_left = 1000
+    await eraser(stored)(EVENT)
+    assert left(stored) == (["k3", "k4"], ["t-k3", "t-k4"])
+    assert stored.completed == [AT]
+
+
+async def test_again_changes_nothing() -> None:
+    stored = enrolled()
+    for _ in range(3):
+        await eraser(stored)(EVENT)
+    assert left(stored) == (["k3", "k4"], ["t-k3", "t-k4"])
+    assert stored.steps[6:] == ["void", "complete"] * 2
+
+
+async def test_it_is_not_complete_while_kafka_is_away() -> None:
+    stored = enrolled()
+    stored.away = True
+    with pytest.raises(TransientFailure):
+        await eraser(stored)(EVENT)
+    assert stored.completed == []
+
+
+async def test_what_comes_back_is_erased_again_but_no_erasure_under_way() -> None:
+    stored, registry = enrolled(), CollectorRegistry()
+    sweep = ErasureSweep(stored, Templates(stored), Templates(stored), RecognitionMetrics(registry))
+    assert await sweep.sweep() == 0
+    await eraser(stored)(EVENT)
+    # A worker that was cut off writes on.
+    stored.known.issue(PersonKey(ORG, ADA, KeyId("k9"), "kek", b"", AT - timedelta(days=1)))
+    stored.templates[ADA, TemplateId("t-k9")] = AT - timedelta(days=1)
+    assert await sweep.sweep() == 0
+    assert await sweep.sweep() == 2
+    assert left(stored) == (["k3", "k4"], ["t-k3", "t-k4"])
+    assert await sweep.sweep() == 0
+    assert registry.get_sample_value("recognition_erased_again_total") == 2
