@@ -18,6 +18,7 @@ from ingest.adapters.s3_image_store import S3ImageStore
 from ingest.adapters.sequence_rebuild import SequenceRebuild
 from ingest.adapters.valkey_device_sequences import ValkeyDeviceSequences
 from ingest.domain.image_metadata import ImageLimits
+from ingest.erase_biometrics import ErasureDesk
 from ingest.http.app import Desks, Rules, create_app
 from ingest.http.authentication import Doorkeeper
 from ingest.metrics import IngestMetrics
@@ -70,6 +71,7 @@ class Service:
                 captures=CaptureDesk(images, publisher, self._sequences, _now, limits),
                 enrolments=EnrolmentDesk(images, publisher, self._directory, _now, limits),
                 directory=DirectoryDesk(self._directory, _now),
+                erasures=ErasureDesk(publisher, self._directory, _now),
             ),
             Rules(settings.query_api_url, settings.max_enrolment_bytes, settings.max_import_bytes),
             self.metrics,

@@ -9,10 +9,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from attendance_schemas.events import CaptureReceived, Direction
-from attendance_schemas.topics import CAPTURES
+from attendance_schemas.events import CaptureReceived, Direction, PersonErased
+from attendance_schemas.topics import CAPTURES, ENROLMENTS
 from ingest.accept_capture import CaptureDesk
 from ingest.domain.image_metadata import ImageLimits
+from ingest.erase_biometrics import ErasureDesk
 from ingest.http.app import Desks, Rules, create_app
 from ingest.http.authentication import Doorkeeper
 from ingest.metrics import IngestMetrics
@@ -83,6 +84,7 @@ async def front(images, publisher, sequences, directory, clock) -> AsyncIterator
             CaptureDesk(images, publisher, sequences, clock, limits),
             EnrolmentDesk(images, publisher, directory, clock, limits),
             DirectoryDesk(directory, clock),
+            ErasureDesk(publisher, directory, clock),
         ),
         Rules("https://query.example", enrolment_bytes=2 * LIMIT, import_bytes=10_000),
         IngestMetrics(registry),
@@ -491,3 +493,64 @@ async def test_operations_and_description_are_served(front):
     assert form["properties"]["metadata"]["examples"][0]["device_sequence"] == 1842
     assert capture["security"] == [{"HTTPBearer": []}]
     assert "$defs" not in json.dumps(description["paths"])
+
+
+ERASURE_URL = "/v1/people/p-1/biometrics"
+
+
+async def test_hr_erases_biometrics_and_the_log_says_who_but_not_whom(front, publisher, now):
+    with capture_logs() as logs:
+        response = await front.client.delete(ERASURE_URL, headers=HR)
+    assert response.status_code == 202, response.text
+    [(topic, event)] = publisher.published
+    assert topic is ENROLMENTS
+    assert isinstance(event, PersonErased)
+    assert ENROLMENTS.key_of(event) == b"p-1"
+    assert (event.person_id, event.org_id, event.requested_by, event.occurred_at) == (
+        "p-1",
+        "acme",
+        "hr-1",
+        now,
+    )
+    assert response.json() == {
+        "erasure_id": str(event.erasure_id),
+        "status": "requested",
+        "requested_at": now.isoformat().replace("+00:00", "Z"),
+    }
+    [line] = [entry for entry in logs if entry["event"] == "audit"]
+    assert (line["action"], line["actor"], line["org_id"]) == ("erase-biometrics", "hr-1", "acme")
+    assert line["erasure_id"] == str(event.erasure_id)
+    assert "p-1" not in str(logs).replace("hr-1", "")
+    assert front.sample("ingest_requests_total", operation="erasure", outcome="accepted") == 1
+
+
+async def test_each_erasure_is_one_of_its_own(front, publisher):
+    for _ in range(2):
+        assert (await front.client.delete(ERASURE_URL, headers=HR)).status_code == 202
+    assert len({event.event_id for _, event in publisher.published}) == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "person_id", "status", "slug"),
+    [
+        ({}, "p-1", 401, "token-needed"),
+        (OPS, "p-1", 403, "forbidden"),
+        (GATE, "p-1", 403, "forbidden"),
+        (bearer("a-1", "analyst", "supervisor"), "p-1", 403, "forbidden"),
+        (HR, "p-unmistakable", 404, "unknown-person"),
+        (bearer("hr-1", "hr", tenant="globex"), "p-1", 404, "unknown-person"),
+    ],
+)
+async def test_others_do_not_erase(front, publisher, headers, person_id, status, slug):
+    with capture_logs() as logs:
+        response = await front.client.delete(f"/v1/people/{person_id}/biometrics", headers=headers)
+    assert_problem(response, status, slug)
+    assert publisher.published == []
+    assert "p-unmistakable" not in str(logs)
+
+
+async def test_an_erasure_that_kafka_does_not_have_is_not_acknowledged(front, publisher):
+    publisher.is_away = True
+    response = await front.client.delete(ERASURE_URL, headers=HR)
+    assert_problem(response, 503, "temporarily-unavailable")
+    assert int(response.headers["Retry-After"]) >= 1

@@ -9,11 +9,13 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from ingest.accept_capture import CaptureDesk
+from ingest.erase_biometrics import ErasureDesk
 from ingest.http.authentication import Doorkeeper
 from ingest.http.captures import capture_routes
 from ingest.http.correlation import Correlation
 from ingest.http.directory import directory_routes
 from ingest.http.enrolments import enrolment_routes
+from ingest.http.people import people_routes
 from ingest.http.problems import install_problems
 from ingest.metrics import IngestMetrics
 from ingest.record_directory import DirectoryDesk
@@ -28,6 +30,7 @@ class Desks:
     captures: CaptureDesk
     enrolments: EnrolmentDesk
     directory: DirectoryDesk
+    erasures: ErasureDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def create_app(
     app = FastAPI(
         title="Attendance ingest",
         version=version("ingest"),
-        description="The only way to write: captures of devices, enrolments, and the directory.",
+        description="The only way to write: captures of devices, enrolments, erasures, and the directory.",
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -64,6 +67,7 @@ def create_app(
     app.include_router(
         enrolment_routes(door, desks.enrolments, metrics, query_api_url=url, limit=rules.enrolment_bytes)
     )
+    app.include_router(people_routes(door, desks.erasures, metrics))
     app.include_router(directory_routes(door, desks.directory, metrics, import_limit=rules.import_bytes))
     app.router.routes.extend(operations_routes(health, registry))
     return Correlation(app)

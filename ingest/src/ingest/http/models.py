@@ -122,6 +122,14 @@ class EnrolmentAnswer(BaseModel):
     status_url: str
 
 
+class ErasureAnswer(BaseModel):
+    """The erasure is kept and will be done."""
+
+    erasure_id: UUID
+    status: Literal["requested"] = "requested"
+    requested_at: datetime = Field(description="everything enrolled until then is erased, UTC")
+
+
 class ImportAnswer(BaseModel):
     """All lines of the file are recorded."""
 
