@@ -1,16 +1,16 @@
 """Says who is in a capture, or that nobody can be named.
 
 Analysis takes one image at a time and may run for several images in parallel threads; the embeddings of a
-batch are made in one call, then each probe is searched and decided on its own. What cannot be decoded
-raises; everything else is an outcome.
+batch are made in one call, and those of one organisation and scope searched in one; each is decided on its
+own. What cannot be decoded raises; everything else is an outcome.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from recognition_worker.domain.decision import Outcome, decide
 from recognition_worker.domain.face import Vector
-from recognition_worker.domain.identity import OrgId, PersonId
+from recognition_worker.domain.identity import OrgId, PersonId, Ranking
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.quality import MATCH_LIMITS, QualityLimits
 from recognition_worker.ports import Embedder, Gallery
@@ -25,6 +25,9 @@ from recognition_worker.recognise import (
 )
 from recognition_worker.results import CaptureResult
 
+# The best person, and the next one for the margin.
+_RANKED = 2
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnalysedCapture:
@@ -32,7 +35,7 @@ class AnalysedCapture:
 
     org_id: OrgId
     analysis: Analysis
-    scope: Collection[PersonId] | None = None
+    scope: frozenset[PersonId] | None = None
 
 
 class IdentifyCapture:
@@ -67,7 +70,10 @@ class IdentifyCapture:
         Raises:
             UndecodableImage: the bytes are no acceptable image; poison.
         """
-        return self.decide([AnalysedCapture(org_id, self.analyse(image, orientation=orientation), scope)])[0]
+        analysis = self.analyse(image, orientation=orientation)
+        return self.decide([AnalysedCapture(org_id, analysis, None if scope is None else frozenset(scope))])[
+            0
+        ]
 
     def analyse(self, image: bytes, *, orientation: int = 1) -> Analysis:
         """Do the part of one image that needs no other: decode, detect, align, judge.
@@ -82,8 +88,12 @@ class IdentifyCapture:
         probes = [capture.analysis for capture in captures if isinstance(capture.analysis, FaceProbe)]
         watch = Stopwatch(self._clock)
         with watch.stage("embed"):
-            embeddings = iter(self._embedder.embed([probe.crop for probe in probes]))
-        embed_ms = watch.timings_ms["embed"] / max(len(probes), 1)
+            embeddings = self._embedder.embed([probe.crop for probe in probes])
+        compared = [capture for capture in captures if isinstance(capture.analysis, FaceProbe)]
+        with watch.stage("search"):
+            rankings = iter(self._search(compared, embeddings))
+        # Of each image: its share of the batch.
+        shared_ms = {stage: ms / max(len(probes), 1) for stage, ms in watch.timings_ms.items()}
         results = []
         for capture in captures:
             match capture.analysis:
@@ -92,7 +102,7 @@ class IdentifyCapture:
                 case PoorQuality() as poor:
                     results.append(self._poor(poor))
                 case FaceProbe() as probe:
-                    results.append(self._compared(capture, probe, next(embeddings), embed_ms))
+                    results.append(self._compared(probe, next(rankings), shared_ms))
         return results
 
     def _no_face(self, timings_ms: dict[str, float]) -> CaptureResult:
@@ -109,25 +119,30 @@ class IdentifyCapture:
             timings_ms=poor.timings_ms,
         )
 
-    def _compared(
-        self, capture: AnalysedCapture, probe: FaceProbe, embedding: Vector, embed_ms: float
-    ) -> CaptureResult:
-        model = self._embedder.model
-        watch = Stopwatch(self._clock)
-        with watch.stage("search"):
-            ranking = self._gallery.search(
-                embedding, model, org_id=capture.org_id, scope=capture.scope, limit=2
+    def _search(self, captures: Sequence[AnalysedCapture], embeddings: Vector) -> list[Ranking]:
+        """Search the captures of one organisation and scope in one call."""
+        alike: dict[tuple[OrgId, frozenset[PersonId] | None], list[int]] = {}
+        for at, capture in enumerate(captures):
+            alike.setdefault((capture.org_id, capture.scope), []).append(at)
+        rankings: dict[int, Ranking] = {}
+        for (org_id, scope), places in alike.items():
+            found = self._gallery.search_batch(
+                embeddings[places], self._embedder.model, org_id=org_id, scope=scope, limit=_RANKED
             )
+            rankings.update(zip(places, found, strict=True))
+        return [rankings[at] for at in range(len(captures))]
+
+    def _compared(self, probe: FaceProbe, ranking: Ranking, shared_ms: Mapping[str, float]) -> CaptureResult:
         decision = decide(ranking.people, self._manifest.thresholds(ranking.searched_count))
         several = f"{probe.rival_count} other face(s) of similar size; the most prominent one was compared"
         return CaptureResult(
             outcome=decision.outcome,
-            model=model,
+            model=self._embedder.model,
             gallery_size=ranking.searched_count,
             decision=decision,
             face=probe.face,
             face_count=probe.face_count,
             reasons=decision.reasons,
             notes=(several,) if probe.rival_count else (),
-            timings_ms={**probe.timings_ms, "embed": embed_ms, **watch.timings_ms},
+            timings_ms={**probe.timings_ms, **shared_ms},
         )

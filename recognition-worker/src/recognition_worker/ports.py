@@ -113,6 +113,26 @@ class Gallery(Protocol):
         """
         ...
 
+    def search_batch(
+        self,
+        probes: Vector,
+        model: ModelId,
+        *,
+        org_id: OrgId,
+        scope: Collection[PersonId] | None = None,
+        limit: int = 5,
+    ) -> list[Ranking]:
+        """Rank for each probe (p, d) as `search` does, in one pass over the gallery.
+
+        Raises:
+            ModelMismatch: a probe is of another model or dimension.
+        """
+        ...
+
+    def people_count(self, org_id: OrgId) -> int:
+        """Count the people of an organisation with at least one template."""
+        ...
+
 
 class Erasures(Protocol):
     """Knows who was erased."""

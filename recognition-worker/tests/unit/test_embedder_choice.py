@@ -100,7 +100,7 @@ def test_each_library_is_imported_in_one_adapter() -> None:
         "deepface": "deepface_sface_embedder.py",
         "keras": "keras_sface_embedder.py",
         "onnx": "onnx_sface_restoration.py",
-        "onnxruntime": "deepface_sface_embedder.py",
+        "onnxruntime": "onnxruntime_session.py",
         "openvino": "openvino_sface_embedder.py",
         "tensorflow": "keras_sface_embedder.py",
     }

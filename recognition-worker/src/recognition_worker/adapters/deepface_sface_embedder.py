@@ -1,4 +1,4 @@
-"""Embeds faces with DeepFace's SFace client, the reference. Only this file imports deepface and onnxruntime.
+"""Embeds faces with DeepFace's SFace client, the reference. Only this file imports deepface.
 
 DeepFace's model, weights file and `forward` are used; its detection and crop are not, because its crop
 costs SFace 17 points of LFW accuracy. DeepFace itself has SFace only for ONNX Runtime, whichever engine is
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from recognition_worker.adapters.embedding_checks import require_dimensions, require_sface, unit_norm
+from recognition_worker.adapters.onnxruntime_session import calling_thread_session
 from recognition_worker.adapters.packaged_models import ModelFiles
 from recognition_worker.domain.face import Pixels, Vector
 from recognition_worker.domain.identity import ModelId
@@ -37,7 +38,8 @@ class DeepFaceSFaceEmbedder:
         self._manifest = files.manifest
         require_sface(files)
         self._client = _build(files, "onnx")
-        self._client.model = _one_core_session(files)
+        # DeepFace's own session takes a thread per core of the node.
+        self._client.model = calling_thread_session(files.sface_file)
         require_dimensions(self, files.manifest)
 
     @property
@@ -107,16 +109,3 @@ def _build(files: ModelFiles, engine: str, client: str | None = None) -> Any:
         raise ModelRefused(
             f"DeepFace cannot load {files.sface_file.name}: {error}; empty the model cache and start again"
         ) from error
-
-
-def _one_core_session(files: ModelFiles) -> Any:
-    """Load the file that DeepFace loads, but bound to one thread: DeepFace takes one per core of the node."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # the graph lists constants that it does not use, once per line
-    return onnxruntime.InferenceSession(
-        str(files.sface_file), sess_options=options, providers=["CPUExecutionProvider"]
-    )

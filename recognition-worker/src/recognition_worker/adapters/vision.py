@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recognition_worker.adapters.embedder_choice import choose, load_embedder
+from recognition_worker.adapters.onnxruntime_byte_products import load_byte_products
 from recognition_worker.adapters.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
@@ -40,7 +41,7 @@ def load_vision(model_cache: Path, embedder: EmbedderChoice = EmbedderChoice.AUT
     manifest = files.manifest
     chosen = choose(embedder)
     loaded = load_embedder(chosen, files)
-    gallery = InMemoryGallery(manifest.model, manifest.dimensions)
+    gallery = InMemoryGallery(manifest.model, manifest.dimensions, load_products=load_byte_products)
     analyser = FaceAnalyser(
         OpenCvImageDecoder(), OpenCvYuNetDetector(files.yunet_file), OpenCvFaceCropper(), time.perf_counter
     )

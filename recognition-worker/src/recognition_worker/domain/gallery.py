@@ -1,16 +1,22 @@
-"""The enrolled people as a float32 matrix, one row per person, searched exactly.
+"""The enrolled people of each organisation, one row per person, searched exactly.
 
 A person's row is the mean of their templates, normalised again: with two photos this halves the misses
-compared with the best single score (see the README's figures). Rows are kept dense by moving the last one
-into a hole, so adding and erasing are in place and cost nothing that grows with the gallery. Organisations
+compared with the best single score (see the README's figures). Adding and erasing are in place and cost
+nothing that grows with the gallery. A search holds the lock for microseconds at its beginning and its end
+only; rows written in between are scored again at the end, so that its answer is that of the gallery at this
+moment. The same gallery gives the same answer to the last bit, in whatever order it was filled. Organisations
 never see each other's people.
 """
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
+from recognition_worker.domain.compact_rows import ByteProducts
+from recognition_worker.domain.dense_rows import CHUNK_ROWS, DenseRows, Snapshot
 from recognition_worker.domain.face import Vector
 from recognition_worker.domain.identity import (
     ModelId,
@@ -21,22 +27,56 @@ from recognition_worker.domain.identity import (
     Template,
     TemplateId,
 )
+from recognition_worker.domain.people import People, ShortId, short_id
+from recognition_worker.domain.row_scan import Found, Rows, Scores, exact_scores, scan
 from recognition_worker.errors import ModelMismatch
 
-_FIRST_CAPACITY = 64
+# Measured (docs/recognition/search.md): from here on a first look at bytes is faster than float32.
+COMPACT_FROM = 20_000
 _NORM_TOLERANCE = 1e-3
-_TINY = 1e-12
+# So many rows may be written during a search without another scan.
+_SPARE = 8
+_TRIES_WITHOUT_LOCK = 3
+_MATRIX = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Looked:
+    """What a scan found, and everything it was about. version: of the rows that it saw."""
+
+    version: int
+    probes: Vector
+    scope: frozenset[PersonId] | None
+    limit: int
+    among: Rows | None
+    found: list[Found]
 
 
 class InMemoryGallery:
-    """All templates of one model. Writers and searches may come from different threads."""
+    """All templates of one model. Writers and searches may come from different threads.
 
-    def __init__(self, model: ModelId, dimensions: int) -> None:
+    load_products: what multiplies bytes; asked for once, when the first organisation has `compact_from`
+    people; None when this processor has nothing for it. Without it every search is in float32. The answers
+    are the same.
+    """
+
+    def __init__(
+        self,
+        model: ModelId,
+        dimensions: int,
+        *,
+        load_products: Callable[[], ByteProducts | None] | None = None,
+        compact_from: int = COMPACT_FROM,
+        chunk_rows: int = CHUNK_ROWS,
+    ) -> None:
         self._model = model
         self._dimensions = dimensions
-        self._orgs: dict[OrgId, _People] = {}
-        self._org_of: dict[tuple[PersonId, TemplateId], OrgId] = {}
-        # A search holds the lock for its matrix product: microseconds at 10,000 people.
+        self._load_products = cache(load_products) if load_products else None
+        self._compact_from = compact_from
+        self._chunk_rows = chunk_rows
+        self._orgs: dict[OrgId, People] = {}
+        self._orgs_of: dict[PersonId, tuple[OrgId, ...]] = {}
+        self._template_count = 0
         self._lock = threading.Lock()
 
     def add(self, template: Template) -> None:
@@ -46,24 +86,27 @@ class InMemoryGallery:
             ModelMismatch: another model, another dimension, or not unit norm.
         """
         what = f"template {template.template_id} of person {template.person_id}"
-        embedding = self._checked(template.embedding, template.model, what)
-        key = (template.person_id, template.template_id)
+        vector = _normalised(self._checked(template.embedding[None], template.model, what)[0])
+        person_id, template_id = template.person_id, short_id(template.template_id)
         with self._lock:
-            earlier = self._org_of.get(key)
-            if earlier is not None and earlier != template.org_id:
-                self._orgs[earlier].erase(*key)
-            people = self._orgs.setdefault(template.org_id, _People(self._dimensions))
-            people.add(*key, embedding)
-            self._org_of[key] = template.org_id
+            for org_id in self._orgs_of.get(person_id, ()):
+                if org_id != template.org_id:
+                    self._erase(org_id, person_id, template_id)
+            people = self._orgs.get(template.org_id)
+            if people is None:
+                people = self._orgs[template.org_id] = self._nobody(template.org_id)
+            self._template_count += people.add(person_id, template_id, vector)
+            known = self._orgs_of.get(person_id, ())
+            if template.org_id not in known:
+                self._orgs_of[person_id] = (*known, template.org_id) if known else people.alone
 
     def erase(self, person_id: PersonId, template_id: TemplateId) -> bool:
         """Forget a template; return whether it was there."""
         with self._lock:
-            org_id = self._org_of.pop((person_id, template_id), None)
-            if org_id is None:
-                return False
-            self._orgs[org_id].erase(person_id, template_id)
-            return True
+            for org_id in self._orgs_of.get(person_id, ()):
+                if self._erase(org_id, person_id, short_id(template_id)):
+                    return True
+            return False
 
     def search(
         self,
@@ -81,97 +124,157 @@ class InMemoryGallery:
         Raises:
             ModelMismatch: the probe is of another model, another dimension, or not unit norm.
         """
-        probe = self._checked(probe, model, "the probe")
-        with self._lock:
-            people = self._orgs.get(org_id)
-            return people.search(probe, scope, limit) if people else Ranking((), 0)
+        return self.search_batch(probe[None], model, org_id=org_id, scope=scope, limit=limit)[0]
+
+    def search_batch(
+        self,
+        probes: Vector,
+        model: ModelId,
+        *,
+        org_id: OrgId,
+        scope: Collection[PersonId] | None = None,
+        limit: int = 5,
+    ) -> list[Ranking]:
+        """Rank for each probe (p, d) as `search` does, in one pass over the gallery.
+
+        Raises:
+            ModelMismatch: a probe is of another model, another dimension, or not unit norm.
+        """
+        probes = self._checked(probes, model, "the probe")
+        if scope is not None and not isinstance(scope, frozenset):
+            scope = frozenset(scope)
+        for _ in range(_TRIES_WITHOUT_LOCK):
+            with self._lock:
+                people = self._orgs.get(org_id)
+                if people is None or not people.count:
+                    return [Ranking((), 0) for _ in probes]
+                snapshot = people.rows.snapshot()
+            looked = self._look(people, snapshot, probes, scope, limit)
+            with self._lock:
+                rankings = _answer(people, looked)
+            if rankings is not None:
+                return rankings
+        with self._lock:  # written to so fast that no scan ended in time
+            people = self._orgs[org_id]
+            rankings = _answer(people, self._look(people, people.rows.snapshot(), probes, scope, limit))
+        if rankings is None:
+            raise AssertionError("rows were written while the gallery was locked")
+        return rankings
 
     def people_count(self, org_id: OrgId) -> int:
         """Count the people with at least one template."""
-        with self._lock:
-            people = self._orgs.get(org_id)
-            return people.count if people else 0
+        people = self._orgs.get(org_id)
+        return people.count if people else 0
 
     @property
     def template_count(self) -> int:
         """Count the templates of all organisations."""
-        return len(self._org_of)
+        return self._template_count
 
-    def _checked(self, embedding: Vector, model: ModelId, what: str) -> Vector:
+    @property
+    def person_count(self) -> int:
+        """Count the people of all organisations."""
+        return len(self._orgs_of)
+
+    def _nobody(self, org_id: OrgId) -> People:
+        compact_from = self._compact_from if self._load_products else None
+        return People(org_id, DenseRows(self._dimensions, compact_from, self._chunk_rows))
+
+    def _erase(self, org_id: OrgId, person_id: PersonId, template_id: ShortId) -> bool:
+        people = self._orgs[org_id]
+        if not people.has(person_id, template_id):
+            return False
+        people.erase(person_id, template_id)
+        self._template_count -= 1
+        if people.row_of(person_id) is None:
+            left = tuple(other for other in self._orgs_of[person_id] if other != org_id)
+            if left:
+                self._orgs_of[person_id] = left
+            else:
+                del self._orgs_of[person_id]
+        return True
+
+    def _look(
+        self,
+        people: People,
+        snapshot: Snapshot,
+        probes: Vector,
+        scope: frozenset[PersonId] | None,
+        limit: int,
+    ) -> _Looked:
+        among = None if scope is None else _rows_of(people, scope, snapshot.count)
+        coded = any(chunk.codes is not None for chunk in snapshot.chunks)
+        products = self._load_products() if coded and self._load_products else None
+        found = scan(snapshot, probes, limit + _SPARE, products=products, among=among)
+        return _Looked(snapshot.version, probes, scope, limit, among, found)
+
+    def _checked(self, embeddings: Vector, model: ModelId, what: str) -> Vector:
         if model != self._model:
             raise ModelMismatch(
                 f"{what} is of model {model}, this gallery is of {self._model}; enrol it again"
             )
-        if embedding.shape != (self._dimensions,):
+        if embeddings.ndim != _MATRIX or embeddings.shape[1] != self._dimensions:
             raise ModelMismatch(
-                f"{what} has shape {embedding.shape}, {self._model} gives ({self._dimensions},)"
+                f"{what} has shape {embeddings.shape[1:]}, {self._model} gives ({self._dimensions},)"
             )
-        norm = float(np.linalg.norm(embedding))
-        if not abs(norm - 1.0) <= _NORM_TOLERANCE:  # written so that NaN fails too
+        norms = np.linalg.norm(embeddings, axis=1)
+        for norm in norms[~(np.abs(norms - 1.0) <= _NORM_TOLERANCE)]:  # written so that NaN fails too
             raise ModelMismatch(f"{what} has norm {norm:.4f} instead of 1; it was not made by {self._model}")
-        return embedding.astype(np.float32, copy=False)
+        return embeddings.astype(np.float32, copy=False)
 
 
-class _People:
-    """One organisation's rows. Not thread-safe; the gallery locks."""
+def _normalised(embedding: Vector) -> Vector:
+    exact = embedding.astype(np.float64)
+    normalised: Vector = (exact / np.linalg.norm(exact)).astype(np.float32)
+    return normalised
 
-    def __init__(self, dimensions: int) -> None:
-        self._matrix = np.zeros((_FIRST_CAPACITY, dimensions), dtype=np.float32)
-        self._person_at: list[PersonId] = []
-        self._row_of: dict[PersonId, int] = {}
-        self._templates: dict[PersonId, dict[TemplateId, Vector]] = {}
 
-    @property
-    def count(self) -> int:
-        return len(self._person_at)
+def _rows_of(people: People, scope: frozenset[PersonId], count: int) -> Rows:
+    rows = {row for row in map(people.row_of, scope) if row is not None and row < count}
+    return np.array(sorted(rows), dtype=np.intp)
 
-    def add(self, person_id: PersonId, template_id: TemplateId, embedding: Vector) -> None:
-        if person_id not in self._row_of:
-            if self.count == len(self._matrix):
-                self._matrix = np.concatenate([self._matrix, np.zeros_like(self._matrix)])
-            self._row_of[person_id] = self.count
-            self._person_at.append(person_id)
-        # A copy: the caller's array may be a row of a batch that is used again.
-        self._templates.setdefault(person_id, {})[template_id] = embedding.copy()
-        self._refresh(person_id)
 
-    def erase(self, person_id: PersonId, template_id: TemplateId) -> None:
-        del self._templates[person_id][template_id]
-        if self._templates[person_id]:
-            self._refresh(person_id)
-            return
-        del self._templates[person_id]
-        hole, last = self._row_of.pop(person_id), self.count - 1
-        moved = self._person_at.pop()
-        if hole != last:
-            self._matrix[hole] = self._matrix[last]
-            self._person_at[hole] = moved
-            self._row_of[moved] = hole
-        self._matrix[last] = 0.0  # an erased face does not linger in memory
+def _answer(people: People, looked: _Looked) -> list[Ranking] | None:
+    """Rank what a look found, with what was written since; None when that was too much."""
+    written = people.rows.written_since(looked.version)
+    if written is None or len(written) > _SPARE:
+        return None
+    scope = looked.scope
+    fresh = [
+        row
+        for row in sorted(written)
+        if row < people.count and (scope is None or people.person_at(row) in scope)
+    ]
+    if scope is None or looked.among is None:
+        searched = people.count
+    elif not written:
+        searched = len(looked.among)
+    else:
+        searched = sum(people.row_of(person) is not None for person in scope)
+    vectors = np.array([people.rows.read(row) for row in fresh], np.float32)
+    rankings = []
+    for probe, found in zip(looked.probes, looked.found, strict=True):
+        rows, scores = found.rows, found.scores
+        if written:
+            stands = ~np.isin(rows, list(written))
+            rows, scores = rows[stands], scores[stands]
+        if fresh:
+            rows = np.concatenate([rows, fresh])
+            scores = np.concatenate([scores, exact_scores(vectors, probe)])
+        rankings.append(Ranking(_best(people, rows, scores, looked.limit), searched))
+    return rankings
 
-    def search(self, probe: Vector, scope: Collection[PersonId] | None, limit: int) -> Ranking:
-        if scope is None:
-            rows = np.arange(self.count)
-            scores = self._matrix[: self.count] @ probe
-        else:
-            rows = np.array(sorted({self._row_of[p] for p in scope if p in self._row_of}), dtype=np.intp)
-            scores = self._matrix[rows] @ probe
-        if len(scores) > limit:
-            cut = np.partition(scores, -limit)[-limit]
-            keep = scores >= cut  # ties at the cut stay in until the sort decides
-            rows, scores = rows[keep], scores[keep]
-        ranked = sorted(
-            (
-                RankedPerson(self._person_at[row], float(score))
-                for row, score in zip(rows, scores, strict=True)
-            ),
-            key=lambda person: (-person.score, person.person_id),
-        )
-        searched = self.count if scope is None else sum(person in self._row_of for person in set(scope))
-        return Ranking(tuple(ranked[:limit]), searched)
 
-    def _refresh(self, person_id: PersonId) -> None:
-        # Summed in the order of ids: the order of arrival must not change the last bit.
-        templates = self._templates[person_id]
-        mean = np.mean([templates[key].astype(np.float64) for key in sorted(templates)], axis=0)
-        self._matrix[self._row_of[person_id]] = mean / max(float(np.linalg.norm(mean)), _TINY)
+def _best(people: People, rows: Rows, scores: Scores, limit: int) -> tuple[RankedPerson, ...]:
+    if len(rows) > limit:
+        # Ties at the cut stay in until the sort decides.
+        keep = scores >= np.partition(scores, -limit)[-limit]
+        rows, scores = rows[keep], scores[keep]
+    ranked = sorted(
+        (
+            RankedPerson(people.person_at(row), score)
+            for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
+        ),
+        key=lambda person: (-person.score, person.person_id),
+    )
+    return tuple(ranked[:limit])

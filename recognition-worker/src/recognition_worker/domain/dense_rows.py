@@ -1,0 +1,152 @@
+"""Unit vectors in rows without holes, in chunks: growing never copies more than one chunk.
+
+Every write is noted. A scan works on a snapshot without any lock, and afterwards asks which rows were written
+meanwhile. When the gallery is large, each chunk also holds its rows as bytes (`compact_rows`).
+Not thread-safe; the gallery locks.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition_worker.domain.compact_rows import CODE_OF_ZERO, Codes, encode_rows
+from recognition_worker.domain.face import Vector
+
+CHUNK_ROWS = 8192
+_FIRST_ROWS = 64
+# Far more than are written during one scan; when it is not enough, the scan is repeated.
+_NOTED_WRITES = 256
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """rows: float32 (capacity, d). codes: the same as bytes, none is off by more than `rounding`."""
+
+    rows: Vector
+    codes: Codes | None = None
+    rounding: float = 0.0
+
+    def encode(self, count: int) -> None:
+        """Make the codes of the first `count` rows; the others are zero."""
+        self.codes = np.full(self.rows.shape, CODE_OF_ZERO, np.uint8)
+        self.codes[:count], self.rounding = encode_rows(self.rows[:count])
+
+    def write(self, at: int, vector: Vector) -> None:
+        """Set a row."""
+        self.rows[at] = vector
+        if self.codes is not None:
+            self.codes[at : at + 1], rounding = encode_rows(self.rows[at : at + 1])
+            self.rounding = max(self.rounding, rounding)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """The rows at one moment. Later writes shine through; `DenseRows.written_since` names them."""
+
+    chunks: tuple[Chunk, ...]
+    count: int
+    version: int
+    chunk_rows: int
+    dimensions: int
+
+    def gather(self, rows: NDArray[np.intp]) -> Vector:
+        """Copy some rows, in the order given; quick when they rise."""
+        gathered = np.empty((len(rows), self.dimensions), np.float32)
+        chunk_of, within = np.divmod(rows, self.chunk_rows)
+        borders = np.flatnonzero(np.diff(chunk_of)) + 1
+        start = 0
+        for end in (*borders.tolist(), len(rows)):
+            if start < end:
+                gathered[start:end] = self.chunks[chunk_of[start]].rows[within[start:end]]
+            start = end
+        return gathered
+
+
+class DenseRows:
+    """Rows 0 to count - 1. compact_from: the count from which on chunks also hold bytes; None: never."""
+
+    def __init__(self, dimensions: int, compact_from: int | None, chunk_rows: int = CHUNK_ROWS) -> None:
+        self._dimensions = dimensions
+        self._compact_from = compact_from
+        self._chunk_rows = chunk_rows
+        self._chunks: list[Chunk] = []
+        self._coded_chunks = 0
+        self._version = 0
+        self._written: deque[int] = deque(maxlen=_NOTED_WRITES)
+        self.count = 0
+
+    def snapshot(self) -> Snapshot:
+        """Return what a scan needs."""
+        return Snapshot(tuple(self._chunks), self.count, self._version, self._chunk_rows, self._dimensions)
+
+    def written_since(self, version: int) -> set[int] | None:
+        """Return the rows written since a snapshot's version; None when there were too many to note."""
+        writes = self._version - version
+        if writes > len(self._written):
+            return None
+        return {self._written[-k] for k in range(1, writes + 1)}
+
+    def append(self, vector: Vector) -> int:
+        """Add a row; return its number."""
+        row = self.count
+        if row == self._capacity():
+            self._grow()
+        self.count += 1
+        self.write(row, vector)
+        if self._compact_from is not None and self.count >= self._compact_from:
+            self._encode_next()
+        return row
+
+    def read(self, row: int) -> Vector:
+        """Return a row; a view, valid until the next write."""
+        vector: Vector = self._chunks[row // self._chunk_rows].rows[row % self._chunk_rows]
+        return vector
+
+    def write(self, row: int, vector: Vector) -> None:
+        """Replace a row."""
+        self._chunks[row // self._chunk_rows].write(row % self._chunk_rows, vector)
+        self._note(row)
+
+    def remove(self, row: int) -> None:
+        """Remove a row; the last one moves into its place."""
+        last = self.count - 1
+        if row != last:
+            self.write(row, self.read(last))
+        # An erased face does not linger in memory.
+        self.write(last, np.zeros(self._dimensions, np.float32))
+        self.count = last
+        if last % self._chunk_rows == 0:
+            self._chunks.pop()
+            self._coded_chunks = min(self._coded_chunks, len(self._chunks))
+
+    def _encode_next(self) -> None:
+        """Encode one chunk that has no bytes yet: one at a time, so that no write takes long."""
+        at = self._coded_chunks
+        if at < len(self._chunks):
+            self._chunks[at].encode(min(self.count - at * self._chunk_rows, self._chunk_rows))
+            self._coded_chunks += 1
+
+    def _note(self, row: int) -> None:
+        self._version += 1
+        self._written.append(row)
+
+    def _capacity(self) -> int:
+        if not self._chunks:
+            return 0
+        return (len(self._chunks) - 1) * self._chunk_rows + len(self._chunks[-1].rows)
+
+    def _grow(self) -> None:
+        kept = 0
+        capacity = self._chunk_rows if self._chunks else min(_FIRST_ROWS, self._chunk_rows)
+        grown = Chunk(np.zeros((capacity, self._dimensions), np.float32))
+        if self._chunks and len(self._chunks[-1].rows) < self._chunk_rows:
+            # Only the first chunk is ever smaller: most organisations fit into it. A scan may still read it.
+            small = self._chunks.pop().rows
+            kept, capacity = len(small), min(2 * len(small), self._chunk_rows)
+            grown = Chunk(np.zeros((capacity, self._dimensions), np.float32))
+            grown.rows[:kept] = small
+            if self._coded_chunks:
+                grown.encode(kept)
+        self._chunks.append(grown)
