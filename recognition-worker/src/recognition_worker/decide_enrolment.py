@@ -73,5 +73,8 @@ class DecideEnrolment:
             for image, reference in zip(images, request.photos, strict=True)
         ]
         return await self._inference.enrol(
-            photos, org_id=OrgId(request.org_id), person_id=PersonId(request.person_id)
+            photos,
+            org_id=OrgId(request.org_id),
+            person_id=PersonId(request.person_id),
+            accepted_lookalikes=[PersonId(lookalike) for lookalike in request.accepted_lookalikes],
         )
