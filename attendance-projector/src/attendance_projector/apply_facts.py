@@ -14,22 +14,24 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from time import perf_counter, time_ns
 
-from attendance_projector.directory_facts import check_directory_event
+from attendance_projector.directory_facts import EARLIEST_ON, LATEST_ON, check_directory_event
 from attendance_projector.domain.facts import RuleError
 from attendance_projector.judge_decisions import Judgement, ReceivedDecision, judge_decisions
 from attendance_projector.metrics import ProjectorMetrics
-from attendance_projector.ports import EventReader, ReadModel, Transaction
+from attendance_projector.ports import DirectoryFact, EventReader, ReadModel, Tombstone, Transaction
 from attendance_projector.recompute_days import recompute_days
 from attendance_projector.record_directory import record_directory
 from attendance_projector.stale_dates import Change, DayLostPunch
 from attendance_schemas.events import (
     DeviceRecorded,
     EnrolmentDecided,
-    Event,
+    HolidayRecorded,
+    LeaveRecorded,
     MatchDecided,
     OrganisationRecorded,
     Outcome,
     PersonRecorded,
+    PolicyRecorded,
     RosterRecorded,
     ShiftRecorded,
     SiteRecorded,
@@ -45,10 +47,11 @@ DIRECTORY_EVENTS = (
     PersonRecorded,
     ShiftRecorded,
     RosterRecorded,
+    HolidayRecorded,
+    LeaveRecorded,
+    PolicyRecorded,
 )
-# A clock that is farther off than this makes no month that anyone will ask for.
-EARLIEST_ON = date(2000, 1, 1)
-LATEST_ON = date(2099, 12, 31)
+DIRECTORY_FACTS = (*DIRECTORY_EVENTS, Tombstone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class ReceivedEvent:
     """An event and the record that carried it."""
 
     record: Record
-    event: Event
+    event: DirectoryFact
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,8 @@ def check_event(received: ReceivedEvent) -> None:
                 f"capture {event.capture_id} is IDENTIFIED without a person",
                 record=received.record,
             )
+    elif isinstance(event, Tombstone):
+        _check_tombstone(received.record, event)
     elif isinstance(event, DIRECTORY_EVENTS):
         try:
             check_directory_event(event)
@@ -159,6 +164,16 @@ def check_event(received: ReceivedEvent) -> None:
         )
 
 
+def _check_tombstone(record: Record, tombstone: Tombstone) -> None:
+    effective_on = tombstone.fields.get("effective_on")
+    try:
+        if effective_on is not None:
+            date.fromisoformat(effective_on)
+    except ValueError as error:
+        detail = f"{tombstone.key!r} names no date; nothing was ever recorded under it"
+        raise PoisonRecord("impossible-fact", detail, record=record) from error
+
+
 async def apply_in(transaction: Transaction, received: Sequence[ReceivedEvent]) -> Applied:
     """Apply the events that the positions say are new, and move the positions past all of them."""
     next_offsets = await transaction.positions.lock(
@@ -167,7 +182,7 @@ async def apply_in(transaction: Transaction, received: Sequence[ReceivedEvent]) 
     fresh = _fresh(received, next_offsets)
     if not fresh:
         return Applied(duplicate_count=len(received))
-    directory_events = [each.event for each in fresh if isinstance(each.event, DIRECTORY_EVENTS)]
+    directory_facts = [each.event for each in fresh if isinstance(each.event, DIRECTORY_FACTS)]
     decisions = [
         ReceivedDecision(each.record, each.event) for each in fresh if isinstance(each.event, MatchDecided)
     ]
@@ -175,9 +190,9 @@ async def apply_in(transaction: Transaction, received: Sequence[ReceivedEvent]) 
     known = await transaction.captures.known({decision.event.capture_id for decision in decisions})
     judgement = judge_decisions(decisions, known)
     changes: dict[str, list[Change]] = {}
-    if directory_events:
+    if directory_facts:
         await transaction.positions.lock_everyone()
-        changes = await record_directory(transaction.directory, directory_events)
+        changes = await record_directory(transaction.directory, directory_facts)
     else:
         await transaction.positions.lock_people(_people_of(judgement))
     await transaction.captures.store(judgement.stored)

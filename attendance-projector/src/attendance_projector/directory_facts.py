@@ -1,8 +1,10 @@
-"""Directory events as the rules read them: shift versions, roster entries, zones.
+"""Directory events as the rules read them: shift versions, roster entries, policies, leave, zones.
 
 An event that can never be right raises RuleError here, before anything of it is stored.
 """
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,10 +16,30 @@ from attendance_projector.domain.facts import (
     InvalidFact,
     PairingMode,
     RosterEntry,
+    Rotation,
+    Rounding,
+    RoundingMode,
     ShiftId,
     ShiftVersion,
 )
-from attendance_schemas.events import Event, OrganisationRecorded, RosterRecorded, ShiftRecorded, SiteRecorded
+from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Policy
+from attendance_schemas.events import (
+    Event,
+    HolidayRecorded,
+    LeaveRecorded,
+    OrganisationRecorded,
+    PersonRecorded,
+    PolicyRecorded,
+    RosterRecorded,
+    ShiftRecorded,
+    SiteRecorded,
+)
+
+# A date that is farther off makes no month that anyone will ask for.
+EARLIEST_ON = date(2000, 1, 1)
+LATEST_ON = date(2099, 12, 31)
+LONGEST_LEAVE = timedelta(days=3700)
+ONE_DAY = timedelta(days=1)
 
 
 class ShiftRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +57,15 @@ class ShiftRule(msgspec.Struct, frozen=True, kw_only=True):
     half_day_below_minutes: int | None
     absent_below_minutes: int | None
     debounce_seconds: int
+    # Rows of the first read model end here.
+    break_minutes: int = 0
+    break_after_minutes: int = 360
+    rounding: str | None = None
+    rounding_minutes: int = 15
+    overtime_after_minutes: int | None = None
+    overtime_cap_minutes: int | None = None
+    overtime_needs_approval: bool = False
+    count_on_holiday: bool = False
 
 
 def rule_of(event: ShiftRecorded) -> bytes:
@@ -46,6 +77,7 @@ def rule_of(event: ShiftRecorded) -> bytes:
 def read_rule(shift_id: str, effective_on: date, rule: str | bytes) -> ShiftVersion:
     """Return the shift version of a stored row. Raises InvalidFact."""
     fields = msgspec.json.decode(rule, type=ShiftRule)
+    mode = fields.rounding
     return ShiftVersion(
         shift_id=ShiftId(shift_id),
         start=fields.start,
@@ -61,23 +93,120 @@ def read_rule(shift_id: str, effective_on: date, rule: str | bytes) -> ShiftVers
         half_day_below=_minutes(fields.half_day_below_minutes),
         absent_below=_minutes(fields.absent_below_minutes),
         debounce=timedelta(seconds=fields.debounce_seconds),
+        break_time=timedelta(minutes=fields.break_minutes),
+        break_after=timedelta(minutes=fields.break_after_minutes),
+        rounding=None if mode is None else Rounding(fields.rounding_minutes, RoundingMode(mode.lower())),
+        overtime_after=_minutes(fields.overtime_after_minutes),
+        overtime_cap=_minutes(fields.overtime_cap_minutes),
+        overtime_needs_approval=fields.overtime_needs_approval,
+        count_on_holiday=fields.count_on_holiday,
     )
-
-
-def read_roster(shift_id: str, starts_on: date, ends_on: date | None, weekdays: list[str]) -> RosterEntry:
-    """Return the roster entry of a stored row; no weekdays means every day. Raises InvalidFact."""
-    named = frozenset(day.lower() for day in weekdays) or frozenset(MONDAY_TO_SUNDAY)
-    return RosterEntry(ShiftId(shift_id), starts_on, ends_on, named)
-
-
-def roster_entry(event: RosterRecorded) -> RosterEntry:
-    """Return the roster entry of an event. Raises InvalidFact."""
-    return read_roster(event.shift_id, event.starts_on, event.ends_on, list(event.weekdays))
 
 
 def shift_version(event: ShiftRecorded) -> ShiftVersion:
     """Return the shift version of an event. Raises InvalidFact."""
     return read_rule(event.shift_id, event.effective_on, rule_of(event))
+
+
+def read_roster(
+    shift_id: str,
+    starts_on: date,
+    ends_on: date | None,
+    weekdays: Iterable[str],
+    rotation_length: int | None,
+    rotation_days: Iterable[int],
+) -> RosterEntry:
+    """Return the roster entry of a stored row; no weekdays means every day. Raises InvalidFact."""
+    named = frozenset(day.lower() for day in weekdays) or frozenset(MONDAY_TO_SUNDAY)
+    rotation = None if rotation_length is None else Rotation(rotation_length, frozenset(rotation_days))
+    return RosterEntry(ShiftId(shift_id), starts_on, ends_on, named, rotation)
+
+
+def roster_entry(event: RosterRecorded) -> RosterEntry:
+    """Return the roster entry of an event. Raises InvalidFact."""
+    return read_roster(
+        event.shift_id,
+        event.starts_on,
+        event.ends_on,
+        event.weekdays,
+        event.rotation_length,
+        event.rotation_days,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """A version of a policy and whom it is for: people of a home site, or (None) of the organisation."""
+
+    policy_id: str
+    org_id: str
+    site_id: str | None
+    version: Policy
+
+
+def read_policy(
+    effective_on: date,
+    weekly_offs: Iterable[str],
+    flexible_day_start: time | None,
+    expects_attendance: bool,
+    policy_id: str,
+) -> Policy:
+    """Return the policy of a stored row; explanations call it by its id. Raises InvalidFact."""
+    offs = frozenset(day.lower() for day in weekly_offs)
+    return Policy(effective_on, offs, flexible_day_start, expects_attendance, policy_id)
+
+
+def policies_of_site(rows: Iterable[PolicyRow], org_id: str, site_id: str) -> tuple[Policy, ...]:
+    """Return what is in force for a home site, in order of effect.
+
+    From a site's first version on, only its own count; before, those of the organisation. Of two versions
+    from the same date on, the one with the greater policy_id stands.
+    """
+    chosen: dict[bool, dict[date, PolicyRow]] = {True: {}, False: {}}
+    for row in sorted(rows, key=lambda row: row.policy_id):
+        if row.org_id == org_id and row.site_id in {None, site_id}:
+            chosen[row.site_id is not None][row.version.effective_on] = row
+    own_from = min(chosen[True], default=date.max)
+    in_force = {on: row for on, row in chosen[False].items() if on < own_from} | chosen[True]
+    return tuple(in_force[on].version for on in sorted(in_force))
+
+
+def policy_row(event: PolicyRecorded) -> PolicyRow:
+    """Return the policy version of an event. Raises InvalidFact."""
+    version = read_policy(
+        event.effective_on,
+        event.weekly_offs,
+        event.flexible_day_start,
+        event.expects_attendance,
+        event.policy_id,
+    )
+    return PolicyRow(event.policy_id, event.org_id, event.site_id, version)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveRow:
+    """A person's leave between two local dates, inclusive."""
+
+    person_id: str
+    starts_on: date
+    ends_on: date
+    part: LeavePart
+
+    def __post_init__(self) -> None:
+        if self.ends_on < self.starts_on:
+            raise InvalidFact("ends_on", f"{self.ends_on} is before {self.starts_on}, when the leave starts")
+        if self.ends_on - self.starts_on > LONGEST_LEAVE:
+            raise InvalidFact("ends_on", f"leave of more than {LONGEST_LEAVE.days} days; record it in parts")
+
+    def dates(self) -> Sequence[Leave]:
+        """Return the leave of each date."""
+        days = (self.ends_on - self.starts_on).days + 1
+        return [Leave(self.starts_on + ONE_DAY * number, self.part) for number in range(days)]
+
+
+def leave_row(event: LeaveRecorded) -> LeaveRow:
+    """Return the leave of an event. Raises InvalidFact."""
+    return LeaveRow(event.person_id, event.starts_on, event.ends_on, LeavePart(event.part.lower()))
 
 
 def read_zone(name: str) -> ZoneInfo:
@@ -90,12 +219,29 @@ def read_zone(name: str) -> ZoneInfo:
 
 def check_directory_event(event: Event) -> None:
     """Raise InvalidFact when the event can never be applied."""
-    if isinstance(event, ShiftRecorded):
-        shift_version(event)
-    elif isinstance(event, RosterRecorded):
-        roster_entry(event)
-    elif isinstance(event, SiteRecorded | OrganisationRecorded):
-        read_zone(event.time_zone)
+    match event:
+        case ShiftRecorded():
+            shift_version(event)
+        case RosterRecorded():
+            roster_entry(event)
+        case SiteRecorded() | OrganisationRecorded():
+            read_zone(event.time_zone)
+        case PersonRecorded():
+            Employment(event.joined_on, event.left_on, event.active)
+        case LeaveRecorded():
+            leave_row(event)
+            _check_dates("starts_on", event.starts_on, event.ends_on)
+        case HolidayRecorded():
+            _check_dates("holiday_on", event.holiday_on)
+        case PolicyRecorded():
+            policy_row(event)
+            _check_dates("effective_on", event.effective_on)
+
+
+def _check_dates(field: str, *dates: date) -> None:
+    for on in dates:
+        if not EARLIEST_ON <= on <= LATEST_ON:
+            raise InvalidFact(field, f"{on} is not between {EARLIEST_ON} and {LATEST_ON}")
 
 
 def _minutes(value: int | None) -> timedelta | None:

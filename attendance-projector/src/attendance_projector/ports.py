@@ -6,9 +6,10 @@ from datetime import date, datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from attendance_projector.directory_facts import LeaveRow, PolicyRow
 from attendance_projector.domain.day import AttendanceDay
 from attendance_projector.domain.facts import Punch, RosterEntry, ShiftVersion
-from attendance_projector.domain.schedule import Schedule
+from attendance_projector.domain.schedule import Employment, Schedule
 from attendance_schemas.events import EnrolmentDecided, Event, MatchDecided
 from service_kit.records import Position, Record, TopicPartition
 
@@ -71,6 +72,7 @@ class KnownPerson:
     org_id: str
     home_site_id: str
     default_shift_id: str | None
+    employment: Employment
     schedule: Schedule | None
 
 
@@ -106,6 +108,36 @@ class RosterRow:
 
     person_id: str
     entry: RosterEntry
+
+
+@dataclass(frozen=True, slots=True)
+class HolidayRow:
+    """A holiday and whom it is for: people of a home site, or (None) of the organisation."""
+
+    org_id: str
+    site_id: str | None
+    holiday_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A person and the home site."""
+
+    person_id: str
+    org_id: str
+    home_site_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """The end of a directory fact: the name of its event and the fields of its key, as text."""
+
+    event_name: str
+    fields: Mapping[str, str]
+    key: bytes
+
+
+DirectoryFact = Event | Tombstone
 
 
 class Positions(Protocol):
@@ -144,13 +176,13 @@ class Captures(Protocol):
 
 
 class Directory(Protocol):
-    """Organisations, sites, devices, people, shifts and rosters as last recorded."""
+    """Organisations, sites, devices, people, shifts and so on as last recorded."""
 
-    async def store(self, events: Sequence[Event]) -> None:
-        """Store directory events, in order."""
+    async def store(self, facts: Iterable[DirectoryFact]) -> None:
+        """Store facts, and forget those with a tombstone; no two have the same key."""
 
     async def people(self, person_ids: Iterable[str]) -> Mapping[str, KnownPerson]:
-        """Return those of the people who are recorded, with all shifts and roster entries of theirs."""
+        """Return those of the people who are recorded, with all that their schedules take."""
 
     async def time_zones(self, site_ids: Iterable[str]) -> Mapping[str, str]:
         """Return the zones of those of the sites that are recorded."""
@@ -160,6 +192,21 @@ class Directory(Protocol):
 
     async def shifts(self, shift_ids: Iterable[str]) -> Sequence[ShiftVersion]:
         """Return all versions of these shifts."""
+
+    async def holidays(self, holiday_ids: Iterable[str]) -> Mapping[str, HolidayRow]:
+        """Return those of the holidays that are recorded."""
+
+    async def leave(self, leave_ids: Iterable[str]) -> Mapping[str, LeaveRow]:
+        """Return those of the leaves that are recorded."""
+
+    async def organisations_of_policies(self, policy_ids: Iterable[str]) -> Sequence[str]:
+        """Return the organisations that have versions of these policies."""
+
+    async def policies(self, org_ids: Iterable[str]) -> Sequence[PolicyRow]:
+        """Return all versions of all policies of these organisations."""
+
+    async def homes(self, org_ids: Iterable[str]) -> Sequence[Home]:
+        """Return the people of these organisations."""
 
     async def people_of_sites(self, site_ids: Iterable[str]) -> Sequence[str]:
         """Return the people whose home site is one of these."""
@@ -220,5 +267,8 @@ class ReadModel(Protocol):
 class EventReader(Protocol):
     """Decodes records."""
 
-    async def read(self, record: Record) -> Event:
-        """Return the event of a record. Raises PoisonRecord or TransientFailure."""
+    async def read(self, record: Record) -> DirectoryFact:
+        """Return the event of a record, or a tombstone of the directory.
+
+        Raises PoisonRecord or TransientFailure.
+        """

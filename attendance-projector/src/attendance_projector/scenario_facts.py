@@ -19,7 +19,7 @@ from attendance_projector.domain.facts import (
     ShiftVersion,
 )
 from attendance_projector.domain.local_time import start_instant
-from attendance_projector.domain.schedule import Employment, Leave, Schedule
+from attendance_projector.domain.schedule import Employment, Leave, Policy, Schedule
 from attendance_projector.domain.status import Status
 from attendance_projector.scenario_file import (
     AddText,
@@ -80,7 +80,7 @@ def schedule_of(scenario: Scenario) -> Schedule:
     person = scenario.person
     with naming("person"):
         employment = Employment(person.joined_on, person.left_on, person.active)
-    day_start = _time("day_start", scenario.day_start)
+    policies = _policies(scenario)
     with naming(""):
         return Schedule(
             zone=zone,
@@ -88,11 +88,34 @@ def schedule_of(scenario: Scenario) -> Schedule:
             roster=roster,
             default_shift=None if scenario.default_shift is None else ShiftId(scenario.default_shift),
             holidays=frozenset(scenario.holidays),
-            weekly_offs=frozenset(scenario.weekly_offs),
             leave=frozenset(Leave(each.on, each.part) for each in scenario.leave),
             employment=employment,
-            flexible_day_start=day_start if scenario.flexible else None,
+            policies=policies,
         )
+
+
+def _policies(scenario: Scenario) -> tuple[Policy, ...]:
+    """Return the policy at the top of the file, and the versions that take its place."""
+    day_start = _time("day_start", scenario.day_start)
+    with naming(""):
+        policies = [
+            Policy(date.min, frozenset(scenario.weekly_offs), day_start if scenario.flexible else None)
+        ]
+    for index, text in enumerate(scenario.policies):
+        where = f"policies[{index}]"
+        check_date(f"{where}.effective_on", text.effective_on)
+        start = _time(f"{where}.day_start", text.day_start)
+        with naming(where):
+            policies.append(
+                Policy(
+                    text.effective_on,
+                    frozenset(text.weekly_offs),
+                    start if text.flexible else None,
+                    text.expects_attendance,
+                    text.name,
+                )
+            )
+    return tuple(sorted(policies, key=lambda policy: policy.effective_on))
 
 
 def punches_of(scenario: Scenario, zone: ZoneInfo) -> list[Punch]:

@@ -80,6 +80,17 @@ class LeaveText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
     part: LeavePart = LeavePart.FULL
 
 
+class PolicyText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What holds for everybody from a date on, in place of the fields at the top."""
+
+    effective_on: date
+    weekly_offs: tuple[str, ...] = ()
+    flexible: bool = False
+    day_start: str = "05:00"
+    expects_attendance: bool = True
+    name: str | None = None
+
+
 class PersonText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """When the person works here; both dates are inclusive."""
 
@@ -146,6 +157,7 @@ class Scenario(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
     day_start: str = "05:00"
     holidays: tuple[date, ...] = ()
     weekly_offs: tuple[str, ...] = ()
+    policies: tuple[PolicyText, ...] = ()
     leave: tuple[LeaveText, ...] = ()
     person: PersonText = PersonText()
     punches: tuple[PunchText, ...] = ()

@@ -71,7 +71,11 @@ async def _project(
         read_model = await _open(settings, stopping, stack, migrate_first)
         producer = RecordProducer(settings.kafka)
         stack.push_async_callback(producer.stop)
-        applying = ApplyFacts(AvroEventReader(Codec(schemas)), read_model, ProjectorMetrics(registry))
+        applying = ApplyFacts(
+            AvroEventReader(Codec(schemas), prefix=settings.kafka.topic_prefix),
+            read_model,
+            ProjectorMetrics(registry),
+        )
         source = RecordSource(
             settings.kafka,
             [settings.kafka.topic(topic.name) for topic in TOPICS],

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from attendance_projector.domain.facts import LONGEST_WINDOW, Punch, RosterEntry, ShiftVersion
-from attendance_projector.domain.schedule import Schedule
+from attendance_projector.domain.schedule import Employment, Policy, Schedule
 from attendance_projector.domain.shift_windows import ONE_DAY, REACH_BACK
 from attendance_projector.domain.touched import (
     DateSpan,
     date_touched_by_punch,
+    dates_touched_by_employment,
     dates_touched_by_person,
+    dates_touched_by_policies,
     dates_touched_by_roster,
     dates_touched_by_shift,
 )
@@ -53,7 +55,40 @@ class PersonChanged:
     """The home site, its zone or the default shift changed."""
 
 
-Change = PunchAdded | DayLostPunch | RosterChanged | ShiftChanged | PersonChanged
+@dataclass(frozen=True, slots=True)
+class EmploymentChanged:
+    """The person joins or leaves on another date, or became active or inactive."""
+
+    before: Employment
+    after: Employment
+
+
+@dataclass(frozen=True, slots=True)
+class PoliciesChanged:
+    """Another policy is in effect at the home site on some dates."""
+
+    before: tuple[Policy, ...]
+    after: tuple[Policy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DatesOffChanged:
+    """A holiday or a leave appeared or disappeared; both dates are inclusive."""
+
+    first_on: date
+    last_on: date
+
+
+Change = (
+    PunchAdded
+    | DayLostPunch
+    | RosterChanged
+    | ShiftChanged
+    | PersonChanged
+    | EmploymentChanged
+    | PoliciesChanged
+    | DatesOffChanged
+)
 
 
 def needs_extent(changes: Iterable[Change]) -> bool:
@@ -68,23 +103,29 @@ def stale_dates(
 
     Without any punch of the person, an open-ended change makes nothing stale.
     """
-    spans = [span for change in changes if (span := _clipped(_touched(change, schedule), extent)) is not None]
-    return merged(spans)
+    touched = [span for change in changes for span in _touched(change, schedule)]
+    return merged([span for each in touched if (span := _clipped(each, extent)) is not None])
 
 
-def _touched(change: Change, schedule: Schedule) -> DateSpan:
+def _touched(change: Change, schedule: Schedule) -> list[DateSpan]:
     match change:
         case PunchAdded(punch):
             on = date_touched_by_punch(punch, schedule)
-            return DateSpan(on, on)
+            return [DateSpan(on, on)]
         case DayLostPunch(on):
-            return DateSpan(on, on)
+            return [DateSpan(on, on)]
         case RosterChanged(entry):
-            return dates_touched_by_roster(entry, schedule)
+            return [dates_touched_by_roster(entry, schedule)]
         case ShiftChanged(version):
-            return dates_touched_by_shift(version, schedule)
+            return [dates_touched_by_shift(version, schedule)]
         case PersonChanged():
-            return dates_touched_by_person()
+            return [dates_touched_by_person()]
+        case EmploymentChanged(before, after):
+            return dates_touched_by_employment(before, after)
+        case PoliciesChanged(before_policies, after_policies):
+            return dates_touched_by_policies(before_policies, after_policies)
+        case DatesOffChanged(first_on, last_on):
+            return [DateSpan(first_on, last_on)]
 
 
 def _clipped(span: DateSpan, extent: PersonInstants | None) -> tuple[date, date] | None:

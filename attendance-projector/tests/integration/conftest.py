@@ -15,19 +15,24 @@ from attendance_projector.adapters.postgres_read_model import PostgresReadModel,
 from attendance_projector.apply_facts import ApplyFacts
 from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.migrate import migrate
+from attendance_projector.ports import Tombstone
 from attendance_schemas.events import (
     EnrolmentDecided,
     EnrolmentOutcome,
     Event,
+    HolidayRecorded,
     ImageReference,
+    LeaveRecorded,
     MatchDecided,
     Outcome,
     PersonRecorded,
+    PolicyRecorded,
     RosterRecorded,
     ShiftRecorded,
     SiteRecorded,
     TimeTrust,
 )
+from attendance_schemas.topics import DIRECTORY as DIRECTORY_TOPIC
 from local_stack.databases import CloneTemplate, Database
 from service_kit.records import Record, TopicPartition
 
@@ -42,6 +47,9 @@ TABLES = {
     "person": "person_id",
     "shift": "shift_id, effective_on",
     "roster": "roster_id",
+    "holiday": "holiday_id",
+    "leave": "leave_id",
+    "policy": "policy_id, effective_on",
     "capture": "capture_id",
     "punch": "punch_id",
     "attendance_day": "person_id, attendance_on, shift_id",
@@ -54,14 +62,14 @@ class EventsInMemory:
     """An `EventReader` over events that stay in memory; a record's value names its event."""
 
     def __init__(self) -> None:
-        self._events: dict[bytes, Event] = {}
+        self._events: dict[bytes, Event | Tombstone] = {}
 
-    def keep(self, event: Event) -> bytes:
+    def keep(self, event: Event | Tombstone) -> bytes:
         name = str(len(self._events)).encode()
         self._events[name] = event
         return name
 
-    async def read(self, record: Record) -> Event:
+    async def read(self, record: Record) -> Event | Tombstone:
         assert record.value is not None
         return self._events[record.value]
 
@@ -84,12 +92,12 @@ class Plant:
     def projector_on(self, read_model: Any) -> ApplyFacts:
         return ApplyFacts(self.events, read_model, ProjectorMetrics(CollectorRegistry()))
 
-    def record(self, event: Event, topic: str | None = None, partition: int = 0) -> Record:
+    def record(self, event: Event | Tombstone, topic: str | None = None, partition: int = 0) -> Record:
         topic = topic or (MATCHES if isinstance(event, MatchDecided) else DIRECTORY)
         offsets = self._offsets.setdefault(TopicPartition(topic, partition), count())
         return Record(topic, partition, next(offsets), b"k", self.events.keep(event), (), RECORDED_AT)
 
-    async def tell(self, *events: Event) -> list[Record]:
+    async def tell(self, *events: Event | Tombstone) -> list[Record]:
         records = [self.record(event) for event in events]
         await self.projector.apply(records)
         return records
@@ -160,6 +168,38 @@ class Plant:
             ends_on=ends_on,
             **fields,
         )
+
+    def holiday(self, on: date, site: str | None = None, holiday_id: str = "holiday") -> HolidayRecorded:
+        return HolidayRecorded(
+            **_common(), holiday_id=holiday_id, name="Holiday", holiday_on=on, site_id=site
+        )
+
+    def leave(self, person: str, starts_on: date, ends_on: date | None = None, **fields: Any) -> Any:
+        return LeaveRecorded(
+            **_common(),
+            leave_id=fields.pop("leave_id", "leave-" + person),
+            person_id=person,
+            starts_on=starts_on,
+            ends_on=ends_on or starts_on,
+            **fields,
+        )
+
+    def policy(self, effective_on: date = date(2026, 1, 1), **fields: Any) -> PolicyRecorded:
+        return PolicyRecorded(
+            **_common(),
+            policy_id=fields.pop("policy_id", "policy"),
+            effective_on=effective_on,
+            name="Policy",
+            expects_attendance=fields.pop("expects_attendance", False),
+            **fields,
+        )
+
+    def tombstone(self, event: Event) -> Tombstone:
+        """Take a directory event back."""
+        key = DIRECTORY_TOPIC.key_of(event)
+        named = DIRECTORY_TOPIC.fields_of(key)
+        assert named is not None
+        return Tombstone(*named, key=key)
 
     def enrolment(self, person: str) -> EnrolmentDecided:
         return EnrolmentDecided(

@@ -121,12 +121,25 @@ def owner(punch, instances):
     return chosen
 
 
+def policy_on(scenario, on):
+    in_effect = [each for each in scenario.get("policies", []) if each["effective_on"] <= on.isoformat()]
+    return max(in_effect, key=lambda each: each["effective_on"]) if in_effect else scenario
+
+
 def flexible_instance(scenario, at):
-    local = (EPOCH + timedelta(seconds=at)).astimezone(ZoneInfo(scenario["site_zone"]))
-    begins = scenario.get("day_start", "05:00")
-    on = local.date()
-    if at < seconds_of(scenario["site_zone"], f"{on}T{begins}", "first"):
+    on = (EPOCH + timedelta(seconds=at)).astimezone(ZoneInfo(scenario["site_zone"])).date()
+    today, eve = policy_on(scenario, on), policy_on(scenario, on - DAY)
+
+    def has_begun(policy):
+        return at >= seconds_of(scenario["site_zone"], f"{on}T{policy.get('day_start', '05:00')}", "first")
+
+    if today.get("flexible") and has_begun(today):
+        begins = today.get("day_start", "05:00")
+    elif eve.get("flexible") and (today.get("flexible") or not has_begun(eve)):
         on -= DAY
+        begins = eve.get("day_start", "05:00")
+    else:
+        return None
     start, end = (seconds_of(scenario["site_zone"], f"{each}T{begins}", "first") for each in (on, on + DAY))
     return {"on": on, "id": None, "start": start, "end": end, "shift": DEFAULTS | {"counting": "every_pair"}}
 
@@ -211,7 +224,7 @@ def off_status(scenario, on, works):
         return None
     if on.isoformat() in scenario.get("holidays", []):
         return "HOLIDAY"
-    return "WEEKLY_OFF" if WEEK[on.weekday()] in scenario.get("weekly_offs", []) else None
+    return "WEEKLY_OFF" if WEEK[on.weekday()] in policy_on(scenario, on).get("weekly_offs", []) else None
 
 
 def is_employed(scenario, on):
@@ -334,7 +347,7 @@ def oracle(scenario):
     owned, unscheduled = {}, []
     for punch in punches:
         mine = owner(punch, instances)
-        if mine is None and scenario.get("flexible"):
+        if mine is None:
             mine = flexible_instance(scenario, punch["second"])
         if mine is None:
             zone = ZoneInfo(scenario["site_zone"])
@@ -347,7 +360,8 @@ def oracle(scenario):
             override["on"] == each["on"].isoformat() and override.get("shift") in {None, each["id"]}
             for override in overrides
         )
-        if is_employed(scenario, each["on"]) or is_overridden:
+        is_expected = policy_on(scenario, each["on"]).get("expects_attendance", True)
+        if (is_employed(scenario, each["on"]) and is_expected) or is_overridden:
             owned.setdefault(in_order(each), (each, []))
     days = []
     for order, (mine, of_day) in owned.items():

@@ -53,6 +53,9 @@ def random_month(seed: int) -> dict[str, object]:
         "day_start": r.choice(["05:00", "00:00", "02:30"]),
         "holidays": [_day(r, first) for _ in range(r.randint(0, 2))],
         "weekly_offs": r.sample(WEEK, r.randint(0, 2)),
+        "policies": [
+            _policy(r, first + timedelta(days=day)) for day in r.sample(range(20), r.choice([0, 0, 2]))
+        ],
         "leave": [{"on": _day(r, first), "part": r.choice(["full", "half"])} for _ in range(r.randint(0, 6))],
         "person": _person(r, first),
         "range": range_,
@@ -60,6 +63,16 @@ def random_month(seed: int) -> dict[str, object]:
     scenario |= _knowledge(r, first)
     punches = _punches(r, first, shifts)
     return scenario | {"punches": punches, "corrections": _corrections(r, first, shifts, punches)}
+
+
+def _policy(r: Random, effective_on: date) -> dict[str, object]:
+    return {
+        "effective_on": effective_on.isoformat(),
+        "weekly_offs": r.sample(WEEK, r.randint(0, 2)),
+        "flexible": r.random() < 0.5,
+        "day_start": r.choice(["05:00", "00:00", "02:30"]),
+        "expects_attendance": r.random() < 0.7,
+    }
 
 
 def _day(r: Random, first: date) -> str:

@@ -25,7 +25,7 @@ from attendance_projector.domain.facts import (
     ShiftId,
     ShiftVersion,
 )
-from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Schedule
+from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Policy, Schedule
 from attendance_projector.domain.shift_windows import instances_between, instants_of
 from attendance_projector.domain.status import Status
 from attendance_projector.domain.touched import date_touched_by_punch, dates_touched_by_roster
@@ -113,6 +113,13 @@ roster_entries = st.builds(
     starts_on=dates,
     rotation=st.builds(Rotation, st.just(5), st.frozensets(st.integers(1, 5), min_size=1)),
 )
+policies = st.builds(
+    Policy,
+    effective_on=st.sampled_from([date.min, date(2026, 3, 8), date(2026, 4, 24), date(2026, 10, 25)]),
+    weekly_offs=st.frozensets(st.sampled_from(MONDAY_TO_SUNDAY), max_size=2),
+    flexible_day_start=st.none() | times,
+    expects_attendance=st.booleans(),
+)
 schedules = st.builds(
     Schedule,
     zone=st.sampled_from(ZONES).map(ZoneInfo),
@@ -122,10 +129,11 @@ schedules = st.builds(
     roster=st.lists(roster_entries, max_size=3).map(tuple),
     default_shift=st.none() | shift_ids,
     holidays=st.frozensets(dates, max_size=3),
-    weekly_offs=st.frozensets(st.sampled_from(MONDAY_TO_SUNDAY), max_size=2),
     leave=st.frozensets(st.builds(Leave, dates, st.sampled_from(LeavePart)), max_size=3),
     employment=st.builds(Employment, joined_on=st.none() | dates, active=st.booleans()),
-    flexible_day_start=st.none() | times,
+    policies=st.lists(policies, max_size=3, unique_by=lambda each: each.effective_on).map(
+        lambda versions: tuple(sorted(versions, key=lambda each: each.effective_on))
+    ),
 )
 instants = st.sampled_from(SPRINGS_AND_AUTUMNS).flatmap(
     lambda start: st.integers(0, 10 * 24 * 60 * 2).map(lambda halves: start + timedelta(seconds=30 * halves))
@@ -318,6 +326,7 @@ def test_a_stricter_threshold_never_adds_a_present_day(punches: list[Punch], pla
     strict = tuple(
         replace(shift, half_day_below=timedelta(hours=24), absent_below=None) for shift in plan.shifts
     )
-    stricter = replace(plan, shifts=strict, flexible_day_start=None)
+    rigid = tuple(replace(policy, flexible_day_start=None) for policy in plan.policies)
+    stricter = replace(plan, shifts=strict, policies=rigid)
     present = [day for day in attendance(punches, stricter).days if day.status == "PRESENT"]
     assert all(day.worked >= timedelta(hours=24) for day in present)

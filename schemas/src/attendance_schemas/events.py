@@ -78,6 +78,21 @@ class Counting(StrEnum):
     EVERY_PAIR = "EVERY_PAIR"
 
 
+class RoundingMode(StrEnum):
+    """Which way reported minutes are rounded; NEAREST takes a half up."""
+
+    UP = "UP"
+    DOWN = "DOWN"
+    NEAREST = "NEAREST"
+
+
+class LeavePart(StrEnum):
+    """How much of each date the leave takes."""
+
+    FULL = "FULL"
+    HALF = "HALF"
+
+
 class Weekday(StrEnum):
     """Day of the week, in ISO order."""
 
@@ -297,10 +312,21 @@ class ShiftRecorded(Event, frozen=True, kw_only=True):
     half_day_below_minutes: int | None = None
     absent_below_minutes: int | None = None
     debounce_seconds: int = 60
+    break_minutes: int = 0
+    break_after_minutes: int = 360
+    rounding: RoundingMode | None = None
+    rounding_minutes: int = 15
+    overtime_after_minutes: int | None = None
+    overtime_cap_minutes: int | None = None
+    overtime_needs_approval: bool = False
+    count_on_holiday: bool = False
 
 
 class RosterRecorded(Event, frozen=True, kw_only=True):
-    """A person works a shift between two local dates, inclusive; no weekdays means every day."""
+    """A person works a shift between two local dates, inclusive, by weekday or by rotation.
+
+    No weekdays means every day. Day 1 of a rotation is `starts_on`.
+    """
 
     roster_id: str
     person_id: str
@@ -308,6 +334,43 @@ class RosterRecorded(Event, frozen=True, kw_only=True):
     starts_on: date
     ends_on: date | None = None
     weekdays: tuple[Weekday, ...] = ()
+    rotation_length: int | None = None
+    rotation_days: tuple[int, ...] = ()
+
+
+class HolidayRecorded(Event, frozen=True, kw_only=True):
+    """A local date on which nobody is expected, at one site or (no `site_id`) in the whole organisation."""
+
+    holiday_id: str
+    name: str
+    holiday_on: date
+    site_id: str | None = None
+
+
+class LeaveRecorded(Event, frozen=True, kw_only=True):
+    """A person is on leave between two local dates, inclusive."""
+
+    leave_id: str
+    person_id: str
+    starts_on: date
+    ends_on: date
+    part: LeavePart = LeavePart.FULL
+    name: str | None = None
+
+
+class PolicyRecorded(Event, frozen=True, kw_only=True):
+    """A version of what holds for everybody of a site, or of an organisation where a site has none.
+
+    In force from `effective_on` until the next version.
+    """
+
+    policy_id: str
+    effective_on: date
+    name: str
+    site_id: str | None = None
+    weekly_offs: tuple[Weekday, ...] = ()
+    flexible_day_start: time | None = None
+    expects_attendance: bool = True
 
 
 EVENT_TYPES: tuple[type[Event], ...] = (
@@ -325,6 +388,9 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     PersonRecorded,
     ShiftRecorded,
     RosterRecorded,
+    HolidayRecorded,
+    LeaveRecorded,
+    PolicyRecorded,
 )
 
 EVENT_BY_NAME = {event_type.__name__: event_type for event_type in EVENT_TYPES}

@@ -4,6 +4,7 @@ A topic knows its events and the key of each; whoever publishes asks it for the 
 order stays in one partition.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -43,6 +44,18 @@ class Topic:
             raise SchemaError(f"{name} is not an event of {self.name}; see its topic file")
         fields = {field: getattr(event, field) for field in event.__struct_fields__}
         return self.events[name].format_map(fields).encode()
+
+    def fields_of(self, key: bytes) -> tuple[str, dict[str, str]] | None:
+        """Return the event and the fields that a record key names, as text; None when no event has such keys.
+
+        What a tombstone is about, since it has nothing else. Ids have no colon.
+        """
+        text = key.decode("utf-8", "replace")
+        for name, form in self.events.items():
+            pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^:]+)", re.escape(form))
+            if (match := re.fullmatch(pattern, text)) is not None:
+                return name, match.groupdict()
+        return None
 
     def config(self) -> dict[str, str]:
         """Return the broker's topic configuration."""

@@ -32,6 +32,8 @@ DAY_COLUMNS = (
     "punch_count",
     "explanation",
     "shift_effective_on",
+    "break_minutes",
+    "overtime_minutes",
 )
 
 
@@ -127,4 +129,6 @@ def _day_row(each: PersonDay) -> tuple[object, ...]:
         len(day.punches),
         json.dumps(explanation_as_json(day), ensure_ascii=False),
         day.shift_effective_on,
+        day.break_minutes,
+        day.overtime_minutes,
     )

@@ -1,30 +1,39 @@
 """The directory in PostgreSQL. Its facts are few and change rarely: one statement for each event."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import asyncpg
 
 from attendance_projector.adapters.connection import Connection
+from attendance_projector.adapters.directory_rows import Row, statement_of
 from attendance_projector.adapters.sql import statements
-from attendance_projector.directory_facts import read_roster, read_rule, read_zone, rule_of
-from attendance_projector.domain.facts import RosterEntry, ShiftId, ShiftVersion
-from attendance_projector.domain.schedule import Schedule
-from attendance_projector.ports import KnownPerson, RosterRow
-from attendance_schemas.events import (
-    DeviceRecorded,
-    Event,
-    OrganisationRecorded,
-    PersonRecorded,
-    RosterRecorded,
-    ShiftRecorded,
-    SiteRecorded,
+from attendance_projector.directory_facts import (
+    LeaveRow,
+    PolicyRow,
+    policies_of_site,
+    read_policy,
+    read_roster,
+    read_rule,
+    read_zone,
 )
+from attendance_projector.domain.facts import RosterEntry, ShiftId, ShiftVersion
+from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Schedule
+from attendance_projector.ports import DirectoryFact, HolidayRow, Home, KnownPerson, RosterRow
 
 SQL = statements("directory")
 
-Row = tuple[object, ...]
+
+@dataclass(frozen=True, slots=True)
+class _Plans:
+    """What the schedules of some people are made of."""
+
+    entries: Mapping[str, Sequence[RosterEntry]]
+    versions: Mapping[str, Sequence[ShiftVersion]]
+    leave: Mapping[str, Sequence[Leave]]
+    holidays: Sequence[HolidayRow]
+    policies: Sequence[PolicyRow]
 
 
 class PostgresDirectory:
@@ -33,27 +42,34 @@ class PostgresDirectory:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def store(self, events: Sequence[Event]) -> None:
-        """Store directory events, in order."""
+    async def store(self, facts: Iterable[DirectoryFact]) -> None:
+        """Store facts, and forget those with a tombstone; no two have the same key."""
         rows: dict[str, list[Row]] = defaultdict(list)
-        for event in events:
-            statement, row_of = _STATEMENTS[type(event)]
-            rows[statement].append(row_of(event))
+        for fact in facts:
+            statement, row = statement_of(fact)
+            rows[statement].append(row)
         for statement, of_statement in rows.items():
             await self._connection.executemany(SQL[statement], of_statement)
 
     async def people(self, person_ids: Iterable[str]) -> Mapping[str, KnownPerson]:
-        """Return those of the people who are recorded, with all shifts and roster entries of theirs."""
+        """Return those of the people who are recorded, with all that their schedules take."""
         rows = await self._fetch("people", person_ids)
+        found = [row["person_id"] for row in rows]
         entries: dict[str, list[RosterEntry]] = defaultdict(list)
-        for row in await self._fetch("rosters_of_people", [row["person_id"] for row in rows]):
+        for row in await self._fetch("rosters_of_people", found):
             entries[row["person_id"]].append(_entry(row))
         wanted = {entry.shift_id for of_person in entries.values() for entry in of_person}
         wanted |= {ShiftId(row["default_shift_id"]) for row in rows if row["default_shift_id"] is not None}
         versions: dict[str, list[ShiftVersion]] = defaultdict(list)
         for version in await self.shifts(wanted):
             versions[version.shift_id].append(version)
-        return {row["person_id"]: _person(row, entries[row["person_id"]], versions) for row in rows}
+        leave: dict[str, list[Leave]] = defaultdict(list)
+        for row in await self._fetch("leave_of_people", found):
+            leave[row["person_id"]] += _leave(row).dates()
+        organisations = {row["org_id"] for row in rows}
+        holidays = [_holiday(row) for row in await self._fetch("holidays_of_organisations", organisations)]
+        plans = _Plans(entries, versions, leave, holidays, await self.policies(organisations))
+        return {row["person_id"]: _person(row, plans) for row in rows}
 
     async def time_zones(self, site_ids: Iterable[str]) -> Mapping[str, str]:
         """Return the zones of those of the sites that are recorded."""
@@ -70,6 +86,26 @@ class PostgresDirectory:
         rows = await self._fetch("shift_versions", shift_ids)
         return [read_rule(row["shift_id"], row["effective_on"], row["rule"]) for row in rows]
 
+    async def holidays(self, holiday_ids: Iterable[str]) -> Mapping[str, HolidayRow]:
+        """Return those of the holidays that are recorded."""
+        return {row["holiday_id"]: _holiday(row) for row in await self._fetch("holidays", holiday_ids)}
+
+    async def leave(self, leave_ids: Iterable[str]) -> Mapping[str, LeaveRow]:
+        """Return those of the leaves that are recorded."""
+        return {row["leave_id"]: _leave(row) for row in await self._fetch("leave", leave_ids)}
+
+    async def organisations_of_policies(self, policy_ids: Iterable[str]) -> Sequence[str]:
+        """Return the organisations that have versions of these policies."""
+        return [row["org_id"] for row in await self._fetch("organisations_of_policies", policy_ids)]
+
+    async def policies(self, org_ids: Iterable[str]) -> Sequence[PolicyRow]:
+        """Return all versions of all policies of these organisations."""
+        return [_policy(row) for row in await self._fetch("policies_of_organisations", org_ids)]
+
+    async def homes(self, org_ids: Iterable[str]) -> Sequence[Home]:
+        """Return the people of these organisations."""
+        return [Home(*row) for row in await self._fetch("homes", org_ids)]
+
     async def people_of_sites(self, site_ids: Iterable[str]) -> Sequence[str]:
         """Return the people whose home site is one of these."""
         return [row["person_id"] for row in await self._fetch("people_of_sites", site_ids)]
@@ -85,73 +121,53 @@ class PostgresDirectory:
 
 
 def _entry(row: asyncpg.Record) -> RosterEntry:
-    return read_roster(row["shift_id"], row["starts_on"], row["ends_on"], row["weekdays"])
+    return read_roster(
+        row["shift_id"],
+        row["starts_on"],
+        row["ends_on"],
+        row["weekdays"],
+        row["rotation_length"],
+        row["rotation_days"],
+    )
 
 
-def _person(
-    row: asyncpg.Record, entries: Sequence[RosterEntry], versions: Mapping[str, Sequence[ShiftVersion]]
-) -> KnownPerson:
+def _leave(row: asyncpg.Record) -> LeaveRow:
+    return LeaveRow(row["person_id"], row["starts_on"], row["ends_on"], LeavePart(row["part"].lower()))
+
+
+def _holiday(row: asyncpg.Record) -> HolidayRow:
+    return HolidayRow(row["org_id"], row["site_id"], row["holiday_on"])
+
+
+def _policy(row: asyncpg.Record) -> PolicyRow:
+    version = read_policy(
+        row["effective_on"],
+        row["weekly_offs"],
+        row["flexible_day_start"],
+        row["expects_attendance"],
+        row["policy_id"],
+    )
+    return PolicyRow(row["policy_id"], row["org_id"], row["site_id"], version)
+
+
+def _person(row: asyncpg.Record, plans: _Plans) -> KnownPerson:
+    person_id, org_id, home_site_id = row["person_id"], row["org_id"], row["home_site_id"]
     default = row["default_shift_id"]
+    employment = Employment(row["joined_on"], row["left_on"], row["active"])
+    entries = plans.entries.get(person_id, ())
     schedule = None
     if row["time_zone"] is not None:
         shift_ids = {entry.shift_id for entry in entries} | ({default} if default else set())
+        versions = [version for shift_id in sorted(shift_ids) for version in plans.versions.get(shift_id, ())]
+        holidays = [each for each in plans.holidays if each.org_id == org_id]
         schedule = Schedule(
             zone=read_zone(row["time_zone"]),
-            shifts=tuple(version for shift_id in sorted(shift_ids) for version in versions.get(shift_id, ())),
+            shifts=tuple(versions),
             roster=tuple(entries),
             default_shift=default,
+            holidays=frozenset(each.holiday_on for each in holidays if each.site_id in {None, home_site_id}),
+            leave=frozenset(plans.leave.get(person_id, ())),
+            employment=employment,
+            policies=policies_of_site(plans.policies, org_id, home_site_id),
         )
-    return KnownPerson(row["person_id"], row["org_id"], row["home_site_id"], default, schedule)
-
-
-def _organisation(event: OrganisationRecorded) -> Row:
-    return event.org_id, event.name, event.time_zone
-
-
-def _site(event: SiteRecorded) -> Row:
-    return event.site_id, event.org_id, event.name, event.time_zone
-
-
-def _device(event: DeviceRecorded) -> Row:
-    return event.device_id, event.org_id, event.site_id, event.name, event.kind, event.revoked
-
-
-def _person_row(event: PersonRecorded) -> Row:
-    return (
-        event.person_id,
-        event.org_id,
-        event.home_site_id,
-        event.display_name,
-        event.badge,
-        event.joined_on,
-        event.left_on,
-        event.active,
-        event.default_shift_id,
-        event.recorded_at,
-    )
-
-
-def _shift(event: ShiftRecorded) -> Row:
-    return event.shift_id, event.effective_on, event.org_id, event.name, rule_of(event).decode()
-
-
-def _roster(event: RosterRecorded) -> Row:
-    return (
-        event.roster_id,
-        event.org_id,
-        event.person_id,
-        event.shift_id,
-        event.starts_on,
-        event.ends_on,
-        [day.value for day in event.weekdays],
-    )
-
-
-_STATEMENTS: Mapping[type[Event], tuple[str, Callable[[Any], Row]]] = {
-    OrganisationRecorded: ("record_organisation", _organisation),
-    SiteRecorded: ("record_site", _site),
-    DeviceRecorded: ("record_device", _device),
-    PersonRecorded: ("record_person", _person_row),
-    ShiftRecorded: ("record_shift", _shift),
-    RosterRecorded: ("record_roster", _roster),
-}
+    return KnownPerson(person_id, org_id, home_site_id, default, employment, schedule)

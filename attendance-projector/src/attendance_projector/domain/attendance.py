@@ -93,7 +93,7 @@ def _instances_without_punch(
     instances: set[ShiftInstance] = set()
     if is_listing and first_on is not None and last_on is not None:
         between = instances_between(schedule, first_on, last_on)
-        instances |= {each for each in between if schedule.employment.covers(each.attendance_on)}
+        instances |= {each for each in between if schedule.expects(each.attendance_on)}
     for override in in_force.overrides:
         on_date = instances_between(schedule, override.on, override.on)
         instances |= {each for each in on_date if override.replaces(override.on, each.shift.shift_id)}

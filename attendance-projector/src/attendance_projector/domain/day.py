@@ -86,7 +86,7 @@ def build_day(
     `corrected` says which punches corrections removed or added.
     """
     shift, on = instance.shift, instance.attendance_on
-    reasons = [_version(instance), *corrected]
+    reasons = [*_versions(instance, schedule), *corrected]
     if not owned:
         return _day_without_punch(instance, schedule, known, reasons)
     punches = [ownership.punch for ownership in owned]
@@ -196,6 +196,15 @@ def _day_without_punch(
         evidence=(),
         explanation=(*reasons, why),
     )
+
+
+def _versions(instance: ShiftInstance, schedule: Schedule) -> list[Explanation]:
+    """Name the versions of the shift and, where it has a name, of the policy."""
+    policy = schedule.policy_on(instance.attendance_on)
+    if policy.name is None:
+        return [_version(instance)]
+    text = f"policy {policy.name} as recorded from {policy.effective_on} on"
+    return [_version(instance), Explanation(Rule.POLICY_VERSION, None, text)]
 
 
 def _version(instance: ShiftInstance) -> Explanation:

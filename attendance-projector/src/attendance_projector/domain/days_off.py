@@ -42,7 +42,7 @@ def holiday(schedule: Schedule, on: date) -> DayOff | None:
 def weekly_off(schedule: Schedule, on: date) -> DayOff | None:
     """The weekdays off hold also where the roster or the default shift gives a shift."""
     weekday = MONDAY_TO_SUNDAY[on.weekday()]
-    if weekday not in schedule.weekly_offs:
+    if weekday not in schedule.policy_on(on).weekly_offs:
         return None
     text = f"WEEKLY_OFF: every {weekday} is off; punches count nothing"
     return Status.WEEKLY_OFF, Explanation(Rule.WEEKLY_OFF, None, text)

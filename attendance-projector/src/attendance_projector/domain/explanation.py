@@ -10,6 +10,7 @@ class Rule(StrEnum):
     """Names of the rules as an explanation shows them."""
 
     SHIFT_VERSION = "shift_version"
+    POLICY_VERSION = "policy_version"
     WINDOW = "window"
     MIDPOINT = "midpoint_cut"
     DIRECTION = "direction_in_shared_window"

@@ -15,21 +15,37 @@ from attendance_projector.domain.schedule import Schedule
 from attendance_projector.domain.shift_windows import ShiftInstance
 
 ONE_DAY = timedelta(days=1)
-DAY_START = time(5)
+USUAL_DAY_START = time(5)
 # The day of no shift, and of no other shift: a recorded shift has a name.
 NO_SHIFT = ShiftId("")
 
 
+def flexible_date(schedule: Schedule, at: datetime) -> date | None:
+    """Return the date of the flexible day of an instant; None when the policy has none then.
+
+    A day ends where the next one begins. The last day before a policy without flexible days ends at the time
+    at which it began.
+    """
+    on = at.astimezone(schedule.zone).date()
+    eve = on - ONE_DAY
+    start, start_of_eve = (schedule.policy_on(each).flexible_day_start for each in (on, eve))
+    if start is not None and at >= start_instant(on, start, schedule.zone):
+        return on
+    if start_of_eve is None:
+        return None
+    if start is None and at >= start_instant(on, start_of_eve, schedule.zone):
+        return None
+    return eve
+
+
 def unscheduled_date(schedule: Schedule, at: datetime) -> date:
     """Return the date of an instant that no shift owns: of its flexible day, or else its own local date."""
-    on = at.astimezone(schedule.zone).date()
-    if schedule.flexible_day_start is None:
-        return on
-    return on if at >= start_instant(on, schedule.flexible_day_start, schedule.zone) else on - ONE_DAY
+    return flexible_date(schedule, at) or at.astimezone(schedule.zone).date()
 
 
-def flexible_instance(schedule: Schedule, on: date, day_start: time) -> ShiftInstance:
+def flexible_instance(schedule: Schedule, on: date) -> ShiftInstance:
     """Return the flexible day of a local date as an instance without windows around it."""
+    day_start = schedule.policy_on(on).flexible_day_start or USUAL_DAY_START
     shift = ShiftVersion(NO_SHIFT, day_start, day_start, counting=Counting.EVERY_PAIR)
     starts_at = start_instant(on, day_start, schedule.zone)
     return ShiftInstance(shift, on, starts_at, start_instant(on + ONE_DAY, day_start, schedule.zone))
@@ -37,10 +53,10 @@ def flexible_instance(schedule: Schedule, on: date, day_start: time) -> ShiftIns
 
 def flexible_day(ownership: Ownership, schedule: Schedule) -> Ownership:
     """Give an unscheduled punch to its flexible day, when the policy has such days."""
-    if ownership.instance is not None or schedule.flexible_day_start is None:
-        return ownership
     punch = ownership.punch
-    on = unscheduled_date(schedule, punch.occurred_at)
+    on = None if ownership.instance is not None else flexible_date(schedule, punch.occurred_at)
+    if on is None:
+        return ownership
     text = f"in the window of no shift; on the flexible day of {on}"
     why = Explanation(Rule.FLEXIBLE, punch.punch_id, text)
-    return replace(ownership, instance=flexible_instance(schedule, on, schedule.flexible_day_start), why=why)
+    return replace(ownership, instance=flexible_instance(schedule, on), why=why)

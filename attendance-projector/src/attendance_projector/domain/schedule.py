@@ -5,7 +5,8 @@ entries on one date are split shifts. Facts are effective-dated: a new version o
 dates before it, and a shift has no instance before its first version.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
@@ -57,11 +58,41 @@ ALWAYS_EMPLOYED = Employment()
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """What a site or an organisation asks of everybody, from `effective_on` until the next version.
+
+    `flexible_day_start` None: punches in no shift's window are for review. Otherwise they make flexible days
+    that begin at this local time. `expects_attendance`: a shift without a punch makes a day, too.
+    """
+
+    effective_on: date = date.min
+    weekly_offs: frozenset[str] = frozenset()
+    flexible_day_start: time | None = None
+    expects_attendance: bool = True
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        unknown = sorted(self.weekly_offs - set(MONDAY_TO_SUNDAY))
+        if unknown:
+            raise InvalidFact("weekly_offs", f"{', '.join(unknown)} is no weekday; use mon to sun")
+
+
+USUAL_POLICY = Policy()
+# Where nothing was recorded, nobody is waited for.
+NO_POLICY = Policy(expects_attendance=False)
+
+
+def policy_on(policies: Sequence[Policy], on: date) -> Policy:
+    """Return the policy in effect on a local date; the versions come in order of effect."""
+    number = bisect_right(policies, on, key=lambda policy: policy.effective_on)
+    return policies[number - 1] if number else NO_POLICY
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """One person's shifts and roster, and the dates off. `zone` is the zone of the home site.
 
-    `flexible_day_start` None: punches in no shift's window are for review. Otherwise they make flexible days
-    that begin at this local time.
+    `policies` are the versions in the order in which they take effect.
     """
 
     zone: ZoneInfo
@@ -69,15 +100,14 @@ class Schedule:
     roster: tuple[RosterEntry, ...] = ()
     default_shift: ShiftId | None = None
     holidays: frozenset[date] = frozenset()
-    weekly_offs: frozenset[str] = frozenset()
     leave: frozenset[Leave] = frozenset()
     employment: Employment = ALWAYS_EMPLOYED
-    flexible_day_start: time | None = None
+    policies: tuple[Policy, ...] = (USUAL_POLICY,)
 
     def __post_init__(self) -> None:
-        unknown = sorted(self.weekly_offs - set(MONDAY_TO_SUNDAY))
-        if unknown:
-            raise InvalidFact("weekly_offs", f"{', '.join(unknown)} is no weekday; use mon to sun")
+        starts = [policy.effective_on for policy in self.policies]
+        if starts != sorted(set(starts)):
+            raise InvalidFact("policies", "give one version for a date, and the versions in order")
         seen: dict[tuple[ShiftId, date], ShiftVersion] = {}
         for shift in self.shifts:
             if seen.setdefault((shift.shift_id, shift.effective_on), shift) != shift:
@@ -87,6 +117,14 @@ class Schedule:
     def zone_of(self, shift: ShiftVersion) -> ZoneInfo:
         """Return the zone of the shift's local times: its own, or else the home site's."""
         return shift.zone or self.zone
+
+    def policy_on(self, on: date) -> Policy:
+        """Return the policy in effect on a local date."""
+        return policy_on(self.policies, on)
+
+    def expects(self, on: date) -> bool:
+        """Say whether a shift on this local date makes a day even without a punch."""
+        return self.employment.covers(on) and self.policy_on(on).expects_attendance
 
 
 def shift_ids_on(schedule: Schedule, on: date) -> list[ShiftId]:

@@ -95,5 +95,7 @@ def instants_of(schedule: Schedule, first_on: date, last_on: date) -> tuple[date
     closes = [instance.closes_at for instance in instances]
     midnight = start_instant(first_on, time(), schedule.zone)
     # A flexible day goes on after midnight.
-    ends_at = end_instant(last_on + ONE_DAY, schedule.flexible_day_start or time(), schedule.zone)
+    morning_after = last_on + ONE_DAY
+    day_starts = [schedule.policy_on(on).flexible_day_start or time() for on in (last_on, morning_after)]
+    ends_at = end_instant(morning_after, max(day_starts), schedule.zone)
     return min([midnight, *opens]), max([ends_at, *closes])

@@ -1,17 +1,18 @@
 """Which dates of a person a new fact makes stale.
 
 A punch touches one date. A changed schedule touches the dates whose shifts change and, because windows that
-overlap are cut between them, the dates whose windows can reach those.
+overlap are cut between them, the dates whose windows can reach those. A date off touches itself only.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from attendance_projector.domain.facts import NOTHING, Punch, RosterEntry, ShiftVersion
 from attendance_projector.domain.flexible import unscheduled_date
 from attendance_projector.domain.ownership import owner_of
-from attendance_projector.domain.schedule import Schedule
-from attendance_projector.domain.shift_windows import REACH_AHEAD, REACH_BACK, instances_reaching
+from attendance_projector.domain.schedule import Employment, Policy, Schedule, policy_on
+from attendance_projector.domain.shift_windows import ONE_DAY, REACH_AHEAD, REACH_BACK, instances_reaching
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,41 @@ def dates_touched_by_person() -> DateSpan:
     return DateSpan()
 
 
+def dates_touched_by_employment(before: Employment, after: Employment) -> list[DateSpan]:
+    """Return the dates on which the person works here in one of the two only."""
+    starts = [date.min]
+    for each in (before, after):
+        starts += [] if each.joined_on is None else [each.joined_on]
+        starts += [] if each.left_on is None or each.left_on == date.max else [each.left_on + ONE_DAY]
+    return _differing(starts, before.covers, after.covers)
+
+
+def dates_touched_by_policies(before: Sequence[Policy], after: Sequence[Policy]) -> list[DateSpan]:
+    """Return the dates on which another policy is in effect, and the dates beside them.
+
+    A flexible day takes the hours after midnight from the date after it.
+    """
+    starts = [date.min, *(policy.effective_on for policy in (*before, *after))]
+    spans = _differing(starts, lambda on: policy_on(before, on), lambda on: policy_on(after, on))
+    return [_wider_by(ONE_DAY, span.first_on or date.min, span.last_on) for span in spans]
+
+
+def _differing(
+    starts: Iterable[date], before: Callable[[date], object], after: Callable[[date], object]
+) -> list[DateSpan]:
+    """Return the spans between the starts on which the two differ; neither changes within one."""
+    ordered = sorted(set(starts))
+    ends = [following - ONE_DAY for following in ordered[1:]]
+    spans = zip(ordered, [*ends, None], strict=True)
+    return [DateSpan(first_on, last_on) for first_on, last_on in spans if before(first_on) != after(first_on)]
+
+
 def _widened(first_on: date, last_on: date | None, shifts: tuple[ShiftVersion, ...]) -> DateSpan:
     windows = [max(shift.window_before, shift.window_after) for shift in shifts]
-    reach = REACH_BACK + REACH_AHEAD + 2 * max(windows, default=NOTHING)
+    return _wider_by(REACH_BACK + REACH_AHEAD + 2 * max(windows, default=NOTHING), first_on, last_on)
+
+
+def _wider_by(reach: timedelta, first_on: date, last_on: date | None) -> DateSpan:
     first = date.min if first_on - date.min < reach else first_on - reach
     last = None if last_on is None or date.max - last_on < reach else last_on + reach
     return DateSpan(first, last)

@@ -48,7 +48,9 @@ ON CONFLICT (person_id, attendance_on, shift_id) DO UPDATE SET
     open_since = excluded.open_since,
     punch_count = excluded.punch_count,
     explanation = excluded.explanation,
-    shift_effective_on = excluded.shift_effective_on
+    shift_effective_on = excluded.shift_effective_on,
+    break_minutes = excluded.break_minutes,
+    overtime_minutes = excluded.overtime_minutes
 WHERE day IS DISTINCT FROM excluded;
 
 -- name: move_punches

@@ -1,0 +1,197 @@
+"""Random person-months as events, and what the pure rules say about them in the words of the tables."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from attendance_projector.scenario import explain_scenario, read_scenario
+from attendance_schemas.events import Counting, Direction, Event, LeavePart, Pairing, RoundingMode, Weekday
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "property"))
+from random_months import random_month
+
+ALWAYS = date(2000, 1, 1)
+DAY_FIELDS = (
+    "status",
+    "worked_minutes",
+    "late",
+    "late_minutes",
+    "early",
+    "early_minutes",
+    "overtime_minutes",
+    "break_minutes",
+    "missing",
+)
+
+
+@dataclass
+class Month:
+    """One person's month: facts by key, each key's in order, and the scenario that says the same."""
+
+    person: str
+    scenario: dict[str, Any]
+    facts: dict[str, list[Event]] = field(default_factory=dict)
+
+    def expected(self) -> tuple[list[tuple[Any, ...]], list[str]]:
+        """Return the days with a punch or an override, and the punches that no day owns."""
+        result = explain_scenario(read_scenario(msgspec.json.encode(self.scenario)))
+        days = [
+            (
+                *(day["attendance_on"], day["shift"] or "", day["first_in"], day["last_out"]),
+                *(len(day["punches"]), *(day[name] for name in DAY_FIELDS)),
+            )
+            for day in result["days"]
+        ]
+        return sorted(days), sorted(str(self.punch_id(name)) for name in result["unscheduled"])
+
+    def punch_id(self, name: str) -> UUID:
+        """Return the UUID of a punch of the scenario; `person` makes it differ from that of others."""
+        return UUID(int=int.from_bytes(f"{self.person}:{name}".encode().rjust(16, b"\0")[-16:], "big"))
+
+
+def stored_day(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return a row of attendance_day as `Month.expected` has it."""
+    return (
+        row["attendance_on"].isoformat(),
+        row["shift_id"],
+        _text(row["first_in_at"]),
+        _text(row["last_out_at"]),
+        row["punch_count"],
+        *(row[name] for name in DAY_FIELDS),
+    )
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def month_of(plant: Any, seed: int) -> Month:
+    """Return a random month of a person with a site, shifts and a policy of their own."""
+    scenario = random_month(seed)
+    for name in ("range", "as_of", "devices_reported_until", "corrections"):
+        del scenario[name]
+    suffix = f"-{seed}"
+    for shift in scenario["shifts"]:
+        shift["id"] += suffix
+    for entry in scenario["roster"]:
+        entry["shift"] += suffix
+    scenario["default_shift"] = scenario["default_shift"] and scenario["default_shift"] + suffix
+    month = Month("person" + suffix, scenario)
+    _directory(month, plant, "site" + suffix, suffix)
+    zone = ZoneInfo(str(scenario["site_zone"]))
+    for number, punch in enumerate(scenario["punches"]):
+        # Punches of the same instant are ordered by id: as UUIDs as in the scenario.
+        punch["id"] = f"p{number:03}"
+        at = datetime.fromisoformat(punch["at"])
+        punch["at"] = at.replace(tzinfo=zone).astimezone(UTC).isoformat()
+        direction = None if punch["direction"] is None else Direction(punch["direction"].upper())
+        match = plant.match(month.person, punch["at"], month.punch_id(punch["id"]), direction=direction)
+        month.facts[f"capture:{punch['id']}"] = [match]
+    return month
+
+
+def _directory(month: Month, plant: Any, site: str, suffix: str) -> None:
+    scenario, facts = month.scenario, month.facts
+    facts["site"] = [plant.site(zone="Asia/Tokyo", site_id=site), plant.site(scenario["site_zone"], site)]
+    right = plant.person(month.person, scenario["default_shift"], site, **_person(scenario["person"]))
+    facts["person"] = [plant.person(month.person, None, "not-yet"), right]
+    for shift in scenario["shifts"]:
+        event = _shift(plant, shift)
+        facts.setdefault(f"shift:{event.shift_id}:{event.effective_on}", []).append(event)
+    for number, entry in enumerate(scenario["roster"]):
+        facts[f"roster:{number}"] = [_roster(plant, month.person, entry, f"r{number}{suffix}")]
+    for number, on in enumerate(scenario["holidays"]):
+        holiday_id = f"h{number}{suffix}"
+        facts[f"holiday:{number}"] = [plant.holiday(date.fromisoformat(on), site, holiday_id)]
+    for number, leave in enumerate(scenario["leave"]):
+        on, part = date.fromisoformat(leave["on"]), LeavePart(leave["part"].upper())
+        leave_id = f"l{number}{suffix}"
+        facts[f"leave:{number}"] = [
+            plant.leave(month.person, on - timedelta(days=3), on, leave_id=leave_id),
+            plant.leave(month.person, on, leave_id=leave_id, part=part),
+        ]
+    top = {name: scenario[name] for name in ("weekly_offs", "flexible", "day_start")}
+    for number, policy in enumerate([{"effective_on": ALWAYS.isoformat(), **top}, *scenario["policies"]]):
+        facts[f"policy:{number}"] = [_policy(plant, policy, site, f"policy{suffix}")]
+
+
+def _person(person: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "joined_on": _date(person["joined_on"]),
+        "left_on": _date(person["left_on"]),
+        "active": person["active"],
+    }
+
+
+def _date(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def _minutes(hours: float | None) -> int | None:
+    return None if hours is None else int(hours * 60)
+
+
+def _weekdays(names: Sequence[str]) -> tuple[Weekday, ...]:
+    return tuple(Weekday(name.upper()) for name in names)
+
+
+def _shift(plant: Any, shift: Mapping[str, Any]) -> Any:
+    rounding = shift["rounding"] or {"minutes": 15}
+    event = plant.shift(
+        shift["id"],
+        0,
+        0,
+        _date(shift.get("effective_on")) or ALWAYS,
+        time_zone=shift["time_zone"],
+        window_before_minutes=shift["window_before"],
+        window_after_minutes=shift["window_after"],
+        late_grace_minutes=shift["late_grace"],
+        early_grace_minutes=shift["early_grace"],
+        pairing=Pairing(shift["pairing"].upper()),
+        counting=Counting(shift["counting"].upper()),
+        half_day_below_minutes=_minutes(shift["half_day_below"]),
+        absent_below_minutes=_minutes(shift["absent_below"]),
+        debounce_seconds=shift["debounce"],
+        break_minutes=shift["break_minutes"],
+        break_after_minutes=_minutes(shift["break_after"]),
+        rounding=None if shift["rounding"] is None else RoundingMode(rounding["mode"].upper()),
+        rounding_minutes=rounding["minutes"],
+        overtime_after_minutes=shift["overtime_after"],
+        overtime_cap_minutes=shift["overtime_cap"],
+        overtime_needs_approval=shift["needs_approval"],
+        count_on_holiday=shift["count_on_holiday"],
+    )
+    start, end = time.fromisoformat(shift["start"]), time.fromisoformat(shift["end"])
+    return msgspec.structs.replace(event, start=start, end=end)
+
+
+def _roster(plant: Any, person: str, entry: Mapping[str, Any], roster_id: str) -> Any:
+    rotation = entry.get("rotation")
+    return plant.roster(
+        person,
+        entry["shift"],
+        date.fromisoformat(entry["from"]),
+        _date(entry["to"]),
+        roster_id=roster_id,
+        weekdays=_weekdays(entry.get("weekdays", ())),
+        rotation_length=rotation and rotation["length"],
+        rotation_days=tuple(rotation["days"]) if rotation else (),
+    )
+
+
+def _policy(plant: Any, policy: Mapping[str, Any], site: str, policy_id: str) -> Any:
+    return plant.policy(
+        date.fromisoformat(policy["effective_on"]),
+        policy_id=policy_id,
+        site_id=site,
+        weekly_offs=_weekdays(policy["weekly_offs"]),
+        flexible_day_start=time.fromisoformat(policy["day_start"]) if policy["flexible"] else None,
+        expects_attendance=policy.get("expects_attendance", True),
+    )
