@@ -95,6 +95,9 @@ class FakeDirectory:
             self.recorded.append(event)
             self.view.apply(DIRECTORY.key_of(event).decode(), event)
 
+    async def take_back(self, event: Event) -> None:
+        self.view.apply(DIRECTORY.key_of(event).decode(), None)
+
 
 @dataclass
 class FakeClock:

@@ -102,6 +102,8 @@ def make_day(**changes: Any) -> AttendanceDay:
         "late_minutes": 0,
         "early": False,
         "early_minutes": 0,
+        "break_minutes": 0,
+        "overtime_minutes": 0,
         "missing": None,
         "open_since": None,
         "punch_count": 1,

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import date
 from typing import Any
 
 import httpx
@@ -49,6 +50,10 @@ class Cluster:
     async def publish(self, event: Any, topic: Any) -> None:
         value = self._codec.encode(event, topic)
         await self._producer.send(OutgoingRecord(self.prefix + topic.name, topic.key_of(event), value))
+
+    async def take_back(self, event: Any, topic: Any) -> None:
+        """Publish a tombstone for the key of an event."""
+        await self._producer.send(OutgoingRecord(self.prefix + topic.name, topic.key_of(event), None))
 
     async def publish_raw(self, value: bytes, topic: Any) -> None:
         await self._producer.send(OutgoingRecord(self.prefix + topic.name, b"k", value, (("who", b"me"),)))
@@ -114,6 +119,21 @@ async def test_a_killed_projector_goes_on_where_its_rows_end(plant: Any, cluster
         await eventually(is_ready)
         metrics = (await http.get("/metrics")).text
     assert 'attendance_projector_events_total{outcome="applied",type="MatchDecided"} 1.0' in metrics
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0
+
+
+async def test_a_tombstone_takes_a_holiday_back(plant: Any, cluster: Cluster) -> None:
+    holiday = plant.holiday(date(2026, 3, 2))
+    await plant.tell(plant.match("asha", f"{DAY}T08:00+05:30"), plant.match("asha", f"{DAY}T12:00+05:30"))
+    process = await cluster.start("run")
+    for publish, status in ((cluster.publish, "HOLIDAY"), (cluster.take_back, "PRESENT")):
+        await publish(holiday, DIRECTORY)
+
+        async def is_known(expected: str = status) -> bool:
+            return [day[2] for day in await plant.days("asha")] == [expected]
+
+        await eventually(is_known)
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0
 

@@ -38,6 +38,10 @@ class UnknownPerson(IngestError):
     """The person of a request is not recorded in the organisation of its sender."""
 
 
+class NotRecorded(IngestError):
+    """There is no such directory record in the organisation of the sender."""
+
+
 class OtherOrganisation(IngestError):
     """The id of a directory record is in use by another organisation."""
 

@@ -65,3 +65,7 @@ class Directory(Protocol):
     async def record(self, events: Sequence[Event]) -> None:
         """Publish records in order; return when all are acked and the view shows them."""
         ...
+
+    async def take_back(self, event: Event) -> None:
+        """Publish a tombstone for the key of a record; return when it is acked and the view shows it."""
+        ...

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from uuid import UUID, uuid4
 
 from attendance_schemas.events import Event, OrganisationRecorded
@@ -10,7 +11,7 @@ from ingest.domain.actor import Actor
 from ingest.domain.directory import DirectoryView
 from ingest.domain.directory_documents import Document, Kind
 from ingest.domain.directory_rows import Row, parse_rows
-from ingest.errors import FieldError, Forbidden, InvalidRecord, OtherOrganisation
+from ingest.errors import FieldError, Forbidden, InvalidRecord, NotRecorded, OtherOrganisation
 from ingest.ports import Clock, Directory
 
 
@@ -57,6 +58,27 @@ async def record_document(
             return recorded
         await desk.directory.record([event])
         return event
+
+
+async def take_back(
+    kind: Kind, identity: str, effective_on: date | None, actor: Actor, desk: DirectoryDesk
+) -> None:
+    """Take a record back; of kinds with versions, the version of that date. Days that it made are recomputed.
+
+    Raises:
+        Forbidden, NotRecorded: nothing was taken back, and why.
+        TransientFailure: Kafka is away; the same request may be repeated.
+    """
+    what = f"take back {kind.path}"
+    actor.require_role(kind.roles, what)
+    async with desk.turn:
+        view = desk.directory.view
+        parts = [kind.key_prefix, identity, *([] if effective_on is None else [effective_on.isoformat()])]
+        recorded = view.records.get(":".join(parts))
+        if recorded is None or recorded.org_id != actor.org_id:
+            raise NotRecorded(f"{':'.join(parts)} is not recorded in organisation {actor.org_id}")
+        actor.require_site(view.site_of(recorded), what)
+        await desk.directory.take_back(recorded)
 
 
 async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: DirectoryDesk) -> ImportCounts:

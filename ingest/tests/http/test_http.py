@@ -460,6 +460,26 @@ async def test_wrong_directory_records_are_refused(front, directory, headers, pa
 CSV = "person_id,home_site_id,display_name\np-7,pune,Käte\np-8,pune,Ravi\n"
 
 
+async def test_directory_records_are_taken_back(front, directory):
+    policy = {"name": "Plant", "effective_on": "2026-01-01", "weekly_offs": ["sun"]}
+    for path, document in (
+        ("holidays/h-1", {"name": "New Year", "holiday_on": "2026-01-01"}),
+        ("policies/plant", policy),
+    ):
+        assert (await front.client.put(f"/v1/directory/{path}", headers=HR, json=document)).status_code == 200
+    url = "/v1/directory/policies/plant"
+    without_date = await front.client.delete(url, headers=HR)
+    assert (without_date.status_code, without_date.headers["content-type"]) == (422, MEDIA_TYPE)
+    assert (
+        await front.client.delete(url, headers=HR, params={"effective_on": "2026-01-01"})
+    ).status_code == 204
+    assert (await front.client.delete("/v1/directory/holidays/h-1", headers=HR)).status_code == 204
+    again = await front.client.delete("/v1/directory/holidays/h-1", headers=HR)
+    assert (again.status_code, again.json()["type"]) == (404, "urn:problem:not-recorded")
+    assert not [key for key in directory.view.records if key.startswith(("holiday", "policy"))]
+    assert (await front.client.delete("/v1/directory/persons/p-1", headers=HR)).status_code == 405
+
+
 async def test_files_are_imported_as_body_or_as_form(front, directory):
     url = "/v1/directory/persons/import"
     headers = HR | {"Content-Type": "text/csv; charset=utf-8"}

@@ -11,14 +11,18 @@ from ingest.domain.actor import Actor
 from ingest.domain.directory import DirectoryView, is_directory_event
 from ingest.domain.directory_documents import KINDS
 from ingest.domain.directory_rows import parse_rows
-from ingest.errors import Forbidden, InvalidRecord, OtherOrganisation
-from ingest.record_directory import DirectoryDesk, import_documents, record_document
+from ingest.errors import Forbidden, InvalidRecord, NotRecorded, OtherOrganisation
+from ingest.record_directory import DirectoryDesk, import_documents, record_document, take_back
 from service_kit.errors import TransientFailure
 
 HR = Actor("hr-1", "acme", frozenset({"hr"}))
 OPS = Actor("ops-1", "acme", frozenset({"ops"}))
 PERSON = {"home_site_id": "pune", "display_name": "Ravi"}
 SHIFT = {"effective_on": "2026-01-01", "name": "Day", "start": "08:00", "end": "16:30"}
+HOLIDAY = {"name": "Republic Day", "holiday_on": "2026-01-26"}
+LEAVE = {"person_id": "p-1", "starts_on": "2026-03-02", "ends_on": "2026-03-03"}
+POLICY = {"name": "Plant", "effective_on": "2026-01-01"}
+ROTATION = {"rotation_length": 4, "rotation_days": [2, 1, 2]}
 ROSTER = {"person_id": "p-1", "shift_id": "day", "starts_on": "2026-01-01"}
 
 
@@ -74,6 +78,9 @@ async def test_the_same_document_again_publishes_nothing(desk, directory, clock)
         ("persons", PERSON | {"default_shift_id": "day"}, ["default_shift_id"]),
         ("rosters", ROSTER | {"person_id": "p-9"}, ["person_id", "shift_id"]),
         ("devices", {"site_id": "delhi", "name": "x", "kind": "camera"}, ["site_id"]),
+        ("holidays", HOLIDAY | {"site_id": "delhi"}, ["site_id"]),
+        ("policies", POLICY | {"site_id": "delhi"}, ["site_id"]),
+        ("leaves", LEAVE | {"person_id": "p-9"}, ["person_id"]),
     ],
 )
 async def test_references_must_be_recorded(desk, directory, kind, document, fields):
@@ -111,6 +118,9 @@ async def test_an_id_of_another_organisation_is_taken(desk):
         ("organisations", "globex", {"name": "x", "time_zone": "UTC"}, OPS),
         ("persons", "p-2", PERSON, Actor("hr", "acme", frozenset({"hr"}), frozenset({"delhi"}))),
         ("shifts", "day", SHIFT, Actor("hr", "acme", frozenset({"hr"}), frozenset({"pune"}))),
+        ("holidays", "h-1", HOLIDAY, Actor("hr", "acme", frozenset({"hr"}), frozenset({"pune"}))),
+        ("policies", "y-1", POLICY, Actor("hr", "acme", frozenset({"hr"}), frozenset({"pune"}))),
+        ("leaves", "l-1", LEAVE, Actor("hr", "acme", frozenset({"hr"}), frozenset({"delhi"}))),
         ("rosters", "r-1", ROSTER, Actor("hr", "acme", frozenset({"hr"}), frozenset({"delhi"}))),
         (
             "persons",
@@ -150,6 +160,22 @@ async def test_others_may_not_record(desk, directory, kind, identity, document, 
         ("rosters", ROSTER | {"weekdays": ["MON", "FUNDAY"]}, "weekdays.1"),
         ("rosters", ROSTER | {"ends_on": "2025-12-31"}, ""),
         ("devices", {"site_id": "pune", "name": "x", "kind": "TOASTER"}, "kind"),
+        ("shifts", SHIFT | {"absent_below_minutes": 0}, "absent_below_minutes"),
+        ("shifts", SHIFT | {"rounding": "sideways"}, "rounding"),
+        ("shifts", SHIFT | {"rounding": "up", "rounding_minutes": 0}, "rounding_minutes"),
+        ("shifts", SHIFT | {"overtime_cap_minutes": -1}, "overtime_cap_minutes"),
+        ("rosters", ROSTER | {"rotation_length": 4}, ""),
+        ("rosters", ROSTER | {"rotation_days": [1]}, ""),
+        ("rosters", ROSTER | ROTATION | {"rotation_days": [5]}, ""),
+        ("rosters", ROSTER | ROTATION | {"weekdays": ["MON"]}, ""),
+        ("rosters", ROSTER | ROTATION | {"rotation_length": 367}, "rotation_length"),
+        ("holidays", HOLIDAY | {"holiday_on": "1999-12-31"}, "holiday_on"),
+        ("leaves", LEAVE | {"ends_on": "2026-03-01"}, ""),
+        ("leaves", LEAVE | {"ends_on": "2027-03-05"}, ""),
+        ("leaves", LEAVE | {"part": "most"}, "part"),
+        ("policies", POLICY | {"weekly_offs": ["someday"]}, "weekly_offs.0"),
+        ("policies", POLICY | {"flexible_day_start": "5"}, "flexible_day_start"),
+        ("policies", POLICY | {"effective_on": "2200-01-01"}, "effective_on"),
     ],
 )
 def test_documents_are_checked_for_their_form(kind, document, field):
@@ -167,6 +193,9 @@ def test_documents_give_events_that_fit_their_schema(now, new_capture_id):
         "shifts": SHIFT
         | {"time_zone": "UTC", "start": "22:00:00", "end": "06:00", "half_day_below_minutes": 240},
         "rosters": ROSTER | {"weekdays": ["fri", "MON", "MON"], "ends_on": "2026-01-31"},
+        "holidays": HOLIDAY,
+        "leaves": LEAVE | {"part": "half"},
+        "policies": POLICY | {"weekly_offs": ["sun"], "flexible_day_start": "05:00", "site_id": "pune"},
     }
     assert set(documents) == set(KINDS)
     for path, document in documents.items():
@@ -287,3 +316,42 @@ def test_golden_examples_fill_the_view():
         if is_directory_event(event):
             view.apply(DIRECTORY.key_of(event).decode(), event)
     assert view.records
+
+
+async def test_a_record_is_taken_back_once(desk, directory):
+    await record(desk, "shifts", "day", SHIFT)
+    await record(desk, "rosters", "r-1", ROSTER | ROTATION)
+    assert directory.recorded[-1].rotation_days == (1, 2)
+    await take_back(KINDS["rosters"], "r-1", None, HR, desk)
+    assert "roster:r-1" not in directory.view.records
+    with pytest.raises(NotRecorded, match="roster:r-1 is not recorded"):
+        await take_back(KINDS["rosters"], "r-1", None, HR, desk)
+
+
+async def test_one_version_is_taken_back(desk, directory):
+    for effective_on in ("2026-01-01", "2026-06-01"):
+        await record(desk, "policies", "plant", POLICY | {"effective_on": effective_on})
+    await take_back(KINDS["policies"], "plant", date(2026, 6, 1), HR, desk)
+    assert [key for key in directory.view.records if key.startswith("policy")] == ["policy:plant:2026-01-01"]
+
+
+@pytest.mark.parametrize(
+    ("actor", "error"),
+    [
+        (Actor("s", "acme", frozenset({"supervisor"})), Forbidden),
+        (Actor("hr", "acme", frozenset({"hr"}), frozenset({"delhi"})), Forbidden),
+        (Actor("hr", "globex", frozenset({"hr"})), NotRecorded),
+    ],
+)
+async def test_others_may_not_take_back(desk, directory, actor, error):
+    await record(desk, "leaves", "l-1", LEAVE)
+    with pytest.raises(error):
+        await take_back(KINDS["leaves"], "l-1", None, actor, desk)
+    assert "leave:l-1" in directory.view.records
+
+
+async def test_a_policy_id_of_another_organisation_is_taken(desk):
+    await record(desk, "policies", "plant", POLICY)
+    globex = Actor("hr", "globex", frozenset({"hr"}))
+    with pytest.raises(OtherOrganisation):
+        await record(desk, "policies", "plant", POLICY | {"effective_on": "2026-02-01"}, globex)

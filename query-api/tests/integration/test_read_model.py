@@ -54,6 +54,8 @@ async def test_attendance_has_names_zones_and_utc_instants(client: httpx.AsyncCl
         "late_minutes": 7,
         "early": False,
         "early_minutes": 0,
+        "break_minutes": 0,
+        "overtime_minutes": 0,
         "missing": None,
         "open_since": "2026-03-02T02:30:00Z",
         "punch_count": 1,

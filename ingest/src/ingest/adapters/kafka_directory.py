@@ -77,10 +77,15 @@ class KafkaDirectory:
                 known = newest.setdefault(result.partition, result)
                 newest[result.partition] = max(known, result, key=lambda position: position.next_offset)
         for position in newest.values():
-            if not await self._following().reached(position, self._timeout):
-                raise TransientFailure(
-                    "kafka", "recorded, but not yet visible here; send the same request again"
-                )
+            await self._see(position)
+
+    async def take_back(self, event: Event) -> None:
+        """Publish a tombstone for the key of a record; return when it is acked and the view shows it."""
+        await self._see(await self._publisher.send_tombstone(event, DIRECTORY))
+
+    async def _see(self, position: Position) -> None:
+        if not await self._following().reached(position, self._timeout):
+            raise TransientFailure("kafka", "recorded, but not yet visible here; send the same request again")
 
     def _apply(self, record: Record, event: Event | None) -> None:
         if record.key is None:

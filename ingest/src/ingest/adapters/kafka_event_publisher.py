@@ -27,11 +27,18 @@ class KafkaEventPublisher:
 
     async def send(self, event: Event, topic: Topic) -> Position:
         """Publish an event and return the position after it."""
+        return await self._send(topic.key_of(event), self._codec.encode(event, topic), topic)
+
+    async def send_tombstone(self, event: Event, topic: Topic) -> Position:
+        """Publish the end of an event's key and return the position after it."""
+        return await self._send(topic.key_of(event), None, topic)
+
+    async def _send(self, key: bytes, value: bytes | None, topic: Topic) -> Position:
         with _tracer.start_as_current_span(f"publish {topic.name}"):
             record = OutgoingRecord(
                 topic=self._kafka.topic(topic.name),
-                key=topic.key_of(event),
-                value=self._codec.encode(event, topic),
+                key=key,
+                value=value,
                 headers=tuple(inject_headers()),
             )
             return await self._outage.attempt(lambda: self._producer.send(record))

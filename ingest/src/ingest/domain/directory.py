@@ -9,8 +9,10 @@ from itertools import chain
 from attendance_schemas.events import (
     DeviceRecorded,
     Event,
-    OrganisationRecorded,
+    HolidayRecorded,
+    LeaveRecorded,
     PersonRecorded,
+    PolicyRecorded,
     RosterRecorded,
     ShiftRecorded,
     SiteRecorded,
@@ -19,6 +21,7 @@ from attendance_schemas.events import (
 from attendance_schemas.topics import DIRECTORY
 from ingest.errors import FieldError, OtherOrganisation
 
+VERSIONED = (ShiftRecorded, PolicyRecorded)
 # What differs between two records that say the same.
 CIRCUMSTANCES = ("event_id", "occurred_at", "recorded_at")
 
@@ -28,18 +31,19 @@ class DirectoryView:
     """The newest record of every key. `apply` in the order of the topic."""
 
     records: dict[str, Event] = field(default_factory=dict)
-    _shift_versions: dict[str, set[str]] = field(default_factory=dict)
+    # Keys by what stands before the date in them.
+    _versions: dict[str, set[str]] = field(default_factory=dict)
 
     def apply(self, key: str, event: Event | None) -> None:
         """Take a record in, or forget its key (None)."""
         previous = self.records.pop(key, None)
-        if isinstance(previous, ShiftRecorded):
-            self._shift_versions.get(previous.shift_id, set()).discard(key)
+        if isinstance(previous, VERSIONED):
+            self._versions.get(_without_date(key), set()).discard(key)
         if event is None:
             return
         self.records[key] = event
-        if isinstance(event, ShiftRecorded):
-            self._shift_versions.setdefault(event.shift_id, set()).add(key)
+        if isinstance(event, VERSIONED):
+            self._versions.setdefault(_without_date(key), set()).add(key)
 
     def device(self, device_id: str) -> DeviceRecorded | None:
         """Return a device of any organisation."""
@@ -58,14 +62,13 @@ class DirectoryView:
 
     def has_shift(self, org_id: str, shift_id: str) -> bool:
         """Say whether this organisation has any version of this shift."""
-        return any(self.records[key].org_id == org_id for key in self._shift_versions.get(shift_id, ()))
+        keys = self._versions.get(f"shift:{shift_id}", ())
+        return any(self.records[key].org_id == org_id for key in keys)
 
     def check(self, event: Event) -> list[FieldError]:
         """Return the fields of a new record that refer to nothing. Raises OtherOrganisation: taken id."""
         key = DIRECTORY.key_of(event).decode()
-        versions = (
-            self._shift_versions.get(event.shift_id, set()) if isinstance(event, ShiftRecorded) else set()
-        )
+        versions = self._versions.get(_without_date(key), set()) if isinstance(event, VERSIONED) else set()
         for taken in chain((key,), versions):
             found = self.records.get(taken)
             if found is not None and found.org_id != event.org_id:
@@ -88,7 +91,9 @@ class DirectoryView:
                 return event.site_id
             case PersonRecorded():
                 return event.home_site_id
-            case RosterRecorded():
+            case HolidayRecorded() | PolicyRecorded():
+                return event.site_id
+            case RosterRecorded() | LeaveRecorded():
                 person = self.person(event.org_id, event.person_id)
                 return person.home_site_id if person else None
             case _:
@@ -115,21 +120,21 @@ class DirectoryView:
                     ("person_id", event.person_id, self.person(org_id, event.person_id) is not None),
                     ("shift_id", event.shift_id, self.has_shift(org_id, event.shift_id)),
                 ]
+            case LeaveRecorded():
+                return [("person_id", event.person_id, self.person(org_id, event.person_id) is not None)]
+            case HolidayRecorded() | PolicyRecorded() if event.site_id is not None:
+                return [("site_id", event.site_id, self.has_site(org_id, event.site_id))]
             case _:
                 return []
 
 
 def is_directory_event(event: Event) -> bool:
     """Say whether an event is one of the directory's."""
-    kinds = (
-        OrganisationRecorded,
-        SiteRecorded,
-        DeviceRecorded,
-        PersonRecorded,
-        ShiftRecorded,
-        RosterRecorded,
-    )
-    return isinstance(event, kinds)
+    return type(event).__name__ in DIRECTORY.events
+
+
+def _without_date(key: str) -> str:
+    return key.rpartition(":")[0]
 
 
 def _content(event: Event) -> dict[str, object]:

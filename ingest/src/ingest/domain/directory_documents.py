@@ -6,7 +6,7 @@ Every field is checked here for its form; what it refers to is checked against t
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -27,19 +27,29 @@ from attendance_schemas.events import (
     DeviceKind,
     DeviceRecorded,
     Event,
+    HolidayRecorded,
+    LeavePart,
+    LeaveRecorded,
     OrganisationRecorded,
     Pairing,
     PersonRecorded,
+    PolicyRecorded,
     RosterRecorded,
+    RoundingMode,
     ShiftRecorded,
     SiteRecorded,
     Weekday,
 )
+from attendance_schemas.topics import DIRECTORY
 from ingest.domain.actor import HR, OPS
 from ingest.domain.identifiers import BADGE_PATTERN, ID_PATTERN
 
 LOCAL_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:00)?")
 ISO_DATE_LENGTH = len("2026-01-31")
+# What happened before is in the archives, and nobody plans for what comes after.
+EARLIEST_ON, LATEST_ON = date(2000, 1, 1), date(2099, 12, 31)
+LONGEST_LEAVE = timedelta(days=366)
+LONGEST_ROTATION = 366
 MINUTES_PER_DAY = 1440
 SECONDS_PER_HOUR = 3600
 # Part of the zone database, but no place.
@@ -63,6 +73,12 @@ def _iso_date(value: object) -> date:
     raise ValueError(f"{value!r} is no date; write it as YYYY-MM-DD")
 
 
+def _near_date(on: date) -> date:
+    if not EARLIEST_ON <= on <= LATEST_ON:
+        raise ValueError(f"{on} is not between {EARLIEST_ON} and {LATEST_ON}")
+    return on
+
+
 def _local_time(value: object) -> time:
     if isinstance(value, str) and LOCAL_TIME.fullmatch(value):
         return time.fromisoformat(value)
@@ -82,8 +98,13 @@ Badge = Annotated[str, StringConstraints(pattern=BADGE_PATTERN)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Zone = Annotated[str, AfterValidator(_zone)]
 LocalDate = Annotated[date, BeforeValidator(_iso_date, json_schema_input_type=str)]
+NearDate = Annotated[LocalDate, AfterValidator(_near_date)]
 LocalTime = Annotated[time, BeforeValidator(_local_time, json_schema_input_type=str)]
 Minutes = Annotated[int, Field(ge=0, le=MINUTES_PER_DAY)]
+MinutesAboveZero = Annotated[int, Field(ge=1, le=MINUTES_PER_DAY)]
+Weekdays = Annotated[tuple[Annotated[Weekday, BeforeValidator(_upper)], ...], AfterValidator(_distinct)]
+# Fields that a CSV cell holds as words separated by spaces.
+LISTS = frozenset(("weekdays", "weekly_offs", "rotation_days"))
 
 
 class Document(BaseModel):
@@ -147,9 +168,21 @@ class ShiftDocument(Document):
     early_grace_minutes: Minutes | None = None
     pairing: Annotated[Pairing, BeforeValidator(_upper)] = Pairing.ALTERNATING
     counting: Annotated[Counting, BeforeValidator(_upper)] = Counting.FIRST_LAST
-    half_day_below_minutes: Minutes | None = None
-    absent_below_minutes: Minutes | None = None
+    half_day_below_minutes: MinutesAboveZero | None = None
+    absent_below_minutes: MinutesAboveZero | None = None
     debounce_seconds: Annotated[int, Field(ge=0, le=SECONDS_PER_HOUR)] = 60
+    break_minutes: Minutes = Field(default=0, description="unpaid, deducted once break_after was worked")
+    break_after_minutes: Minutes = 360
+    rounding: Annotated[RoundingMode | None, BeforeValidator(_upper)] = Field(
+        default=None, description="of reported minutes: UP, DOWN, NEAREST; null: none"
+    )
+    rounding_minutes: MinutesAboveZero = 15
+    overtime_after_minutes: Minutes | None = Field(
+        default=None, description="worked beyond the length of the shift plus this; null: no overtime"
+    )
+    overtime_cap_minutes: Minutes | None = None
+    overtime_needs_approval: bool = False
+    count_on_holiday: bool = False
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -162,21 +195,78 @@ class ShiftDocument(Document):
 
 
 class RosterDocument(Document):
-    """A person works a shift between two local dates, inclusive; no weekdays means every day."""
+    """A person works a shift between two local dates, inclusive, by weekday or by rotation.
+
+    No weekdays means every day. Day 1 of a rotation is `starts_on`.
+    """
 
     person_id: Identifier = Field(examples=["p-1001"])
     shift_id: Identifier = Field(examples=["day"])
     starts_on: LocalDate = Field(examples=["2026-01-01"])
     ends_on: LocalDate | None = None
-    weekdays: Annotated[
-        tuple[Annotated[Weekday, BeforeValidator(_upper)], ...], AfterValidator(_distinct)
-    ] = Field(default=(), examples=[["MON", "TUE", "WED", "THU", "FRI"]])
+    weekdays: Weekdays = Field(default=(), examples=[["MON", "TUE", "WED", "THU", "FRI"]])
+    rotation_length: Annotated[int, Field(ge=1, le=LONGEST_ROTATION)] | None = Field(
+        default=None, description="days of the cycle; then without weekdays"
+    )
+    rotation_days: Annotated[tuple[int, ...], AfterValidator(lambda days: tuple(sorted(set(days))))] = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.ends_on and self.ends_on < self.starts_on:
             raise ValueError("ends_on is before starts_on")
+        if self.rotation_length is None:
+            if self.rotation_days:
+                raise ValueError("rotation_days need a rotation_length")
+            return self
+        if self.weekdays:
+            raise ValueError("give weekdays or a rotation, not both")
+        if (
+            not self.rotation_days
+            or not 1 <= self.rotation_days[0] <= self.rotation_days[-1] <= self.rotation_length
+        ):
+            raise ValueError(f"rotation_days are days from 1 to {self.rotation_length}, at least one")
         return self
+
+
+class HolidayDocument(Document):
+    """A date on which nobody is expected: at the sites of all, or at one."""
+
+    name: Name = Field(examples=["Republic Day"])
+    holiday_on: NearDate = Field(examples=["2026-01-26"])
+    site_id: Identifier | None = Field(default=None, description="home site of the people; null: everybody")
+
+
+class LeaveDocument(Document):
+    """A person is on leave between two local dates, inclusive."""
+
+    person_id: Identifier = Field(examples=["p-1001"])
+    starts_on: NearDate = Field(examples=["2026-03-02"])
+    ends_on: NearDate = Field(examples=["2026-03-06"])
+    part: Annotated[LeavePart, BeforeValidator(_upper)] = LeavePart.FULL
+    name: Name | None = Field(default=None, examples=["annual"])
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.ends_on < self.starts_on:
+            raise ValueError("ends_on is before starts_on")
+        if self.ends_on - self.starts_on > LONGEST_LEAVE:
+            raise ValueError(f"more than {LONGEST_LEAVE.days} days; record it in parts")
+        return self
+
+
+class PolicyDocument(Document):
+    """A version of what holds for everybody of a site, or of the organisation where a site has none."""
+
+    effective_on: NearDate = Field(examples=["2026-01-01"])
+    name: Name = Field(examples=["Plant"])
+    site_id: Identifier | None = Field(default=None, description="home site of the people; null: everybody")
+    weekly_offs: Weekdays = Field(default=(), examples=[["SUN"]])
+    flexible_day_start: LocalTime | None = Field(
+        default=None, description="punches outside every shift make a day that begins then; null: for review"
+    )
+    expects_attendance: bool = Field(
+        default=True, description="a shift without a punch is a day: PENDING, then ABSENT"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +279,21 @@ class Kind:
     event: type[Event]
     roles: frozenset[str]
 
+    @property
+    def key_prefix(self) -> str:
+        """What the record keys of this kind begin with."""
+        return DIRECTORY.events[self.event.__name__].partition(":")[0]
+
+    @property
+    def has_versions(self) -> bool:
+        """Whether records of one id differ by `effective_on`."""
+        return "effective_on" in self.document.model_fields
+
+    @property
+    def can_be_taken_back(self) -> bool:
+        """Whether a record can be deleted. Devices are revoked, people leave; both stay on record."""
+        return self.path in TAKEN_BACK
+
     def to_event(
         self, identity: str, document: Document, *, org_id: str, event_id: UUID, at: datetime
     ) -> Event:
@@ -199,6 +304,7 @@ class Kind:
 
 
 EVERYBODY = frozenset((HR, OPS))
+TAKEN_BACK = frozenset(("shifts", "rosters", "holidays", "leaves", "policies"))
 KINDS: Mapping[str, Kind] = {
     kind.path: kind
     for kind in (
@@ -208,5 +314,8 @@ KINDS: Mapping[str, Kind] = {
         Kind("persons", "person_id", PersonDocument, PersonRecorded, EVERYBODY),
         Kind("shifts", "shift_id", ShiftDocument, ShiftRecorded, EVERYBODY),
         Kind("rosters", "roster_id", RosterDocument, RosterRecorded, EVERYBODY),
+        Kind("holidays", "holiday_id", HolidayDocument, HolidayRecorded, EVERYBODY),
+        Kind("leaves", "leave_id", LeaveDocument, LeaveRecorded, EVERYBODY),
+        Kind("policies", "policy_id", PolicyDocument, PolicyRecorded, EVERYBODY),
     )
 }

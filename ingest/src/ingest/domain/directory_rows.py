@@ -1,7 +1,7 @@
 """A CSV file of directory records: the id column and the columns of the kind's document, one record a line.
 
 Every line is checked before anything is recorded, and every error names its line and column. An empty cell
-means the default. Weekdays are separated by spaces. Source: RFC 4180, in UTF-8, with or without a byte order
+means the default. Lists are separated by spaces. Source: RFC 4180, in UTF-8, with or without a byte order
 mark.
 """
 
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from attendance_schemas.events import Event
 from attendance_schemas.topics import DIRECTORY
-from ingest.domain.directory_documents import Kind
+from ingest.domain.directory_documents import LISTS, Kind
 from ingest.domain.identifiers import ID_PATTERN
 from ingest.errors import FieldError, InvalidRecord
 
@@ -135,8 +135,8 @@ def _to_event(cells: dict[str, str], kind: Kind, *, org_id: str, at: datetime, e
             kind.id_field, f"{identity!r} is no id: letters, digits, dot, dash, underscore, at most 64"
         )
     fields: dict[str, object] = dict(cells)
-    if "weekdays" in cells:
-        fields["weekdays"] = cells["weekdays"].split()
+    for name in LISTS & cells.keys():
+        fields[name] = cells[name].split()
     document = kind.document.model_validate(fields)
     return kind.to_event(identity, document, org_id=org_id, event_id=event_id, at=at)
 

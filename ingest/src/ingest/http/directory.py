@@ -1,5 +1,6 @@
 """PUT /v1/directory/KIND/ID and POST /v1/directory/KIND/import, for every kind of record."""
 
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -14,12 +15,12 @@ from ingest.http.measuring import measured
 from ingest.http.models import ImportAnswer
 from ingest.http.uploads import ENVELOPE_BYTES, MULTIPART, file_of, only, parse_json, read_body, read_form
 from ingest.metrics import IngestMetrics
-from ingest.record_directory import DirectoryDesk, import_documents, record_document
+from ingest.record_directory import DirectoryDesk, import_documents, record_document, take_back
 from service_kit.problems import Problem
 
 DOCUMENT_BYTES = 64 * 1024
 RECORD_NOTE = "Answers what is recorded. The same document again changes nothing."
-IMPORT_NOTE = "An empty cell means the default; weekdays are separated by spaces. The file may be sent again."
+IMPORT_NOTE = "An empty cell means the default; lists are separated by spaces. The file may be sent again."
 Identity = Annotated[
     str, Path(pattern=ID_PATTERN, description="letters, digits, dot, dash, underscore; at most 64")
 ]
@@ -33,6 +34,8 @@ def directory_routes(
     for kind in KINDS.values():
         _add_put(router, kind, door, desk, metrics)
         _add_import(router, kind, door, desk, metrics, import_limit)
+        if kind.can_be_taken_back:
+            _add_delete(router, kind, door, desk, metrics)
     return router
 
 
@@ -86,6 +89,32 @@ def _add_import(
         name=f"import_{kind.path}",
         summary=f"Import {kind.path}",
         description=f"Record a CSV file, all lines or none. {_roles(kind)} Columns: {columns}. {IMPORT_NOTE}",
+    )
+
+
+def _add_delete(
+    router: APIRouter, kind: Kind, door: Doorkeeper, desk: DirectoryDesk, metrics: IngestMetrics
+) -> None:
+    async def delete(identity: Identity, credentials: Credentials) -> None:
+        with measured(metrics, "take-back") as result:
+            await take_back(kind, identity, None, await door.person(credentials), desk)
+            result.outcome = "accepted"
+
+    async def delete_version(identity: Identity, effective_on: date, credentials: Credentials) -> None:
+        with measured(metrics, "take-back") as result:
+            await take_back(kind, identity, effective_on, await door.person(credentials), desk)
+            result.outcome = "accepted"
+
+    router.add_api_route(
+        f"/{kind.path}/{{identity}}",
+        delete_version if kind.has_versions else delete,
+        methods=["DELETE"],
+        status_code=204,
+        response_model=None,
+        responses=PROBLEMS,
+        name=f"delete_{kind.path}",
+        summary=f"Take {kind.path} back",
+        description=f"{_roles(kind)} The days that it made are computed again without it.",
     )
 
 

@@ -13,6 +13,7 @@ from ingest.errors import (
     FieldError,
     Forbidden,
     InvalidRecord,
+    NotRecorded,
     OtherOrganisation,
     Refusal,
     RefusedImage,
@@ -35,6 +36,7 @@ ANSWERED: tuple[type[Exception], ...] = (
     AlreadyAccepted,
     OtherOrganisation,
     UnknownPerson,
+    NotRecorded,
     Forbidden,
 )
 REFUSAL_STATUS = {Refusal.UNSUPPORTED: 415, Refusal.TOO_LARGE: 413, Refusal.TOO_MANY_PIXELS: 413}
@@ -80,6 +82,8 @@ def problem_of(error: Exception) -> Problem | None:
             return Problem(409, "id-of-another-organisation", "The id is in use elsewhere", str(error))
         case UnknownPerson():
             return Problem(404, "unknown-person", "The person is not recorded", str(error))
+        case NotRecorded():
+            return Problem(404, "not-recorded", "Nothing is recorded there", str(error))
         case Forbidden():
             return Problem(403, "forbidden", "Not yours to do", str(error))
         case ClientDisconnect():

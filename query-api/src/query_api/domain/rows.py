@@ -28,6 +28,8 @@ class AttendanceDay:
     late_minutes: int
     early: bool
     early_minutes: int
+    break_minutes: int
+    overtime_minutes: int
     missing: str | None
     open_since: datetime | None
     punch_count: int

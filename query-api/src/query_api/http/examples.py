@@ -16,6 +16,8 @@ ATTENDANCE_DAY: dict[str, object] = {
     "late_minutes": 0,
     "early": False,
     "early_minutes": 0,
+    "break_minutes": 0,
+    "overtime_minutes": 0,
     "missing": None,
     "open_since": None,
     "punch_count": 2,

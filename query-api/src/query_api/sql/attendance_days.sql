@@ -19,6 +19,8 @@ SELECT
     day.late_minutes,
     day.early,
     day.early_minutes,
+    day.break_minutes,
+    day.overtime_minutes,
     day.missing,
     day.open_since,
     day.punch_count
