@@ -9,6 +9,7 @@ A record that was applied before changes nothing, whoever sends it again: the po
 and a second projector waits for the lock on it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -80,11 +81,14 @@ class ApplyFacts:
         read_model: ReadModel,
         metrics: ProjectorMetrics,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        is_tracing: bool = True,
     ) -> None:
         self._reader = reader
         self._read_model = read_model
         self._metrics = metrics
         self._now = now
+        self._is_tracing = is_tracing
 
     async def apply(self, records: Sequence[Record]) -> None:
         """Apply records that come in offset order within each partition.
@@ -100,7 +104,8 @@ class ApplyFacts:
         await self._read_model.ensure_months({event.occurred_at.astimezone(UTC).date() for event in decided})
         applied = await self._read_model.in_transaction(lambda transaction: apply_in(transaction, received))
         self._observe(applied, perf_counter() - started)
-        _trace(applied.fresh, started_ns)
+        if self._is_tracing:
+            _trace(applied.fresh, started_ns)
 
     async def pass_over(self, record: Record) -> None:
         """Move the position past a record that went to the dead letters."""
@@ -116,8 +121,9 @@ class ApplyFacts:
         self._metrics.days.inc(applied.day_count)
         self._metrics.events.labels("any", "duplicate").inc(applied.duplicate_count)
         now = self._now()
+        for name, count in Counter(type(each.event).__name__ for each in applied.fresh).items():
+            self._metrics.events.labels(name, "applied").inc(count)
         for each in applied.fresh:
-            self._metrics.events.labels(type(each.event).__name__, "applied").inc()
             if isinstance(each.event, MatchDecided):
                 self._metrics.delay_seconds.observe(max(0.0, (now - each.event.received_at).total_seconds()))
 

@@ -28,7 +28,7 @@ from attendance_projector.ports import (
 from attendance_projector.stale_dates import Change, PunchAdded, needs_extent, stale_dates
 
 # A round holds every punch of its people around the stale dates in memory.
-PEOPLE_PER_ROUND = 100
+PEOPLE_PER_ROUND = 1000
 REVIEW = Place("REVIEW")
 WAITING = Place("WAITING")
 NOTHING_PLANNED = Schedule(zone=ZoneInfo("UTC"))

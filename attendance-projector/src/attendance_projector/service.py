@@ -75,6 +75,7 @@ async def _project(
             AvroEventReader(Codec(schemas), prefix=settings.kafka.topic_prefix),
             read_model,
             ProjectorMetrics(registry),
+            is_tracing=settings.tracing_endpoint is not None,
         )
         source = RecordSource(
             settings.kafka,

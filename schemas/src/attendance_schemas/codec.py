@@ -131,5 +131,9 @@ class Codec:
                 text = await self._registry.schema_by_id(schema_id)
             except SchemaNotRegistered as error:
                 raise UndecodableRecord(str(error)) from error
-            self._writer_schemas[schema_id] = fastavro.parse_schema(json.loads(text))
+            parsed: Any = fastavro.parse_schema(json.loads(text))
+            name = str(parsed["name"]).removeprefix(f"{NAMESPACE}.")
+            # The same object for writer and reader spares the resolution of every field: a third of the time.
+            is_ours = name in EVENT_BY_NAME and parsed == _parsed(name)
+            self._writer_schemas[schema_id] = _parsed(name) if is_ours else parsed
         return self._writer_schemas[schema_id]

@@ -58,20 +58,28 @@ class PostgresCaptures:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._unknown: set[UUID] = set()
 
     async def known(self, capture_ids: Iterable[UUID]) -> Mapping[UUID, KnownCapture]:
         """Return those of the captures that are stored."""
         ids = list(capture_ids)
         rows = await self._connection.fetch(SQL["known_captures"], ids) if ids else []
-        return {row["capture_id"]: KnownCapture(*row) for row in rows}
+        found = {row["capture_id"]: KnownCapture(*row) for row in rows}
+        self._unknown.update(each for each in ids if each not in found)
+        return found
 
     async def store(self, decisions: Sequence[MatchDecided]) -> None:
         """Store one decision for each capture, in place of an earlier round."""
-        if decisions:
+        # Decisions on one capture share a partition, whose position is locked: what was not known cannot
+        # appear meanwhile, and is copied straight to its place.
+        new = [_capture_row(event) for event in decisions if event.capture_id in self._unknown]
+        later = [_capture_row(event) for event in decisions if event.capture_id not in self._unknown]
+        if new:
+            await self._connection.copy_records_to_table("capture", records=new, columns=CAPTURE_COLUMNS)
+            self._unknown.clear()
+        if later:
             await self._connection.copy_records_to_table(
-                "staged_capture",
-                records=[_capture_row(event) for event in decisions],
-                columns=CAPTURE_COLUMNS,
+                "staged_capture", records=later, columns=CAPTURE_COLUMNS
             )
             await self._connection.execute(SQL["merge_captures"])
 

@@ -1,10 +1,10 @@
-"""Attendance days and the places of punches in PostgreSQL: copied to staging tables, merged as sets."""
+"""Attendance days and the places of punches in PostgreSQL: sent as arrays, merged as sets."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.sql import statements
@@ -13,27 +13,32 @@ from attendance_projector.ports import PersonDates, PersonDay, PersonInstants, P
 from attendance_projector.scenario import explanation_as_json
 
 SQL = statements("days")
-DAY_COLUMNS = (
-    "person_id",
-    "attendance_on",
-    "shift_id",
-    "org_id",
-    "site_id",
-    "status",
-    "worked_minutes",
-    "first_in_at",
-    "last_out_at",
-    "late",
-    "late_minutes",
-    "early",
-    "early_minutes",
-    "missing",
-    "open_since",
-    "punch_count",
-    "explanation",
-    "shift_effective_on",
-    "break_minutes",
-    "overtime_minutes",
+# Columns in the order of `_day_row`, with the types in which the server reads their arrays.
+DAY_COLUMNS = {
+    "person_id": "text",
+    "attendance_on": "date",
+    "shift_id": "text",
+    "org_id": "text",
+    "site_id": "text",
+    "status": "text",
+    "worked_minutes": "integer",
+    "first_in_at": "timestamptz",
+    "last_out_at": "timestamptz",
+    "late": "boolean",
+    "late_minutes": "integer",
+    "early": "boolean",
+    "early_minutes": "integer",
+    "missing": "text",
+    "open_since": "timestamptz",
+    "punch_count": "integer",
+    "explanation": "jsonb",
+    "shift_effective_on": "date",
+    "break_minutes": "integer",
+    "overtime_minutes": "integer",
+}
+MERGE_DAYS = SQL["merge_days"].format(
+    columns=", ".join(DAY_COLUMNS),
+    values=", ".join(f"${number}::{kind}[]" for number, kind in enumerate(DAY_COLUMNS.values(), start=1)),
 )
 
 
@@ -68,36 +73,42 @@ class PostgresDays:
         """Make the days of these dates exactly the days given."""
         if not spans:
             return
-        await self._connection.execute(SQL["empty_staging"])
-        await self._connection.copy_records_to_table(
-            "staged_span", records=[(span.person_id, span.first_on, span.last_on) for span in spans]
-        )
-        await self._connection.copy_records_to_table(
-            "staged_day", records=[_day_row(each) for each in days], columns=DAY_COLUMNS
-        )
         first_on, last_on = min(span.first_on for span in spans), max(span.last_on for span in spans)
-        await self._connection.execute(SQL["remove_vanished_days"], first_on, last_on)
-        await self._connection.execute(SQL["merge_days"])
+        stored = await self._connection.fetch(
+            SQL["days_of_spans"],
+            *_side_by_side([(span.person_id, span.first_on, span.last_on) for span in spans]),
+            first_on,
+            last_on,
+        )
+        kept = {(each.person.person_id, each.day.attendance_on, each.day.shift_id) for each in days}
+        if vanished := [tuple(row) for row in stored if tuple(row) not in kept]:
+            await self._connection.execute(SQL["remove_days"], *_side_by_side(vanished), first_on, last_on)
+        if days:
+            await self._connection.execute(MERGE_DAYS, *_side_by_side(map(_day_row, days)))
 
     async def move_punches(self, places: Sequence[tuple[StoredPunch, Place]]) -> None:
         """Give stored punches another place."""
         if not places:
             return
-        await self._connection.copy_records_to_table(
-            "staged_placement",
-            records=[
-                (
-                    UUID(each.punch.punch_id),
-                    each.punch.occurred_at,
-                    place.placement,
-                    place.placed_on,
-                    place.placed_shift_id,
-                )
-                for each, place in places
-            ],
-        )
+        rows = [
+            (
+                UUID(each.punch.punch_id),
+                each.punch.occurred_at,
+                place.placement,
+                place.placed_on,
+                place.placed_shift_id,
+            )
+            for each, place in places
+        ]
         instants = [each.punch.occurred_at for each, _ in places]
-        await self._connection.execute(SQL["move_punches"], min(instants), max(instants))
+        await self._connection.execute(
+            SQL["move_punches"], *_side_by_side(rows), min(instants), max(instants)
+        )
+
+
+def _side_by_side(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
+    """Turn rows into columns."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _stored_punch(row: asyncpg.Record) -> StoredPunch:
@@ -127,7 +138,7 @@ def _day_row(each: PersonDay) -> tuple[object, ...]:
         day.missing,
         day.open_since,
         len(day.punches),
-        json.dumps(explanation_as_json(day), ensure_ascii=False),
+        msgspec.json.encode(explanation_as_json(day)).decode(),
         day.shift_effective_on,
         day.break_minutes,
         day.overtime_minutes,

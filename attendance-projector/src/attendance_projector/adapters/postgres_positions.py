@@ -17,12 +17,18 @@ class PostgresPositions:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        # Of the directory, once this transaction keeps it from changing; None when it changes it itself.
+        self.directory_version: int | None = None
 
     async def lock(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Lock the positions of these partitions and return their next offsets; 0 when never consumed."""
-        asked = _columns(list(partitions))
-        await self._connection.execute(SQL["add_missing"], *asked)
-        return _positions(await self._connection.fetch(SQL["lock"], *asked))
+        wanted = list(partitions)
+        asked = _columns(wanted)
+        found = _positions(await self._connection.fetch(SQL["lock"], *asked))
+        if len(found) < len(set(wanted)):
+            await self._connection.execute(SQL["add_missing"], *asked)
+            found = _positions(await self._connection.fetch(SQL["lock"], *asked))
+        return found
 
     async def move(self, positions: Iterable[Position]) -> None:
         """Move positions forward; never backward."""
@@ -33,11 +39,14 @@ class PostgresPositions:
     async def lock_everyone(self) -> None:
         """Wait for all who compute days; they wait for this transaction."""
         await self._connection.execute(SQL["lock_everyone"])
+        await self._connection.execute(SQL["directory_changes"])
+        self.directory_version = None
 
     async def lock_people(self, person_ids: Iterable[str]) -> None:
         """Wait for those who compute days of these people; they wait for this transaction."""
         await self._connection.execute(SQL["share_everyone"])
-        await self._connection.execute(SQL["lock_people"], sorted({_number(each) for each in person_ids}))
+        numbers = sorted({_number(each) for each in person_ids})
+        self.directory_version = await self._connection.fetchval(SQL["lock_people"], numbers)
 
 
 async def read_positions(

@@ -11,9 +11,9 @@ import asyncpg
 from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.postgres_captures import PostgresCaptures
 from attendance_projector.adapters.postgres_days import PostgresDays
-from attendance_projector.adapters.postgres_directory import PostgresDirectory
 from attendance_projector.adapters.postgres_errors import CONFLICTS, DEPENDENCY, naming_outages
 from attendance_projector.adapters.postgres_positions import PostgresPositions, read_positions
+from attendance_projector.adapters.remembered_directory import DirectoryMemory, RememberedDirectory
 from attendance_projector.adapters.sql import statements
 from attendance_projector.domain.facts import LONGEST_WINDOW
 from attendance_projector.domain.shift_windows import REACH_BACK
@@ -37,7 +37,7 @@ class PostgresTransaction:
 
     positions: PostgresPositions
     captures: PostgresCaptures
-    directory: PostgresDirectory
+    directory: RememberedDirectory
     days: PostgresDays
 
 
@@ -47,6 +47,7 @@ class PostgresReadModel:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._made: set[tuple[str, int, int]] = set()
+        self._memory = DirectoryMemory()
 
     async def in_transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Do the work in one transaction, again when another one was in its way."""
@@ -55,7 +56,7 @@ class PostgresReadModel:
             try:
                 with naming_outages():
                     async with self._pool.acquire() as connection, connection.transaction():
-                        return await work(_tables(connection))
+                        return await work(self._tables(connection))
             except CONFLICTS as conflict:
                 last = conflict
         raise TransientFailure(DEPENDENCY, f"in conflict {ATTEMPTS} times, last with {last!r}") from last
@@ -92,6 +93,15 @@ class PostgresReadModel:
         with naming_outages():
             await self._pool.execute("SELECT 1")
 
+    def _tables(self, connection: Connection) -> PostgresTransaction:
+        positions = PostgresPositions(connection)
+        return PostgresTransaction(
+            positions=positions,
+            captures=PostgresCaptures(connection),
+            directory=RememberedDirectory(connection, positions, self._memory),
+            days=PostgresDays(connection),
+        )
+
 
 @asynccontextmanager
 async def open_read_model(url: str, *, connections: int = 4) -> AsyncIterator[PostgresReadModel]:
@@ -117,12 +127,3 @@ async def open_read_model(url: str, *, connections: int = 4) -> AsyncIterator[Po
 async def _prepare(connection: Connection) -> None:
     await check_migrated(connection)
     await connection.execute(statements("staging")["create_staging"])
-
-
-def _tables(connection: Connection) -> PostgresTransaction:
-    return PostgresTransaction(
-        positions=PostgresPositions(connection),
-        captures=PostgresCaptures(connection),
-        directory=PostgresDirectory(connection),
-        days=PostgresDays(connection),
-    )

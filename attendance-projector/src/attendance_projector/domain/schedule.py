@@ -7,9 +7,10 @@ dates before it, and a shift has no instance before its first version.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time
 from enum import StrEnum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from attendance_projector.domain.facts import (
@@ -103,6 +104,10 @@ class Schedule:
     leave: frozenset[Leave] = frozenset()
     employment: Employment = ALWAYS_EMPLOYED
     policies: tuple[Policy, ...] = (USUAL_POLICY,)
+    # Instances of shifts by their span of dates: a memo of `shift_windows`, no part of the facts.
+    memo: dict[tuple[date, date], list[Any]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         starts = [policy.effective_on for policy in self.policies]

@@ -16,6 +16,9 @@ ONE_DAY = timedelta(days=1)
 # most (25 h when clocks change), and a time that does not exist moves forward (a whole day in Apia in 2011).
 REACH_BACK = timedelta(days=3)
 REACH_AHEAD = timedelta(days=2)
+# One punch asks for a week, and many people share a schedule: a projector asks for the same weeks all day.
+LONGEST_REMEMBERED = 14
+SPANS_REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,18 @@ def shift_instance(schedule: Schedule, shift: ShiftVersion, on: date) -> ShiftIn
 
 def instances_between(schedule: Schedule, first_on: date, last_on: date) -> list[ShiftInstance]:
     """Return the instances of the local dates from first to last, inclusive, earlier shift first."""
+    remembered: list[ShiftInstance] | None = schedule.memo.get((first_on, last_on))
+    if remembered is not None:
+        return remembered
     days = (last_on - first_on).days + 1
     dates = [first_on + timedelta(days=number) for number in range(days)]
     instances = [shift_instance(schedule, shift, on) for on in dates for shift in shifts_on(schedule, on)]
-    return sorted(instances, key=lambda instance: instance.order)
+    instances.sort(key=lambda instance: instance.order)
+    if days <= LONGEST_REMEMBERED:
+        if len(schedule.memo) >= SPANS_REMEMBERED:
+            schedule.memo.clear()
+        schedule.memo[first_on, last_on] = instances
+    return instances
 
 
 def instances_reaching(schedule: Schedule, first_at: datetime, last_at: datetime) -> list[ShiftInstance]:

@@ -8,31 +8,46 @@ GROUP BY person_id;
 
 -- name: punches_of_spans
 -- $1 people, $2 first and $3 last instants, side by side; $4 and $5 their range, so that partitions are pruned.
-SELECT punch.punch_id, punch.occurred_at, punch.person_id, punch.direction, punch.method,
-    punch.placement, punch.placed_on, punch.placed_shift_id
+-- OFFSET 0 keeps the subquery whole: one probe of the index for each span. A new partition has no statistics,
+-- and a join that the planner is free to choose reads all of it.
+SELECT found.*
 FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS span (person_id, first_at, last_at)
-JOIN punch ON punch.person_id = span.person_id
-    AND punch.occurred_at BETWEEN span.first_at AND span.last_at
-    AND punch.occurred_at BETWEEN $4 AND $5;
+CROSS JOIN LATERAL (
+    SELECT punch.punch_id, punch.occurred_at, punch.person_id, punch.direction, punch.method,
+        punch.placement, punch.placed_on, punch.placed_shift_id
+    FROM punch
+    WHERE punch.person_id = span.person_id
+        AND punch.occurred_at BETWEEN span.first_at AND span.last_at
+        AND punch.occurred_at BETWEEN $4 AND $5
+    OFFSET 0
+) AS found;
 
--- name: remove_vanished_days
--- $1 and $2 are the range of all spans, so that partitions are pruned.
+-- name: days_of_spans
+-- $1 people, $2 first and $3 last dates, side by side; $4 and $5 their range, so that partitions are pruned.
+SELECT found.*
+FROM unnest($1::text[], $2::date[], $3::date[]) AS span (person_id, first_on, last_on)
+CROSS JOIN LATERAL (
+    SELECT day.person_id, day.attendance_on, day.shift_id
+    FROM attendance_day AS day
+    WHERE day.person_id = span.person_id
+        AND day.attendance_on BETWEEN span.first_on AND span.last_on
+        AND day.attendance_on BETWEEN $4 AND $5
+    OFFSET 0
+) AS found;
+
+-- name: remove_days
+-- $1 people, $2 dates, $3 shifts, side by side; $4 and $5 the range of the dates.
 DELETE FROM attendance_day AS day
-USING staged_span AS span
-WHERE day.person_id = span.person_id
-    AND day.attendance_on BETWEEN span.first_on AND span.last_on
-    AND day.attendance_on BETWEEN $1 AND $2
-    AND NOT EXISTS (
-        SELECT FROM staged_day
-        WHERE staged_day.person_id = day.person_id
-            AND staged_day.attendance_on = day.attendance_on
-            AND staged_day.shift_id = day.shift_id
-    );
+USING unnest($1::text[], $2::date[], $3::text[]) AS gone (person_id, attendance_on, shift_id)
+WHERE day.person_id = gone.person_id
+    AND day.attendance_on = gone.attendance_on
+    AND day.shift_id = gone.shift_id
+    AND day.attendance_on BETWEEN $4 AND $5;
 
 -- name: merge_days
--- A day that came out as it was is not written.
-INSERT INTO attendance_day AS day
-SELECT * FROM staged_day
+-- A day that came out as it was is not written. {columns} and {values}: see DAY_COLUMNS.
+INSERT INTO attendance_day AS day ({columns})
+SELECT * FROM unnest({values})
 ON CONFLICT (person_id, attendance_on, shift_id) DO UPDATE SET
     org_id = excluded.org_id,
     site_id = excluded.site_id,
@@ -54,13 +69,11 @@ ON CONFLICT (person_id, attendance_on, shift_id) DO UPDATE SET
 WHERE day IS DISTINCT FROM excluded;
 
 -- name: move_punches
--- $1 and $2 are the range of the punches, so that partitions are pruned.
+-- $1 to $5 are punches and their places, side by side; $6 and $7 the range of the punches.
 UPDATE punch
 SET placement = moved.placement, placed_on = moved.placed_on, placed_shift_id = moved.placed_shift_id
-FROM staged_placement AS moved
+FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::date[], $5::text[])
+    AS moved (punch_id, occurred_at, placement, placed_on, placed_shift_id)
 WHERE punch.punch_id = moved.punch_id
     AND punch.occurred_at = moved.occurred_at
-    AND punch.occurred_at BETWEEN $1 AND $2;
-
--- name: empty_staging
-TRUNCATE staged_span, staged_day, staged_placement;
+    AND punch.occurred_at BETWEEN $6 AND $7;

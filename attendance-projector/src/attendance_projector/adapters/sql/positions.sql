@@ -30,16 +30,23 @@ WHERE position.topic = moved.topic
     AND position.next_offset < moved.next_offset;
 
 -- name: lock_everyone
--- Whoever changes the directory waits for all who compute days, and they for it.
-SELECT pg_advisory_xact_lock(hashtext('attendance-projector days'), 0);
+-- Whoever changes the directory waits for all who compute days, and they for it. Schemas have locks of their own.
+SELECT pg_advisory_xact_lock(hashtext('attendance-projector days'), hashtext(current_schema()));
+
+-- name: directory_changes
+-- Only after lock_everyone: see remembered_directory.py.
+SELECT nextval('directory_version');
 
 -- name: share_everyone
-SELECT pg_advisory_xact_lock_shared(hashtext('attendance-projector days'), 0);
+SELECT pg_advisory_xact_lock_shared(hashtext('attendance-projector days'), hashtext(current_schema()));
 
 -- name: lock_people
 -- $1: one number for each person, ascending. Two projectors can hold punches of one person, since records are
 -- keyed by capture; the second must see what the first wrote before it computes that person's days.
-SELECT pg_advisory_xact_lock(hashtext('attendance-projector person'), number)
+-- Only after share_everyone, so that the version cannot move any more.
+SELECT
+    (SELECT last_value FROM directory_version) AS directory_version,
+    count(pg_advisory_xact_lock(hashtext('attendance-projector person ' || current_schema()), number))
 FROM unnest($1::int[]) AS number;
 
 -- name: ensure_partitions

@@ -1,0 +1,20 @@
+"""Count the changes of the directory.
+
+Revision ID: 0010
+Revises: 0001
+"""
+
+from attendance_projector.migrations.script import run_script
+
+revision = "0010"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_script("0010_directory_version.sql")
+
+
+def downgrade() -> None:
+    run_script("0010_directory_version_down.sql")

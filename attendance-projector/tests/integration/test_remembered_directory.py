@@ -1,0 +1,47 @@
+"""A projector remembers people between transactions, and never longer than they stay as they are."""
+
+from typing import Any
+
+import pytest
+
+from attendance_projector.adapters.postgres_read_model import open_read_model
+
+pytestmark = pytest.mark.integration
+
+DAY = "2026-03-02"
+
+
+async def test_what_another_projector_changes_is_not_remembered(plant: Any) -> None:
+    async with open_read_model(plant.url) as other:
+        remembering = plant.projector_on(other)
+        await remembering.apply([plant.record(plant.match("asha", f"{DAY}T08:00+05:30"))])
+        await plant.tell(plant.shift("day", 7, 12, late_grace_minutes=0))
+        await remembering.apply([plant.record(plant.match("asha", f"{DAY}T12:00+05:30"))])
+    (day,) = (await plant.tables("attendance_day"))["attendance_day"]
+    assert (day["late"], day["late_minutes"], day["worked_minutes"]) == (True, 60, 240)
+
+
+async def test_people_are_asked_for_once_while_nothing_changes(plant: Any) -> None:
+    async with open_read_model(plant.url) as other:
+        remembering = plant.projector_on(other)
+        for hour in (8, 9):
+            await remembering.apply([plant.record(plant.match("asha", f"{DAY}T{hour:02}:00+05:30"))])
+            remembered = dict(other._memory.people)
+        await remembering.apply([plant.record(plant.match("asha", f"{DAY}T10:00+05:30"))])
+    assert other._memory.people["asha"] is remembered["asha"]
+    assert other._memory.version == await plant.sql.fetchval("SELECT last_value FROM directory_version")
+
+
+async def test_a_change_that_was_rolled_back_forgets_too_much_and_nothing_else(plant: Any) -> None:
+    await plant.tell(plant.match("asha", f"{DAY}T08:00+05:30"))
+
+    async def change_and_fail(transaction: Any) -> None:
+        await transaction.positions.lock_everyone()
+        await transaction.directory.store([plant.person("asha", shift=None)])
+        assert (await transaction.directory.people(["asha"]))["asha"].default_shift_id is None
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await plant.read_model.in_transaction(change_and_fail)
+    await plant.tell(plant.match("asha", f"{DAY}T12:00+05:30"))
+    assert await plant.days("asha") == [(DAY, "day", "PRESENT", 240)]
