@@ -62,6 +62,8 @@ class TopicReader:
         self._next: dict[int, int] = {}
         self._moved = asyncio.Condition()
         self._consumer: AIOKafkaConsumer | None = None
+        self._asker: AIOKafkaConsumer | None = None
+        self._asking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._behind: str | None = "not started"
 
@@ -93,6 +95,10 @@ class TopicReader:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._disconnect()
+        async with self._asking:
+            asker, self._asker = self._asker, None
+        if asker is not None:
+            await _stop(asker)
 
     async def reached(self, position: Position, timeout: timedelta) -> bool:
         """Wait until everything before the position was given to `on_record`; False after the timeout."""
@@ -119,15 +125,28 @@ class TopicReader:
             TransientFailure: Kafka is away, so that nobody knows what the topic holds.
         """
         self._raise_bug()
-        consumer = self._consumer
-        if consumer is None:
-            raise TransientFailure("kafka", f"{self._topic}: {self._behind}")
-        try:
-            async with asyncio.timeout(min(timeout, _CALL).total_seconds()):
-                ends = await consumer.end_offsets(self._partitions(consumer))
-        except (KafkaError, TimeoutError) as error:
-            raise TransientFailure("kafka", f"offsets of {self._topic}: {error!r}") from error
+        if self._task is None:
+            raise TransientFailure("kafka", f"{self._topic}: not started")
+        async with self._asking:
+            ends = await self._ends(min(timeout, _CALL))
         return await self.passed({tp.partition: offset for tp, offset in ends.items()}, timeout)
+
+    async def _ends(self, timeout: timedelta) -> dict[Any, int]:
+        # By a client of its own, which reads nothing: a broker answers the requests of a connection one after
+        # the other, and the reader's is waiting for records most of the time.
+        partitions = [aiokafka.TopicPartition(self._topic, number) for number in sorted(self._next)]
+        try:
+            async with asyncio.timeout(timeout.total_seconds()):
+                if self._asker is None:
+                    self._asker = self._client()
+                    await self._asker.start()
+                ends: dict[Any, int] = await self._asker.end_offsets(partitions)
+        except (KafkaError, TimeoutError) as error:
+            asker, self._asker = self._asker, None
+            if asker is not None:
+                await _stop(asker)
+            raise TransientFailure("kafka", f"offsets of {self._topic}: {error!r}") from error
+        return ends
 
     async def check(self) -> None:
         """Raise when the reader has died of a bug in `on_record`, or knows that it is behind."""
@@ -206,13 +225,7 @@ class TopicReader:
 
     async def _connect(self, timeout: timedelta) -> AIOKafkaConsumer:
         """Connect a client that has all partitions assigned, at no position yet."""
-        consumer = AIOKafkaConsumer(
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            metadata_max_age_ms=int(self._metadata_max_age.total_seconds() * 1000),
-            request_timeout_ms=int(_CALL.total_seconds() * 1000),
-            **self._kafka.client_options(),
-        )
+        consumer = self._client()
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 await consumer.start()
@@ -225,6 +238,15 @@ class TopicReader:
             raise
         consumer.assign([aiokafka.TopicPartition(self._topic, number) for number in sorted(numbers)])
         return consumer
+
+    def _client(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            metadata_max_age_ms=int(self._metadata_max_age.total_seconds() * 1000),
+            request_timeout_ms=int(_CALL.total_seconds() * 1000),
+            **self._kafka.client_options(),
+        )
 
     async def _partition_numbers(self, consumer: AIOKafkaConsumer) -> Collection[int]:
         """Ask a broker for the partitions, for a while: a topic just created is not known to each yet."""
