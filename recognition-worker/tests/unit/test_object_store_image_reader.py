@@ -68,3 +68,18 @@ async def test_fetches_are_bounded() -> None:
     bounded = reader(shelf, at_once=3)
     await asyncio.gather(*(bounded.read(IMAGE) for _ in range(20)))
     assert shelf.most == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"another",
+        ObjectNotFound("no object images/enrolments/acme/p-ada/1/1"),
+        TransientFailure("object-store", "Max retries exceeded with url: /images/enrolments/acme/p-ada/1/1"),
+    ],
+)
+async def test_no_message_names_the_person_of_a_photo(answer: bytes | Exception) -> None:
+    photo = ImageRef("images", "enrolments/acme/p-ada/1/1", "0" * 64, "image/jpeg")
+    with pytest.raises((PoisonRecord, TransientFailure)) as failure:
+        await reader(Shelf(answer)).read(photo)
+    assert "p-ada" not in str(failure.value)

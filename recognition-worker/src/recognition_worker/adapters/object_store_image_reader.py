@@ -1,4 +1,8 @@
-"""Reads images from the object store, a bounded number at once, and proves them by their digest."""
+"""Reads images from the object store, a bounded number at once, and proves them by their digest.
+
+The key of an enrolment photo names its person. Messages go to logs and to headers of dead letters, so they
+name an image by its digest.
+"""
 
 import asyncio
 import hashlib
@@ -8,7 +12,7 @@ from typing import Protocol
 
 from recognition_worker.domain.identity import ImageRef
 from service_kit.backoff import Backoff
-from service_kit.errors import ObjectNotFound, PoisonRecord
+from service_kit.errors import ObjectNotFound, PoisonRecord, TransientFailure
 
 # ingest stores the object before it publishes the event, so a missing one will not come; the tries are for a
 # store that has just failed over.
@@ -49,7 +53,7 @@ class ObjectStoreImageReader:
         if digest != image.sha256:
             raise PoisonRecord(
                 "image-altered",
-                f"{image.bucket}/{image.key} has SHA-256 {digest}, the event says {image.sha256}",
+                f"the image has SHA-256 {digest}, the event says {image.sha256}",
             )
         return data
 
@@ -61,6 +65,11 @@ class ObjectStoreImageReader:
                     return await self._store.get(image.bucket, image.key)
             except ObjectNotFound as error:
                 if attempt == TRIES:
-                    raise PoisonRecord("image-missing", f"{error}, looked {TRIES} times") from error
+                    detail = f"no image of SHA-256 {image.sha256} under the event's key, looked {TRIES} times"
+                    raise PoisonRecord("image-missing", detail) from error
+            except TransientFailure as failure:
+                raise TransientFailure(
+                    failure.dependency, failure.detail.replace(image.key, "(the event's key)")
+                ) from None
             await asyncio.sleep(backoff.next_delay().total_seconds())
         raise AssertionError("unreachable: the last try returns or raises")
