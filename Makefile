@@ -59,6 +59,10 @@ scenarios: $(READY)  ## apply the attendance rules to every golden scenario, wit
 bench: $(READY)  ## measure each embedder beside plain ONNX Runtime, in one run
 	$(BIN)/python benchmarks/recognition_backends.py --model-cache .local-stack/cache/models
 
+.PHONY: bench-search
+bench-search: $(READY)  ## measure searches in 10k, 100k and 1M templates beside numpy and faiss, in one run
+	$(BIN)/python benchmarks/gallery_search.py
+
 .PHONY: check
 check: $(READY)  ## format, lint, types, imports, spelling, schema compatibility, docs
 	$(BIN)/ruff format --check .

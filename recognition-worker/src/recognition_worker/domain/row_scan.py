@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition_worker.domain.compact_rows import ByteProducts, encode_probes
+from recognition_worker.domain.compact_rows import ByteProbes, ByteProducts, encode_probes
 from recognition_worker.domain.dense_rows import CHUNK_ROWS, Snapshot
 from recognition_worker.domain.face import Vector
 
@@ -82,7 +82,10 @@ class _Unit:
 
 
 class _Pairs:
-    """Rows and probes that may belong together, and how much a score must be to matter still."""
+    """Rows and probes that may belong together, and how much a score must be to matter still.
+
+    rough: some of the scores come from bytes.
+    """
 
     def __init__(self, probe_count: int, keep: int) -> None:
         self._probe_count = probe_count
@@ -92,7 +95,8 @@ class _Pairs:
         none, nothing = np.zeros(0, np.intp), np.zeros(0)
         self._parts: list[tuple[Rows, Rows, Scores, Scores]] = [(none, none, nothing, nothing)]
         self._looks = 0
-        self._settle_at = 1
+        self._settle_at = 2
+        self.rough = False
 
     def offer(self, raw: Raw, unit: _Unit, first_row: int) -> None:
         """Take what matters of the raw products (n, p) of n rows."""
@@ -111,6 +115,7 @@ class _Pairs:
         """Return the least raw products that matter, (p,)."""
         limits = (self._floors - unit.bound - unit.offset) / unit.scale
         if raw.dtype == np.int32:
+            self.rough = True
             limits = np.clip(np.floor(limits), _INT32.min, _INT32.max)
         return limits.astype(raw.dtype)
 
@@ -129,7 +134,7 @@ class _Pairs:
         rows, probes, scores, bounds = (np.concatenate(part) for part in zip(*self._parts, strict=True))
         lowest = scores - bounds
         for probe in range(self._probe_count):
-            own = lowest[probes == probe]
+            own = lowest if self._probe_count == 1 else lowest[probes == probe]
             if len(own) >= self._keep:
                 reached = np.partition(own, -self._keep)[-self._keep]
                 self._floors[probe] = max(self._floors[probe], reached)
@@ -143,6 +148,8 @@ def _at_least(raw: Raw, limits: Raw) -> Rows:
     numpy is slow where the last axis is short, and at finding few of many: so the comparison goes over long
     rows of repeated limits, and the search over eight answers at a time.
     """
+    if len(limits) == 1:
+        return np.flatnonzero(raw.reshape(-1) >= limits[0])
     flat, repeated = raw.reshape(-1), np.tile(limits, min(_REPEATS, len(raw)))
     reached = np.zeros((len(flat) + _WORD - 1) // _WORD * _WORD, np.bool_)
     whole = len(flat) // len(repeated) * len(repeated)
@@ -175,13 +182,14 @@ def _float_unit(probes: Vector) -> _Unit:
 
 def _look_at_all(snapshot: Snapshot, probes: Vector, pairs: _Pairs, products: ByteProducts | None) -> None:
     columns, float_unit = np.ascontiguousarray(probes.T), _float_unit(probes)
-    made = encode_probes(probes)
+    made: ByteProbes | None = None
     start = 0
     for chunk in snapshot.chunks:
         count = min(len(chunk.rows), snapshot.count - start)
         # Read once: a row that is written meanwhile may be off by more, but the caller scores it again.
         codes, rounding = chunk.codes, chunk.rounding
         if products is not None and codes is not None and rounding <= _LARGEST_ROUNDING:
+            made = made or encode_probes(probes)
             unit = _Unit(made.scale, made.offset, made.error_bound(rounding))
             pairs.offer(products(codes[:count], made.codes), unit, start)
         else:
@@ -196,17 +204,18 @@ def _look_at_some(snapshot: Snapshot, probes: Vector, pairs: _Pairs, among: Rows
 
 
 def _scored(snapshot: Snapshot, probes: Vector, pairs: _Pairs, among: Rows | None) -> list[Found]:
-    """Score the pairs in float32, so that few are left for float64."""
-    unit = _float_unit(probes)
     at, of = pairs.settled()
-    needed, where = np.unique(at if among is None else among[at], return_inverse=True)
-    vectors = snapshot.gather(needed)
-    pairs.refine((vectors @ probes.T)[where, of].astype(np.float64), float(unit.bound[0]))
-    still, of = pairs.settled()
-    rows = still if among is None else among[still]
-    vectors = vectors[np.searchsorted(needed, rows)]
-    scores = np.empty(len(rows))
+    rows = at if among is None else among[at]
+    if pairs.rough:
+        # In float32 first, so that few are left for float64.
+        needed, where = np.unique(rows, return_inverse=True)
+        scores = (snapshot.gather(needed) @ probes.T)[where, of]
+        pairs.refine(scores.astype(np.float64), probes.shape[1] * _FLOAT32_ROUNDING)
+        rows, of = pairs.settled()
+    exact = np.empty(len(rows))
     for start in range(0, len(rows), _PAIRS_AT_ONCE):
         part = slice(start, start + _PAIRS_AT_ONCE)
-        scores[part] = exact_scores(vectors[part], probes[of[part]])
-    return [Found(rows[of == probe], scores[of == probe]) for probe in range(len(probes))]
+        exact[part] = exact_scores(snapshot.gather(rows[part]), probes[of[part]])
+    if len(probes) == 1:
+        return [Found(rows, exact)]
+    return [Found(rows[of == probe], exact[of == probe]) for probe in range(len(probes))]
