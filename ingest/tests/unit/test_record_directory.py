@@ -4,7 +4,13 @@ import pytest
 from pydantic import ValidationError
 
 from attendance_schemas.codec import encode_body
-from attendance_schemas.events import PersonRecorded, RosterRecorded, ShiftRecorded, Weekday
+from attendance_schemas.events import (
+    IdentificationScope,
+    PersonRecorded,
+    RosterRecorded,
+    ShiftRecorded,
+    Weekday,
+)
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import DIRECTORY
 from ingest.domain.actor import Actor
@@ -48,6 +54,18 @@ async def test_a_person_is_recorded(desk, directory, now):
     assert (event.occurred_at, event.recorded_at) == (now, now)
     assert directory.recorded == [event]
     assert directory.view.person("acme", "p-2") == event
+
+
+async def test_a_site_says_with_whom_its_captures_are_compared(desk, directory):
+    site = {"name": "Gate", "time_zone": "Asia/Kolkata"}
+    assert (
+        await record(desk, "sites", "gate", site)
+    ).identification_scope is IdentificationScope.ORGANISATION
+    limited = await record(desk, "sites", "gate", site | {"identification_scope": "site"})
+    assert limited.identification_scope is IdentificationScope.SITE
+    rows = b"site_id,name,time_zone,identification_scope\ngate,Gate,Asia/Kolkata,\nyard,Yard,UTC,SITE\n"
+    assert (await import_documents(KINDS["sites"], rows, HR, desk)).recorded == 2
+    assert [event.identification_scope.value for event in directory.recorded[-2:]] == ["ORGANISATION", "SITE"]
 
 
 async def test_versions_of_a_shift_are_kept_apart(desk, directory):
@@ -144,6 +162,11 @@ async def test_others_may_not_record(desk, directory, kind, identity, document, 
         ("sites", {"name": "x", "time_zone": "../../etc/passwd"}, "time_zone"),
         ("sites", {"name": "  ", "time_zone": "UTC"}, "name"),
         ("sites", {"name": "x", "time_zone": "UTC", "zone": "UTC"}, "zone"),
+        (
+            "sites",
+            {"name": "x", "time_zone": "UTC", "identification_scope": "planet"},
+            "identification_scope",
+        ),
         ("persons", PERSON | {"joined_on": "02.03.2026"}, "joined_on"),
         ("persons", PERSON | {"joined_on": 20260302}, "joined_on"),
         ("persons", PERSON | {"joined_on": "2026-02-30"}, "joined_on"),

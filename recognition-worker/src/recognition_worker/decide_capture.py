@@ -9,12 +9,16 @@ from datetime import datetime
 
 from attendance_schemas.events import CaptureReceived, MatchDecided
 from recognition_worker.domain.identity import OrgId
+from recognition_worker.domain.site_people import SearchScope, SiteId
 from recognition_worker.event_mapping import image_ref, match_decided
 from recognition_worker.inference import Inference
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.ports import ImageReader, MatchPublisher
 
 MS = 1000.0
+
+ScopeOf = Callable[[OrgId, SiteId], SearchScope]
+"""Whom a capture of an organisation at a site is compared with."""
 
 
 class DecideCapture:
@@ -27,12 +31,14 @@ class DecideCapture:
         matches: MatchPublisher,
         metrics: RecognitionMetrics,
         *,
+        scope_of: ScopeOf,
         now: Callable[[], datetime],
     ) -> None:
         self._images = images
         self._inference = inference
         self._matches = matches
         self._metrics = metrics
+        self._scope_of = scope_of
         self._now = now
 
     async def __call__(self, capture: CaptureReceived, *, topic: str) -> MatchDecided:
@@ -45,8 +51,11 @@ class DecideCapture:
         begin = time.perf_counter()
         image = await self._images.read(image_ref(capture.image))
         fetched = time.perf_counter()
+        org_id = OrgId(capture.org_id)
+        # The event's site is the device's when it was received: a device that moves takes no capture along.
+        scope = self._scope_of(org_id, SiteId(capture.site_id))
         result = await self._inference.identify(
-            image, org_id=OrgId(capture.org_id), orientation=capture.image.orientation
+            image, org_id=org_id, orientation=capture.image.orientation, scope=scope.people
         )
         # What is not a stage of the use case was spent waiting for the executor and for the batch.
         queued_ms = (time.perf_counter() - fetched) * MS - sum(result.timings_ms.values())
@@ -55,6 +64,8 @@ class DecideCapture:
         begin_publish = time.perf_counter()
         await self._matches.publish(match)
         self._count(match, time.perf_counter() - begin_publish, topic)
+        self._metrics.search_scope.labels(scope.kind.value).inc()
+        self._metrics.other_site_reviews.inc(result.is_elsewhere)
         return match
 
     def _count(self, match: MatchDecided, publish_seconds: float, topic: str) -> None:

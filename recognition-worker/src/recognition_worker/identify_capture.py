@@ -13,6 +13,7 @@ from recognition_worker.domain.face import Vector
 from recognition_worker.domain.identity import OrgId, PersonId, Ranking
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.quality import MATCH_LIMITS, QualityLimits
+from recognition_worker.domain.site_decision import Verdict, decide_at_site
 from recognition_worker.ports import Embedder, Gallery
 from recognition_worker.recognise import (
     Analysis,
@@ -31,7 +32,7 @@ _RANKED = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnalysedCapture:
-    """A capture after its analysis. scope: the people to compare with; None means the whole organisation."""
+    """A capture after its analysis. scope: the people of its site; None means the whole organisation."""
 
     org_id: OrgId
     analysis: Analysis
@@ -91,7 +92,7 @@ class IdentifyCapture:
             embeddings = self._embedder.embed([probe.crop for probe in probes])
         compared = [capture for capture in captures if isinstance(capture.analysis, FaceProbe)]
         with watch.stage("search"):
-            rankings = iter(self._search(compared, embeddings))
+            verdicts = iter(self._judge(compared, embeddings))
         # Of each image: its share of the batch.
         shared_ms = {stage: ms / max(len(probes), 1) for stage, ms in watch.timings_ms.items()}
         results = []
@@ -102,7 +103,7 @@ class IdentifyCapture:
                 case PoorQuality() as poor:
                     results.append(self._poor(poor))
                 case FaceProbe() as probe:
-                    results.append(self._compared(probe, next(rankings), shared_ms))
+                    results.append(self._compared(probe, next(verdicts), shared_ms))
         return results
 
     def _no_face(self, timings_ms: dict[str, float]) -> CaptureResult:
@@ -119,30 +120,49 @@ class IdentifyCapture:
             timings_ms=poor.timings_ms,
         )
 
-    def _search(self, captures: Sequence[AnalysedCapture], embeddings: Vector) -> list[Ranking]:
-        """Search the captures of one organisation and scope in one call."""
+    def _judge(self, captures: Sequence[AnalysedCapture], embeddings: Vector) -> list[Verdict]:
+        """Search and decide; captures of one organisation, and those of one scope, in one search."""
+        whole = self._search([(capture.org_id, None) for capture in captures], embeddings)
+        limited = [at for at, capture in enumerate(captures) if capture.scope is not None]
+        scopes = [(captures[at].org_id, captures[at].scope) for at in limited]
+        of_sites = dict(zip(limited, self._search(scopes, embeddings[limited]), strict=True))
+        verdicts = []
+        for at, (capture, ranking) in enumerate(zip(captures, whole, strict=True)):
+            if capture.scope is None:
+                thresholds = self._manifest.thresholds(ranking.searched_count)
+                verdicts.append(Verdict(decide(ranking.people, thresholds), ranking.searched_count))
+            else:
+                verdicts.append(
+                    decide_at_site(of_sites[at], ranking, capture.scope, self._manifest.thresholds)
+                )
+        return verdicts
+
+    def _search(
+        self, wanted: Sequence[tuple[OrgId, frozenset[PersonId] | None]], embeddings: Vector
+    ) -> list[Ranking]:
         alike: dict[tuple[OrgId, frozenset[PersonId] | None], list[int]] = {}
-        for at, capture in enumerate(captures):
-            alike.setdefault((capture.org_id, capture.scope), []).append(at)
+        for at, one in enumerate(wanted):
+            alike.setdefault(one, []).append(at)
         rankings: dict[int, Ranking] = {}
         for (org_id, scope), places in alike.items():
             found = self._gallery.search_batch(
                 embeddings[places], self._embedder.model, org_id=org_id, scope=scope, limit=_RANKED
             )
             rankings.update(zip(places, found, strict=True))
-        return [rankings[at] for at in range(len(captures))]
+        return [rankings[at] for at in range(len(wanted))]
 
-    def _compared(self, probe: FaceProbe, ranking: Ranking, shared_ms: Mapping[str, float]) -> CaptureResult:
-        decision = decide(ranking.people, self._manifest.thresholds(ranking.searched_count))
+    def _compared(self, probe: FaceProbe, verdict: Verdict, shared_ms: Mapping[str, float]) -> CaptureResult:
+        decision = verdict.decision
         several = f"{probe.rival_count} other face(s) of similar size; the most prominent one was compared"
         return CaptureResult(
             outcome=decision.outcome,
             model=self._embedder.model,
-            gallery_size=ranking.searched_count,
+            gallery_size=verdict.searched_count,
             decision=decision,
             face=probe.face,
             face_count=probe.face_count,
             reasons=decision.reasons,
             notes=(several,) if probe.rival_count else (),
             timings_ms={**probe.timings_ms, **shared_ms},
+            is_elsewhere=verdict.is_elsewhere,
         )

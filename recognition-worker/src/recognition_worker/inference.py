@@ -11,8 +11,13 @@ from recognition_worker.results import CaptureResult, EnrolmentResult
 class Inference(Protocol):
     """IdentifyCapture and EnrolPerson, off the event loop."""
 
-    async def identify(self, image: bytes, *, org_id: OrgId, orientation: int) -> CaptureResult:
-        """Identify a capture, perhaps in a batch with others; undecodable bytes are poison."""
+    async def identify(
+        self, image: bytes, *, org_id: OrgId, orientation: int, scope: frozenset[PersonId] | None = None
+    ) -> CaptureResult:
+        """Identify a capture, perhaps in a batch with others; undecodable bytes are poison.
+
+        scope: the people of its site; None means the whole organisation.
+        """
         ...
 
     async def enrol(

@@ -29,6 +29,26 @@ class RecognitionMetrics:
             buckets=_STAGE_SECONDS,
             registry=registry,
         )
+        # scope: organisation, site (its people decide), unknown-site (not in the directory: the organisation
+        # is searched). Any unknown-site means that the directory is incomplete.
+        self.search_scope = Counter(
+            "recognition_search_scope",
+            "Captures by whom they were compared with.",
+            ["scope"],
+            registry=registry,
+        )
+        # Captures at a site that compares with its own people, whose closest match is of another site.
+        self.other_site_reviews = Counter(
+            "recognition_other_site_reviews",
+            "Captures sent to review because the candidate is of another site.",
+            registry=registry,
+        )
+        # A bug on any.
+        self.directory_ignored = Counter(
+            "recognition_directory_ignored_records",
+            "Records of the directory that could not be read.",
+            registry=registry,
+        )
         # From the acceptance by ingest to the decision: what a person at a kiosk waits for.
         self.waiting_seconds = Histogram(
             "recognition_waiting_seconds",

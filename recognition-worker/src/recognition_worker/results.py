@@ -27,7 +27,8 @@ class CaptureResult:
 
     decision is None when no comparison took place (NO_FACE, POOR_QUALITY). reasons: why it is not an
     identification, in words for people; notes: what an operator may want to know anyway (a second face,
-    say). timings_ms by stage: decode, detect, align, quality, embed (the batch's time per image), search.
+    say). timings_ms by stage: decode, detect, align, quality, embed and search (the batch's time per image).
+    is_elsewhere: the candidate is not of the capture's site, which compares with its own people.
     """
 
     outcome: Outcome
@@ -39,6 +40,7 @@ class CaptureResult:
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    is_elsewhere: bool = False
 
     @property
     def person_id(self) -> PersonId | None:

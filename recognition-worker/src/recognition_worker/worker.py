@@ -19,6 +19,7 @@ from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, ENROLMENTS
 from recognition_worker.adapters.batched_inference import BatchedInference
 from recognition_worker.adapters.faust_app import FaustRunner, Feed
+from recognition_worker.adapters.kafka_directory_view import DirectoryFeed, KafkaDirectoryView
 from recognition_worker.adapters.kafka_match_publisher import WRITTEN_TOPICS
 from recognition_worker.adapters.kafka_templates import KafkaTemplates
 from recognition_worker.adapters.object_store_image_reader import ObjectStoreImageReader
@@ -26,6 +27,7 @@ from recognition_worker.adapters.record_handlers import RecordHandlers
 from recognition_worker.adapters.vision import Vision, load_vision
 from recognition_worker.decide_capture import DecideCapture
 from recognition_worker.decide_enrolment import DecideEnrolment
+from recognition_worker.domain.site_people import SitePeople
 from recognition_worker.erase_person import ErasePerson
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.settings import Settings
@@ -110,6 +112,10 @@ class Worker:
         )
         stack.push_async_callback(view.stop)
         await self._patiently(view.start)
+        site_people = SitePeople()
+        directory = KafkaDirectoryView(kafka, DirectoryFeed(site_people, codec, self._metrics))
+        stack.push_async_callback(directory.stop)
+        await self._patiently(directory.start)
         store = ObjectStore(settings.object_store, threads=settings.image_fetches)
         stack.push_async_callback(store.close)
         inference = await stack.enter_async_context(
@@ -127,7 +133,9 @@ class Worker:
         handlers = RecordHandlers(
             codec,
             kafka,
-            DecideCapture(images, inference, publisher, self._metrics, now=_now),
+            DecideCapture(
+                images, inference, publisher, self._metrics, scope_of=site_people.scope_of, now=_now
+            ),
             DecideEnrolment(
                 images, inference, publisher, self._metrics, view.keys, model=vision.model, now=_now
             ),
@@ -137,8 +145,9 @@ class Worker:
             progressed=watchdog.progressed,
         )
         self._runner = runner = FaustRunner(kafka, kafka.group(SERVICE), self._feeds(handlers))
+        self._health.add_ready("directory", directory.check)
         self._observe(runner, view, watchdog)
-        await self._until_one_ends(runner, view)
+        await self._until_one_ends(runner, view, directory)
 
     def _feeds(self, handlers: RecordHandlers) -> list[Feed]:
         settings, kafka = self._settings, self._settings.kafka
@@ -175,15 +184,18 @@ class Worker:
             name = topic.removeprefix(self._settings.kafka.topic_prefix)
             self._metrics.lag.labels(name).set_function(partial(runner.lag_of, topic))
 
-    async def _until_one_ends(self, runner: FaustRunner, view: KafkaTemplates) -> None:
-        following = asyncio.create_task(view.join())
-        following.add_done_callback(lambda _task: self._stopping.set())
+    async def _until_one_ends(self, runner: FaustRunner, *views: KafkaTemplates | KafkaDirectoryView) -> None:
+        following = [asyncio.create_task(view.join()) for view in views]
+        for task in following:
+            task.add_done_callback(lambda _task: self._stopping.set())
         try:
             await runner.run(self._stopping)
-            if following.done() and not following.cancelled():
-                following.result()
+            for task in following:
+                if task.done() and not task.cancelled():
+                    task.result()
         finally:
-            following.cancel()
+            for task in following:
+                task.cancel()
 
     def _lag(self) -> int:
         return self._runner.lag() if self._runner else 0

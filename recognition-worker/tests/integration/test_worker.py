@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -30,9 +31,12 @@ from attendance_schemas.events import (
     EnrolmentOutcome,
     EnrolmentRequested,
     Event,
+    IdentificationScope,
     ImageReference,
     MatchDecided,
     Outcome,
+    PersonRecorded,
+    SiteRecorded,
     TemplateEnrolled,
     TimeTrust,
 )
@@ -41,6 +45,7 @@ from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import (
     CAPTURES,
     CAPTURES_BACKLOG,
+    DIRECTORY,
     ENROLMENT_RESULTS,
     ENROLMENTS,
     GALLERY,
@@ -285,7 +290,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def capture_of(image: ImageReference) -> CaptureReceived:
+def capture_of(image: ImageReference, site_id: str = "hq") -> CaptureReceived:
     return CaptureReceived(
         event_id=uuid4(),
         occurred_at=now() - timedelta(seconds=3),
@@ -293,12 +298,28 @@ def capture_of(image: ImageReference) -> CaptureReceived:
         org_id=ORG,
         capture_id=uuid4(),
         device_id=f"kiosk-{secrets.token_hex(3)}",
-        site_id="hq",
+        site_id=site_id,
         device_sequence=1,
         time_trust=TimeTrust.SYNCED,
         image=image,
         captured_at=now() - timedelta(seconds=3),
         claimed_badge="b-1",
+    )
+
+
+def recorded() -> dict[str, Any]:
+    return {"event_id": uuid4(), "occurred_at": now(), "recorded_at": now(), "org_id": ORG}
+
+
+def site_of(site_id: str, scope: IdentificationScope) -> SiteRecorded:
+    return SiteRecorded(
+        **recorded(), site_id=site_id, name="Gate", time_zone="UTC", identification_scope=scope
+    )
+
+
+def home_of(person_id: str, site_id: str) -> PersonRecorded:
+    return PersonRecorded(
+        **recorded(), person_id=person_id, home_site_id=site_id, display_name=person_id.title()
     )
 
 
@@ -444,11 +465,54 @@ async def test_a_restarted_worker_identifies_its_first_capture(world: World, peo
     assert match.gallery_size >= 1
 
 
+async def test_a_site_compares_with_its_own_people_and_reviews_visitors(
+    world: World, people: list[Path]
+) -> None:
+    await world.worker.ready()
+    own, visitor = people[3], people[4]
+    for person in (own, visitor):
+        decision = await world.enrol(person.name, person / "1.jpg", person / "2.jpg")
+        assert decision.outcome is EnrolmentOutcome.ENROLLED
+    photos = {person: await world.store((person / "3.jpg").read_bytes()) for person in (own, visitor)}
+    homes = home_of(own.name, "gate"), home_of(visitor.name, "office")
+    await world.send(DIRECTORY, *homes, site_of("gate", IdentificationScope.SITE))
+    # While it is stopped: it must have read the directory before its first capture.
+    assert await asyncio.to_thread(world.worker.stop) == 0, world.worker.tail()
+    captures = [capture_of(photos[person], "gate") for person in (own, visitor)]
+    await world.send(CAPTURES, *captures)
+    world.worker.start()
+    here, elsewhere = await world.matches_of(*captures)
+    assert (here.outcome, here.person_id, here.gallery_size) == (Outcome.IDENTIFIED, own.name, 1)
+    assert (elsewhere.outcome, elsewhere.person_id) == (Outcome.REVIEW, visitor.name)
+    assert "another site" in elsewhere.reasons[0]
+    assert elsewhere.gallery_size > 1
+    await world.worker.metric_reaches("recognition_other_site_reviews_total", 1)
+    await world.worker.metric_reaches('recognition_search_scope_total{scope="site"}', 2)
+
+    # At a site that is not recorded, and once the site compares with everybody, the visitor is identified.
+    await world.send(CAPTURES, unknown := capture_of(photos[visitor], "nowhere"))
+    assert (await world.match_of(unknown)).person_id == visitor.name
+    await world.worker.metric_reaches('recognition_search_scope_total{scope="unknown-site"}', 1)
+    await world.send(DIRECTORY, site_of("gate", IdentificationScope.ORGANISATION))
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            await world.send(CAPTURES, again := capture_of(photos[visitor], "gate"))
+            if (await world.match_of(again)).outcome is Outcome.IDENTIFIED:
+                break
+
+
 async def test_health_and_metrics_tell(world: World) -> None:
     await world.worker.ready()
     status, body = await asyncio.to_thread(world.worker.get, "/health/ready")
     assert status == 200
-    assert set(json.loads(body)["checks"]) == {"startup", "progress", "commits", "gallery", "consumer-group"}
+    assert set(json.loads(body)["checks"]) == {
+        "startup",
+        "progress",
+        "commits",
+        "gallery",
+        "directory",
+        "consumer-group",
+    }
     _, metrics = await asyncio.to_thread(world.worker.get, "/metrics")
     for name in ("recognition_gallery_templates ", "recognition_gallery_people ", "recognition_model_info{"):
         assert f"\n{name}" in metrics

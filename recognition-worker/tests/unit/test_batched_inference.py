@@ -25,6 +25,7 @@ class HeldIdentify:
         self.begun = threading.Event()
         self.go = threading.Event()
         self.batches: list[int] = []
+        self.scopes: list[frozenset[PersonId] | None] = []
 
     def analyse(self, image: bytes, *, orientation: int = 1) -> Analysis:
         self.begun.set()
@@ -35,6 +36,7 @@ class HeldIdentify:
 
     def decide(self, captures: Sequence[AnalysedCapture]) -> list[CaptureResult]:
         self.batches.append(len(captures))
+        self.scopes += [capture.scope for capture in captures]
         if any(capture.org_id == "bug" for capture in captures):
             raise ZeroDivisionError
         return [CaptureResult(Outcome.NO_FACE, MODEL) for _ in captures]
@@ -65,6 +67,15 @@ async def test_captures_gather_while_the_thread_works() -> None:
         results = await asyncio.gather(first, *others)
     assert sizes == identify.batches == [1, 4, 2]
     assert all(result.outcome is Outcome.NO_FACE for result in results)
+
+
+async def test_each_capture_keeps_its_scope() -> None:
+    identify, scope = HeldIdentify(), frozenset({PersonId("ada")})
+    identify.go.set()
+    async with BatchedInference(identify, enrol) as inference:
+        await inference.identify(b"x", org_id=ORG, orientation=1, scope=scope)
+        await inference.identify(b"x", org_id=ORG, orientation=1)
+    assert identify.scopes == [scope, None]
 
 
 async def test_one_broken_image_does_not_spoil_its_batch() -> None:

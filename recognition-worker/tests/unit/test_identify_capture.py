@@ -52,10 +52,20 @@ def test_an_empty_gallery_knows_nobody(world: Any) -> None:
     assert (result.outcome, result.gallery_size, result.decision.score) == (Outcome.UNKNOWN, 0, None)
 
 
-def test_another_organisation_and_a_scope_without_the_person_do_not_match(world: Any) -> None:
+def test_another_organisation_does_not_match(world: Any) -> None:
     world.enrolled("A", "B")
     assert world.identify(b"100,100,200,A", org_id=OrgId("else")).outcome is Outcome.UNKNOWN
-    assert world.identify(b"100,100,200,A", org_id=ORG, scope={BOB}).outcome is Outcome.UNKNOWN
+
+
+def test_a_person_of_another_site_is_for_review(world: Any) -> None:
+    world.enrolled("A", "B")
+    here = world.identify(b"100,100,200,B", org_id=ORG, scope={BOB})
+    assert (here.outcome, here.person_id, here.gallery_size) == (Outcome.IDENTIFIED, BOB, 1)
+    visitor = world.identify(b"100,100,200,A", org_id=ORG, scope={BOB})
+    assert (visitor.outcome, visitor.person_id, visitor.gallery_size) == (Outcome.REVIEW, ANN, 2)
+    assert visitor.is_elsewhere
+    assert "another site" in visitor.reasons[0]
+    assert world.identify(b"100,100,200,C", org_id=ORG, scope={BOB}).outcome is Outcome.UNKNOWN
 
 
 def test_the_most_prominent_face_is_compared_and_a_second_one_noted(world: Any) -> None:
@@ -91,3 +101,26 @@ def test_a_batch_is_embedded_in_one_call_and_answers_in_order(world: Any) -> Non
     ]
     assert world.embedder.batches == [2]
     assert world.identify.decide([]) == []
+
+
+def test_a_batch_of_several_organisations_and_scopes_answers_as_each_alone(world: Any) -> None:
+    world.enrolled("A", "B")
+    asked = [
+        (b"100,100,200,A", ORG, frozenset({BOB})),
+        (b"100,100,200,B", ORG, None),
+        (b"100,100,200,A", OrgId("else"), None),
+        (b"100,100,200,B", ORG, frozenset({BOB})),
+        (b"100,100,200,A", ORG, frozenset({ANN})),
+    ]
+    batch = world.identify.decide(
+        [AnalysedCapture(org_id, world.identify.analyse(image), scope) for image, org_id, scope in asked]
+    )
+    alone = [world.identify(image, org_id=org_id, scope=scope) for image, org_id, scope in asked]
+    assert [one.decision for one in batch] == [one.decision for one in alone]
+    assert [one.outcome.value for one in batch] == [
+        "REVIEW",
+        "IDENTIFIED",
+        "UNKNOWN",
+        "IDENTIFIED",
+        "IDENTIFIED",
+    ]

@@ -64,6 +64,13 @@ class DeviceKind(StrEnum):
     BADGE_READER = "BADGE_READER"
 
 
+class IdentificationScope(StrEnum):
+    """With whom a capture at a site is compared; SITE: the people whose home site it is."""
+
+    ORGANISATION = "ORGANISATION"
+    SITE = "SITE"
+
+
 class Pairing(StrEnum):
     """How punches become ins and outs."""
 
@@ -269,6 +276,7 @@ class SiteRecorded(Event, frozen=True, kw_only=True):
     site_id: str
     name: str
     time_zone: str
+    identification_scope: IdentificationScope = IdentificationScope.ORGANISATION
 
 
 class DeviceRecorded(Event, frozen=True, kw_only=True):

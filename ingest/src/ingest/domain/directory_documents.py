@@ -28,6 +28,7 @@ from attendance_schemas.events import (
     DeviceRecorded,
     Event,
     HolidayRecorded,
+    IdentificationScope,
     LeavePart,
     LeaveRecorded,
     OrganisationRecorded,
@@ -121,10 +122,18 @@ class OrganisationDocument(Document):
 
 
 class SiteDocument(Document):
-    """A site and the zone of its local times."""
+    """A site and the zone of its local times.
+
+    Its captures are compared with everybody of the organisation, or decided among its own people (SITE).
+    """
 
     name: Name = Field(examples=["Plant 1"])
     time_zone: Zone = Field(examples=["Asia/Kolkata"])
+    identification_scope: Annotated[IdentificationScope, BeforeValidator(_upper)] = Field(
+        default=IdentificationScope.ORGANISATION,
+        description="SITE: whoever has another home site is not identified here, but goes to review",
+        examples=["ORGANISATION"],
+    )
 
 
 class DeviceDocument(Document):

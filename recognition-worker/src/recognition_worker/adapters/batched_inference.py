@@ -53,6 +53,7 @@ class _Waiting:
     image: bytes
     org_id: OrgId
     orientation: int
+    scope: frozenset[PersonId] | None
     result: asyncio.Future[CaptureResult]
 
 
@@ -90,13 +91,15 @@ class BatchedInference:
                 await self._dispatcher
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    async def identify(self, image: bytes, *, org_id: OrgId, orientation: int) -> CaptureResult:
+    async def identify(
+        self, image: bytes, *, org_id: OrgId, orientation: int, scope: frozenset[PersonId] | None = None
+    ) -> CaptureResult:
         """Identify a capture, in a batch with others.
 
         Raises:
             PoisonRecord: undecodable-image.
         """
-        waiting = _Waiting(image, org_id, orientation, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(image, org_id, orientation, scope, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._arrived.set()
         return await waiting.result
@@ -157,7 +160,7 @@ class BatchedInference:
             except UndecodableImage as error:
                 analysed.append(error)
             else:
-                analysed.append(AnalysedCapture(waiting.org_id, analysis))
+                analysed.append(AnalysedCapture(waiting.org_id, analysis, waiting.scope))
         decided = iter(
             self._identify.decide([item for item in analysed if isinstance(item, AnalysedCapture)])
         )
