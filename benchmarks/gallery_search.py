@@ -259,6 +259,7 @@ def measure(size: int, names: Sequence[str], rounds: int, core: int) -> Iterator
             pipes[name], theirs = context.Pipe()
             process = context.Process(target=_serve, args=(name, file, core, probes, theirs), daemon=True)
             process.start()
+            theirs.close()
             processes.append(process)
             built[name] = pipes[name].recv()
         taken: dict[tuple[str, str], list[float]] = {}

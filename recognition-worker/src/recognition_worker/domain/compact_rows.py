@@ -17,7 +17,7 @@ from recognition_worker.domain.face import Vector
 
 Codes = NDArray[np.uint8]
 
-CODE_OF_ZERO = 128
+_CODE_OF_ZERO = 128
 _ROW_STEPS = 127
 # Source: ONNX Runtime, "Quantize ONNX models": before AVX512-VNNI, processors add two products of an unsigned
 # and a signed byte in 16 bits, saturating. 2 * 255 * 63 = 32,130 fits; with 127 steps it would not.
@@ -58,7 +58,7 @@ def encode_rows(rows: Vector) -> tuple[Codes, float]:
     """Round rows (n, d) of norm 1 at most. Returns the codes and the largest |row - rounded row|."""
     step = _row_step(rows.shape[1])
     steps = np.clip(np.rint(rows / np.float32(step)), -_ROW_STEPS, _ROW_STEPS)
-    codes: Codes = (steps + np.float32(CODE_OF_ZERO)).astype(np.uint8)
+    codes: Codes = (steps + np.float32(_CODE_OF_ZERO)).astype(np.uint8)
     off = rows - steps.astype(np.float64) * step
     return codes, float(np.sqrt((off * off).sum(axis=1)).max(initial=0.0))
 
@@ -72,7 +72,7 @@ def encode_probes(probes: Vector) -> ByteProbes:
     return ByteProbes(
         codes=np.ascontiguousarray(codes.T.astype(np.int8)),
         scale=scale,
-        offset=-CODE_OF_ZERO * codes.sum(axis=1) * scale,
+        offset=-_CODE_OF_ZERO * codes.sum(axis=1) * scale,
         rounding=np.linalg.norm(exact - codes * steps[:, None], axis=1),
     )
 

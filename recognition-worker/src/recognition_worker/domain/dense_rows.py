@@ -1,7 +1,7 @@
 """Unit vectors in rows without holes, in chunks: growing never copies more than one chunk.
 
 Every write is noted. A scan works on a snapshot without any lock, and afterwards asks which rows were written
-meanwhile. When the gallery is large, each chunk also holds its rows as bytes (`compact_rows`).
+meanwhile. When the gallery is large, each full chunk also holds its rows as bytes (`compact_rows`).
 Not thread-safe; the gallery locks.
 """
 
@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition_worker.domain.compact_rows import CODE_OF_ZERO, Codes, encode_rows
+from recognition_worker.domain.compact_rows import Codes, encode_rows
 from recognition_worker.domain.face import Vector
 
 CHUNK_ROWS = 8192
 _FIRST_ROWS = 64
+_ENCODED_AT_ONCE = 512
 # Far more than are written during one scan; when it is not enough, the scan is repeated.
 _NOTED_WRITES = 256
 
@@ -28,10 +29,16 @@ class Chunk:
     codes: Codes | None = None
     rounding: float = 0.0
 
-    def encode(self, count: int) -> None:
-        """Make the codes of the first `count` rows; the others are zero."""
-        self.codes = np.full(self.rows.shape, CODE_OF_ZERO, np.uint8)
-        self.codes[:count], self.rounding = encode_rows(self.rows[:count])
+    def encode(self) -> None:
+        """Make the codes of all rows."""
+        codes, rounding = np.empty(self.rows.shape, np.uint8), 0.0
+        for start in range(0, len(codes), _ENCODED_AT_ONCE):  # as much as stays in the cache
+            part = slice(start, start + _ENCODED_AT_ONCE)
+            codes[part], off = encode_rows(self.rows[part])
+            rounding = max(rounding, off)
+        # In this order: a scan, which has no lock, never sees codes without their rounding.
+        self.rounding = rounding
+        self.codes = codes
 
     def write(self, at: int, vector: Vector) -> None:
         """Set a row."""
@@ -65,7 +72,7 @@ class Snapshot:
 
 
 class DenseRows:
-    """Rows 0 to count - 1. compact_from: the count from which on chunks also hold bytes; None: never."""
+    """Rows 0 to count - 1. compact_from: the count from which on full chunks also hold bytes; None: never."""
 
     def __init__(self, dimensions: int, compact_from: int | None, chunk_rows: int = CHUNK_ROWS) -> None:
         self._dimensions = dimensions
@@ -122,10 +129,10 @@ class DenseRows:
             self._coded_chunks = min(self._coded_chunks, len(self._chunks))
 
     def _encode_next(self) -> None:
-        """Encode one chunk that has no bytes yet: one at a time, so that no write takes long."""
+        """Encode one full chunk that has no bytes yet: one at a time, so that no write takes long."""
         at = self._coded_chunks
-        if at < len(self._chunks):
-            self._chunks[at].encode(min(self.count - at * self._chunk_rows, self._chunk_rows))
+        if (at + 1) * self._chunk_rows <= self.count:
+            self._chunks[at].encode()
             self._coded_chunks += 1
 
     def _note(self, row: int) -> None:
@@ -138,15 +145,14 @@ class DenseRows:
         return (len(self._chunks) - 1) * self._chunk_rows + len(self._chunks[-1].rows)
 
     def _grow(self) -> None:
-        kept = 0
-        capacity = self._chunk_rows if self._chunks else min(_FIRST_ROWS, self._chunk_rows)
-        grown = Chunk(np.zeros((capacity, self._dimensions), np.float32))
         if self._chunks and len(self._chunks[-1].rows) < self._chunk_rows:
             # Only the first chunk is ever smaller: most organisations fit into it. A scan may still read it.
             small = self._chunks.pop().rows
-            kept, capacity = len(small), min(2 * len(small), self._chunk_rows)
-            grown = Chunk(np.zeros((capacity, self._dimensions), np.float32))
-            grown.rows[:kept] = small
-            if self._coded_chunks:
-                grown.encode(kept)
-        self._chunks.append(grown)
+            grown = self._zeros(min(2 * len(small), self._chunk_rows))
+            grown[: len(small)] = small
+        else:
+            grown = self._zeros(self._chunk_rows if self._chunks else min(_FIRST_ROWS, self._chunk_rows))
+        self._chunks.append(Chunk(grown))
+
+    def _zeros(self, count: int) -> Vector:
+        return np.zeros((count, self._dimensions), np.float32)

@@ -37,7 +37,6 @@ _NORM_TOLERANCE = 1e-3
 # So many rows may be written during a search without another scan.
 _SPARE = 8
 _TRIES_WITHOUT_LOCK = 3
-_MATRIX = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +85,7 @@ class InMemoryGallery:
             ModelMismatch: another model, another dimension, or not unit norm.
         """
         what = f"template {template.template_id} of person {template.person_id}"
-        vector = _normalised(self._checked(template.embedding[None], template.model, what)[0])
+        vector = self._normalised(template.embedding, template.model, what)
         person_id, template_id = template.person_id, short_id(template.template_id)
         with self._lock:
             for org_id in self._orgs_of.get(person_id, ()):
@@ -140,7 +139,7 @@ class InMemoryGallery:
         Raises:
             ModelMismatch: a probe is of another model, another dimension, or not unit norm.
         """
-        probes = self._checked(probes, model, "the probe")
+        probes = self._checked(probes, model)
         if scope is not None and not isinstance(scope, frozenset):
             scope = frozenset(scope)
         for _ in range(_TRIES_WITHOUT_LOCK):
@@ -208,25 +207,31 @@ class InMemoryGallery:
         found = scan(snapshot, probes, limit + _SPARE, products=products, among=among)
         return _Looked(snapshot.version, probes, scope, limit, among, found)
 
-    def _checked(self, embeddings: Vector, model: ModelId, what: str) -> Vector:
+    def _normalised(self, embedding: Vector, model: ModelId, what: str) -> Vector:
+        self._require(model, embedding.shape, what)
+        exact = embedding.astype(np.float64)
+        norm = float(np.linalg.norm(exact))
+        self._require_unit(norm, what)
+        normalised: Vector = (exact / norm).astype(np.float32)
+        return normalised
+
+    def _checked(self, probes: Vector, model: ModelId) -> Vector:
+        self._require(model, probes.shape[1:], "the probe")
+        for norm in np.linalg.norm(probes, axis=1).tolist():
+            self._require_unit(norm, "the probe")
+        return probes.astype(np.float32, copy=False)
+
+    def _require(self, model: ModelId, shape: tuple[int, ...], what: str) -> None:
         if model != self._model:
             raise ModelMismatch(
                 f"{what} is of model {model}, this gallery is of {self._model}; enrol it again"
             )
-        if embeddings.ndim != _MATRIX or embeddings.shape[1] != self._dimensions:
-            raise ModelMismatch(
-                f"{what} has shape {embeddings.shape[1:]}, {self._model} gives ({self._dimensions},)"
-            )
-        norms = np.linalg.norm(embeddings, axis=1)
-        for norm in norms[~(np.abs(norms - 1.0) <= _NORM_TOLERANCE)]:  # written so that NaN fails too
+        if shape != (self._dimensions,):
+            raise ModelMismatch(f"{what} has shape {shape}, {self._model} gives ({self._dimensions},)")
+
+    def _require_unit(self, norm: float, what: str) -> None:
+        if not abs(norm - 1.0) <= _NORM_TOLERANCE:  # written so that NaN fails too
             raise ModelMismatch(f"{what} has norm {norm:.4f} instead of 1; it was not made by {self._model}")
-        return embeddings.astype(np.float32, copy=False)
-
-
-def _normalised(embedding: Vector) -> Vector:
-    exact = embedding.astype(np.float64)
-    normalised: Vector = (exact / np.linalg.norm(exact)).astype(np.float32)
-    return normalised
 
 
 def _rows_of(people: People, scope: frozenset[PersonId], count: int) -> Rows:
