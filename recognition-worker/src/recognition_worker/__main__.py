@@ -9,6 +9,7 @@ from attendance_schemas.errors import SchemaNotRegistered
 from recognition_worker.calibrate_command import add_calibrate
 from recognition_worker.errors import ModelRefused
 from recognition_worker.evaluate_command import add_evaluate
+from recognition_worker.models_command import add_models
 from recognition_worker.settings import Settings
 from recognition_worker.worker import SERVICE, Worker
 from service_kit.errors import SettingsError
@@ -39,6 +40,7 @@ def main() -> int:
     commands.add_parser("run", help="run the worker (default)")
     add_evaluate(commands)
     add_calibrate(commands)
+    add_models(commands)
     arguments = parser.parse_args()
     code: int = arguments.execute(arguments)
     return code

@@ -21,7 +21,10 @@ from recognition_worker.adapters.batched_inference import BatchedInference
 from recognition_worker.adapters.faust_app import FaustRunner, Feed
 from recognition_worker.adapters.kafka_gallery_view import GalleryFeed, KafkaGalleryView
 from recognition_worker.adapters.kafka_match_publisher import WRITTEN_TOPICS, KafkaMatchPublisher
+from recognition_worker.adapters.manifest_files import read_registry
 from recognition_worker.adapters.object_store_image_reader import ObjectStoreImageReader
+from recognition_worker.adapters.object_store_weights import ObjectStoreWeights
+from recognition_worker.adapters.packaged_models import WeightPlaces
 from recognition_worker.adapters.record_handlers import RecordHandlers
 from recognition_worker.adapters.vision import Vision, load_vision
 from recognition_worker.decide_capture import DecideCapture
@@ -82,13 +85,21 @@ class Worker:
 
     async def _load_and_work(self) -> None:
         async with AsyncExitStack() as stack:
-            vision = await asyncio.to_thread(load_vision, self._settings.model_cache, self._settings.embedder)
+            vision = await asyncio.to_thread(self._load)
             log.info("models loaded", model=str(vision.model), embedder=vision.embedder.value)
             self._metrics.model_info.labels(vision.model.name, vision.model.version).set(1)
             try:
                 await self._work(vision, stack)
             except DeliveryStopped:
                 log.info("stopped before the start was complete")
+
+    def _load(self) -> Vision:
+        settings = self._settings
+        manifest = read_registry(settings.model_registry).find(settings.model)
+        manifest.check_licence()
+        manifest.check_calibrated()
+        places = WeightPlaces(settings.model_registry, ObjectStoreWeights(settings.object_store))
+        return load_vision(settings.model_cache, settings.embedder, manifest, places)
 
     async def _work(self, vision: Vision, stack: AsyncExitStack) -> None:
         settings, kafka = self._settings, self._settings.kafka
