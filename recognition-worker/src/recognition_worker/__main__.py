@@ -10,6 +10,7 @@ from recognition_worker.calibrate_command import add_calibrate
 from recognition_worker.errors import ModelRefused
 from recognition_worker.evaluate_command import add_evaluate
 from recognition_worker.models_command import add_models
+from recognition_worker.rollout_command import add_rollout
 from recognition_worker.settings import Settings
 from recognition_worker.worker import SERVICE, Worker
 from service_kit.errors import SettingsError
@@ -41,6 +42,7 @@ def main() -> int:
     add_evaluate(commands)
     add_calibrate(commands)
     add_models(commands)
+    add_rollout(commands)
     arguments = parser.parse_args()
     code: int = arguments.execute(arguments)
     return code

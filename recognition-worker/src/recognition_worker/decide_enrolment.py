@@ -1,6 +1,7 @@
 """Decides one enrolment: fetch its photos, make templates, publish them, then the verdict.
 
-The templates are acknowledged before the verdict is sent: whoever reads ENROLLED finds them in the gallery's
+The verdict is the deciding model's; models beside it get templates of the photos that it accepts. The
+templates are acknowledged before the verdict is sent: whoever reads ENROLLED finds them in the gallery's
 topic. A repetition writes the same keys and the same ids.
 """
 
@@ -52,7 +53,12 @@ class DecideEnrolment:
         )
         decided_at = self._now()
         templates = templates_enrolled(request, result, decided_at=decided_at)
-        for template in templates:
+        beside = [
+            template
+            for other in result.others
+            for template in templates_enrolled(request, other, decided_at=decided_at)
+        ]
+        for template in (*templates, *beside):
             await self._templates.enrol(template)
         decision = enrolment_decided(request, result, templates, decided_at=decided_at)
         await self._templates.decide(decision)

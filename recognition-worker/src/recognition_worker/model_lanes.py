@@ -19,6 +19,7 @@ class Lane:
     manifest: ModelManifest
     embedder: Embedder
     gallery: InMemoryGallery
+    analyser: FaceAnalyser
     identify: IdentifyCapture
     enrol: EnrolPerson
 
@@ -37,6 +38,7 @@ class Lane:
             manifest,
             embedder,
             gallery,
+            own,
             IdentifyCapture(own, embedder, gallery, manifest, clock),
             EnrolPerson(own, embedder, gallery, manifest, clock),
         )

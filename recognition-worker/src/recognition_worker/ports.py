@@ -119,6 +119,10 @@ class MatchPublisher(Protocol):
         """Return when every in-sync replica has the record; only then may the capture be acknowledged."""
         ...
 
+    async def publish_shadow(self, match: MatchDecided) -> None:
+        """Publish what a model beside the deciding one would have decided; return when it is acked."""
+        ...
+
 
 class TemplatePublisher(Protocol):
     """Writes the gallery's topic and answers enrolments."""

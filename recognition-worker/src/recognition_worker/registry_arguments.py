@@ -31,9 +31,14 @@ def add_registry(parser: argparse.ArgumentParser) -> None:
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add which model, and where models are looked for."""
-    default = os.environ.get(Settings.variable("model")) or Settings.model_fields["model"].default
-    parser.add_argument("--model", default=default, help="NAME or NAME@VERSION (default %(default)s)")
+    parser.add_argument("--model", default=default_model(), help="NAME or NAME@VERSION (default %(default)s)")
     add_registry(parser)
+
+
+def default_model() -> str:
+    """Return what decides while no rollout is recorded: the worker's setting."""
+    named: str = os.environ.get(Settings.variable("model")) or Settings.model_fields["model"].default
+    return named
 
 
 def registry_of(arguments: argparse.Namespace) -> ModelRegistry:

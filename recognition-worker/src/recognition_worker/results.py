@@ -28,6 +28,7 @@ class CaptureResult:
     decision is None when no comparison took place (NO_FACE, POOR_QUALITY). reasons: why it is not an
     identification, in words for people; notes: what an operator may want to know anyway (a second face,
     say). timings_ms by stage: decode, detect, align, quality, embed (the batch's time per image), search.
+    others: what the models beside this one make of the same face.
     """
 
     outcome: Outcome
@@ -39,6 +40,7 @@ class CaptureResult:
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    others: tuple["CaptureResult", ...] = ()
 
     @property
     def person_id(self) -> PersonId | None:
@@ -62,11 +64,15 @@ class PhotoResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EnrolmentResult:
-    """The verdicts on an enrolment's photos, in the order given; enrolled when at least one was accepted."""
+    """The verdicts on an enrolment's photos, in the order given; enrolled when at least one was accepted.
+
+    others: the same photos for the models beside this one.
+    """
 
     model: ModelId
     photos: tuple[PhotoResult, ...]
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    others: tuple["EnrolmentResult", ...] = ()
 
     @property
     def enrolled(self) -> bool:

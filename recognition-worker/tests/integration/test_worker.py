@@ -448,7 +448,15 @@ async def test_health_and_metrics_tell(world: World) -> None:
     await world.worker.ready()
     status, body = await asyncio.to_thread(world.worker.get, "/health/ready")
     assert status == 200
-    assert set(json.loads(body)["checks"]) == {"startup", "progress", "commits", "gallery", "consumer-group"}
+    assert set(json.loads(body)["checks"]) == {
+        "startup",
+        "progress",
+        "commits",
+        "gallery",
+        "rollout",
+        "consumer-group",
+    }
+    assert json.loads(body)["notes"] == {"models": "SFace 2021dec-1 deciding"}
     _, metrics = await asyncio.to_thread(world.worker.get, "/metrics")
     for name in ("recognition_gallery_templates ", "recognition_gallery_people ", "recognition_model_info{"):
         assert f"\n{name}" in metrics

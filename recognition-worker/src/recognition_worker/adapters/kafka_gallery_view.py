@@ -8,6 +8,7 @@ never compare.
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 from attendance_schemas.codec import Codec
@@ -17,7 +18,7 @@ from attendance_schemas.topics import GALLERY
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId, TemplateId
 from recognition_worker.errors import ModelMismatch
 from recognition_worker.event_mapping import template_key, template_of
-from recognition_worker.metrics import RecognitionMetrics
+from recognition_worker.metrics import GalleryMetrics
 from recognition_worker.ports import Gallery
 from service_kit.backoff import Backoff
 from service_kit.compacted_view import CompactedView
@@ -34,8 +35,18 @@ START_LIMIT = timedelta(minutes=5)
 class GalleryFeed:
     """Applies records of the gallery's topic to a gallery, one after the other."""
 
-    def __init__(self, gallery: Gallery, model: ModelId, codec: Codec, metrics: RecognitionMetrics) -> None:
+    def __init__(
+        self,
+        gallery: Gallery,
+        model: ModelId,
+        codec: Codec,
+        metrics: GalleryMetrics,
+        *,
+        kept_elsewhere: Callable[[ModelId], bool] = lambda _model: False,
+    ) -> None:
+        """Feed a gallery. kept_elsewhere: models with a gallery of their own in this worker."""
         self._gallery = gallery
+        self._kept_elsewhere = kept_elsewhere
         self._model = model
         self._codec = codec
         self._metrics = metrics
@@ -60,6 +71,8 @@ class GalleryFeed:
             model = ModelId(event.model_name, event.model_version)
             if model != self._model:
                 self._erase(key)
+                if self._kept_elsewhere(model):
+                    return
                 self._leave_out("other-model", record, self._first_of(model))
                 return
             self._add(key, event)

@@ -7,13 +7,13 @@ from typing import Protocol
 
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import EnrolmentDecided, Event, MatchDecided, TemplateEnrolled
-from attendance_schemas.topics import ENROLMENT_RESULTS, GALLERY, MATCHES, Topic
+from attendance_schemas.topics import ENROLMENT_RESULTS, GALLERY, MATCHES, MATCHES_SHADOW, Topic
 from recognition_worker.domain.identity import PersonId, TemplateId
 from service_kit.records import OutgoingRecord, Position
 from service_kit.settings import KafkaSettings
 from service_kit.telemetry import inject_headers
 
-WRITTEN_TOPICS = (MATCHES, GALLERY, ENROLMENT_RESULTS)
+WRITTEN_TOPICS = (MATCHES, MATCHES_SHADOW, GALLERY, ENROLMENT_RESULTS)
 
 
 class Sender(Protocol):
@@ -39,6 +39,14 @@ class KafkaMatchPublisher:
             TransientFailure: Kafka is away.
         """
         await self._send(MATCHES, match)
+
+    async def publish_shadow(self, match: MatchDecided) -> None:
+        """Publish a match that nobody acts on.
+
+        Raises:
+            TransientFailure: Kafka is away.
+        """
+        await self._send(MATCHES_SHADOW, match)
 
     async def enrol(self, template: TemplateEnrolled) -> None:
         """Write a template.
