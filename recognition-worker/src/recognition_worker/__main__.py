@@ -7,9 +7,11 @@ import sys
 
 from attendance_schemas.errors import SchemaNotRegistered
 from recognition_worker.calibrate_command import add_calibrate
+from recognition_worker.compare_command import add_compare
 from recognition_worker.errors import ModelRefused
 from recognition_worker.evaluate_command import add_evaluate
 from recognition_worker.models_command import add_models
+from recognition_worker.re_enrol_command import add_re_enrol
 from recognition_worker.rollout_command import add_rollout
 from recognition_worker.settings import Settings
 from recognition_worker.worker import SERVICE, Worker
@@ -43,6 +45,8 @@ def main() -> int:
     add_calibrate(commands)
     add_models(commands)
     add_rollout(commands)
+    add_re_enrol(commands)
+    add_compare(commands)
     arguments = parser.parse_args()
     code: int = arguments.execute(arguments)
     return code

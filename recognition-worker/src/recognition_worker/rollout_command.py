@@ -13,16 +13,15 @@ from functools import partial
 
 from rich.console import Console
 
-from attendance_schemas.events import ModelRolloutRecorded
 from attendance_schemas.topics import MODEL_ROLLOUTS
-from recognition_worker.adapters.kafka_rollouts import ALL_ORGANISATIONS, plan_of, rollout_record
-from recognition_worker.adapters.kafka_snapshots import coverage_of_gallery, decoded, newest_by_key
+from recognition_worker.adapters.kafka_rollouts import recorded_plan, rollout_record
+from recognition_worker.adapters.kafka_snapshots import coverage_of_gallery
 from recognition_worker.domain.enrolment_coverage import Coverage
 from recognition_worker.domain.identity import ModelId
 from recognition_worker.domain.model_registry import ModelRegistry
 from recognition_worker.domain.rollout import Mode, RolloutPlan
 from recognition_worker.evaluate_command import print_json
-from recognition_worker.kafka_command import Connected, connected, execute
+from recognition_worker.kafka_command import connected, execute
 from recognition_worker.registry_arguments import add_registry, default_model, registry_of
 from service_kit.producer import RecordProducer
 
@@ -68,7 +67,8 @@ def _step(
 async def _rollout(arguments: argparse.Namespace) -> int:
     registry = registry_of(arguments)
     async with connected(MODEL_ROLLOUTS) as connection:
-        plan = await _recorded(connection) or RolloutPlan(registry.find(arguments.default_model).model)
+        plan = await recorded_plan(connection.kafka, connection.codec)
+        plan = plan or RolloutPlan(registry.find(arguments.default_model).model)
         coverage = await coverage_of_gallery(connection.kafka, connection.codec)
         if arguments.step != "show":
             plan = _next(plan, arguments, registry, coverage)
@@ -79,12 +79,6 @@ async def _rollout(arguments: argparse.Namespace) -> int:
                 await producer.send(record)
     _tell(plan, coverage, arguments)
     return 0
-
-
-async def _recorded(connection: Connected) -> RolloutPlan | None:
-    record = (await newest_by_key(connection.kafka, MODEL_ROLLOUTS)).get(ALL_ORGANISATIONS.encode())
-    event = await decoded(record, connection.codec) if record is not None else None
-    return plan_of(event) if isinstance(event, ModelRolloutRecorded) else None
 
 
 def _next(

@@ -13,6 +13,7 @@ from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
 from attendance_schemas.events import ModelRolloutRecorded, RolloutMode
 from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import MODEL_ROLLOUTS
+from recognition_worker.adapters.kafka_snapshots import decoded, newest_by_key
 from recognition_worker.domain.identity import ModelId
 from recognition_worker.domain.rollout import Mode, RolloutPlan
 from service_kit.backoff import Backoff
@@ -95,6 +96,17 @@ class KafkaRollouts:
             log.error("a rollout cannot be read and is left out", record=str(record), error=str(error))  # noqa: TRY400 - the sentence says it
             return
         self._on_plan(plan)
+
+
+async def recorded_plan(kafka: KafkaSettings, codec: Codec) -> RolloutPlan | None:
+    """Return the plan that is recorded now; None when there is none.
+
+    Raises:
+        TransientFailure: Kafka is away. RegistryUnavailable: the schema registry is.
+    """
+    record = (await newest_by_key(kafka, MODEL_ROLLOUTS)).get(ALL_ORGANISATIONS.encode())
+    event = await decoded(record, codec) if record is not None else None
+    return plan_of(event) if isinstance(event, ModelRolloutRecorded) else None
 
 
 def plan_of(event: ModelRolloutRecorded) -> RolloutPlan:

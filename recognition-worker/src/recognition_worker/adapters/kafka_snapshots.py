@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
@@ -42,28 +42,55 @@ async def newest_by_key(kafka: KafkaSettings, topic: Topic) -> dict[bytes, Recor
         return {key: record for key, record in newest.items() if record.value is not None}
 
 
-async def templates_of_gallery(kafka: KafkaSettings, codec: Codec) -> list[TemplateEnrolled]:
-    """Return the templates of all models; what cannot be read is logged and left out.
+class FollowedGallery:
+    """The gallery's topic as it is now, for all models; an async context."""
+
+    def __init__(self, kafka: KafkaSettings, codec: Codec) -> None:
+        self._codec = codec
+        self._newest: dict[bytes, Record] = {}
+        self._view = CompactedView(kafka, kafka.topic(GALLERY.name), self._keep, start_timeout=_LIMIT)
+
+    async def __aenter__(self) -> Self:
+        await self._view.start()
+        return self
+
+    async def __aexit__(self, *_exc_info: object) -> None:
+        await self._view.stop()
+
+    def still_has(self, template: TemplateEnrolled) -> bool:
+        """Tell whether a template was not erased until now."""
+        return GALLERY.key_of(template) in self._newest
+
+    async def templates(self) -> list[TemplateEnrolled]:
+        """Return the templates of all models; what cannot be read is logged and left out.
+
+        Raises:
+            RegistryUnavailable: the schema registry is away.
+        """
+        events = [await decoded(record, self._codec) for record in list(self._newest.values())]
+        return [event for event in events if isinstance(event, TemplateEnrolled)]
+
+    def _keep(self, record: Record) -> None:
+        if record.value is None:
+            self._newest.pop(record.key or b"", None)
+        else:
+            self._newest[record.key or b""] = record
+
+
+async def coverage_of_gallery(kafka: KafkaSettings, codec: Codec) -> Coverage:
+    """Return who has templates of which model.
 
     Raises:
         TransientFailure: Kafka is away. RegistryUnavailable: the schema registry is.
     """
-    templates = []
-    for record in (await newest_by_key(kafka, GALLERY)).values():
-        event = await decoded(record, codec)
-        if isinstance(event, TemplateEnrolled):
-            templates.append(event)
-    return templates
-
-
-async def coverage_of_gallery(kafka: KafkaSettings, codec: Codec) -> Coverage:
-    """Return who has templates of which model; errors as above."""
+    async with FollowedGallery(kafka, codec) as gallery:
+        templates = await gallery.templates()
     return Coverage.of(
         (
             ModelId(template.model_name, template.model_version),
             (OrgId(template.org_id), PersonId(template.person_id)),
         )
-        for template in await templates_of_gallery(kafka, codec)
+        for template in templates
     )
 
 
