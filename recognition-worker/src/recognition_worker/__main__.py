@@ -7,9 +7,13 @@ import sys
 
 from attendance_schemas.errors import SchemaNotRegistered
 from recognition_worker.calibrate_command import add_calibrate
+from recognition_worker.compare_command import add_compare
 from recognition_worker.errors import KeysRefused, ModelRefused
 from recognition_worker.evaluate_command import add_evaluate
 from recognition_worker.key_commands import add_key_commands
+from recognition_worker.models_command import add_models
+from recognition_worker.re_enrol_command import add_re_enrol
+from recognition_worker.rollout_command import add_rollout
 from recognition_worker.settings import Settings
 from recognition_worker.worker import SERVICE, Worker
 from service_kit.errors import SettingsError
@@ -41,6 +45,10 @@ def main() -> int:
     add_evaluate(commands)
     add_calibrate(commands)
     add_key_commands(commands)
+    add_models(commands)
+    add_rollout(commands)
+    add_re_enrol(commands)
+    add_compare(commands)
     arguments = parser.parse_args()
     code: int = arguments.execute(arguments)
     return code

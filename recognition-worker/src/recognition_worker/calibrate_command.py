@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 
-from recognition_worker.adapters.evaluated_pipelines import worker_pipeline
 from recognition_worker.adapters.evaluation_console import progress, show_calibration, show_template_choices
 from recognition_worker.adapters.photo_folders import read_people
 from recognition_worker.calibrate_model import Calibration, calibrate
@@ -14,6 +13,7 @@ from recognition_worker.compare_templates import TemplateChoice, compare_templat
 from recognition_worker.evaluate_command import (
     add_photos,
     add_shared,
+    load_pipeline,
     photo_counts,
     positive_count,
     print_json,
@@ -64,7 +64,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 def _calibration(
     known: Sequence[PersonPhotos], unknown: Sequence[PersonPhotos], arguments: argparse.Namespace
 ) -> Calibration:
-    pipeline = worker_pipeline(arguments.model_cache, gate=True)
+    pipeline = load_pipeline("worker", arguments, gate=True)
     evaluate = EvaluateModel(pipeline.encoder, pipeline.gallery, time.perf_counter)
     with progress("worker", photo_counts(known, unknown, arguments.enrol)) as on_photos:
         measured = evaluate(known, unknown, enrol_count=arguments.enrol, on_photos=on_photos)
@@ -80,7 +80,7 @@ def _choices(
     choices: list[TemplateChoice] = []
     with progress("worker", dict.fromkeys(names.values(), count)) as on_photos:
         for mirrored, name in names.items():
-            pipeline = worker_pipeline(arguments.model_cache, mirrored=mirrored)
+            pipeline = load_pipeline("worker", arguments, mirrored=mirrored)
             choices += compare_templates(
                 pipeline.encoder,
                 taking_part,

@@ -1,6 +1,7 @@
 """Decides one enrolment: fetch its photos, make templates, publish them, then the verdict.
 
-The templates are acknowledged before the verdict is sent: whoever reads ENROLLED finds them in the gallery's
+The verdict is the deciding model's; models beside it get templates of the photos that it accepts. The
+templates are acknowledged before the verdict is sent: whoever reads ENROLLED finds them in the gallery's
 topic. A repetition writes the same keys and the same ids. One that comes after the person's erasure, though
 it was requested before, is refused: it does not bring them back.
 """
@@ -32,7 +33,7 @@ class DecideEnrolment:
         metrics: RecognitionMetrics,
         erasures: Erasures,
         *,
-        model: ModelId,
+        deciding: Callable[[], ModelId],
         now: Callable[[], datetime],
     ) -> None:
         self._images = images
@@ -40,7 +41,7 @@ class DecideEnrolment:
         self._templates = templates
         self._metrics = metrics
         self._erasures = erasures
-        self._model = model
+        self._deciding = deciding
         self._now = now
 
     async def __call__(self, request: EnrolmentRequested) -> EnrolmentDecided:
@@ -54,12 +55,17 @@ class DecideEnrolment:
             OrgId(request.org_id), PersonId(request.person_id), request.occurred_at
         ):
             refused = PhotoResult(accepted=False, reasons=(ERASED_REASON,))
-            result = EnrolmentResult(self._model, (refused,) * len(request.photos))
+            result = EnrolmentResult(self._deciding(), (refused,) * len(request.photos))
         else:
             result = await self._judge(request)
         decided_at = self._now()
         templates = templates_enrolled(request, result, decided_at=decided_at)
-        for template in templates:
+        beside = [
+            template
+            for other in result.others
+            for template in templates_enrolled(request, other, decided_at=decided_at)
+        ]
+        for template in (*templates, *beside):
             await self._templates.enrol(template)
         decision = enrolment_decided(request, result, templates, decided_at=decided_at)
         await self._templates.decide(decision)

@@ -23,3 +23,7 @@ class ModelMismatch(RecognitionError):
 
 class EvaluationRefused(RecognitionError):
     """The photos or the pairs file do not make an evaluation; the message says what is missing."""
+
+
+class RolloutRefused(RecognitionError):
+    """A step of a model's rollout is not possible now; the message says what comes before it."""

@@ -2,22 +2,22 @@
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from recognition_worker.adapters.evaluated_pipelines import MODELS, PIPELINES, worker_pipeline
+from recognition_worker.adapters.evaluated_pipelines import PIPELINES, EvaluatedPipeline
 from recognition_worker.adapters.evaluation_console import progress, show_pairs, show_summaries
 from recognition_worker.adapters.evaluation_report import Evaluated, write_report
 from recognition_worker.adapters.photo_folders import read_pairs, read_people
-from recognition_worker.errors import EvaluationRefused, ModelRefused
+from recognition_worker.errors import EvaluationRefused, RecognitionError
 from recognition_worker.evaluate_model import EvaluateModel, PersonPhotos
 from recognition_worker.evaluation_summary import summarise
-from recognition_worker.settings import default_model_cache
+from recognition_worker.registry_arguments import add_model, manifest_of, places_of
 from recognition_worker.verify_pairs import verify_pairs
+from service_kit.errors import SettingsError
 
 _REFUSED = 2
 
@@ -28,7 +28,6 @@ def add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "evaluate", help="measure identification (1:N), or verification with --pairs"
     )
     add_photos(parser, strangers_needed=False)
-    parser.add_argument("--model", choices=MODELS, default=MODELS[0], help="which model")
     parser.add_argument(
         "--enrol", type=positive_count, default=1, help="how many photos enrol a person (default 1)"
     )
@@ -59,7 +58,7 @@ def add_photos(parser: argparse.ArgumentParser, *, strangers_needed: bool) -> No
 def add_shared(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of both commands."""
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    parser.add_argument("--model-cache", type=Path, default=_model_cache(), help="where the model is kept")
+    add_model(parser)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -94,8 +93,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def _measure(
     name: str, known: Sequence[PersonPhotos], unknown: Sequence[PersonPhotos], arguments: argparse.Namespace
 ) -> Evaluated:
-    load = PIPELINES[name] if not arguments.gate else partial(worker_pipeline, gate=True)
-    pipeline = load(arguments.model_cache)
+    pipeline = load_pipeline(name, arguments, **({"gate": True} if arguments.gate else {}))
     evaluate = EvaluateModel(pipeline.encoder, pipeline.gallery, time.perf_counter)
     with progress(name, photo_counts(known, unknown, arguments.enrol)) as on_photos:
         measured = evaluate(known, unknown, enrol_count=arguments.enrol, on_photos=on_photos)
@@ -107,6 +105,13 @@ def _measure(
         target_fpir=arguments.target_fpir,
     )
     return Evaluated(measured, summary)
+
+
+def load_pipeline(name: str, arguments: argparse.Namespace, **options: bool) -> EvaluatedPipeline:
+    """Load a pipeline with the model that the arguments name; ModelRefused."""
+    return PIPELINES[name](
+        arguments.model_cache, manifest=manifest_of(arguments), places=places_of(arguments), **options
+    )
 
 
 def photo_counts(
@@ -125,7 +130,7 @@ def _evaluate_pairs(arguments: argparse.Namespace) -> int:
     if arguments.gate or arguments.out or arguments.unknown:
         raise EvaluationRefused("--pairs takes no --unknown, --gate or --out: its protocol has none of them")
     pairs, read = read_pairs(arguments.pairs, arguments.known)
-    pipeline = PIPELINES[arguments.pipeline](arguments.model_cache)
+    pipeline = load_pipeline(arguments.pipeline, arguments)
     photos = {photo for pair in pairs for photo in (pair.first, pair.second)}
     with progress(arguments.pipeline, {"pairs": len(photos)}) as on_photos:
         summary = verify_pairs(
@@ -146,7 +151,7 @@ def refusing(command: Callable[[argparse.Namespace], int], arguments: argparse.N
     """Run a command; a refusal is told on standard error and returned as 2."""
     try:
         return command(arguments)
-    except (EvaluationRefused, ModelRefused) as error:
+    except (RecognitionError, SettingsError) as error:
         sys.stderr.write(f"recognition-worker: {error}\n")
         return _REFUSED
 
@@ -154,11 +159,6 @@ def refusing(command: Callable[[argparse.Namespace], int], arguments: argparse.N
 def print_json(found: dict[str, object]) -> None:
     """Write JSON to standard output."""
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
-
-
-def _model_cache() -> Path:
-    named = os.environ.get("RECOGNITION_WORKER_MODEL_CACHE")
-    return Path(named) if named else default_model_cache()
 
 
 def positive_count(text: str) -> int:

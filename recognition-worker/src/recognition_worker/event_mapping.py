@@ -188,8 +188,38 @@ def split_key(key: bytes) -> tuple[str, str]:
     return person_id, last
 
 
+def template_for_model(
+    source: TemplateEnrolled, embedding: Vector, face: FaceUsed, model: ModelId, *, decided_at: datetime
+) -> TemplateEnrolled:
+    """Return the template of the same photo for another model; the id is that of a live enrolment."""
+    template_id = template_id_of(source.enrolment_id, source.source_sha256, model)
+    return TemplateEnrolled(
+        event_id=template_id,
+        occurred_at=source.occurred_at,
+        recorded_at=decided_at,
+        org_id=source.org_id,
+        template_id=template_id,
+        enrolment_id=source.enrolment_id,
+        person_id=source.person_id,
+        embedding=embedding.astype(_FLOAT32_LE).tobytes(),
+        embedding_encoding=EmbeddingEncoding.FLOAT32_LE,
+        dimensions=len(embedding),
+        model_name=model.name,
+        model_version=model.version,
+        source_sha256=source.source_sha256,
+        detection_score=face.detection_score,
+        face_size_px=face.face_size_px,
+        sharpness=face.sharpness,
+    )
+
+
+def template_id_of(enrolment_id: UUID, source_sha256: str, model: ModelId) -> UUID:
+    """Return the id of the template that a photo of an enrolment gives with a model."""
+    return deterministic_id("TemplateEnrolled", enrolment_id, source_sha256, model.name, model.version)
+
+
 def _template_id(request: EnrolmentRequested, photo: ImageReference, model: ModelId) -> UUID:
-    return deterministic_id("TemplateEnrolled", request.enrolment_id, photo.sha256, model.name, model.version)
+    return template_id_of(request.enrolment_id, photo.sha256, model)
 
 
 def _verdict(

@@ -5,8 +5,6 @@ import asyncio
 import sys
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry
-
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, SchemaNotRegistered
 from attendance_schemas.registry import SchemaRegistry
@@ -14,7 +12,6 @@ from recognition_worker.adapters.kafka_match_publisher import WRITTEN_TOPICS
 from recognition_worker.adapters.kafka_templates import KafkaTemplates
 from recognition_worker.adapters.template_rewriting import TemplateRewriting
 from recognition_worker.errors import KeysRefused
-from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.settings import Settings
 from service_kit.envelope import InvalidKeys, new_key
 from service_kit.errors import SettingsError, TransientFailure
@@ -75,14 +72,11 @@ async def _rewrite(settings: Settings, *, forget_unreadable: bool) -> str:
     async with SchemaRegistry(settings.schema_registry.url) as schemas, RecordProducer(kafka) as producer:
         codec = Codec(schemas, prefix=kafka.topic_prefix)
         await codec.prepare(WRITTEN_TOPICS)
-        metrics = RecognitionMetrics(CollectorRegistry())
         templates = KafkaTemplates(
             kafka,
             codec,
             producer,
             settings.template_encryption.ring,
-            {},
-            metrics,
             now=lambda: datetime.now(UTC),
         )
         rewriting = TemplateRewriting(kafka, codec, templates)

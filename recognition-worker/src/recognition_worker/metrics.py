@@ -3,13 +3,47 @@
 Labels are bounded: outcomes, stages, reasons; no ids.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from recognition_worker.domain.identity import ModelId
 
 # From a search in a small gallery to a batch on a busy core.
 _STAGE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 # From an idle worker to a backlog of days.
 _WAITING_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0, 86_400.0)
 _BATCH = (1, 2, 4, 8, 16, 32, 64)
+
+
+class GalleryMetrics(Protocol):
+    """What a gallery counts: RecognitionMetrics, or that of one model."""
+
+    @property
+    def gallery_templates(self) -> Gauge:
+        """Return the templates that a search can find."""
+        ...
+
+    @property
+    def gallery_people(self) -> Gauge:
+        """Return whose they are."""
+        ...
+
+    @property
+    def gallery_ignored(self) -> Counter:
+        """Return the records that were left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetrics:
+    """The GalleryMetrics of one model."""
+
+    gallery_templates: Gauge
+    gallery_people: Gauge
+    gallery_ignored: Counter
 
 
 class RecognitionMetrics:
@@ -89,7 +123,59 @@ class RecognitionMetrics:
         self.lag = Gauge(
             "recognition_lag_records", "Records not done, by topic.", ["topic"], registry=registry
         )
+        # While models run side by side: does the other one say the same? Many "no" are worth a `compare`.
+        self.shadow_captures = Counter(
+            "recognition_shadow_captures",
+            "Captures that a model scored without deciding, by whether it agrees with the decision.",
+            ["model", "agrees"],
+            registry=registry,
+        )
+        # state: deciding, shadow, canary, loading; refused and failed need an operator, the log says why.
+        self.model_state = Gauge(
+            "recognition_model_state",
+            "1 for the state of each model that this worker has or wants.",
+            ["name", "version", "state"],
+            registry=registry,
+        )
+        # By model, those in the shadow too; the gauges without a model are of the deciding one.
+        self.model_templates = Gauge(
+            "recognition_model_templates",
+            "Templates in the gallery of a model.",
+            ["name", "version"],
+            registry=registry,
+        )
+        self.model_people = Gauge(
+            "recognition_model_people",
+            "People in the gallery of a model.",
+            ["name", "version"],
+            registry=registry,
+        )
         # Always 1; the labels say what decides here.
         self.model_info = Gauge(
             "recognition_model_info", "The model in use.", ["name", "version"], registry=registry
         )
+
+    def of_model(self, name: str, version: str) -> ModelMetrics:
+        """Return the metrics of a model's gallery."""
+        return ModelMetrics(
+            self.model_templates.labels(name, version),
+            self.model_people.labels(name, version),
+            self.gallery_ignored,
+        )
+
+    def show_models(self, deciding: ModelId | None, states: Mapping[ModelId, str]) -> None:
+        """Show which model does what; the gauges without a model follow the deciding one."""
+        self.model_state.clear()
+        for model, state in states.items():
+            self.model_state.labels(model.name, model.version, state).set(1)
+        if deciding is None:
+            return
+        self.model_info.clear()
+        self.model_info.labels(deciding.name, deciding.version).set(1)
+        own = self.of_model(deciding.name, deciding.version)
+        self.gallery_templates.set_function(lambda: _value(own.gallery_templates))
+        self.gallery_people.set_function(lambda: _value(own.gallery_people))
+
+
+def _value(gauge: Gauge) -> float:
+    return next(sample.value for metric in gauge.collect() for sample in metric.samples)

@@ -177,6 +177,10 @@ class MatchPublisher(Protocol):
         """Return when every in-sync replica has the record; only then may the capture be acknowledged."""
         ...
 
+    async def publish_shadow(self, match: MatchDecided) -> None:
+        """Publish what a model beside the deciding one would have decided; return when it is acked."""
+        ...
+
 
 class TemplatePublisher(Protocol):
     """Writes the gallery's topic and answers enrolments."""
@@ -191,4 +195,28 @@ class TemplatePublisher(Protocol):
 
     async def decide(self, decision: EnrolmentDecided) -> None:
         """Publish the verdict on an enrolment, after its templates; return when it is acked."""
+        ...
+
+
+class StoredWeights(Protocol):
+    """Weights of models in the object store. Synchronous: models load in a thread."""
+
+    def describe(self, file_name: str) -> str:
+        """Say where a file would be looked for."""
+        ...
+
+    def find(self, file_name: str) -> str | None:
+        """Return where a file lies, None when it is nowhere.
+
+        Raises:
+            ModelRefused: the store is away.
+        """
+        ...
+
+    def read(self, file_name: str) -> bytes:
+        """Return the bytes of a file that was found, not proven.
+
+        Raises:
+            ModelRefused: it is gone, or the store is away.
+        """
         ...

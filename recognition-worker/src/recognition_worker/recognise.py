@@ -5,13 +5,14 @@ enough, and whose face it is, the domain says; how pixels are made, the adapters
 for an executor thread.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from recognition_worker.domain import quality, selection
 from recognition_worker.domain.alignment import CROP_SIZE, DegenerateLandmarks, fit_similarity
 from recognition_worker.domain.face import DecodedImage, DetectedFace, Pixels
+from recognition_worker.domain.input_template import ARCFACE_112, InputTemplate
 from recognition_worker.ports import FaceCropper, FaceDetector, ImageDecoder
 from recognition_worker.results import FaceUsed
 
@@ -55,9 +56,9 @@ class PoorQuality:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceProbe:
-    """An aligned face, ready to be embedded. crop: uint8 (112, 112, 3) BGR.
+    """An aligned face, ready to be embedded. crop: uint8 (size, size, 3) BGR in the position of `template`.
 
-    rival_count: other faces about as prominent as this one.
+    rival_count: other faces about as prominent as this one. other_crops: the same face for other models.
     """
 
     face: FaceUsed
@@ -65,21 +66,44 @@ class FaceProbe:
     face_count: int
     rival_count: int
     timings_ms: dict[str, float] = field(default_factory=dict)
+    template: InputTemplate = ARCFACE_112
+    other_crops: Mapping[InputTemplate, Pixels] = field(default_factory=dict)
+
+    def seen_by(self, template: InputTemplate) -> "FaceProbe | None":
+        """Return the probe with the crop that a model wants; None when it was not cut."""
+        if template == self.template:
+            return self
+        crop = self.other_crops.get(template)
+        return None if crop is None else replace(self, crop=crop, template=template)
 
 
 Analysis = FaceProbe | NoFace | PoorQuality
 
 
 class FaceAnalyser:
-    """Finds and judges the face of one image. Safe between threads when its ports are."""
+    """Finds and judges the face of one image. Safe between threads when its ports are.
+
+    template: the position of the crop. also_cut: positions for other models; may be replaced at any time.
+    """
 
     def __init__(
-        self, decoder: ImageDecoder, detector: FaceDetector, cropper: FaceCropper, clock: Clock
+        self,
+        decoder: ImageDecoder,
+        detector: FaceDetector,
+        cropper: FaceCropper,
+        clock: Clock,
+        template: InputTemplate = ARCFACE_112,
     ) -> None:
         self._decoder = decoder
         self._detector = detector
         self._cropper = cropper
         self._clock = clock
+        self._template = template
+        self.also_cut: frozenset[InputTemplate] = frozenset()
+
+    def cutting(self, template: InputTemplate) -> "FaceAnalyser":
+        """Return an analyser with the same ports for another position."""
+        return FaceAnalyser(self._decoder, self._detector, self._cropper, self._clock, template)
 
     def analyse(
         self, image: bytes, limits: quality.QualityLimits, *, orientation: int = 1, thorough: bool = False
@@ -110,13 +134,25 @@ class FaceAnalyser:
         used = _used(chosen, decoded, measures)
         if reasons:
             return PoorQuality(used, len(faces), reasons, watch.timings_ms)
+        with watch.stage("align"):
+            crops = self._crops(decoded.pixels, chosen, crop)
         return FaceProbe(
             face=used,
-            crop=crop,
+            crop=crops.pop(self._template),
             face_count=len(faces),
             rival_count=selection.rival_count(faces, width, height),
             timings_ms=watch.timings_ms,
+            template=self._template,
+            other_crops=crops,
         )
+
+    def _crops(self, pixels: Pixels, face: DetectedFace, first: Pixels) -> dict[InputTemplate, Pixels]:
+        """Cut the face for every model; `first` is what quality was judged on."""
+        crops = {ARCFACE_112: first}
+        for template in {self._template, *self.also_cut} - {ARCFACE_112}:
+            transform = fit_similarity(face.landmarks, template.points)
+            crops[template] = self._cropper.crop(pixels, transform, template.size)
+        return crops
 
 
 def _used(face: DetectedFace, decoded: DecodedImage, measures: quality.QualityMeasures) -> FaceUsed:

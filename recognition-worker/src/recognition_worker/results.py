@@ -29,6 +29,7 @@ class CaptureResult:
     identification, in words for people; notes: what an operator may want to know anyway (a second face,
     say). timings_ms by stage: decode, detect, align, quality, embed and search (the batch's time per image).
     is_elsewhere: the candidate is not of the capture's site, which compares with its own people.
+    others: what the models beside this one make of the same face.
     """
 
     outcome: Outcome
@@ -41,6 +42,7 @@ class CaptureResult:
     notes: tuple[str, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     is_elsewhere: bool = False
+    others: tuple["CaptureResult", ...] = ()
 
     @property
     def person_id(self) -> PersonId | None:
@@ -67,11 +69,15 @@ class PhotoResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EnrolmentResult:
-    """The verdicts on an enrolment's photos, in the order given; enrolled when at least one was accepted."""
+    """The verdicts on an enrolment's photos, in the order given; enrolled when at least one was accepted.
+
+    others: the same photos for the models beside this one.
+    """
 
     model: ModelId
     photos: tuple[PhotoResult, ...]
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    others: tuple["EnrolmentResult", ...] = ()
 
     @property
     def enrolled(self) -> bool:

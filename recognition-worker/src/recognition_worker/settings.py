@@ -49,6 +49,14 @@ class Settings(HttpSettings):
         default_factory=default_model_cache,
         description="folder for restored models; filled at the first start",
     )
+    model: str = Field(
+        default="SFace",
+        min_length=1,
+        description="which model decides, NAME or NAME@VERSION, while no rollout is recorded",
+    )
+    model_registry: Path | None = Field(
+        default=None, description="folder with manifests (*.toml) and weights/ beside the packaged ones"
+    )
     embedder: EmbedderChoice = Field(
         default=EmbedderChoice.AUTO,
         description="auto: keras on a GPU, else openvino, and deepface where OpenVINO is not installed",

@@ -1,11 +1,11 @@
 """Composes one worker from its parts and runs them in order.
 
-Models, then the gallery, then records: nothing is taken before the gallery is complete. Health and metrics
-are served from the beginning.
+The rollout, then models, then the gallery, then records: nothing is taken before the gallery is complete.
+Health and metrics are served from the beginning.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,18 +18,29 @@ from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, ENROLMENTS
 from recognition_worker.adapters.batched_inference import BatchedInference
+from recognition_worker.adapters.erasure_sweep import ErasureSweep
 from recognition_worker.adapters.faust_app import FaustRunner, Feed
 from recognition_worker.adapters.kafka_directory_view import DirectoryFeed, KafkaDirectoryView
+from recognition_worker.adapters.kafka_gallery_view import KafkaGalleryView
 from recognition_worker.adapters.kafka_match_publisher import WRITTEN_TOPICS
+from recognition_worker.adapters.kafka_rollouts import KafkaRollouts
 from recognition_worker.adapters.kafka_templates import KafkaTemplates
+from recognition_worker.adapters.manifest_files import read_registry
 from recognition_worker.adapters.object_store_image_reader import ObjectStoreImageReader
+from recognition_worker.adapters.object_store_weights import ObjectStoreWeights
+from recognition_worker.adapters.packaged_models import WeightPlaces
 from recognition_worker.adapters.record_handlers import RecordHandlers
-from recognition_worker.adapters.vision import Vision, load_vision
+from recognition_worker.adapters.vision import load_eyes
 from recognition_worker.decide_capture import DecideCapture
 from recognition_worker.decide_enrolment import DecideEnrolment
+from recognition_worker.domain.identity import ModelId
+from recognition_worker.domain.model_registry import ModelRegistry
+from recognition_worker.domain.rollout import RolloutPlan
 from recognition_worker.domain.site_people import SitePeople
 from recognition_worker.erase_person import ErasePerson
+from recognition_worker.keep_lanes import KeepLanes
 from recognition_worker.metrics import RecognitionMetrics
+from recognition_worker.model_lanes import Lane
 from recognition_worker.settings import Settings
 from service_kit.backoff import Backoff, retry
 from service_kit.dead_letters import DeadLetters
@@ -84,16 +95,17 @@ class Worker:
             serving.result()
 
     async def _load_and_work(self) -> None:
+        registry = read_registry(self._settings.model_registry)
+        default = registry.find(self._settings.model)
+        default.check_licence()
+        default.check_calibrated()
         async with AsyncExitStack() as stack:
-            vision = await asyncio.to_thread(load_vision, self._settings.model_cache, self._settings.embedder)
-            log.info("models loaded", model=str(vision.model), embedder=vision.embedder.value)
-            self._metrics.model_info.labels(vision.model.name, vision.model.version).set(1)
             try:
-                await self._work(vision, stack)
+                await self._work(registry, default.model, stack)
             except DeliveryStopped:
                 log.info("stopped before the start was complete")
 
-    async def _work(self, vision: Vision, stack: AsyncExitStack) -> None:
+    async def _work(self, registry: ModelRegistry, default: ModelId, stack: AsyncExitStack) -> None:
         settings, kafka = self._settings, self._settings.kafka
         schemas = await stack.enter_async_context(SchemaRegistry(settings.schema_registry.url))
         codec = Codec(schemas, prefix=kafka.topic_prefix)
@@ -101,17 +113,10 @@ class Worker:
         producer = RecordProducer(kafka)
         stack.push_async_callback(producer.stop)
         await self._patiently(producer.start)
-        view = KafkaTemplates(
-            kafka,
-            codec,
-            producer,
-            settings.template_encryption.ring,
-            {vision.model: vision.gallery},
-            self._metrics,
-            now=_now,
-        )
-        stack.push_async_callback(view.stop)
-        await self._patiently(view.start)
+        templates = KafkaTemplates(kafka, codec, producer, settings.template_encryption.ring, now=_now)
+        stack.push_async_callback(templates.keys.stop)
+        await self._patiently(templates.keys.start)
+        lanes, rollouts = await self._lanes(registry, default, codec, templates, stack)
         site_people = SitePeople()
         directory = KafkaDirectoryView(kafka, DirectoryFeed(site_people, codec, self._metrics))
         stack.push_async_callback(directory.stop)
@@ -120,34 +125,98 @@ class Worker:
         stack.push_async_callback(store.close)
         inference = await stack.enter_async_context(
             BatchedInference(
-                vision.identify,
-                vision.enrol,
+                lanes.side_by_side,
+                lanes.side_by_side.enrol,
                 threads=settings.inference_threads,
                 batch_size=settings.batch_size,
                 on_batch=self._metrics.batch_size.observe,
             )
         )
         images = ObjectStoreImageReader(store, at_once=settings.image_fetches)
-        publisher = view.publisher
+        keys, publisher = templates.keys, templates.publisher
         watchdog = ProgressWatchdog(self._lag, timedelta(seconds=settings.stalled_after_seconds))
         handlers = RecordHandlers(
             codec,
             kafka,
             DecideCapture(
-                images, inference, publisher, self._metrics, scope_of=site_people.scope_of, now=_now
+                images,
+                inference,
+                publisher,
+                self._metrics,
+                scope_of=site_people.scope_of,
+                decides=lanes.decides,
+                now=_now,
             ),
             DecideEnrolment(
-                images, inference, publisher, self._metrics, view.keys, model=vision.model, now=_now
+                images,
+                inference,
+                publisher,
+                self._metrics,
+                keys,
+                deciding=lambda: lanes.in_force.deciding,
+                now=_now,
             ),
-            ErasePerson(view.keys, view.gallery, publisher, self._metrics, now=_now),
+            ErasePerson(keys, lanes, publisher, self._metrics, now=_now),
             DeadLetters(producer, service=SERVICE, version=version(SERVICE)),
             metrics=self._delivery_metrics,
             progressed=watchdog.progressed,
         )
         self._runner = runner = FaustRunner(kafka, kafka.group(SERVICE), self._feeds(handlers))
+        self._health.add_ready("person-keys", keys.check)
         self._health.add_ready("directory", directory.check)
-        self._observe(runner, view, watchdog)
-        await self._until_one_ends(runner, view, directory)
+        self._observe(runner, lanes, watchdog)
+        sweep = ErasureSweep(keys, lanes, publisher, self._metrics)
+        await self._until_one_ends(
+            runner, lanes.keep(), rollouts.join(), keys.join(), directory.join(), sweep.run()
+        )
+
+    async def _lanes(
+        self,
+        registry: ModelRegistry,
+        default: ModelId,
+        codec: Codec,
+        templates: KafkaTemplates,
+        stack: AsyncExitStack,
+    ) -> tuple[KeepLanes, KafkaRollouts]:
+        """Read the rollout, load the model that decides and its gallery, and go on following both."""
+        settings, kafka = self._settings, self._settings.kafka
+        places = WeightPlaces(settings.model_registry, ObjectStoreWeights(settings.object_store))
+        eyes = await asyncio.to_thread(load_eyes, settings.model_cache, settings.embedder, places)
+        wanted: list[RolloutPlan] = []
+
+        def on_plan(plan: RolloutPlan | None) -> None:
+            wanted.append(plan or RolloutPlan(default))
+            if started:
+                lanes.want(wanted[-1])
+
+        started = False
+        rollouts = KafkaRollouts(kafka, codec, on_plan)
+        stack.push_async_callback(rollouts.stop)
+        await self._patiently(rollouts.start)
+
+        async def open_gallery(lane: Lane) -> KafkaGalleryView:
+            def kept_elsewhere(model: ModelId) -> bool:
+                return model in lanes.status
+
+            metrics = self._metrics.of_model(lane.model.name, lane.model.version)
+            view = templates.view_of({lane.model: lane.gallery}, metrics, kept_elsewhere=kept_elsewhere)
+            await self._patiently(view.start)
+            return view
+
+        lanes = KeepLanes(registry.of, eyes.load, open_gallery, on_change=self._show_lanes)
+        stack.push_async_callback(lanes.stop)
+        await lanes.start(wanted[-1] if wanted else RolloutPlan(default))
+        started = True
+        if len(wanted) > 1:  # one came while the models were being loaded
+            lanes.want(wanted[-1])
+        log.info("models loaded", model=str(lanes.in_force.deciding), embedder=eyes.embedder.value)
+        return lanes, rollouts
+
+    def _show_lanes(self, lanes: KeepLanes) -> None:
+        self._metrics.show_models(
+            lanes.in_force.deciding if lanes.has_started else None,
+            {model: status.state.value for model, status in lanes.status.items()},
+        )
 
     def _feeds(self, handlers: RecordHandlers) -> list[Feed]:
         settings, kafka = self._settings, self._settings.kafka
@@ -175,17 +244,19 @@ class Worker:
             ),
         ]
 
-    def _observe(self, runner: FaustRunner, view: KafkaTemplates, watchdog: ProgressWatchdog) -> None:
+    def _observe(self, runner: FaustRunner, lanes: KeepLanes, watchdog: ProgressWatchdog) -> None:
         self._health.add_live("progress", watchdog.check)
         self._health.add_live("commits", runner.check_commits)
-        self._health.add_ready("gallery", view.check)
+        self._health.add_ready("gallery", lanes.check_gallery)
+        self._health.add_ready("rollout", lanes.check_rollout)
         self._health.add_ready("consumer-group", runner.check)
+        self._health.add_note("models", lanes.describe)
         for topic in runner.topics:
             name = topic.removeprefix(self._settings.kafka.topic_prefix)
             self._metrics.lag.labels(name).set_function(partial(runner.lag_of, topic))
 
-    async def _until_one_ends(self, runner: FaustRunner, *views: KafkaTemplates | KafkaDirectoryView) -> None:
-        following = [asyncio.create_task(view.join()) for view in views]
+    async def _until_one_ends(self, runner: FaustRunner, *followers: Coroutine[None, None, None]) -> None:
+        following = [asyncio.create_task(follower) for follower in followers]
         for task in following:
             task.add_done_callback(lambda _task: self._stopping.set())
         try:
@@ -196,6 +267,7 @@ class Worker:
         finally:
             for task in following:
                 task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
 
     def _lag(self) -> int:
         return self._runner.lag() if self._runner else 0

@@ -78,7 +78,7 @@ def running(name: str, files: ModelFiles) -> Iterator[Backend]:
 def test_missing_weights_are_refused_and_not_downloaded(
     model_files: ModelFiles, tmp_path: Path, choice: EmbedderChoice
 ) -> None:
-    missing = replace(model_files, sface_file=tmp_path / "none.onnx", deepface_home=tmp_path)
+    missing = replace(model_files, weights_file=tmp_path / "none.onnx", deepface_home=tmp_path)
     with pytest.raises(ModelRefused, match=r"none\.onnx .*is missing; start again.*nothing is downloaded"):
         load_embedder(choice, missing)
     assert not list(tmp_path.iterdir())

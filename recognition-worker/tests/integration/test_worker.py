@@ -511,8 +511,11 @@ async def test_health_and_metrics_tell(world: World) -> None:
         "commits",
         "gallery",
         "directory",
+        "person-keys",
+        "rollout",
         "consumer-group",
     }
+    assert json.loads(body)["notes"] == {"models": "SFace 2021dec-1 deciding"}
     _, metrics = await asyncio.to_thread(world.worker.get, "/metrics")
     for name in ("recognition_gallery_templates ", "recognition_gallery_people ", "recognition_model_info{"):
         assert f"\n{name}" in metrics

@@ -1,7 +1,7 @@
 import pytest
 
-from recognition_worker.domain.decision import Thresholds
-from recognition_worker.domain.identity import ModelId
+from recognition_worker.domain.decision import Outcome, Thresholds, decide
+from recognition_worker.domain.identity import ModelId, PersonId, RankedPerson
 from recognition_worker.domain.model_manifest import parse_manifest
 from recognition_worker.errors import ModelRefused
 
@@ -56,17 +56,26 @@ def test_a_licence_that_is_not_allowed_refuses_and_says_why() -> None:
     parse_manifest(HEAD + SMALL + TAIL).check_licence()
 
 
+def test_without_thresholds_it_never_decides_and_keeps_the_scores() -> None:
+    manifest = parse_manifest(HEAD + TAIL)
+    assert not manifest.calibrated
+    with pytest.raises(ModelRefused, match=r"must not decide: run .*calibrate --model SFace"):
+        manifest.check_calibrated()
+    ranking = [RankedPerson(PersonId("ada"), 0.9999), RankedPerson(PersonId("bob"), 0.1)]
+    decision = decide(ranking, manifest.thresholds(2))
+    assert (decision.outcome, decision.person_id, decision.score) == (Outcome.REVIEW, "ada", 0.9999)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("name =", "manifest is wrong"),
-        (HEAD + TAIL, "operating_points"),
         (HEAD + LARGE + SMALL + TAIL, "rising people_up_to"),
         ("nickname = 1\n" + HEAD + SMALL + TAIL, "nickname"),
         (HEAD.replace("dimensions = 128", "dimensions = 'many'") + SMALL + TAIL, "dimensions"),
         (HEAD + SMALL.replace("0.4", "0.6") + TAIL, "review_threshold"),
     ],
-    ids=["toml", "no points", "order", "unknown field", "type", "thresholds"],
+    ids=["toml", "order", "unknown field", "type", "thresholds"],
 )
 def test_a_wrong_manifest_is_refused_with_its_field(text: str, why: str) -> None:
     with pytest.raises(ModelRefused, match=why):

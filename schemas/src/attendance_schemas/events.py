@@ -56,6 +56,14 @@ class EmbeddingEncoding(StrEnum):
     AES256_GCM_FLOAT32_LE = "AES256_GCM_FLOAT32_LE"
 
 
+class RolloutMode(StrEnum):
+    """What the candidate model does: nothing (there is none), score only, or decide for some devices."""
+
+    SINGLE = "SINGLE"
+    SHADOW = "SHADOW"
+    CANARY = "CANARY"
+
+
 class DeviceKind(StrEnum):
     """What a device is."""
 
@@ -263,6 +271,21 @@ class PersonKeysErased(Event, frozen=True, kw_only=True):
     completed_at: Instant | None = None
 
 
+class ModelRolloutRecorded(Event, frozen=True, kw_only=True):
+    """Which model decides from now on, and which one runs beside it; `org_id` * is all organisations."""
+
+    deciding_model_name: str
+    deciding_model_version: str
+    mode: RolloutMode
+    recorded_by: str
+    candidate_model_name: str | None = None
+    candidate_model_version: str | None = None
+    canary_percent: Annotated[int, Meta(ge=0, le=100)] = 0
+    canary_sites: tuple[str, ...] = ()
+    promoted_from_name: str | None = None
+    promoted_from_version: str | None = None
+
+
 class OrganisationRecorded(Event, frozen=True, kw_only=True):
     """An organisation as it is from now on."""
 
@@ -390,6 +413,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     PersonErased,
     PersonKeyIssued,
     PersonKeysErased,
+    ModelRolloutRecorded,
     OrganisationRecorded,
     SiteRecorded,
     DeviceRecorded,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -40,6 +40,7 @@ class Report:
     """The result of checks: None where all is well, else the reason."""
 
     checks: dict[str, str | None]
+    notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -54,6 +55,7 @@ class Health:
         self._timeout = timeout.total_seconds()
         self._live: dict[str, Check] = {}
         self._ready: dict[str, Check] = {}
+        self._notes: dict[str, Callable[[], str]] = {}
 
     def add_live(self, name: str, check: Check) -> None:
         """Add a check whose failure calls for a restart."""
@@ -62,6 +64,10 @@ class Health:
     def add_ready(self, name: str, check: Check) -> None:
         """Add a check whose failure means: no traffic now."""
         self._ready[name] = check
+
+    def add_note(self, name: str, note: Callable[[], str]) -> None:
+        """Add what people should see beside the checks; it decides nothing."""
+        self._notes[name] = note
 
     async def live(self) -> Report:
         """Run the live checks."""
@@ -76,7 +82,8 @@ class Health:
         results = await asyncio.gather(
             *(self._one(check) for check in checks.values()), return_exceptions=True
         )
-        return Report({name: _reason(result) for name, result in zip(checks, results, strict=True)})
+        reasons = {name: _reason(result) for name, result in zip(checks, results, strict=True)}
+        return Report(reasons, {name: note() for name, note in self._notes.items()})
 
     async def _one(self, check: Check) -> str | None:
         try:
@@ -144,8 +151,10 @@ def operations_routes(health: Health, registry: CollectorRegistry) -> list[Route
 
 
 def _answer(report: Report) -> Response:
-    body = {
+    body: dict[str, object] = {
         "status": "ok" if report.ok else "failing",
         "checks": {name: reason or "ok" for name, reason in report.checks.items()},
     }
+    if report.notes:
+        body["notes"] = report.notes
     return JSONResponse(body, status_code=200 if report.ok else 503, headers={"Cache-Control": "no-store"})

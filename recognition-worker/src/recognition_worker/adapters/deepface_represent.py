@@ -1,7 +1,7 @@
 """Encodes photos as `DeepFace.represent` does, crop and all, to measure what its crop costs.
 
-The same weights and the same session as `DeepFaceSFaceEmbedder`: DeepFace keeps one client per model, and
-that embedder has built it. Only detection, alignment and crop are DeepFace's own (YuNet, align, no expansion;
+For SFace, the same session as the worker's embedder: DeepFace keeps one client per model, and that
+embedder has built it. Only detection, alignment and crop are DeepFace's own (YuNet, align, no expansion;
 the largest face). Not for production, and not thread-safe. Nothing is downloaded: DeepFace finds the proven
 detector under the name that it looks for.
 """
@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from recognition_worker.adapters.deepface_sface_embedder import DeepFaceSFaceEmbedder
+from recognition_worker.adapters.deepface_sface_embedder import load_reference
 from recognition_worker.adapters.packaged_models import ModelFiles
 from recognition_worker.domain.identity import ModelId, PersonId
 from recognition_worker.encode_faces import NO_FACE, Encoded
@@ -31,7 +31,7 @@ class DeepFaceRepresentEncoder:
         Raises:
             ModelRefused: it cannot be written there, or the recognition model is refused.
         """
-        target = files.sface_file.parent / _YUNET_FILE_NAME
+        target = files.weights_file.parent / _YUNET_FILE_NAME
         try:
             _place(files.yunet_file, target)
         except OSError as error:
@@ -39,7 +39,7 @@ class DeepFaceRepresentEncoder:
                 f"the face detector cannot be written to {target}: {error}; name a model cache that may be "
                 "written to"
             ) from error
-        self._embedder = DeepFaceSFaceEmbedder(files)
+        self._embedder = load_reference(files)
         self._decoder = decoder
         self._clock = clock
 

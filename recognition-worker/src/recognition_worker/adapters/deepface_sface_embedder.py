@@ -1,4 +1,6 @@
-"""Embeds faces with DeepFace's SFace client, the reference. Only this file imports deepface.
+"""Embeds faces with DeepFace's clients: SFace, the reference, and any other model that DeepFace has.
+
+Only this file imports deepface.
 
 DeepFace's model, weights file and `forward` are used; its detection and crop are not, because its crop
 costs SFace 17 points of LFW accuracy. DeepFace itself has SFace only for ONNX Runtime, whichever engine is
@@ -9,12 +11,13 @@ once per process. It would download missing weights and never checks them, so on
 """
 
 import os
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from recognition_worker.adapters.embedding_checks import require_dimensions, require_sface, unit_norm
+from recognition_worker.adapters.embedding_checks import require_dimensions, require_weights, unit_norm
 from recognition_worker.adapters.onnxruntime_session import calling_thread_session
 from recognition_worker.adapters.packaged_models import ModelFiles
 from recognition_worker.domain.face import Pixels, Vector
@@ -22,6 +25,8 @@ from recognition_worker.domain.identity import ModelId
 from recognition_worker.errors import ModelRefused
 
 _LOG_ERRORS_ONLY = "40"
+SFACE = "SFace"
+_ONNX = "onnx"
 _KERAS_CLIENT = "recognition_worker.adapters.keras_sface_embedder.KerasSFaceClient"
 
 
@@ -36,10 +41,10 @@ class DeepFaceSFaceEmbedder:
             manifest says.
         """
         self._manifest = files.manifest
-        require_sface(files)
-        self._client = _build(files, "onnx")
+        require_weights(files)
+        self._client = _build(files, _ONNX)
         # DeepFace's own session takes a thread per core of the node.
-        self._client.model = calling_thread_session(files.sface_file)
+        self._client.model = calling_thread_session(files.weights_file)
         require_dimensions(self, files.manifest)
 
     @property
@@ -62,18 +67,64 @@ class DeepFaceSFaceEmbedder:
 
         For comparisons only, and not thread-safe. Returns float32 (128,), unit norm; None without a face.
         """
-        from deepface.modules import representation
-        from deepface.modules.exceptions import FaceNotDetected
+        return _represented(pixels, SFACE)
 
-        try:
-            found = representation.represent(
-                pixels, model_name="SFace", detector_backend="yunet", align=True, max_faces=1
+
+class DeepFaceEmbedder:
+    """Any model that DeepFace has a client for, one face after the other.
+
+    Safe between threads: they take turns, because not every client keeps no state (dlib's does).
+    """
+
+    def __init__(self, files: ModelFiles) -> None:
+        """Build the model from its proven file.
+
+        Raises:
+            ModelRefused: DeepFace has no such client, its runtime is not installed, the file is gone or does
+            not load, or it gives other dimensions than the manifest says.
+        """
+        self._manifest = files.manifest
+        require_weights(files)
+        self._home = files.deepface_home
+        self._client = _own_client(files)
+        self._turn = threading.Lock()
+        if tuple(self._client.input_shape) != (files.manifest.input_size,) * 2:
+            raise ModelRefused(
+                f"DeepFace's {files.manifest.client} takes crops of {self._client.input_shape}, the manifest "
+                f"of {files.manifest.model} says {files.manifest.input_size}: correct it and start again"
             )
-        except FaceNotDetected:
-            return None
-        raw = np.asarray(found[0]["embedding"], dtype=np.float32)
-        unit: Vector = unit_norm(raw.reshape(1, -1))[0]
-        return unit
+        require_dimensions(self, files.manifest)
+
+    @property
+    def model(self) -> ModelId:
+        """Return name and version from the manifest."""
+        return self._manifest.model
+
+    def embed(self, crops: Sequence[Pixels]) -> Vector:
+        """Embed aligned crops, uint8 (size, size, 3) BGR. Returns float32 (n, d), unit norm, in order."""
+        if not crops:
+            return np.zeros((0, self._manifest.dimensions), dtype=np.float32)
+        return unit_norm(np.stack([self._one(crop) for crop in crops]))
+
+    def represent(self, pixels: Pixels) -> Vector | None:
+        """Embed the largest face as `DeepFace.represent` does, for comparisons only; None without a face."""
+        os.environ["DEEPFACE_HOME"] = str(self._home)  # a client that DeepFace builds by itself looks there
+        return _represented(pixels, self._manifest.client)
+
+    def _one(self, crop: Pixels) -> Vector:
+        from deepface.modules.preprocessing import normalize_input
+
+        # DeepFace's clients take BGR in [0, 1]; some make bytes of it again, cut off and not rounded.
+        scaled = crop[None].astype(np.float32) / np.float32(255)
+        with self._turn:
+            raw = self._client.forward(normalize_input(scaled, self._manifest.normalisation))
+        return np.asarray(raw, dtype=np.float32).reshape(-1)
+
+
+def load_reference(files: ModelFiles) -> DeepFaceSFaceEmbedder | DeepFaceEmbedder:
+    """Load a model as DeepFace runs it; ModelRefused."""
+    kind = DeepFaceSFaceEmbedder if files.manifest.client == SFACE else DeepFaceEmbedder
+    return kind(files)
 
 
 def register_keras_sface(files: ModelFiles) -> Any:
@@ -84,8 +135,44 @@ def register_keras_sface(files: ModelFiles) -> Any:
     Raises:
         ModelRefused: the weights are missing, or DeepFace already runs another engine in this process.
     """
-    require_sface(files)
+    require_weights(files)
     return _build(files, "tensorflow", _KERAS_CLIENT)
+
+
+def _represented(pixels: Pixels, client: str) -> Vector | None:
+    from deepface.modules import representation
+    from deepface.modules.exceptions import FaceNotDetected
+
+    try:
+        found = representation.represent(
+            pixels, model_name=client, detector_backend="yunet", align=True, max_faces=1
+        )
+    except FaceNotDetected:
+        return None
+    raw = np.asarray(found[0]["embedding"], dtype=np.float32)
+    unit: Vector = unit_norm(raw.reshape(1, -1))[0]
+    return unit
+
+
+def _own_client(files: ModelFiles) -> Any:
+    """Build a client that DeepFace does not keep: it keeps one by name, and versions share a name."""
+    manifest = files.manifest
+    os.environ["DEEPFACE_HOME"] = str(files.deepface_home)
+    os.environ.setdefault("DEEPFACE_BACKEND_ENGINE", _ONNX)  # weights for ONNX Runtime are what is asked for
+    os.environ.setdefault("DEEPFACE_LOG_LEVEL", _LOG_ERRORS_ONLY)
+    from deepface.modules import modeling
+    from deepface.modules.exceptions import UnimplementedError
+
+    try:
+        return modeling.get_model_class("facial_recognition", manifest.client)()
+    except (UnimplementedError, ImportError) as error:
+        extra = manifest.source.extra if manifest.source else None
+        install = f"install recognition-worker[{extra}]" if extra else "install what it names"
+        raise ModelRefused(f"DeepFace cannot run {manifest.client} here: {error}; {install}") from error
+    except (ValueError, RuntimeError) as error:  # what DeepFace and dlib raise for a file that does not load
+        raise ModelRefused(
+            f"DeepFace cannot load {files.weights_file.name}: {error}; empty the model cache and start again"
+        ) from error
 
 
 def _build(files: ModelFiles, engine: str, client: str | None = None) -> Any:
@@ -107,5 +194,5 @@ def _build(files: ModelFiles, engine: str, client: str | None = None) -> Any:
         return modeling.build_model("facial_recognition", "SFace")
     except ValueError as error:  # what DeepFace raises for a graph that does not load
         raise ModelRefused(
-            f"DeepFace cannot load {files.sface_file.name}: {error}; empty the model cache and start again"
+            f"DeepFace cannot load {files.weights_file.name}: {error}; empty the model cache and start again"
         ) from error

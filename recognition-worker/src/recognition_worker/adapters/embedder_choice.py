@@ -1,5 +1,7 @@
 """Chooses what computes the embeddings, by what the machine has. The weights are the same for all.
 
+The choice is about SFace: it has networks of this project's own. Every other model runs as DeepFace runs it.
+
 A GPU is looked for by the driver's device files first: to ask TensorFlow would load it, seconds and some
 700 MB, into every worker of a machine that has none.
 """
@@ -50,11 +52,13 @@ def choose(
 
 
 def load_embedder(choice: EmbedderChoice, files: ModelFiles) -> Embedder:
-    """Load the model with the runtime of a choice that is made.
+    """Load the model with the runtime of a choice that is made; models other than SFace by DeepFace's client.
 
     Raises:
         ModelRefused: a file is missing or cannot be loaded.
     """
+    if files.manifest.client != deepface_sface_embedder.SFACE:
+        return deepface_sface_embedder.DeepFaceEmbedder(files)
     match choice:
         case EmbedderChoice.OPENVINO:
             return openvino_sface_embedder.OpenVinoSFaceEmbedder(files)

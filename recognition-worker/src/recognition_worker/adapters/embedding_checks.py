@@ -9,16 +9,18 @@ from recognition_worker.errors import ModelRefused
 from recognition_worker.ports import Embedder
 
 
-def require_sface(files: ModelFiles) -> None:
-    """Refuse to go on without the restored file.
+def require_weights(files: ModelFiles) -> None:
+    """Refuse to go on without the prepared file.
 
     Raises:
         ModelRefused: it was removed since it was proven.
     """
-    if not files.sface_file.is_file():
+    if not files.weights_file.is_file():
+        source = files.manifest.source
+        whence = f"the package {source.package}" if source else "where it was found"
         raise ModelRefused(
-            f"{files.sface_file} with the weights of {files.manifest.model} is missing; start again: it is "
-            f"made anew from the package {files.manifest.source.package}, nothing is downloaded"
+            f"{files.weights_file} with the weights of {files.manifest.model} is missing; start again: it is "
+            f"made anew from {whence}, nothing is downloaded"
         )
 
 

@@ -1,4 +1,4 @@
-"""Puts the pipelines together that can be evaluated, over the packaged models."""
+"""Puts the pipelines together that can be evaluated, over the models of the registry."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,20 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recognition_worker.adapters.deepface_represent import DeepFaceRepresentEncoder
-from recognition_worker.adapters.deepface_sface_embedder import DeepFaceSFaceEmbedder
+from recognition_worker.adapters.embedder_choice import load_embedder
 from recognition_worker.adapters.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
     OpenCvYuNetDetector,
 )
-from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.packaged_models import ModelFiles, WeightPlaces, prepare_models
 from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.encode_faces import FaceEncoder, WorkerEncoder
 from recognition_worker.enrol_person import EnrolPerson
 from recognition_worker.recognise import FaceAnalyser
-
-MODELS = ("sface",)
+from recognition_worker.settings import EmbedderChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +30,53 @@ class EvaluatedPipeline:
     manifest: ModelManifest
 
 
-def worker_pipeline(model_cache: Path, *, gate: bool = False, mirrored: bool = False) -> EvaluatedPipeline:
+def worker_pipeline(
+    model_cache: Path,
+    *,
+    manifest: ModelManifest | None = None,
+    places: WeightPlaces | None = None,
+    gate: bool = False,
+    mirrored: bool = False,
+) -> EvaluatedPipeline:
     """Load the worker's pipeline, on one core as in production.
 
-    gate: with the production quality gate. mirrored: embeddings are means with that of the mirrored face.
+    manifest: None for the default model. gate: with the production quality gate. mirrored: embeddings are
+    means with that of the mirrored face.
 
     Raises:
         ModelRefused: a file, licence or manifest is not what it must be.
     """
-    files, gallery = _files_and_gallery(model_cache)
-    embedder = DeepFaceSFaceEmbedder(files)
+    files, gallery = _files_and_gallery(model_cache, manifest, places)
+    embedder = load_embedder(EmbedderChoice.DEEPFACE, files)
     analyser = FaceAnalyser(
-        OpenCvImageDecoder(), OpenCvYuNetDetector(files.yunet_file), OpenCvFaceCropper(), time.perf_counter
+        OpenCvImageDecoder(),
+        OpenCvYuNetDetector(files.yunet_file),
+        OpenCvFaceCropper(),
+        time.perf_counter,
+        files.manifest.input_template,
     )
     enrol = EnrolPerson(analyser, embedder, gallery, files.manifest, time.perf_counter) if gate else None
     encoder = WorkerEncoder(analyser, embedder, time.perf_counter, gate=enrol, mirrored=mirrored)
     return EvaluatedPipeline(encoder, gallery, files.manifest)
 
 
-def deepface_pipeline(model_cache: Path) -> EvaluatedPipeline:
+def deepface_pipeline(
+    model_cache: Path, *, manifest: ModelManifest | None = None, places: WeightPlaces | None = None
+) -> EvaluatedPipeline:
     """Load `DeepFace.represent` with the same weights; ModelRefused as above."""
-    files, gallery = _files_and_gallery(model_cache)
+    files, gallery = _files_and_gallery(model_cache, manifest, places)
     encoder = DeepFaceRepresentEncoder(files, OpenCvImageDecoder(), time.perf_counter)
     return EvaluatedPipeline(encoder, gallery, files.manifest)
 
 
-PIPELINES: Mapping[str, Callable[[Path], EvaluatedPipeline]] = {
+PIPELINES: Mapping[str, Callable[..., EvaluatedPipeline]] = {
     "worker": worker_pipeline,
     "deepface": deepface_pipeline,
 }
 
 
-def _files_and_gallery(model_cache: Path) -> tuple[ModelFiles, InMemoryGallery]:
-    files = prepare_models(model_cache)
+def _files_and_gallery(
+    model_cache: Path, manifest: ModelManifest | None, places: WeightPlaces | None
+) -> tuple[ModelFiles, InMemoryGallery]:
+    files = prepare_models(model_cache, manifest, places)
     return files, InMemoryGallery(files.manifest.model, files.manifest.dimensions)

@@ -7,7 +7,7 @@ readable or not, so that an erasure finds every one.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -20,7 +20,7 @@ from recognition_worker.domain.identity import ModelId, OrgId, PersonId, Templat
 from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
 from recognition_worker.errors import ModelMismatch
 from recognition_worker.event_mapping import template_key, template_of
-from recognition_worker.metrics import RecognitionMetrics
+from recognition_worker.metrics import GalleryMetrics
 from recognition_worker.ports import Gallery
 from service_kit.envelope import DataKey, EnvelopeError, UnknownKey
 from service_kit.logs import get_logger
@@ -73,8 +73,16 @@ class GalleryFeed:
     """Applies records of the gallery's topic to the galleries of the models, one after the other."""
 
     def __init__(
-        self, galleries: Mapping[ModelId, Gallery], keys: Keys, codec: Codec, metrics: RecognitionMetrics
+        self,
+        galleries: Mapping[ModelId, Gallery],
+        keys: Keys,
+        codec: Codec,
+        metrics: GalleryMetrics,
+        *,
+        kept_elsewhere: Callable[[ModelId], bool] = lambda _model: False,
     ) -> None:
+        """Feed galleries by model. kept_elsewhere: models with a gallery of their own in this worker."""
+        self._kept_elsewhere = kept_elsewhere
         self._galleries = galleries
         self._keys = keys
         self._codec = codec
@@ -162,6 +170,9 @@ class GalleryFeed:
         if key != (event.person_id, str(event.template_id)):
             raise _Left("unreadable", f"the record key is not the one of template {event.template_id}")
         model = ModelId(event.model_name, event.model_version)
+        if model not in self._galleries and self._kept_elsewhere(model):
+            self._take_out(key)
+            return
         if model not in self._galleries:
             raise _Left("other-model", self._once(model, self._other_model(model)))
         person_key = await self._keys.find(key[0], key_id, read_at) if key_id else None

@@ -16,7 +16,9 @@ CATCH_UP_LIMIT = timedelta(seconds=10)
 class FollowedKeys(Protocol):
     """Keys that are followed: KafkaPersonKeys."""
 
-    on_erased: Callable[[PersonId], None]
+    def on_erased(self, told: Callable[[PersonId], None]) -> Callable[[], None]:
+        """Tell of each person whose keys are taken away or voided; returns how to end that."""
+        ...
 
 
 class KafkaGalleryView:
@@ -28,7 +30,8 @@ class KafkaGalleryView:
     def __init__(self, kafka: KafkaSettings, feed: GalleryFeed, keys: FollowedKeys) -> None:
         self._feed = feed
         self._topic = FollowedTopic(kafka, GALLERY, feed.apply)
-        keys.on_erased = feed.forget_erased
+        self._keys = keys
+        self._stop_telling: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
         """Return when everything that the topic holds now is in the galleries; go on in the background.
@@ -36,10 +39,13 @@ class KafkaGalleryView:
         Raises:
             TransientFailure: Kafka or the registry is away; call again.
         """
+        self._stop_telling()
+        self._stop_telling = self._keys.on_erased(self._feed.forget_erased)
         await self._topic.start()
 
     async def stop(self) -> None:
         """Stop following."""
+        self._stop_telling()
         await self._topic.stop()
 
     async def check(self) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import EnrolmentDecided, Event, MatchDecided, TemplateEnrolled
-from attendance_schemas.topics import ENROLMENT_RESULTS, GALLERY, MATCHES, PERSON_KEYS, Topic
+from attendance_schemas.topics import ENROLMENT_RESULTS, GALLERY, MATCHES, MATCHES_SHADOW, PERSON_KEYS, Topic
 from recognition_worker.adapters.sealed_templates import seal
 from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
 from recognition_worker.domain.person_keys import KeyId
@@ -17,7 +17,7 @@ from service_kit.records import OutgoingRecord, Position
 from service_kit.settings import KafkaSettings
 from service_kit.telemetry import inject_headers
 
-WRITTEN_TOPICS = (MATCHES, GALLERY, ENROLMENT_RESULTS, PERSON_KEYS)
+WRITTEN_TOPICS = (MATCHES, MATCHES_SHADOW, GALLERY, ENROLMENT_RESULTS, PERSON_KEYS)
 
 
 class Sender(Protocol):
@@ -54,6 +54,14 @@ class KafkaMatchPublisher:
             TransientFailure: Kafka is away.
         """
         await self._send(MATCHES, match)
+
+    async def publish_shadow(self, match: MatchDecided) -> None:
+        """Publish a match that nobody acts on.
+
+        Raises:
+            TransientFailure: Kafka is away.
+        """
+        await self._send(MATCHES_SHADOW, match)
 
     async def enrol(self, template: TemplateEnrolled) -> None:
         """Write a readable template, sealed with the key of its person, who gets one when they have none.

@@ -55,8 +55,7 @@ class KafkaPersonKeys:
         now: Callable[[], datetime],
     ) -> None:
         self.known = PersonKeys()
-        # Called with a person whose keys were taken away or voided.
-        self.on_erased: Callable[[PersonId], None] = lambda _person_id: None
+        self._told_of_erasures: list[Callable[[PersonId], None]] = []
         self._kafka = kafka
         self._codec = codec
         self._producer = producer
@@ -64,6 +63,16 @@ class KafkaPersonKeys:
         self._now = now
         self._topic = FollowedTopic(kafka, PERSON_KEYS, self.apply)
         self._current_as_of = float("-inf")
+
+    def on_erased(self, told: Callable[[PersonId], None]) -> Callable[[], None]:
+        """Tell of each person whose keys are taken away or voided; returns how to end that."""
+        self._told_of_erasures.append(told)
+
+        def end() -> None:
+            if told in self._told_of_erasures:
+                self._told_of_erasures.remove(told)
+
+        return end
 
     async def start(self, *, refuse_unknown: bool = True) -> None:
         """Return when all keys are known; go on in the background.
@@ -179,6 +188,10 @@ class KafkaPersonKeys:
         """Write the tombstone of a key; return when it is acked. Raises TransientFailure."""
         await self._send(f"{person_id}:{key_id}".encode(), None)
 
+    def _tell_of_erasure(self, person_id: PersonId) -> None:
+        for told in self._told_of_erasures:
+            told(person_id)
+
     async def apply(self, record: Record, _read_at: float = 0.0) -> None:
         """Apply one record; one that is no key is logged and left out. Raises RegistryUnavailable."""
         try:
@@ -186,7 +199,7 @@ class KafkaPersonKeys:
             person_id, key_id = PersonId(person), KeyId(last)
             if record.value is None:
                 if self.known.forget(person_id, key_id):
-                    self.on_erased(person_id)
+                    self._tell_of_erasure(person_id)
                 return
             event = await self._codec.decode(record.value)
             if not isinstance(event, PersonKeyIssued | PersonKeysErased):
@@ -201,7 +214,7 @@ class KafkaPersonKeys:
             return
         if isinstance(event, PersonKeysErased):
             self.known.erase(OrgId(event.org_id), person_id, event.occurred_at)
-            self.on_erased(person_id)
+            self._tell_of_erasure(person_id)
         else:
             self.known.issue(
                 PersonKey(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from recognition_worker.adapters.embedding_checks import require_dimensions, require_sface, unit_norm
+from recognition_worker.adapters.embedding_checks import require_dimensions, require_weights, unit_norm
 from recognition_worker.adapters.packaged_models import ModelFiles
 from recognition_worker.domain.face import Pixels, Vector
 from recognition_worker.domain.identity import ModelId
@@ -45,7 +45,7 @@ class OpenVinoSFaceEmbedder:
             ModelRefused: the proven file is gone, cannot be loaded, or gives other dimensions than the
             manifest says.
         """
-        require_sface(files)
+        require_weights(files)
         import openvino  # type: ignore[import-untyped]
 
         self._manifest = files.manifest

@@ -35,7 +35,7 @@ class Rewritten:
 
 
 class TemplateRewriting:
-    """One run over both topics. `templates` is started and stopped here."""
+    """One run over both topics. Its keys are started and stopped here."""
 
     def __init__(self, kafka: KafkaSettings, codec: Codec, templates: KafkaTemplates) -> None:
         self._codec = codec
@@ -65,7 +65,7 @@ class TemplateRewriting:
     async def stop(self) -> None:
         """Stop following the topics."""
         await self._topic.stop()
-        await self._templates.stop()
+        await self._templates.keys.stop()
 
     async def _seal(self, key: tuple[PersonId, TemplateId], done: Rewritten) -> None:
         # Somebody may erase it at this moment: look at the end of both topics first.

@@ -1,28 +1,35 @@
-"""Puts the CPU use cases together over the packaged models. Slow (seconds): call it in a thread."""
+"""Puts the CPU use cases together over the models. Slow (seconds): call it in a thread.
+
+The eyes (decode, detect, crop) are shared; a lane is one model with the gallery of its templates.
+"""
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from recognition_worker.adapters.deepface_sface_embedder import SFACE
 from recognition_worker.adapters.embedder_choice import choose, load_embedder
+from recognition_worker.adapters.manifest_files import packaged_manifest
 from recognition_worker.adapters.onnxruntime_byte_products import load_byte_products
 from recognition_worker.adapters.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
     OpenCvYuNetDetector,
 )
-from recognition_worker.adapters.packaged_models import prepare_models
+from recognition_worker.adapters.packaged_models import WeightPlaces, detector_file, prepare_models
 from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import ModelId
+from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.enrol_person import EnrolPerson
 from recognition_worker.identify_capture import IdentifyCapture
+from recognition_worker.model_lanes import Lane
 from recognition_worker.recognise import FaceAnalyser
 from recognition_worker.settings import EmbedderChoice
 
 
 @dataclass(frozen=True, slots=True)
 class Vision:
-    """The loaded models as use cases over one gallery."""
+    """One loaded model as use cases over one gallery."""
 
     model: ModelId
     embedder: EmbedderChoice
@@ -31,24 +38,59 @@ class Vision:
     enrol: EnrolPerson
 
 
-def load_vision(model_cache: Path, embedder: EmbedderChoice = EmbedderChoice.AUTO) -> Vision:
-    """Load the models. The result names the embedder that was chosen, never auto.
+@dataclass(frozen=True, slots=True)
+class LaneLoader:
+    """Loads lanes over one pair of eyes. embedder: what computes SFace, chosen once, never auto."""
+
+    analyser: FaceAnalyser
+    embedder: EmbedderChoice
+    model_cache: Path
+    places: WeightPlaces
+
+    def load(self, manifest: ModelManifest) -> Lane:
+        """Prove and load a model. Its gallery is empty.
+
+        Raises:
+            ModelRefused: a file, licence or manifest is not what it must be.
+        """
+        files = prepare_models(self.model_cache, manifest, self.places)
+        loaded = load_embedder(self.embedder, files)
+        gallery = InMemoryGallery(manifest.model, manifest.dimensions, load_products=load_byte_products)
+        return Lane.over(self.analyser, loaded, gallery, manifest, time.perf_counter)
+
+    def runtime_of(self, manifest: ModelManifest) -> EmbedderChoice:
+        """Return what computes a model."""
+        return self.embedder if manifest.client == SFACE else EmbedderChoice.DEEPFACE
+
+
+def load_eyes(
+    model_cache: Path,
+    embedder: EmbedderChoice = EmbedderChoice.AUTO,
+    places: WeightPlaces | None = None,
+) -> LaneLoader:
+    """Load the detector and choose the embedder.
+
+    Raises:
+        ModelRefused: the detector is not what it must be, or the embedder is not installed.
+    """
+    analyser = FaceAnalyser(
+        OpenCvImageDecoder(), OpenCvYuNetDetector(detector_file()), OpenCvFaceCropper(), time.perf_counter
+    )
+    return LaneLoader(analyser, choose(embedder), model_cache, places or WeightPlaces())
+
+
+def load_vision(
+    model_cache: Path,
+    embedder: EmbedderChoice = EmbedderChoice.AUTO,
+    manifest: ModelManifest | None = None,
+    places: WeightPlaces | None = None,
+) -> Vision:
+    """Load one model on its own. The result names the embedder that was chosen, never auto.
 
     Raises:
         ModelRefused: a file, licence or manifest is not what it must be; do not start.
     """
-    files = prepare_models(model_cache)
-    manifest = files.manifest
-    chosen = choose(embedder)
-    loaded = load_embedder(chosen, files)
-    gallery = InMemoryGallery(manifest.model, manifest.dimensions, load_products=load_byte_products)
-    analyser = FaceAnalyser(
-        OpenCvImageDecoder(), OpenCvYuNetDetector(files.yunet_file), OpenCvFaceCropper(), time.perf_counter
-    )
-    return Vision(
-        model=manifest.model,
-        embedder=chosen,
-        gallery=gallery,
-        identify=IdentifyCapture(analyser, loaded, gallery, manifest, time.perf_counter),
-        enrol=EnrolPerson(analyser, loaded, gallery, manifest, time.perf_counter),
-    )
+    manifest = manifest or packaged_manifest()
+    eyes = load_eyes(model_cache, embedder, places)
+    lane = eyes.load(manifest)
+    return Vision(lane.model, eyes.runtime_of(manifest), lane.gallery, lane.identify, lane.enrol)
