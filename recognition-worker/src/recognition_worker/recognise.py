@@ -1,4 +1,4 @@
-"""From image bytes to a face that can be compared: decode, detect, choose, align, judge.
+"""From image bytes to a face that can be compared: decode, detect, choose, align, judge, suspect.
 
 The steps shared by identification and enrolment. Pure orchestration over the vision ports: what is good
 enough, and whose face it is, the domain says; how pixels are made, the adapters. CPU work without waiting,
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from recognition_worker.domain import quality, selection
 from recognition_worker.domain.alignment import CROP_SIZE, DegenerateLandmarks, fit_similarity
 from recognition_worker.domain.face import DecodedImage, DetectedFace, Pixels
-from recognition_worker.ports import FaceCropper, FaceDetector, ImageDecoder
+from recognition_worker.ports import FaceCropper, FaceDetector, ImageDecoder, LivenessCheck
 from recognition_worker.results import FaceUsed
 
 Clock = Callable[[], float]
@@ -45,12 +45,13 @@ class NoFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PoorQuality:
-    """There is a face, and the reasons why it is not good enough."""
+    """There is a face, and the reasons why it is not good enough, or may not be a live person's."""
 
     face: FaceUsed
     face_count: int
     reasons: tuple[str, ...]
     timings_ms: dict[str, float] = field(default_factory=dict)
+    suspected_spoof: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,15 +72,25 @@ Analysis = FaceProbe | NoFace | PoorQuality
 
 
 class FaceAnalyser:
-    """Finds and judges the face of one image. Safe between threads when its ports are."""
+    """Finds and judges the face of one image. Safe between threads when its ports are.
+
+    liveness: asked about faces of good quality; None where only the model is measured.
+    """
 
     def __init__(
-        self, decoder: ImageDecoder, detector: FaceDetector, cropper: FaceCropper, clock: Clock
+        self,
+        decoder: ImageDecoder,
+        detector: FaceDetector,
+        cropper: FaceCropper,
+        clock: Clock,
+        *,
+        liveness: LivenessCheck | None = None,
     ) -> None:
         self._decoder = decoder
         self._detector = detector
         self._cropper = cropper
         self._clock = clock
+        self._liveness = liveness
 
     def analyse(
         self, image: bytes, limits: quality.QualityLimits, *, orientation: int = 1, thorough: bool = False
@@ -110,6 +121,11 @@ class FaceAnalyser:
         used = _used(chosen, decoded, measures)
         if reasons:
             return PoorQuality(used, len(faces), reasons, watch.timings_ms)
+        if self._liveness is not None:
+            with watch.stage("liveness"):
+                suspicions = self._liveness.suspicions(decoded.pixels, chosen)
+            if suspicions:
+                return PoorQuality(used, len(faces), suspicions, watch.timings_ms, suspected_spoof=True)
         return FaceProbe(
             face=used,
             crop=crop,

@@ -25,9 +25,10 @@ class FaceUsed:
 class CaptureResult:
     """The answer to one capture.
 
-    decision is None when no comparison took place (NO_FACE, POOR_QUALITY). reasons: why it is not an
-    identification, in words for people; notes: what an operator may want to know anyway (a second face,
-    say). timings_ms by stage: decode, detect, align, quality, embed (the batch's time per image), search.
+    decision is None when no comparison took place (NO_FACE, POOR_QUALITY, SUSPECTED_SPOOF). reasons: why
+    it is not an identification, in words for people; notes: what an operator may want to know anyway (a
+    second face, say). timings_ms by stage: decode, detect, align, quality, liveness, embed (the batch's time
+    per image), search.
     """
 
     outcome: Outcome

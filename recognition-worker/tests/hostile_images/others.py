@@ -5,7 +5,7 @@ from random import Random
 
 from PIL import Image
 
-from hostile_images.pictures import Album, Kind, Make, save, saved, zip_archive
+from hostile_images.pictures import Album, Kind, Make, moving, save, saved, zip_archive
 
 REFUSED, POISON = "unsupported-image-type", "not JPEG, PNG or WebP"
 
@@ -24,7 +24,7 @@ def words(rng: Random, album: Album) -> bytes:
 
 
 def gif(rng: Random, album: Album) -> bytes:
-    frames = [album.photo(rng).resize((64, 64)) for _ in range(3)]
+    frames = moving(album.photo(rng))
     return save(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 

@@ -76,6 +76,12 @@ def saved(kind: str, mode: str = "RGB", **options: object) -> Make:
     return lambda rng, album: save(album.photo(rng).convert(mode), kind, **options)
 
 
+def moving(photo: Image.Image) -> list[Image.Image]:
+    """Return three frames, no two alike; writers merge those that are."""
+    small = photo.resize((64, 64))
+    return [small, small.rotate(90), small.rotate(180)]
+
+
 def flip_bits(data: bytes, rng: Random, first: int = 0) -> bytes:
     """Flip 1 to 64 bits from byte `first` on."""
     spoiled = bytearray(data)

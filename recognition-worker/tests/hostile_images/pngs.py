@@ -14,6 +14,7 @@ from hostile_images.pictures import (
     Make,
     exif,
     flip_bits,
+    moving,
     png_chunk,
     save,
     saved,
@@ -132,7 +133,7 @@ def crumbs(size: int) -> Make:
 
 
 def animated(rng: Random, album: Album) -> bytes:
-    frames = [album.photo(rng).resize((64, 64)) for _ in range(3)]
+    frames = moving(album.photo(rng))
     return save(frames[0], "PNG", save_all=True, append_images=frames[1:])
 
 

@@ -11,6 +11,7 @@ from hostile_images.pictures import (
     Make,
     exif,
     flip_bits,
+    moving,
     riff,
     save,
     saved,
@@ -40,7 +41,7 @@ def turned(rng: Random, album: Album) -> bytes:
 
 
 def animated(rng: Random, album: Album) -> bytes:
-    frames = [album.photo(rng).resize((64, 64)) for _ in range(3)]
+    frames = moving(album.photo(rng))
     return save(frames[0], "WEBP", save_all=True, append_images=frames[1:], method=0)
 
 

@@ -1,10 +1,12 @@
 """Puts the CPU use cases together over the packaged models. Slow (seconds): call it in a thread."""
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from recognition_worker.adapters.embedder_choice import choose, load_embedder
+from recognition_worker.adapters.liveness_off import LivenessOff
 from recognition_worker.adapters.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
@@ -15,8 +17,9 @@ from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import ModelId
 from recognition_worker.enrol_person import EnrolPerson
 from recognition_worker.identify_capture import IdentifyCapture
+from recognition_worker.ports import LivenessCheck
 from recognition_worker.recognise import FaceAnalyser
-from recognition_worker.settings import EmbedderChoice
+from recognition_worker.settings import EmbedderChoice, LivenessChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,14 @@ class Vision:
     enrol: EnrolPerson
 
 
-def load_vision(model_cache: Path, embedder: EmbedderChoice = EmbedderChoice.AUTO) -> Vision:
+LIVENESS_CHECKS: Mapping[LivenessChoice, Callable[[], LivenessCheck]] = {LivenessChoice.OFF: LivenessOff}
+
+
+def load_vision(
+    model_cache: Path,
+    embedder: EmbedderChoice = EmbedderChoice.AUTO,
+    liveness: LivenessChoice = LivenessChoice.OFF,
+) -> Vision:
     """Load the models. The result names the embedder that was chosen, never auto.
 
     Raises:
@@ -42,7 +52,11 @@ def load_vision(model_cache: Path, embedder: EmbedderChoice = EmbedderChoice.AUT
     loaded = load_embedder(chosen, files)
     gallery = InMemoryGallery(manifest.model, manifest.dimensions)
     analyser = FaceAnalyser(
-        OpenCvImageDecoder(), OpenCvYuNetDetector(files.yunet_file), OpenCvFaceCropper(), time.perf_counter
+        OpenCvImageDecoder(),
+        OpenCvYuNetDetector(files.yunet_file),
+        OpenCvFaceCropper(),
+        time.perf_counter,
+        liveness=LIVENESS_CHECKS[liveness](),
     )
     return Vision(
         model=manifest.model,
