@@ -16,6 +16,7 @@ PYTEST := $(BIN)/python -m pytest
 # kcat and avrocat are programs of the system: their test runs where they are installed.
 WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat)
 CHAOS_ROUNDS ?= 20
+HOSTILE_IMAGES ?= 10000
 ROLE ?= analyst
 STACK ?= .local-stack/demo
 
@@ -50,6 +51,10 @@ test-unit: $(READY)  ## run the unit tests: no server, no model, seconds
 .PHONY: chaos
 chaos: $(READY)  ## kill workers and projectors under load, CHAOS_ROUNDS=20 rounds of each
 	CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600
+
+.PHONY: hostile
+hostile: $(READY)  ## send HOSTILE_IMAGES=10000 hostile images through ingest's checks and the worker's analyser
+	HOSTILE_IMAGES=$(HOSTILE_IMAGES) $(PYTEST) recognition-worker/tests/integration/test_hostile_images.py -s --timeout=3600
 
 .PHONY: scenarios
 scenarios: $(READY)  ## apply the attendance rules to every golden scenario, with the names of the rules

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from attendance_projector.judge_decisions import ReceivedDecision, judge_decisions, punch_of
 from attendance_projector.ports import KnownCapture
@@ -89,3 +90,18 @@ def test_the_punch_of_a_face_has_the_id_of_its_capture() -> None:
         "IN",
         "face",
     )
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.IDENTIFIED])
+def test_only_an_identification_is_a_punch(outcome: Outcome) -> None:
+    event = replace(decided("asha").event, outcome=outcome)
+    assert punch_of(decided("asha").event) is not None
+    assert punch_of(event) is None
+
+
+def test_a_later_suspicion_takes_the_punch_back() -> None:
+    suspected = decided(None, decision_round=1)
+    suspected = ReceivedDecision(suspected.record, replace(suspected.event, outcome=Outcome.SUSPECTED_SPOOF))
+    judged = judge_decisions([suspected], known("asha"))
+    assert (people(judged.added), people(judged.taken_back)) == ([], ["asha"])
+    assert [stored.outcome for stored in judged.stored] == [Outcome.SUSPECTED_SPOOF]

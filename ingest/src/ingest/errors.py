@@ -14,7 +14,10 @@ class Refusal(StrEnum):
     UNSUPPORTED = "unsupported-image-type"
     TOO_LARGE = "image-too-large"
     TOO_MANY_PIXELS = "too-many-pixels"
+    TOO_SMALL = "image-too-small"
+    TOO_COMPLEX = "image-too-complex"
     DAMAGED_HEADER = "damaged-image-header"
+    UNSUPPORTED_CODING = "unsupported-image-coding"
     ANIMATED = "animated-image"
 
 

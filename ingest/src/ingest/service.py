@@ -64,7 +64,11 @@ class Service:
         health.add_ready("start", self._check_started)
         health.add_ready("directory", self._directory.check)
         images = S3ImageStore(self._objects, settings.object_store.bucket)
-        limits = ImageLimits(size_bytes=settings.max_image_bytes, pixels=settings.max_image_pixels)
+        limits = ImageLimits(
+            size_bytes=settings.max_image_bytes,
+            pixels=settings.max_image_pixels,
+            least_side_px=settings.min_image_side_px,
+        )
         self.app = create_app(
             Doorkeeper(TokenVerifier(settings.auth), self._directory, lambda: self._started),
             Desks(

@@ -29,6 +29,9 @@ class Settings(HttpSettings):
     )
     max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1024, description="of one image")
     max_image_pixels: int = Field(default=50_000_000, ge=1, description="of one image, width times height")
+    min_image_side_px: int = Field(
+        default=32, ge=1, description="of the shorter side of one image; recognition decodes no smaller ones"
+    )
     max_enrolment_bytes: int = Field(
         default=40 * MEBIBYTE, ge=1024, description="of all photos of one enrolment"
     )

@@ -76,7 +76,7 @@ class Front:
 @pytest.fixture
 async def front(images, publisher, sequences, directory, clock) -> AsyncIterator[Front]:
     registry = CollectorRegistry()
-    limits = ImageLimits(size_bytes=LIMIT, pixels=100_000)
+    limits = ImageLimits(size_bytes=LIMIT, pixels=100_000, least_side_px=9)
     readiness = Readiness()
     app = create_app(
         Doorkeeper(FakeVerifier(), directory, lambda: readiness.is_ready),

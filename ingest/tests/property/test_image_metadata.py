@@ -1,6 +1,8 @@
+import contextlib
 import hashlib
 import io
 import struct
+import time
 import zlib
 
 import pytest
@@ -9,9 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from ingest.domain.image_metadata import CleanImage, ImageLimits, clean_image
+from ingest.domain.other_types import describe
 from ingest.errors import Refusal, RefusedImage
 
-LIMITS = ImageLimits(size_bytes=1_000_000, pixels=100_000)
+LIMITS = ImageLimits(size_bytes=1_000_000, pixels=100_000, least_side_px=9)
 SECRET = b"Shop floor 7, Asha"
 PROFILE = b"an ICC profile"
 
@@ -135,7 +138,7 @@ def test_other_types_are_refused(data):
 
 def test_too_many_bytes_are_refused(picture):
     with pytest.raises(RefusedImage, match="at most 100"):
-        clean_image(picture(), ImageLimits(size_bytes=100, pixels=100_000))
+        clean_image(picture(), ImageLimits(size_bytes=100, pixels=100_000, least_side_px=9))
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -174,10 +177,11 @@ def test_an_image_without_area_is_refused(header):
     assert refusal(header(0, 10)) is Refusal.DAMAGED_HEADER
 
 
-def test_an_animated_webp_is_refused(picture):
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+def test_an_animation_is_refused(kind):
     first = Image.new("RGB", (10, 10), "red")
     buffer = io.BytesIO()
-    first.save(buffer, "WEBP", save_all=True, append_images=[Image.new("RGB", (10, 10), "blue")])
+    first.save(buffer, kind, save_all=True, append_images=[Image.new("RGB", (10, 10), "blue")])
     assert refusal(buffer.getvalue()) is Refusal.ANIMATED
 
 
@@ -242,6 +246,11 @@ JPEG_START = b"\xff\xd8"
         b"RIFF\x20\0\0\0WEBPVP8L\x05\0\0\0\x2e\0\0\0\0\0",
         b"RIFF\x20\0\0\0WEBPICCP\xff\0\0\0" + SECRET,
         b"RIFF\x04\0\0\0WEBP",
+        webp_header(9, 9).replace(b"VP8L", b"ICCP"),
+        b"RIFF\x26\0\0\0WEBP" + webp_header(9, 9)[12:] * 2 + b"VP8X\0\0\0\0",
+        b"RIFF\x2a\0\0\0WEBPICCP\0\0\0\0" + webp_header(9, 9)[12:],
+        b"RIFF\x16\0\0\0WEBPVP8 \x0a\0\0\0\x01\0\0\x9d\x01\x2a\x09\0\x09\0",
+        png_header(9, 9).replace(b"\x08\x02\0\0\0", b"\x08\x02\0\0\1"),
     ],
 )
 def test_damaged_headers_are_named(data):
@@ -281,13 +290,68 @@ MAGICS = st.sampled_from(
 )
 
 
-@given(MAGICS, st.binary(max_size=200))
-def test_any_bytes_are_accepted_or_refused(magic, rest):
+EDITS = st.lists(st.tuples(st.integers(0, 99), st.binary(max_size=4)), max_size=6)
+
+
+@given(MAGICS, EDITS, st.binary(max_size=200))
+def test_any_bytes_are_accepted_or_refused(magic, edits, rest):
+    spoiled = bytearray(magic + rest)
+    for at, value in edits:
+        spoiled[at : at + len(value)] = value
     try:
-        image = clean(magic + rest)
+        image = clean(bytes(spoiled))
     except RefusedImage:
         return
     assert clean(image.data).data == image.data
+
+
+@given(st.binary(max_size=600))
+def test_bytes_of_no_known_type_are_described(data):
+    assert describe(data)
+
+
+@given(MAGICS, st.binary(min_size=1, max_size=12))
+@settings(max_examples=30, deadline=None)
+def test_10_megabytes_of_any_pattern_do_not_hold_up_other_requests(magic, pattern):
+    flood = magic[:33] + pattern * (10_000_000 // len(pattern))
+    begin = time.thread_time()
+    with contextlib.suppress(RefusedImage):
+        clean_image(flood, ImageLimits(10_000_100, 100_000, 9))
+    # Of this thread, so that a busy machine does not count; without limits on parts it took over 3 s.
+    assert time.thread_time() - begin < 0.5
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        (jpeg_header(9, 9).replace(b"\xff\xc0", b"\xff\xc3"), "lossless"),
+        (jpeg_header(9, 9).replace(b"\xff\xc0\x00\x0b\x08", b"\xff\xc0\x00\x0b\x0c"), "12 bits"),
+    ],
+)
+def test_codings_that_recognition_does_not_decode_are_refused(data, named):
+    with pytest.raises(RefusedImage, match=named) as caught:
+        clean(data)
+    assert caught.value.reason is Refusal.UNSUPPORTED_CODING
+
+
+def test_what_would_cost_the_decoder_minutes_is_refused(picture):
+    plain = picture(progressive=True)
+    last = plain.rindex(b"\xff\xda")
+    scan = plain[last:-2]
+    scans = plain.count(b"\xff\xda")
+    assert clean(plain[:-2] + scan * (64 - scans) + plain[-2:]).width == 40
+    assert refusal(plain[:-2] + scan * (65 - scans) + plain[-2:]) is Refusal.TOO_COMPLEX
+    assert refusal(plain[:2] + b"\xff\xfe\0\2" * 16_384 + plain[2:]) is Refusal.TOO_COMPLEX
+    assert refusal(png_header(9, 9) + b"\0\0\0\0tEXt\0\0\0\0" * 16_384) is Refusal.TOO_COMPLEX
+    junk = b"junk\0\0\0\0" * 1_024
+    webp = webp_header(9, 9)
+    flood = webp[:4] + struct.pack("<I", len(webp) - 8 + len(junk)) + webp[8:] + junk
+    assert refusal(flood) is Refusal.TOO_COMPLEX
+
+
+def test_images_that_hold_no_face_are_refused():
+    assert refusal(png_header(8, 400)) is Refusal.TOO_SMALL
+    assert clean(png_header(9, 400)).width == 9
 
 
 @given(

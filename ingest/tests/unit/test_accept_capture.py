@@ -16,7 +16,9 @@ GATE = Device(device_id="gate-1", org_id="acme", site_id="pune")
 
 @pytest.fixture
 def desk(images, publisher, sequences, clock) -> CaptureDesk:
-    return CaptureDesk(images, publisher, sequences, clock, ImageLimits(size_bytes=10**6, pixels=10**6))
+    return CaptureDesk(
+        images, publisher, sequences, clock, ImageLimits(size_bytes=10**6, pixels=10**6, least_side_px=9)
+    )
 
 
 @pytest.fixture

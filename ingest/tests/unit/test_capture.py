@@ -33,7 +33,7 @@ def decide(capture_id, picture, now, *, age=timedelta(0), **fields) -> CaptureRe
     claim = CaptureClaim(
         capture_id=capture_id, device_sequence=7, clocks=ClockReadings(now - age, device_now=now), **fields
     )
-    image = clean_image(picture(), ImageLimits(size_bytes=10**7, pixels=10**6))
+    image = clean_image(picture(), ImageLimits(size_bytes=10**7, pixels=10**6, least_side_px=9))
     return decide_capture(claim, device, image, bucket="images", received_at=now)
 
 

@@ -17,7 +17,9 @@ CLAIM = EnrolmentClaim("p-1", "consents/p-1", UUID(int=5))
 
 @pytest.fixture
 def desk(images, publisher, directory, clock) -> EnrolmentDesk:
-    return EnrolmentDesk(images, publisher, directory, clock, ImageLimits(size_bytes=10**6, pixels=10**6))
+    return EnrolmentDesk(
+        images, publisher, directory, clock, ImageLimits(size_bytes=10**6, pixels=10**6, least_side_px=9)
+    )
 
 
 async def test_photos_are_stored_in_order_and_templates_asked_for(desk, images, publisher, picture):

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from datetime import date
 
-from query_api.domain.cursor import decode_cursor
 from query_api.domain.pages import Page, PageRequest, page_of
 from query_api.domain.rows import AttendanceDay
 from query_api.domain.scope import Scope
@@ -43,7 +42,7 @@ async def list_attendance(
         person_id=query.person_id,
         status=query.status,
     )
-    after = _after(request, query)
+    after = request.after(query.filters(), _key)
     if after is not None:
         # Months before the cursor are not read again.
         which = replace(which, dates=which.dates.starting_at(after[0]))
@@ -54,12 +53,6 @@ async def list_attendance(
         key=lambda day: (day.attendance_on, day.person_id, day.shift_id),
         filters=query.filters(),
     )
-
-
-def _after(request: PageRequest, query: AttendanceQuery) -> tuple[date, str, str] | None:
-    if request.cursor is None:
-        return None
-    return decode_cursor(request.cursor, query.filters(), _key)
 
 
 def _key(attendance_on: str, person_id: str, shift_id: str) -> tuple[date, str, str]:

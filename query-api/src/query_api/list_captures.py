@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from query_api.domain.cursor import decode_cursor
 from query_api.domain.pages import Page, PageRequest, page_of
 from query_api.domain.rows import Capture
 from query_api.domain.scope import Scope
@@ -47,7 +46,7 @@ async def list_captures(
         device_id=query.device_id,
         person_id=query.person_id,
     )
-    after = _after(request, query)
+    after = request.after(query.filters(), _key)
     if after is not None:
         # Months after the cursor are not read again.
         which = replace(which, instants=which.instants.until(after[0]))
@@ -55,12 +54,6 @@ async def list_captures(
     return page_of(
         rows, request, key=lambda capture: (capture.occurred_at, capture.capture_id), filters=query.filters()
     )
-
-
-def _after(request: PageRequest, query: CaptureQuery) -> tuple[datetime, UUID] | None:
-    if request.cursor is None:
-        return None
-    return decode_cursor(request.cursor, query.filters(), _key)
 
 
 def _key(occurred_at: str, capture_id: str) -> tuple[datetime, UUID]:

@@ -1,6 +1,5 @@
 """List the people of an organisation, page by page, in the order of person_id."""
 
-from query_api.domain.cursor import decode_cursor
 from query_api.domain.pages import Page, PageRequest, page_of
 from query_api.domain.rows import Person
 from query_api.domain.scope import Scope
@@ -15,7 +14,7 @@ async def list_people(
     Raises InvalidCursor or SiteNotAllowed.
     """
     filters = {"list": "people", "site": site_id, "q": text}
-    after = decode_cursor(request.cursor, filters, str) if request.cursor is not None else None
+    after = request.after(filters, str)
     rows = await read_model.people(
         scope, sites=scope.sites_for(site_id), text=text, after=after, limit=request.fetch_count
     )

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from query_api.domain.cursor import decode_cursor
 from query_api.domain.pages import Page, PageRequest, page_of
 from query_api.domain.rows import PresentPerson, SitePresence
 from query_api.domain.scope import Scope
@@ -24,7 +23,7 @@ async def read_presence(
 ) -> Presence:
     """Return who is in at `now`. Raises InvalidCursor or SiteNotAllowed."""
     filters = {"list": "presence", "site": site_id}
-    after = decode_cursor(request.cursor, filters, str) if request.cursor is not None else None
+    after = request.after(filters, str)
     sites = scope.sites_for(site_id)
     counts = await read_model.presence_counts(scope, now=now, sites=sites)
     rows = await read_model.present_people(

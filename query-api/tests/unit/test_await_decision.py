@@ -136,16 +136,22 @@ async def test_a_device_is_not_told_who_else_it_might_have_been(
     assert reader.recognition == RECOGNITION
 
 
+@pytest.mark.parametrize("outcome", [Outcome.REVIEW, Outcome.SUSPECTED_SPOOF])
 async def test_a_device_is_not_told_a_person_that_nobody_is_sure_of(
-    sources: DecisionSources, feed: Any, read_model: Any, decision: Make, capture_row: Callable[..., Capture]
+    outcome: Outcome,
+    sources: DecisionSources,
+    feed: Any,
+    read_model: Any,
+    decision: Make,
+    capture_row: Callable[..., Capture],
 ) -> None:
     device = Scope(org_id="acme", device_id="kiosk-3")
-    feed.coming = [(0.0, decision(outcome=Outcome.REVIEW))]
+    feed.coming = [(0.0, decision(outcome=outcome))]
     from_topic = await await_decision(CAPTURE_ID, scope=device, wait=WAIT, sources=sources)
-    read_model.decided = [capture_row(outcome="REVIEW")]
+    read_model.decided = [capture_row(outcome=outcome.value)]
     from_rows = await await_decision(CAPTURE_ID, scope=device, wait=WAIT, sources=sources)
     for capture in (from_topic, from_rows):
-        assert (capture.outcome, capture.person_id, capture.display_name) == ("REVIEW", None, None)
+        assert (capture.outcome, capture.person_id, capture.display_name) == (outcome, None, None)
     reader = await await_decision(CAPTURE_ID, scope=ACME, wait=WAIT, sources=sources)
     assert reader.person_id == "p-1"
 

@@ -25,6 +25,14 @@ def test_a_call_must_fit_its_query(values: dict[str, object]) -> None:
         parse_query("example", "SELECT %(b)s, %(a)s").arguments(values)
 
 
+def test_queries_of_the_same_rows_select_the_same() -> None:
+    one, several = named_query("capture").text, named_query("captures").text
+    selected = one.partition("*/\n")[2].partition("WHERE")[0]
+    assert selected.startswith("SELECT\n    capture.capture_id,")
+    assert selected in several
+    assert "rows:" not in one
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_query_is_commented_reads_only_and_has_its_organisation(name: str) -> None:
     raw = files("query_api").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")

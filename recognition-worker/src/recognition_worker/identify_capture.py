@@ -112,7 +112,7 @@ class IdentifyCapture:
 
     def _poor(self, poor: PoorQuality) -> CaptureResult:
         return CaptureResult(
-            Outcome.POOR_QUALITY,
+            Outcome.SUSPECTED_SPOOF if poor.suspected_spoof else Outcome.POOR_QUALITY,
             self._embedder.model,
             face=poor.face,
             face_count=poor.face_count,

@@ -55,7 +55,8 @@ class RecognitionMetrics:
         self.captures = Counter(
             "recognition_captures", "Captures decided, by outcome.", ["outcome"], registry=registry
         )
-        # stage: fetch, queue, decode, detect, align, quality, embed, search, publish; of one capture.
+        # stage: fetch, queue, decode, detect, align, quality, liveness, embed, search, publish; of one
+        # capture.
         self.stage_seconds = Histogram(
             "recognition_stage_seconds",
             "Seconds of each stage.",

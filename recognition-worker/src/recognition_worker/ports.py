@@ -1,9 +1,9 @@
 """What recognition needs from the world, as roles.
 
-The vision ports (ImageDecoder, FaceDetector, FaceCropper, Embedder) are synchronous: they are CPU work for
-an executor thread, safe to call from several threads. The others talk to servers and are async. Image and
-model adapters raise `UndecodableImage` (poison) and `ModelRefused` (do not start); a dependency that is
-away is the kit's TransientFailure.
+The vision ports (ImageDecoder, FaceDetector, FaceCropper, LivenessCheck, Embedder) are synchronous: they are
+CPU work for an executor thread, safe to call from several threads. The others talk to servers and are async.
+Image and model adapters raise `UndecodableImage` (poison) and `ModelRefused` (do not start); a dependency
+that is away is the kit's TransientFailure.
 """
 
 from collections.abc import Collection, Sequence
@@ -64,6 +64,17 @@ class FaceCropper(Protocol):
 
     def crop(self, pixels: Pixels, transform: Similarity, size: int) -> Pixels:
         """Warp the image by `transform` to (size, size, 3); what lies outside is black."""
+        ...
+
+
+class LivenessCheck(Protocol):
+    """Looks for signs that a face is shown and not there: a print, a screen, a mask."""
+
+    def suspicions(self, pixels: Pixels, face: DetectedFace) -> tuple[str, ...]:
+        """Return what speaks against a live person, in words for people; empty when nothing does.
+
+        pixels: the upright image, with what surrounds the face; not to be changed.
+        """
         ...
 
 

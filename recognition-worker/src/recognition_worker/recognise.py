@@ -1,4 +1,4 @@
-"""From image bytes to a face that can be compared: decode, detect, choose, align, judge.
+"""From image bytes to a face that can be compared: decode, detect, choose, align, judge, suspect.
 
 The steps shared by identification and enrolment. Pure orchestration over the vision ports: what is good
 enough, and whose face it is, the domain says; how pixels are made, the adapters. CPU work without waiting,
@@ -13,7 +13,7 @@ from recognition_worker.domain import quality, selection
 from recognition_worker.domain.alignment import CROP_SIZE, DegenerateLandmarks, fit_similarity
 from recognition_worker.domain.face import DecodedImage, DetectedFace, Pixels
 from recognition_worker.domain.input_template import ARCFACE_112, InputTemplate
-from recognition_worker.ports import FaceCropper, FaceDetector, ImageDecoder
+from recognition_worker.ports import FaceCropper, FaceDetector, ImageDecoder, LivenessCheck
 from recognition_worker.results import FaceUsed
 
 Clock = Callable[[], float]
@@ -46,12 +46,13 @@ class NoFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PoorQuality:
-    """There is a face, and the reasons why it is not good enough."""
+    """There is a face, and the reasons why it is not good enough, or may not be a live person's."""
 
     face: FaceUsed
     face_count: int
     reasons: tuple[str, ...]
     timings_ms: dict[str, float] = field(default_factory=dict)
+    suspected_spoof: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +85,7 @@ class FaceAnalyser:
     """Finds and judges the face of one image. Safe between threads when its ports are.
 
     template: the position of the crop. also_cut: positions for other models; may be replaced at any time.
+    liveness: asked about faces of good quality; None where only the model is measured.
     """
 
     def __init__(
@@ -93,17 +95,22 @@ class FaceAnalyser:
         cropper: FaceCropper,
         clock: Clock,
         template: InputTemplate = ARCFACE_112,
+        *,
+        liveness: LivenessCheck | None = None,
     ) -> None:
         self._decoder = decoder
         self._detector = detector
         self._cropper = cropper
         self._clock = clock
         self._template = template
+        self._liveness = liveness
         self.also_cut: frozenset[InputTemplate] = frozenset()
 
     def cutting(self, template: InputTemplate) -> "FaceAnalyser":
         """Return an analyser with the same ports for another position."""
-        return FaceAnalyser(self._decoder, self._detector, self._cropper, self._clock, template)
+        return FaceAnalyser(
+            self._decoder, self._detector, self._cropper, self._clock, template, liveness=self._liveness
+        )
 
     def analyse(
         self, image: bytes, limits: quality.QualityLimits, *, orientation: int = 1, thorough: bool = False
@@ -134,6 +141,11 @@ class FaceAnalyser:
         used = _used(chosen, decoded, measures)
         if reasons:
             return PoorQuality(used, len(faces), reasons, watch.timings_ms)
+        if self._liveness is not None:
+            with watch.stage("liveness"):
+                suspicions = self._liveness.suspicions(decoded.pixels, chosen)
+            if suspicions:
+                return PoorQuality(used, len(faces), suspicions, watch.timings_ms, suspected_spoof=True)
         with watch.stage("align"):
             crops = self._crops(decoded.pixels, chosen, crop)
         return FaceProbe(

@@ -25,9 +25,10 @@ class FaceUsed:
 class CaptureResult:
     """The answer to one capture.
 
-    decision is None when no comparison took place (NO_FACE, POOR_QUALITY). reasons: why it is not an
-    identification, in words for people; notes: what an operator may want to know anyway (a second face,
-    say). timings_ms by stage: decode, detect, align, quality, embed and search (the batch's time per image).
+    decision is None when no comparison took place (NO_FACE, POOR_QUALITY, SUSPECTED_SPOOF). reasons: why
+    it is not an identification, in words for people; notes: what an operator may want to know anyway (a
+    second face, say). timings_ms by stage: decode, detect, align, quality, liveness, embed and search (the
+    batch's time per image).
     is_elsewhere: the candidate is not of the capture's site, which compares with its own people.
     others: what the models beside this one make of the same face.
     """

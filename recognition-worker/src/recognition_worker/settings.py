@@ -39,6 +39,12 @@ class TemplateEncryptionSettings(KeyRingSettings):
     )
 
 
+class LivenessChoice(StrEnum):
+    """What looks for faces that are shown and not there."""
+
+    OFF = "off"
+
+
 class Settings(HttpSettings):
     """Variables have the prefix RECOGNITION_WORKER_; those of Kafka, the object store and so on their own."""
 
@@ -60,6 +66,10 @@ class Settings(HttpSettings):
     embedder: EmbedderChoice = Field(
         default=EmbedderChoice.AUTO,
         description="auto: keras on a GPU, else openvino, and deepface where OpenVINO is not installed",
+    )
+    liveness: LivenessChoice = Field(
+        default=LivenessChoice.OFF,
+        description="off is all there is: docs/recognition/liveness.md says why, and how to add a check",
     )
     batch_size: int = Field(default=16, ge=1, le=256, description="captures embedded in one call")
     batch_within_ms: int = Field(default=50, ge=5, le=1000, description="longest wait for a batch to fill")

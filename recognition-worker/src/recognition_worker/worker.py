@@ -181,7 +181,9 @@ class Worker:
         """Read the rollout, load the model that decides and its gallery, and go on following both."""
         settings, kafka = self._settings, self._settings.kafka
         places = WeightPlaces(settings.model_registry, ObjectStoreWeights(settings.object_store))
-        eyes = await asyncio.to_thread(load_eyes, settings.model_cache, settings.embedder, places)
+        eyes = await asyncio.to_thread(
+            load_eyes, settings.model_cache, settings.embedder, places, settings.liveness
+        )
         wanted: list[RolloutPlan] = []
 
         def on_plan(plan: RolloutPlan | None) -> None:
@@ -209,7 +211,12 @@ class Worker:
         started = True
         if len(wanted) > 1:  # one came while the models were being loaded
             lanes.want(wanted[-1])
-        log.info("models loaded", model=str(lanes.in_force.deciding), embedder=eyes.embedder.value)
+        log.info(
+            "models loaded",
+            model=str(lanes.in_force.deciding),
+            embedder=eyes.embedder.value,
+            liveness=settings.liveness.value,
+        )
         return lanes, rollouts
 
     def _show_lanes(self, lanes: KeepLanes) -> None:

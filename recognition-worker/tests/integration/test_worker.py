@@ -22,6 +22,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from msgspec.structs import replace
 
 from attendance_schemas.apply import apply
 from attendance_schemas.codec import Codec
@@ -60,6 +61,9 @@ from service_kit.object_store import ObjectStore
 from service_kit.producer import RecordProducer
 from service_kit.records import OutgoingRecord, Record
 from service_kit.settings import KafkaSettings, ObjectStoreSettings
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from hostile_images import KINDS, album_of, example
 
 pytestmark = pytest.mark.integration
 
@@ -436,6 +440,44 @@ async def test_live_captures_go_before_the_backlog(world: World, faces_dir: Path
     late_at = [match.recorded_at for match in await world.matches_of(*late[-10:])]
     behind = sum(at > max(live_at) for at in late_at)
     assert behind >= 5, f"{behind} of the last 10 of the backlog came after the live ones"
+
+
+HOSTILE = (
+    "no bytes",
+    "text named .jpg",
+    "GIF, animated",
+    "jpeg, cut in its pixels",
+    "jpeg, two frame headers",
+    "jpeg, 30,000 x 30,000",
+    "jpeg, 7,000 scans",
+    "jpeg, 1 x 1",
+    "png, cut in its pixels",
+    "png, 30,000 x 30,000",
+    "png, 1,000 texts that inflate",
+    "webp, cut in its pixels",
+    "webp, animated, canvas of 16,000 x 16,000",
+)
+
+
+async def test_hostile_images_are_set_aside_and_the_captures_behind_them_are_decided(
+    world: World, faces_dir: Path
+) -> None:
+    """They lie in the bucket by other means; ingest refuses most of them."""
+    await world.worker.ready()
+    album = album_of(faces_dir, count=3)
+    kinds = [next(kind for kind in KINDS if kind.name == name) for name in HOSTILE]
+    hostile = [capture_of(await world.store(example(kind, album))) for kind in kinds]
+    image = await world.store(min((faces_dir / "unknown").rglob("1.jpg")).read_bytes())
+    # Of the same device, so behind it in the same partition.
+    behind = [replace(capture_of(image), device_id=capture.device_id) for capture in hostile]
+    await world.send(CAPTURES, *hostile, *behind)
+    letters = await world.find(CAPTURES.name + ".dlq", *[capture.device_id.encode() for capture in hostile])
+    for kind, letter in zip(kinds, letters, strict=True):
+        headers = dict(letter.headers)
+        assert headers["dlq-reason"] == b"undecodable-image"
+        assert kind.worker in headers["dlq-error"].decode(), kind.name
+    assert {match.outcome for match in await world.matches_of(*behind)} == {Outcome.UNKNOWN}
+    assert (await asyncio.to_thread(world.worker.get, "/health/live"))[0] == 200
 
 
 async def test_an_erased_template_is_not_found(world: World, people: list[Path]) -> None:

@@ -14,6 +14,7 @@ from recognition_worker.domain.model_manifest import ModelManifest, OperatingPoi
 from recognition_worker.enrol_person import EnrolPerson
 from recognition_worker.errors import UndecodableImage
 from recognition_worker.identify_capture import IdentifyCapture
+from recognition_worker.ports import LivenessCheck
 from recognition_worker.recognise import FaceAnalyser
 
 MODEL = ModelId("Paint", "1")
@@ -116,12 +117,14 @@ def manifest() -> ModelManifest:
 
 
 class PaintWorld:
-    def __init__(self) -> None:
+    def __init__(self, liveness: LivenessCheck | None = None) -> None:
         self.gallery = InMemoryGallery(MODEL, DIMENSIONS)
         self.detector = PaintDetector()
         self.embedder = PaintEmbedder()
         self.clock = clock = CountingClock()
-        self.analyser = analyser = FaceAnalyser(PaintDecoder(), self.detector, PaintCropper(), clock)
+        self.analyser = analyser = FaceAnalyser(
+            PaintDecoder(), self.detector, PaintCropper(), clock, liveness=liveness
+        )
         self.identify = IdentifyCapture(analyser, self.embedder, self.gallery, manifest(), clock)
         self.enrol = EnrolPerson(analyser, self.embedder, self.gallery, manifest(), clock)
 
@@ -141,3 +144,8 @@ class PaintWorld:
 @pytest.fixture
 def world() -> PaintWorld:
     return PaintWorld()
+
+
+@pytest.fixture
+def make_world() -> type[PaintWorld]:
+    return PaintWorld

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import aiokafka
 import pytest
+from in_memory_broker import FakeBroker, FakeProducer, FakeSource
 
 from service_kit.backoff import Backoff
 from service_kit.consumer import RecordSource, read_record
@@ -17,7 +18,6 @@ from service_kit.delivery import (
     PoisonRecord,
     TransientFailure,
 )
-from service_kit.fakes import FakeBroker, FakeProducer, FakeSource
 from service_kit.metrics import DeliveryMetrics
 from service_kit.producer import RecordProducer
 from service_kit.records import OutgoingRecord, Record, TopicPartition

@@ -10,7 +10,7 @@ from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.producer import RecordProducer
 from service_kit.records import OutgoingRecord, Record
 from service_kit.settings import KafkaSettings
-from service_kit.topic_tail import TopicTail
+from service_kit.topic_reader import StartAt, TopicReader
 
 pytestmark = pytest.mark.integration
 
@@ -129,8 +129,10 @@ async def test_a_tail_gives_what_comes_after_its_start(kafka: KafkaSettings, mak
     seen: list[bytes | None] = []
     async with RecordProducer(kafka) as producer:
         await producer.send(OutgoingRecord(topic, b"a", b"before"))
-        async with TopicTail(kafka, topic, lambda record: seen.append(record.value)) as tail:
-            for value in (b"1", b"2", b"3"):
-                position = await producer.send(OutgoingRecord(topic, value, value))
-                assert await tail.reached(position, SOON)
+        tail = TopicReader(kafka, topic, lambda record: seen.append(record.value), start_at=StartAt.END)
+        await tail.open()
+        for value in (b"1", b"2", b"3"):
+            position = await producer.send(OutgoingRecord(topic, value, value))
+            assert await tail.reached(position, SOON)
+        await tail.close()
     assert seen == [b"1", b"2", b"3"]

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from in_memory_broker import FakeBroker, FakeProducer
 
 from service_kit.dead_letters import (
     DeadLetterLimit,
@@ -13,7 +14,6 @@ from service_kit.dead_letters import (
     read_origin,
 )
 from service_kit.errors import DeadLetterLimitExceeded, PoisonRecord, TransientFailure
-from service_kit.fakes import FakeBroker, FakeProducer
 from service_kit.records import Record
 
 AT = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)

@@ -2,6 +2,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from in_memory_broker import FakeBroker, FakeProducer
 
 from service_kit.backoff import Backoff
 from service_kit.dead_letters import DeadLetterLimit, DeadLetters, read_origin
@@ -14,7 +15,6 @@ from service_kit.delivery import (
     TransientFailure,
     deliver_one,
 )
-from service_kit.fakes import FakeBroker, FakeProducer
 from service_kit.records import Record
 
 RECORD = Record("numbers", 0, 3, b"k", b"v", (), datetime(2026, 1, 1, tzinfo=UTC))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ingest.domain import jpeg, png
 from ingest.domain.jpeg import strip_jpeg
+from ingest.domain.other_types import describe
 from ingest.domain.png import strip_png
 from ingest.domain.webp import is_webp, strip_webp
 from ingest.errors import Refusal, RefusedImage
@@ -17,10 +18,11 @@ from ingest.errors import Refusal, RefusedImage
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What one image may be at most."""
+    """What one image may be at most, and how many pixels its shorter side has at least."""
 
     size_bytes: int
     pixels: int
+    least_side_px: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ def clean_image(data: bytes, limits: ImageLimits) -> CleanImage:
             Refusal.TOO_MANY_PIXELS,
             f"the image is {width} by {height} pixels, at most {limits.pixels} in all; send a smaller one",
         )
+    if min(width, height) < limits.least_side_px:
+        raise RefusedImage(
+            Refusal.TOO_SMALL,
+            f"the image is {width} by {height} pixels, each side needs {limits.least_side_px} at least; "
+            "take it with a higher resolution",
+        )
     return CleanImage(
         data=stripped,
         media_type=media_type,
@@ -69,4 +77,4 @@ def _strip(data: bytes) -> tuple[str, tuple[bytes, int, int, int]]:
         return "image/png", strip_png(data)
     if is_webp(data):
         return "image/webp", strip_webp(data)
-    raise RefusedImage(Refusal.UNSUPPORTED, "the file is no JPEG, PNG or WebP; send one of these")
+    raise RefusedImage(Refusal.UNSUPPORTED, f"the file is {describe(data)}; send JPEG, PNG or WebP")

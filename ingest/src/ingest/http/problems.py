@@ -39,13 +39,21 @@ ANSWERED: tuple[type[Exception], ...] = (
     NotRecorded,
     Forbidden,
 )
-REFUSAL_STATUS = {Refusal.UNSUPPORTED: 415, Refusal.TOO_LARGE: 413, Refusal.TOO_MANY_PIXELS: 413}
+REFUSAL_STATUS = {
+    Refusal.UNSUPPORTED: 415,
+    Refusal.UNSUPPORTED_CODING: 415,
+    Refusal.TOO_LARGE: 413,
+    Refusal.TOO_MANY_PIXELS: 413,
+}
 REFUSAL_TITLE = {
     Refusal.EMPTY: "The image is empty",
     Refusal.UNSUPPORTED: "The image type is not supported",
     Refusal.TOO_LARGE: "The image is too large",
     Refusal.TOO_MANY_PIXELS: "The image has too many pixels",
+    Refusal.TOO_SMALL: "The image is too small",
+    Refusal.TOO_COMPLEX: "The image is too complex",
     Refusal.DAMAGED_HEADER: "The image header is damaged",
+    Refusal.UNSUPPORTED_CODING: "The image coding is not supported",
     Refusal.ANIMATED: "The image is animated",
 }
 

@@ -113,5 +113,8 @@ async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
 
 def _too_large(limit: int) -> Problem:
     return Problem(
-        413, "request-too-large", "The request is too large", f"At most {limit} bytes are accepted"
+        413,
+        "request-too-large",
+        "The request is too large",
+        f"At most {limit} bytes are accepted in one request; send a smaller one",
     )

@@ -19,7 +19,7 @@ from service_kit.errors import TransientFailure
 from service_kit.logs import get_logger
 from service_kit.records import Record
 from service_kit.settings import KafkaSettings
-from service_kit.topic_tail import TopicTail
+from service_kit.topic_reader import StartAt, TopicReader
 
 log = get_logger(__name__)
 
@@ -38,7 +38,8 @@ class KafkaMatchTail:
         self._feed = feed
         self._metrics = metrics
         self._queue: asyncio.Queue[Record] = asyncio.Queue(_QUEUE_SIZE)
-        self._tail = TopicTail(kafka, kafka.topic(MATCHES.name), self._on_record)
+        # New decisions only: nobody waits for one of the past.
+        self._tail = TopicReader(kafka, kafka.topic(MATCHES.name), self._on_record, start_at=StartAt.END)
 
     async def run(self) -> None:
         """Follow the topic, however long Kafka takes to be there."""
@@ -54,13 +55,13 @@ class KafkaMatchTail:
                 await self._publish(record)
         finally:
             self._metrics.following.set(0)
-            await self._tail.stop()
+            await self._tail.close()
 
     async def _start(self) -> None:
         backoff = Backoff()
         while True:
             try:
-                await self._tail.start()
+                await self._tail.open()
             except TransientFailure as error:
                 log.warning("not following decisions yet", error=str(error))
                 await asyncio.sleep(backoff.next_delay().total_seconds())

@@ -1,6 +1,7 @@
 """The queries of this service: one commented file each in `query_api/sql`, with named parameters.
 
-Names become PostgreSQL's numbers here, so that a query and its call cannot disagree about an order.
+A line `-- rows: NAME` stands for `sql/rows/NAME.sql`, what several queries select. Names of parameters become
+PostgreSQL's numbers here, so that a query and its call cannot disagree about an order.
 """
 
 import re
@@ -10,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
+_ROWS = re.compile(r"^-- rows: (\w+)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +42,9 @@ def parse_query(name: str, text: str) -> NamedQuery:
 @cache
 def named_query(name: str) -> NamedQuery:
     """Return the query of `sql/NAME.sql`."""
-    return parse_query(name, files("query_api").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8"))
+    text = _ROWS.sub(lambda rows: _read("rows", rows[1]), _read(name))
+    return parse_query(name, text)
+
+
+def _read(*path: str) -> str:
+    return files("query_api").joinpath("sql", *path[:-1], f"{path[-1]}.sql").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from query_api.domain.cursor import KeyValue, encode_cursor
+from query_api.domain.cursor import Key, KeyValue, decode_cursor, encode_cursor
 
 Row = TypeVar("Row")
 
@@ -20,6 +20,10 @@ class PageRequest:
     def fetch_count(self) -> int:
         """Return how many rows to read: one more than shown."""
         return self.limit + 1
+
+    def after(self, filters: Mapping[str, object], parse: Callable[..., Key]) -> Key | None:
+        """Return the key to go on after, None on the first page. Raises InvalidCursor."""
+        return None if self.cursor is None else decode_cursor(self.cursor, filters, parse)
 
 
 @dataclass(frozen=True, slots=True)

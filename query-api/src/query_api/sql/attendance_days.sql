@@ -3,27 +3,7 @@
 -- first_on up to the cursor's date, because the comparison of the whole key does not prune.
 -- The page is cut before the names are looked up: a date can have many thousands of rows.
 -- sites NULL means every site of the organisation; after_* NULL means the first page.
-SELECT
-    day.attendance_on,
-    day.person_id,
-    person.display_name,
-    day.shift_id,
-    day.site_id,
-    site.name AS site_name,
-    coalesce(site.time_zone, organisation.time_zone) AS time_zone,
-    day.status,
-    day.worked_minutes,
-    day.first_in_at,
-    day.last_out_at,
-    day.late,
-    day.late_minutes,
-    day.early,
-    day.early_minutes,
-    day.break_minutes,
-    day.overtime_minutes,
-    day.missing,
-    day.open_since,
-    day.punch_count
+-- rows: attendance_day
 FROM (
     SELECT *
     FROM attendance.attendance_day

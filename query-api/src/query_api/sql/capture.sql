@@ -1,32 +1,6 @@
 -- One decided capture. occurred_at is the partition key: only the months of the range are read.
 -- device_id is the caller's when the caller is a device, else NULL.
-SELECT
-    capture.capture_id,
-    capture.occurred_at,
-    capture.site_id,
-    site.name AS site_name,
-    capture.device_id,
-    capture.device_sequence,
-    capture.direction,
-    capture.time_trust,
-    capture.outcome,
-    capture.person_id,
-    person.display_name,
-    capture.reason,
-    capture.image_sha256,
-    capture.received_at,
-    capture.decided_at,
-    capture.score,
-    capture.runner_up_person_id,
-    capture.runner_up_score,
-    capture.threshold,
-    capture.margin,
-    capture.model_name,
-    capture.model_version,
-    capture.decision_round
-FROM attendance.capture AS capture
-LEFT JOIN attendance.person AS person ON person.person_id = capture.person_id AND person.org_id = capture.org_id
-LEFT JOIN attendance.site AS site ON site.site_id = capture.site_id AND site.org_id = capture.org_id
+-- rows: capture
 WHERE capture.capture_id = %(capture_id)s::uuid
   AND capture.occurred_at >= %(starts_at)s::timestamptz
   AND capture.occurred_at < %(ends_at)s::timestamptz

@@ -1,27 +1,6 @@
 -- Every attendance day of one person between two local dates, with the explanation; at most a year, so no pages.
-SELECT
-    day.attendance_on,
-    day.person_id,
-    person.display_name,
-    day.shift_id,
-    day.site_id,
-    site.name AS site_name,
-    coalesce(site.time_zone, organisation.time_zone) AS time_zone,
-    day.status,
-    day.worked_minutes,
-    day.first_in_at,
-    day.last_out_at,
-    day.late,
-    day.late_minutes,
-    day.early,
-    day.early_minutes,
-    day.break_minutes,
-    day.overtime_minutes,
-    day.missing,
-    day.open_since,
-    day.punch_count,
-    day.explanation,
-    day.shift_effective_on
+-- rows: attendance_day
+    , day.explanation, day.shift_effective_on
 FROM attendance.attendance_day AS day
 LEFT JOIN attendance.person AS person ON person.person_id = day.person_id AND person.org_id = day.org_id
 LEFT JOIN attendance.site AS site ON site.site_id = day.site_id AND site.org_id = day.org_id

@@ -4,11 +4,13 @@ The eyes (decode, detect, crop) are shared; a lane is one model with the gallery
 """
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from recognition_worker.adapters.deepface_sface_embedder import SFACE
 from recognition_worker.adapters.embedder_choice import choose, load_embedder
+from recognition_worker.adapters.liveness_off import LivenessOff
 from recognition_worker.adapters.manifest_files import packaged_manifest
 from recognition_worker.adapters.onnxruntime_byte_products import load_byte_products
 from recognition_worker.adapters.opencv_vision import (
@@ -23,8 +25,9 @@ from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.enrol_person import EnrolPerson
 from recognition_worker.identify_capture import IdentifyCapture
 from recognition_worker.model_lanes import Lane
+from recognition_worker.ports import LivenessCheck
 from recognition_worker.recognise import FaceAnalyser
-from recognition_worker.settings import EmbedderChoice
+from recognition_worker.settings import EmbedderChoice, LivenessChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,9 @@ class Vision:
     gallery: InMemoryGallery
     identify: IdentifyCapture
     enrol: EnrolPerson
+
+
+LIVENESS_CHECKS: Mapping[LivenessChoice, Callable[[], LivenessCheck]] = {LivenessChoice.OFF: LivenessOff}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ def load_eyes(
     model_cache: Path,
     embedder: EmbedderChoice = EmbedderChoice.AUTO,
     places: WeightPlaces | None = None,
+    liveness: LivenessChoice = LivenessChoice.OFF,
 ) -> LaneLoader:
     """Load the detector and choose the embedder.
 
@@ -74,7 +81,11 @@ def load_eyes(
         ModelRefused: the detector is not what it must be, or the embedder is not installed.
     """
     analyser = FaceAnalyser(
-        OpenCvImageDecoder(), OpenCvYuNetDetector(detector_file()), OpenCvFaceCropper(), time.perf_counter
+        OpenCvImageDecoder(),
+        OpenCvYuNetDetector(detector_file()),
+        OpenCvFaceCropper(),
+        time.perf_counter,
+        liveness=LIVENESS_CHECKS[liveness](),
     )
     return LaneLoader(analyser, choose(embedder), model_cache, places or WeightPlaces())
 

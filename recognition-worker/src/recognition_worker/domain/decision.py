@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     UNKNOWN = "UNKNOWN"
     NO_FACE = "NO_FACE"
     POOR_QUALITY = "POOR_QUALITY"
+    SUSPECTED_SPOOF = "SUSPECTED_SPOOF"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""An in-memory broker for tests: topics, groups with rebalances, outages; real Kafka passes the same suite.
+"""A broker in memory: topics, groups with rebalances, outages; real Kafka passes the same suite.
 
 It keeps the promises that the delivery loop builds on (order in a partition, committed positions, one owner
 per partition) and none of the timing.

@@ -1,0 +1,22 @@
+-- What is shown of an attendance day; FROM has day, person, site and organisation.
+SELECT
+    day.attendance_on,
+    day.person_id,
+    person.display_name,
+    day.shift_id,
+    day.site_id,
+    site.name AS site_name,
+    coalesce(site.time_zone, organisation.time_zone) AS time_zone,
+    day.status,
+    day.worked_minutes,
+    day.first_in_at,
+    day.last_out_at,
+    day.late,
+    day.late_minutes,
+    day.early,
+    day.early_minutes,
+    day.break_minutes,
+    day.overtime_minutes,
+    day.missing,
+    day.open_since,
+    day.punch_count
