@@ -18,6 +18,7 @@ WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat)
 CHAOS_ROUNDS ?= 20
 ROLE ?= analyst
 STACK ?= .local-stack/demo
+MODELS ?= .local-stack/cache/models
 
 .PHONY: help
 help:  ## list the commands
@@ -57,7 +58,11 @@ scenarios: $(READY)  ## apply the attendance rules to every golden scenario, wit
 
 .PHONY: bench
 bench: $(READY)  ## measure each embedder beside plain ONNX Runtime, in one run
-	$(BIN)/python benchmarks/recognition_backends.py --model-cache .local-stack/cache/models
+	$(BIN)/python -m benchmarks.recognition_backends --model-cache $(MODELS)
+
+.PHONY: bench-recognition
+bench-recognition: $(READY)  ## measure recognition from JPEG to decision beside DeepFace (FACES_DIR=folder)
+	$(BIN)/python -m benchmarks.recognition_pipeline --model-cache $(MODELS)
 
 .PHONY: check
 check: $(READY)  ## format, lint, types, imports, spelling, schema compatibility, docs
