@@ -16,6 +16,8 @@ PYTEST := $(BIN)/python -m pytest
 # kcat and avrocat are programs of the system: their test runs where they are installed.
 WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat)
 CHAOS_ROUNDS ?= 20
+# Captures of each of four threads whose answers are compared with one thread's; tests send 250.
+CAPTURES_PER_THREAD ?= 1000
 ROLE ?= analyst
 STACK ?= .local-stack/demo
 MODELS ?= .local-stack/cache/models
@@ -49,8 +51,9 @@ test-unit: $(READY)  ## run the unit tests: no server, no model, seconds
 	$(PYTEST) $(wildcard */tests/unit)
 
 .PHONY: chaos
-chaos: $(READY)  ## kill workers and projectors under load, CHAOS_ROUNDS=20 rounds of each
+chaos: $(READY)  ## kill workers and projectors under load, CHAOS_ROUNDS=20 rounds of each; 4 threads of captures
 	CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600
+	CAPTURES_PER_THREAD=$(CAPTURES_PER_THREAD) $(PYTEST) -v recognition-worker/tests/integration/test_threads.py
 
 .PHONY: scenarios
 scenarios: $(READY)  ## apply the attendance rules to every golden scenario, with the names of the rules
@@ -61,8 +64,9 @@ bench: $(READY)  ## measure each embedder beside plain ONNX Runtime, in one run
 	$(BIN)/python -m benchmarks.recognition_backends --model-cache $(MODELS)
 
 .PHONY: bench-recognition
-bench-recognition: $(READY)  ## measure recognition from JPEG to decision beside DeepFace (FACES_DIR=folder)
+bench-recognition: $(READY)  ## measure recognition beside DeepFace, and through Kafka and S3 (FACES_DIR=folder)
 	$(BIN)/python -m benchmarks.recognition_pipeline --model-cache $(MODELS)
+	$(BIN)/python -m benchmarks.recognition_service --model-cache $(MODELS)
 
 .PHONY: check
 check: $(READY)  ## format, lint, types, imports, spelling, schema compatibility, docs
