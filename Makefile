@@ -17,8 +17,11 @@ PYTEST := $(BIN)/python -m pytest
 WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat)
 CHAOS_ROUNDS ?= 20
 HOSTILE_IMAGES ?= 10000
+# Captures of each of four threads whose answers are compared with one thread's; tests send 250.
+CAPTURES_PER_THREAD ?= 1000
 ROLE ?= analyst
 STACK ?= .local-stack/demo
+MODELS ?= .local-stack/cache/models
 
 .PHONY: help
 help:  ## list the commands
@@ -49,8 +52,9 @@ test-unit: $(READY)  ## run the unit tests: no server, no model, seconds
 	$(PYTEST) $(wildcard */tests/unit)
 
 .PHONY: chaos
-chaos: $(READY)  ## kill workers and projectors under load, CHAOS_ROUNDS=20 rounds of each
+chaos: $(READY)  ## kill workers and projectors under load, CHAOS_ROUNDS=20 rounds of each; 4 threads of captures
 	CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600
+	CAPTURES_PER_THREAD=$(CAPTURES_PER_THREAD) $(PYTEST) -v recognition-worker/tests/integration/test_threads.py
 
 .PHONY: hostile
 hostile: $(READY)  ## send HOSTILE_IMAGES=10000 hostile images through ingest's checks and the worker's analyser
@@ -62,7 +66,12 @@ scenarios: $(READY)  ## apply the attendance rules to every golden scenario, wit
 
 .PHONY: bench
 bench: $(READY)  ## measure each embedder beside plain ONNX Runtime, in one run
-	$(BIN)/python benchmarks/recognition_backends.py --model-cache .local-stack/cache/models
+	$(BIN)/python -m benchmarks.recognition_backends --model-cache $(MODELS)
+
+.PHONY: bench-recognition
+bench-recognition: $(READY)  ## measure recognition beside DeepFace, and through Kafka and S3 (FACES_DIR=folder)
+	$(BIN)/python -m benchmarks.recognition_pipeline --model-cache $(MODELS)
+	$(BIN)/python -m benchmarks.recognition_service --model-cache $(MODELS)
 
 .PHONY: bench-search
 bench-search: $(READY)  ## measure searches in 10k, 100k and 1M templates beside numpy and faiss, in one run

@@ -1,24 +1,20 @@
 """Images per second of each embedder beside plain ONNX Runtime, all on one core, in one run.
 
-`python benchmarks/recognition_backends.py --model-cache DIR [--faces DIR]`. Each runs in a
+`python -m benchmarks.recognition_backends --model-cache DIR [--faces DIR]`. Each runs in a
 process of its own on the same core and they take turns, so that what else the machine does meets all of
 them. Without --faces the crops are noise. With it (DIR/PERSON/N.jpg) the crops are aligned faces, and the
 scores of all pairs are compared with the reference's.
 """
 
 import argparse
-import multiprocessing
-import os
-import platform
-import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from benchmarks.turns import Answer, Contest, Entrant, machine, per_second, ratio, spent_on
 from recognition_worker.adapters.embedder_choice import load_embedder
 from recognition_worker.adapters.opencv_vision import (
     OpenCvFaceCropper,
@@ -63,25 +59,20 @@ BACKENDS: dict[str, Callable[[ModelFiles], Embed]] = {
 }
 
 
-def _serve(name: str, cache: Path, core: int | None, crops: Pixels, pipe: Connection) -> None:
-    """Answer batch sizes with seconds per image, and 0 with all embeddings."""
-    if core is not None:
-        os.sched_setaffinity(0, {core})
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    started = time.perf_counter()
+def _load(name: str, cache: Path, crops: Pixels) -> Answer:
+    """Load a backend; it answers batch sizes with seconds per image, and 0 with all embeddings."""
     embed = BACKENDS[name](prepare_models(cache))
     for size in BATCHES:
         embed(list(crops[:size]))
-    pipe.send(time.perf_counter() - started)
-    while (size := pipe.recv()) is not None:
+
+    def answer(size: int) -> Any:
         if size == 0:
-            pipe.send(np.concatenate([embed(list(crops[at : at + 16])) for at in range(0, len(crops), 16)]))
-            continue
+            return np.concatenate([embed(list(crops[at : at + 16])) for at in range(0, len(crops), 16)])
         rounds = max(1, 16 // size)
-        begin = time.perf_counter()
-        for _ in range(rounds):
-            embed(list(crops[:size]))
-        pipe.send((time.perf_counter() - begin) / (rounds * size))
+        batch = list(crops[:size])
+        return spent_on(lambda: [embed(batch) for _ in range(rounds)], rounds * size).wall
+
+    return answer
 
 
 def _crops(files: ModelFiles, faces: Path | None) -> Pixels:
@@ -97,41 +88,21 @@ def _crops(files: ModelFiles, faces: Path | None) -> Pixels:
     return np.stack(crops)
 
 
-def _machine() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
-    load = os.getloadavg()[0]
-    return f"{model or platform.processor()}, {os.cpu_count()} cores, load {load:.1f} at the start"
-
-
 def run(
     cache: Path, faces: Path | None, names: Sequence[str], rounds: int, core: int | None
 ) -> Iterator[str]:
     """Measure, and yield the report line by line."""
-    yield f"{_machine()}; one core each, median of {rounds} turns"
+    yield f"{machine()}; one core each, median of {rounds} turns"
     crops = _crops(prepare_models(cache), faces)
-    context = multiprocessing.get_context("spawn")
-    pipes: dict[str, Connection] = {}
-    loads: dict[str, float] = {}
-    processes = []
-    for name in names:
-        pipes[name], theirs = context.Pipe()
-        processes.append(context.Process(target=_serve, args=(name, cache, core, crops, theirs), daemon=True))
-        processes[-1].start()
-        loads[name] = pipes[name].recv()
-    taken: dict[tuple[str, int], list[float]] = {}
-    for _ in range(rounds):
-        for size in BATCHES:
-            for name in names:
-                pipes[name].send(size)
-                taken.setdefault((name, size), []).append(pipes[name].recv())
-    yield from _table(names, taken, loads)
-    if faces is not None:
-        yield from _agreement(pipes, names)
-    for pipe, process in zip(pipes.values(), processes, strict=True):
-        pipe.send(None)
-        process.join()
+    with Contest([Entrant(name, _load, (name, cache, crops)) for name in names], core) as contest:
+        taken: dict[tuple[str, int], list[float]] = {}
+        for _ in range(rounds):
+            for size in BATCHES:
+                for name in names:
+                    taken.setdefault((name, size), []).append(contest.ask(name, size))
+        yield from _table(names, taken, contest.ready_seconds)
+        if faces is not None:
+            yield from _agreement({name: contest.ask(name, 0) for name in names})
 
 
 def _table(
@@ -143,25 +114,20 @@ def _table(
     for name in names:
         cells = []
         for size in BATCHES:
-            # The ratio is taken within each turn: what slowed the machine then slowed both.
-            pairs = zip(taken[BASELINE, size], taken[name, size], strict=True)
-            ratio = statistics.median(base / own for base, own in pairs)
-            cells += [f"{1 / statistics.median(taken[name, size]):.0f}", f"{ratio:.2f}"]
+            pairs = taken[BASELINE, size], taken[name, size]
+            cells += [f"{per_second(taken[name, size]):.0f}", f"{ratio(*pairs):.2f}"]
         yield f"| {name} | " + " | ".join(cells) + f" | {loads[name]:.1f} |"
 
 
-def _agreement(pipes: dict[str, Connection], names: Sequence[str]) -> Iterator[str]:
-    embeddings: dict[str, Vector] = {}
-    for name in names:
-        pipes[name].send(0)
-        embeddings[name] = pipes[name].recv()
+def _agreement(embeddings: Mapping[str, Vector]) -> Iterator[str]:
     base = embeddings[BASELINE]
     scores = base @ base.T
-    for name in names[1:]:
-        own = embeddings[name]
-        distance = 1 - (own.astype(np.float64) * base).sum(axis=1).min()
-        change = abs(own @ own.T - scores).max()
-        yield f"{name}: {len(base)} faces, largest 1 - cosine {distance:.1e}, score of a pair {change:.1e}"
+    for name, own in embeddings.items():
+        if name != BASELINE:
+            distance = 1 - (own.astype(np.float64) * base).sum(axis=1).min()
+            change = abs(own @ own.T - scores).max()
+            found = f"largest 1 - cosine {distance:.1e}, score of a pair {change:.1e}"
+            yield f"{name}: {len(base)} faces, {found}"
 
 
 def main() -> int:
@@ -182,7 +148,7 @@ def main() -> int:
     for line in run(arguments.model_cache, arguments.faces, names, arguments.rounds, core):
         sys.stdout.write(line + "\n")
     alone = f"--model-cache {arguments.model_cache} --only {BASELINE}"
-    sys.stdout.write(f"baseline alone: python {sys.argv[0]} {alone}\n")
+    sys.stdout.write(f"baseline alone: python -m benchmarks.recognition_backends {alone}\n")
     return 0
 
 

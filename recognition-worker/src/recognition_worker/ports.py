@@ -39,8 +39,10 @@ class ImageReader(Protocol):
 class ImageDecoder(Protocol):
     """Turns bytes of a device into upright pixels."""
 
-    def decode(self, data: bytes, orientation: int = 1) -> DecodedImage:
+    def decode(self, data: bytes, orientation: int = 1, *, coarse: bool = False) -> DecodedImage:
         """Decode and turn upright by the EXIF orientation 1 to 8.
+
+        coarse: no more pixels than finding a face needs, where that saves time.
 
         Raises:
             UndecodableImage: not JPEG, PNG or WebP, damaged, or over the limits.
@@ -56,6 +58,10 @@ class FaceDetector(Protocol):
 
         thorough: look for small faces too, at several times the cost (enrolment, where a bystander matters).
         """
+        ...
+
+    def refine(self, pixels: Pixels, face: DetectedFace) -> DetectedFace:
+        """Return one face of an image with landmarks as exact as the image allows."""
         ...
 
 

@@ -71,8 +71,7 @@ class Settings(HttpSettings):
         default=LivenessChoice.OFF,
         description="off is all there is: docs/recognition/liveness.md says why, and how to add a check",
     )
-    batch_size: int = Field(default=16, ge=1, le=256, description="captures embedded in one call")
-    batch_within_ms: int = Field(default=50, ge=5, le=1000, description="longest wait for a batch to fill")
+    batch_size: int = Field(default=16, ge=1, le=256, description="captures embedded in one call at most")
     image_fetches: int = Field(default=8, ge=1, le=64, description="images fetched at the same time")
     inference_threads: int = Field(default=1, ge=1, le=32, description="threads of image and model work")
     stalled_after_seconds: float = Field(

@@ -227,28 +227,20 @@ class Worker:
 
     def _feeds(self, handlers: RecordHandlers) -> list[Feed]:
         settings, kafka = self._settings, self._settings.kafka
-        size, within = settings.batch_size, timedelta(milliseconds=settings.batch_within_ms)
         live, backlog = kafka.topic(CAPTURES.name), kafka.topic(CAPTURES_BACKLOG.name)
-        limit = 4 * size
+        # While one batch is computed, the images of the next are fetched.
+        at_once = 2 * settings.batch_size * settings.inference_threads
+        limit = 2 * at_once
         return [
-            Feed("captures", (live,), handlers.capture, size, within, taken_limit=limit),
+            Feed("captures", (live,), handlers.capture, at_once, limit),
             Feed(
                 "enrolments",
                 (kafka.topic(ENROLMENTS.name),),
                 handlers.enrolment,
                 ENROLMENTS_AT_ONCE,
-                within,
-                taken_limit=2 * ENROLMENTS_AT_ONCE,
+                2 * ENROLMENTS_AT_ONCE,
             ),
-            Feed(
-                "captures-backlog",
-                (backlog,),
-                handlers.capture,
-                size,
-                within,
-                taken_limit=limit,
-                gives_way=True,
-            ),
+            Feed("captures-backlog", (backlog,), handlers.capture, at_once, limit, gives_way=True),
         ]
 
     def _observe(self, runner: FaustRunner, lanes: KeepLanes, watchdog: ProgressWatchdog) -> None:

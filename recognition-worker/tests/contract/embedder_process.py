@@ -6,6 +6,7 @@ those of the others. A question is one line of JSON (`count`, `threads`) and the
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +16,14 @@ import numpy as np
 
 from recognition_worker.adapters.deepface_sface_embedder import register_keras_sface
 from recognition_worker.adapters.embedder_choice import load_embedder
+from recognition_worker.adapters.keras_sface_embedder import KerasSFaceClient, KerasSFaceEmbedder
 from recognition_worker.adapters.openvino_sface_embedder import OpenVinoSFaceEmbedder, Precision
 from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
 from recognition_worker.domain.face import Pixels, Vector
 from recognition_worker.settings import EmbedderChoice
 
 SIDE = 112
-LIBRARIES = ("deepface", "keras", "onnxruntime", "openvino", "tensorflow")
+LIBRARIES = ("deepface", "jax", "keras", "onnxruntime", "openvino", "tensorflow")
 
 
 class ThroughDeepFace:
@@ -42,12 +44,19 @@ class ThroughDeepFace:
         return raw / np.linalg.norm(raw, axis=1, keepdims=True)
 
 
+def keras_on_jax(files: ModelFiles) -> KerasSFaceEmbedder:
+    """Build the Keras network without TensorFlow, as DeepFace would not."""
+    os.environ.update(KERAS_BACKEND="jax", DEEPFACE_HOME=str(files.deepface_home))
+    return KerasSFaceEmbedder(files.manifest, KerasSFaceClient())
+
+
 BACKENDS: dict[str, Callable[[ModelFiles], object]] = {
     "deepface": lambda files: load_embedder(EmbedderChoice.DEEPFACE, files),
     "openvino": lambda files: load_embedder(EmbedderChoice.OPENVINO, files),
     "openvino-float32": lambda files: OpenVinoSFaceEmbedder(files, Precision.FLOAT32),
     "keras": lambda files: load_embedder(EmbedderChoice.KERAS, files),
     "keras-through-deepface": ThroughDeepFace,
+    "keras-on-jax": keras_on_jax,
 }
 
 

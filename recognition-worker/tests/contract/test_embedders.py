@@ -144,6 +144,15 @@ def test_real_faces_give_the_embeddings_of_the_reference(
     np.testing.assert_array_equal(scores.argmax(axis=1), expected_scores.argmax(axis=1))
 
 
+def test_the_keras_network_needs_no_particular_keras_backend(
+    model_files: ModelFiles, reference: dict[str, np.ndarray], synthetic_crops: np.ndarray
+) -> None:
+    with running("keras-on-jax", model_files) as backend:
+        answer = backend.embed(synthetic_crops[:32])
+    assert distances(answer.embeddings, reference["synthetic_crops"][:32]).max() < LIMITS["f32"]
+    assert answer.loaded == ["jax", "keras"]
+
+
 def test_embeddings_are_float32_of_unit_norm_and_name_the_model(
     backend: Backend, model_files: ModelFiles, synthetic_crops: np.ndarray
 ) -> None:

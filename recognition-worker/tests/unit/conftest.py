@@ -26,7 +26,7 @@ WIDTH, HEIGHT = 640, 480
 class PaintDecoder:
     """Reads the text; the pixels carry it on, one byte per blue value of the first row."""
 
-    def decode(self, data: bytes, orientation: int = 1) -> DecodedImage:
+    def decode(self, data: bytes, orientation: int = 1, *, coarse: bool = False) -> DecodedImage:
         if data.startswith(b"broken"):
             raise UndecodableImage("the image is damaged: paint spilled")
         pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -55,6 +55,9 @@ class PaintDetector:
             )
             for x, y, size, _ in painted(pixels)
         )
+
+    def refine(self, pixels: Pixels, face: DetectedFace) -> DetectedFace:
+        return face
 
 
 class PaintCropper:

@@ -1,10 +1,10 @@
 """Runs record handlers on Faust: this file and `faust_hardened_consumer` are all that knows it.
 
-A feed is a set of topics with one handler. Records are taken in small batches, handled concurrently, and
-acknowledged one by one when their handler has returned, in whatever order; what is committed never passes an
-unfinished one. A handler that raises DeliveryStopped leaves its record to the next owner; anything else that
-it raises is a bug and ends the run, uncommitted. Faust decodes nothing, serves no web page, takes no signals
-and configures no logging.
+A feed is a set of topics with one handler. Records are handled as they come, a bounded number concurrently,
+and acknowledged one by one when their handler has returned, in whatever order; what is committed never passes
+an unfinished one. A handler that raises DeliveryStopped leaves its record to the next owner; anything else
+that it raises is a bug and ends the run, uncommitted. Faust decodes nothing, serves no web page, takes no
+signals and configures no logging.
 """
 
 import asyncio
@@ -44,6 +44,7 @@ HandleRecord = Callable[[Record, asyncio.Event], Awaitable[None]]
 class Feed:
     """Topics (full names) with their handler.
 
+    at_once: records that are handled concurrently; each begins when it comes, none waits for others to come.
     taken_limit: records taken and not done, above which nothing more is fetched. gives_way: work of this feed
     begins only while no record of another feed waits.
     """
@@ -51,9 +52,7 @@ class Feed:
     name: str
     topics: tuple[str, ...]
     handle: HandleRecord
-    batch_size: int = 16
-    within: timedelta = timedelta(milliseconds=50)
-    batches_in_flight: int = 2
+    at_once: int = 32
     taken_limit: int = 64
     gives_way: bool = False
 
@@ -61,16 +60,8 @@ class Feed:
 class FaustRunner:
     """One member of a consumer group, over any number of feeds."""
 
-    def __init__(
-        self,
-        kafka: KafkaSettings,
-        group: str,
-        feeds: Sequence[Feed],
-        *,
-        on_batch: Callable[[str, int], None] = lambda _feed, _size: None,
-    ) -> None:
+    def __init__(self, kafka: KafkaSettings, group: str, feeds: Sequence[Feed]) -> None:
         self._feeds = {topic: feed for feed in feeds for topic in feed.topics}
-        self._on_batch = on_batch
         self._broken = asyncio.Event()
         self._failure: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -150,30 +141,33 @@ class FaustRunner:
 
     def _agent(self, feed: Feed) -> Callable[[Any], Awaitable[None]]:
         async def agent(stream: Any) -> None:
-            slots = asyncio.Semaphore(feed.batches_in_flight)
-            batches: AsyncIterator[Sequence[EventT[Any]]] = stream.noack_take(
-                feed.batch_size, within=feed.within.total_seconds()
-            )
-            async for events in batches:
+            slots = asyncio.Semaphore(feed.at_once)
+            # Not `take`: it waits for a full batch, or for its time to be up.
+            events: AsyncIterator[EventT[Any]] = stream.noack().events()
+            async for event in events:
                 await slots.acquire()
-                task = asyncio.create_task(self._work(feed, [event.message for event in events]))
+                await self._way_is_clear(feed)
+                task = asyncio.create_task(self._work(feed, event.message))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 task.add_done_callback(lambda _task: slots.release())
 
         return agent
 
-    async def _work(self, feed: Feed, messages: Sequence[Message]) -> None:
-        consumer = self._app.hardened
-        tenure = consumer.tenure
-        while feed.gives_way and self._others_wait(feed, tenure) and not tenure.ended.is_set():  # noqa: ASYNC110
-            await asyncio.sleep(GATE_POLL)  # two conditions of two objects; soon enough for a backlog
-        ours = [message for message in messages if consumer.tenure_of(message) is tenure]
-        if not ours:
+    async def _way_is_clear(self, feed: Feed) -> None:
+        if not feed.gives_way:
             return
-        self._on_batch(feed.name, len(ours))
+        tenure = self._app.hardened.tenure
+        while self._others_wait(feed, tenure) and not tenure.ended.is_set():  # noqa: ASYNC110
+            await asyncio.sleep(GATE_POLL)  # two conditions of two objects; soon enough for a backlog
+
+    async def _work(self, feed: Feed, message: Message) -> None:
+        consumer = self._app.hardened
+        tenure = consumer.tenure_of(message)
+        if tenure is None:
+            return  # the next owner reads it again
         with tenure.working():
-            await asyncio.gather(*(self._one(feed, message, tenure) for message in ours))
+            await self._one(feed, message, tenure)
 
     async def _one(self, feed: Feed, message: Message, tenure: Tenure) -> None:
         try:

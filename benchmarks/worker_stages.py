@@ -1,0 +1,170 @@
+"""The worker's pipeline from bytes to decision, and beside it the bare library calls that it consists of.
+
+A bare stage is the calls of OpenCV, OpenVINO or numpy that the pipeline makes, on inputs that lie ready, with
+nothing around them: no checks, no shrinking, no boxes, no quality gate, no objects. Nobody could go below
+their sum with these libraries and sizes.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmarks.turns import Answer, Spent, spent_on
+from recognition_worker.adapters.opencv_vision import (
+    LEAST_SCORE,
+    REDUCED_FLAGS,
+    OpenCvFaceCropper,
+    OpenCvImageDecoder,
+    OpenCvYuNetDetector,
+)
+from recognition_worker.adapters.openvino_sface_embedder import OpenVinoSFaceEmbedder
+from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
+from recognition_worker.domain.alignment import CROP_SIZE, Similarity
+from recognition_worker.domain.decision import Outcome
+from recognition_worker.domain.face import DecodedImage, Pixels, Vector
+from recognition_worker.domain.gallery import InMemoryGallery
+from recognition_worker.domain.identity import OrgId, PersonId, Template, TemplateId
+from recognition_worker.domain.quality import MATCH_LIMITS, NO_LIMITS
+from recognition_worker.identify_capture import AnalysedCapture, IdentifyCapture
+from recognition_worker.recognise import FaceAnalyser, FaceProbe
+
+ORG = OrgId("bench")
+STAGES = ("decode", "detect", "align", "embed", "search")
+BATCH = 16
+
+
+def pipeline_and_stages(
+    model_cache: Path, images: Sequence[bytes], gallery: Vector, enrolled: Sequence[bytes], batches: int
+) -> Answer:
+    """Load the worker's use case; a turn decides `batches` batches, then runs each bare stage on as many.
+
+    enrolled: photos of the people in the images, who take the first rows of the gallery.
+    """
+    files = prepare_models(model_cache)
+    identify = load_identify(files, gallery, enrolled)
+    stages = _bare_stages(files, images[:BATCH], gallery)
+    # The bare stages repeat their batch, so the pipeline has to have the same images.
+    images = images[:BATCH]
+    works: dict[str, Callable[[], object]] = {"pipeline": lambda: decide_batch(identify, images), **stages}
+
+    def turn(_question: object) -> dict[str, Spent]:
+        taken = [{name: spent_on(work, BATCH) for name, work in works.items()} for _ in range(batches)]
+        mean = {name: _mean([one[name] for one in taken]) for name in works}
+        return {**mean, "stages": sum((mean[name] for name in STAGES), Spent(0.0, 0.0))}
+
+    turn(None)
+    outcomes = decide_batch(identify, images)
+    if Outcome.IDENTIFIED not in outcomes:
+        raise SystemExit(f"nobody was identified: {outcomes}")
+    return turn
+
+
+def _mean(spent: Sequence[Spent]) -> Spent:
+    return Spent(*(sum(values) / len(spent) for values in zip(*spent, strict=True)))
+
+
+def decide_batch(identify: IdentifyCapture, images: Sequence[bytes]) -> list[Outcome]:
+    """Decide images as a thread of the worker does: each analysed alone, embedded together."""
+    captures = [AnalysedCapture(ORG, identify.analyse(image)) for image in images]
+    return [result.outcome for result in identify.decide(captures)]
+
+
+def load_identify(files: ModelFiles, gallery: Vector, enrolled: Sequence[bytes]) -> IdentifyCapture:
+    """Load the worker's use case over a filled gallery."""
+    analyser = FaceAnalyser(
+        OpenCvImageDecoder(), OpenCvYuNetDetector(files.yunet_file), OpenCvFaceCropper(), time.perf_counter
+    )
+    embedder = OpenVinoSFaceEmbedder(files)
+    people = InMemoryGallery(embedder.model, files.manifest.dimensions)
+    analysed = [analyser.analyse(photo, NO_LIMITS, thorough=True) for photo in enrolled]
+    crops = [probe.crop for probe in analysed if isinstance(probe, FaceProbe)]
+    known = embedder.embed(crops)
+    for number, row in enumerate([*known, *gallery[len(known) :]]):
+        person = PersonId(f"person-{number:05d}")
+        people.add(Template(ORG, person, TemplateId("t"), embedder.model, row))
+    return IdentifyCapture(analyser, embedder, people, files.manifest, time.perf_counter, MATCH_LIMITS)
+
+
+class _NotedDecoder(OpenCvImageDecoder):
+    """Notes what was decoded, and at which reduction."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[tuple[bytes, int]] = []
+
+    def decode(self, data: bytes, orientation: int = 1, *, coarse: bool = False) -> DecodedImage:
+        found = super().decode(data, orientation, coarse=coarse)
+        self.noted.append((data, found.reduction))
+        return found
+
+
+class _NotedDetector(OpenCvYuNetDetector):
+    """Notes what YuNet was given, look by look."""
+
+    def __init__(self, model_file: Path) -> None:
+        super().__init__(model_file)
+        self.noted: list[tuple[int, Pixels]] = []
+
+    def _search(self, role: int, pixels: Pixels) -> Sequence[Vector]:
+        self.noted.append((role, pixels))
+        return super()._search(role, pixels)
+
+
+class _NotedCropper(OpenCvFaceCropper):
+    """Notes what was warped."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[Pixels, Similarity]] = []
+
+    def crop(self, pixels: Pixels, transform: Similarity, size: int) -> Pixels:
+        self.noted.append((pixels, transform))
+        return super().crop(pixels, transform, size)
+
+
+def _bare_stages(
+    files: ModelFiles, images: Sequence[bytes], gallery: Vector
+) -> dict[str, Callable[[], object]]:
+    decoder, detector, cropper = _NotedDecoder(), _NotedDetector(files.yunet_file), _NotedCropper()
+    analyser = FaceAnalyser(decoder, detector, cropper, time.perf_counter)
+    analysed = [analyser.analyse(image, MATCH_LIMITS) for image in images]
+    crops = [probe.crop for probe in analysed if isinstance(probe, FaceProbe)]
+    data = [(np.frombuffer(image, np.uint8), REDUCED_FLAGS[by]) for image, by in decoder.noted]
+    looks = [(_bare_detector(files, pixels), pixels) for _, pixels in detector.noted]
+    warps = [(pixels, transform.matrix) for pixels, transform in cropper.noted]
+    planes = np.stack(crops)[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32, order="C")
+    request, size = _bare_request(files), (CROP_SIZE, CROP_SIZE)
+    return {
+        "decode": lambda: [cv2.imdecode(image, flag) for image, flag in data],
+        "detect": lambda: [yunet.detect(pixels) for yunet, pixels in looks],
+        "align": lambda: [cv2.warpAffine(pixels, matrix, size) for pixels, matrix in warps],
+        "embed": lambda: request.infer([planes]),
+        "search": lambda: [np.argpartition(gallery @ probe, -2) for probe in gallery[: len(crops)]],
+    }
+
+
+@cache
+def _detector_of_size(yunet_file: Path, width: int, height: int) -> "cv2.FaceDetectorYN":
+    return cv2.FaceDetectorYN.create(str(yunet_file), "", (width, height), LEAST_SCORE)
+
+
+def _bare_detector(files: ModelFiles, pixels: Pixels) -> "cv2.FaceDetectorYN":
+    return _detector_of_size(files.yunet_file, pixels.shape[1], pixels.shape[0])
+
+
+def _bare_request(files: ModelFiles) -> Any:
+    import openvino  # type: ignore[import-untyped]
+
+    core = openvino.Core()
+    bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    options = {
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": 1,
+        "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+        "ENABLE_CPU_PINNING": False,
+    }
+    return core.compile_model(core.read_model(files.sface_file), "CPU", options).create_infer_request()

@@ -1,0 +1,71 @@
+"""Captures of four threads at once: every answer is that of one thread, one capture after the other."""
+
+import asyncio
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from recognition_worker.adapters.batched_inference import BatchedInference
+from recognition_worker.adapters.packaged_models import ModelFiles
+from recognition_worker.adapters.vision import Vision, load_vision
+from recognition_worker.domain.identity import OrgId, PersonId, Template, TemplateId
+from recognition_worker.enrol_person import Photo
+from recognition_worker.results import CaptureResult
+
+THREADS = 4
+EACH = int(os.environ.get("CAPTURES_PER_THREAD", "250"))
+PHOTOS = 300
+AT_ONCE = 12  # captures of one sender under way, so that batches are full and mixed
+ORG = OrgId("acme")
+
+pytestmark = pytest.mark.timeout(120 + EACH)
+
+
+@pytest.fixture
+def enrolled(model_files: ModelFiles, faces_dir: Path) -> Vision:
+    vision = load_vision(model_files.deepface_home)
+    for folder in sorted((faces_dir / "known").iterdir())[:100]:
+        person = PersonId(folder.name)
+        photos = [Photo((folder / f"{number}.jpg").read_bytes()) for number in (1, 2)]
+        for number, photo in enumerate(vision.enrol(photos, org_id=ORG, person_id=person).photos):
+            if photo.embedding is not None:
+                name = TemplateId(str(number))
+                vision.gallery.add(Template(ORG, person, name, vision.model, photo.embedding))
+    return vision
+
+
+def without_timings(result: CaptureResult) -> CaptureResult:
+    return replace(result, timings_ms={})
+
+
+def photos(faces_dir: Path) -> list[bytes]:
+    return [file.read_bytes() for file in sorted(faces_dir.rglob("*.jpg"))[:PHOTOS]]
+
+
+async def test_four_threads_answer_as_one(enrolled: Vision, faces_dir: Path) -> None:
+    images = photos(faces_dir)
+    alone = [without_timings(enrolled.identify(image, org_id=ORG)) for image in images]
+    assert len({str(result.outcome) for result in alone}) > 1
+
+    async with BatchedInference(enrolled.identify, enrolled.enrol, threads=THREADS) as inference:
+
+        async def send(seed: int) -> int:
+            order = [number % len(images) for number in range(EACH)]
+            random.Random(seed).shuffle(order)
+            slots = asyncio.Semaphore(AT_ONCE)
+
+            async def one(number: int) -> bool:
+                async with slots:
+                    found = await inference.identify(images[number], org_id=ORG, orientation=1)
+                return without_timings(found) != alone[number]
+
+            wrong: Sequence[bool] = await asyncio.gather(*[one(number) for number in order])
+            assert len(wrong) == EACH
+            return sum(wrong)
+
+        differing = await asyncio.gather(*[send(seed) for seed in range(THREADS)])
+    assert differing == [0] * THREADS
