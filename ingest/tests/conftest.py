@@ -139,7 +139,7 @@ def sequences(journal: Journal) -> FakeDeviceSequences:
 
 @pytest.fixture
 def directory() -> FakeDirectory:
-    """An organisation with a site, a kiosk, a revoked kiosk and a person; and a kiosk of another one."""
+    """An organisation with a site, a kiosk, a revoked kiosk and two people; and a kiosk of another one."""
     known = FakeDirectory()
     for number, (kind, fields) in enumerate(DIRECTORY_RECORDS, start=1):
         common = {"org_id": "acme", "event_id": UUID(int=number), "occurred_at": NOW, "recorded_at": NOW}
@@ -160,6 +160,7 @@ DIRECTORY_RECORDS: list[tuple[type[Event], dict[str, object]]] = [
         {"device_id": "gate-2", "site_id": "pune", "name": "2", "kind": DeviceKind.KIOSK, "revoked": True},
     ),
     (PersonRecorded, {"person_id": "p-1", "home_site_id": "pune", "display_name": "Asha Rao"}),
+    (PersonRecorded, {"person_id": "p-2", "home_site_id": "pune", "display_name": "Usha Rao"}),
     (
         DeviceRecorded,
         {"org_id": "globex", "device_id": "far-1", "site_id": "x", "name": "x", "kind": DeviceKind.KIOSK},

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from attendance_schemas.events import EnrolmentRequested
 from attendance_schemas.topics import ENROLMENTS
-from ingest.domain.actor import Actor
+from ingest.domain.actor import HR, Actor
 from ingest.domain.directory_documents import EVERYBODY
 from ingest.domain.enrolment import EnrolmentClaim, decide_enrolment, identity_of, same_request
 from ingest.domain.identifiers import enrolment_manifest_key
@@ -32,7 +32,7 @@ async def request_enrolment(
 ) -> EnrolmentRequested:
     """Store photos and ask for templates of them; the same request again publishes the same event.
 
-    1. authorise: hr or ops, of the person's organisation and site.
+    1. authorise: hr or ops, of the person's organisation and site; only hr may accept lookalikes.
     2. validate and strip every photo, before any is stored.
     3. put the photos, then what was decided; where a key is taken, what lies there must be the same.
     4. publish, and wait until every in-sync replica has it.
@@ -64,6 +64,8 @@ async def request_enrolment(
 def _authorise(claim: EnrolmentClaim, actor: Actor, directory: Directory) -> None:
     what = f"enrol {claim.person_id}"
     actor.require_role(EVERYBODY, what)
+    if claim.accepted_lookalikes:
+        actor.require_role(frozenset({HR}), f"{what} although the face resembles somebody else")
     person = directory.view.person(actor.org_id, claim.person_id)
     if person is None:
         raise UnknownPerson(
@@ -71,6 +73,12 @@ def _authorise(claim: EnrolmentClaim, actor: Actor, directory: Directory) -> Non
             f"PUT /v1/directory/persons/{claim.person_id} first"
         )
     actor.require_site(person.home_site_id, what)
+    for lookalike in sorted(claim.accepted_lookalikes):
+        if lookalike == claim.person_id or directory.view.person(actor.org_id, lookalike) is None:
+            raise UnknownPerson(
+                f"{lookalike} is no other person of organisation {actor.org_id}; accepted_lookalikes names "
+                "the people whom the verdict on an earlier enrolment says that the face looks like"
+            )
 
 
 def _clean(number: int, data: bytes, limits: ImageLimits) -> CleanImage:
@@ -103,6 +111,6 @@ async def _decided_first(event: EnrolmentRequested, store: ImageStore) -> Enrolm
 
 def _taken(event: EnrolmentRequested) -> AlreadyAccepted:
     return AlreadyAccepted(
-        f"enrolment {event.enrolment_id} of {event.person_id} was requested with other photos or consent; "
-        "give this one a new enrolment_id"
+        f"enrolment {event.enrolment_id} of {event.person_id} was requested with other photos, consent or "
+        "lookalikes; give this one a new enrolment_id"
     )

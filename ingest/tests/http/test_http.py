@@ -355,6 +355,16 @@ async def test_an_enrolment_is_accepted_and_repeatable(front, publisher, picture
     assert publisher.published[0] == publisher.published[1]
 
 
+async def test_hr_enrols_a_twin(front, publisher, picture):
+    metadata = {"person_id": "p-1", "consent_reference": "c/1", "accepted_lookalikes": ["p-2"]}
+    response = await front.client.post(
+        ENROLMENTS_URL, headers=HR, data={"metadata": json.dumps(metadata)}, files=photos(picture())
+    )
+    assert response.status_code == 202, response.text
+    ((_, event),) = publisher.published
+    assert (event.accepted_lookalikes, event.requested_by) == (("p-2",), "hr-1")
+
+
 @pytest.mark.parametrize(
     ("headers", "changes", "count", "status", "slug"),
     [
@@ -364,6 +374,9 @@ async def test_an_enrolment_is_accepted_and_repeatable(front, publisher, picture
         (HR, {"consent_reference": " "}, 1, 422, "invalid-request"),
         (HR, {"consent_reference": None}, 1, 422, "invalid-request"),
         (HR, {"enrolment_id": "x"}, 1, 422, "invalid-request"),
+        (HR, {"accepted_lookalikes": ["p-9"]}, 1, 404, "unknown-person"),
+        (HR, {"accepted_lookalikes": "p-2"}, 1, 422, "invalid-request"),
+        (OPS, {"accepted_lookalikes": ["p-2"]}, 1, 403, "forbidden"),
         (HR, {}, 0, 422, "invalid-request"),
         (HR, {}, 11, 422, "invalid-request"),
         (HR, {}, 20, 400, "malformed-multipart"),

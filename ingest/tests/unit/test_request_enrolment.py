@@ -1,3 +1,4 @@
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -94,3 +95,36 @@ async def test_hr_of_the_site_may_enrol(desk, publisher, picture):
     actor = Actor("hr-1", "acme", frozenset({"hr"}), frozenset({"pune"}))
     await request_enrolment(CLAIM, actor, [picture()], desk)
     assert len(publisher.published) == 1
+
+
+TWIN = EnrolmentClaim("p-1", "consents/p-1", accepted_lookalikes=frozenset({"p-2"}))
+
+
+async def test_hr_accepts_a_lookalike_and_the_event_names_them(desk, publisher, picture):
+    refused = await request_enrolment(EnrolmentClaim("p-1", "consents/p-1"), HR, [picture()], desk)
+    event = await request_enrolment(TWIN, HR, [picture()], desk)
+    assert (refused.accepted_lookalikes, event.accepted_lookalikes) == ((), ("p-2",))
+    assert event.enrolment_id != refused.enrolment_id  # another request, with a verdict of its own
+    assert publisher.published[-1] == (ENROLMENTS, event)
+    assert await request_enrolment(TWIN, HR, [picture()], desk) == event
+
+
+async def test_a_lookalike_under_the_id_of_another_request_is_refused(desk, picture):
+    first = await request_enrolment(EnrolmentClaim("p-1", "consents/p-1"), HR, [picture()], desk)
+    with pytest.raises(AlreadyAccepted, match="lookalikes"):
+        await request_enrolment(replace(TWIN, enrolment_id=first.enrolment_id), HR, [picture()], desk)
+
+
+@pytest.mark.parametrize("roles", [{"ops"}, {"supervisor"}])
+async def test_only_hr_accepts_a_lookalike(desk, images, publisher, picture, roles):
+    with pytest.raises(Forbidden, match="hr"):
+        await request_enrolment(TWIN, Actor("x-1", "acme", frozenset(roles)), [picture()], desk)
+    assert (images.objects, publisher.published) == ({}, [])
+
+
+@pytest.mark.parametrize("lookalike", ["p-1", "p-99"])
+async def test_a_lookalike_must_be_another_person_of_the_organisation(desk, images, picture, lookalike):
+    claim = replace(TWIN, accepted_lookalikes=frozenset({lookalike}))
+    with pytest.raises(UnknownPerson, match=f"{lookalike} is no other person"):
+        await request_enrolment(claim, HR, [picture()], desk)
+    assert images.objects == {}

@@ -48,7 +48,10 @@ class DecideEnrolment:
             for image, reference in zip(images, request.photos, strict=True)
         ]
         result = await self._inference.enrol(
-            photos, org_id=OrgId(request.org_id), person_id=PersonId(request.person_id)
+            photos,
+            org_id=OrgId(request.org_id),
+            person_id=PersonId(request.person_id),
+            accepted_lookalikes=[PersonId(lookalike) for lookalike in request.accepted_lookalikes],
         )
         decided_at = self._now()
         templates = templates_enrolled(request, result, decided_at=decided_at)

@@ -179,6 +179,8 @@ def _verdict(
         accepted=verdict.accepted,
         template_id=_template_id(request, photo, model) if verdict.accepted else None,
         reasons=verdict.reasons,
+        looks_like=verdict.looks_like,
+        warnings=verdict.warnings,
     )
 
 

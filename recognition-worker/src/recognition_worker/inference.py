@@ -1,6 +1,6 @@
 """The CPU use cases as the event loop sees them: a port, filled by an executor in production."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from recognition_worker.domain.identity import OrgId, PersonId
@@ -15,6 +15,13 @@ class Inference(Protocol):
         """Identify a capture, perhaps in a batch with others; undecodable bytes are poison."""
         ...
 
-    async def enrol(self, photos: Sequence[Photo], *, org_id: OrgId, person_id: PersonId) -> EnrolmentResult:
+    async def enrol(
+        self,
+        photos: Sequence[Photo],
+        *,
+        org_id: OrgId,
+        person_id: PersonId,
+        accepted_lookalikes: Collection[PersonId] = (),
+    ) -> EnrolmentResult:
         """Make templates of photos; verdicts in the order given."""
         ...

@@ -50,7 +50,9 @@ class CaptureResult:
 class PhotoResult:
     """The verdict on one enrolment photo. embedding: float32 (d,), unit norm, only when accepted.
 
-    reasons: sentences that help to take a better photo; empty when accepted.
+    reasons: sentences that help to take a better photo; empty when accepted. looks_like: somebody else who
+    is enrolled and reaches the threshold; accepted all the same when hr said so. warnings: what somebody
+    should look at although the photo was accepted.
     """
 
     accepted: bool
@@ -58,6 +60,7 @@ class PhotoResult:
     face: FaceUsed | None = None
     reasons: tuple[str, ...] = ()
     looks_like: PersonId | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

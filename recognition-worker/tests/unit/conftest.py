@@ -131,6 +131,12 @@ class PaintWorld:
             self.gallery.add(template)
         return self
 
+    def enrolled_as(self, face: str, *people: str) -> "PaintWorld":
+        for person in people:
+            template = Template(ORG, PersonId(person), TemplateId("t"), MODEL, paint_embedding(face))
+            self.gallery.add(template)
+        return self
+
 
 @pytest.fixture
 def world() -> PaintWorld:

@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
@@ -40,7 +40,13 @@ class HeldIdentify:
         return [CaptureResult(Outcome.NO_FACE, MODEL) for _ in captures]
 
 
-def enrol(photos: Sequence[Photo], *, org_id: OrgId, person_id: PersonId) -> EnrolmentResult:
+def enrol(
+    photos: Sequence[Photo],
+    *,
+    org_id: OrgId,
+    person_id: PersonId,
+    accepted_lookalikes: Collection[PersonId] = (),
+) -> EnrolmentResult:
     return EnrolmentResult(MODEL, ())
 
 

@@ -4,7 +4,9 @@ import pytest
 
 from recognition_worker.domain.identity import OrgId, PersonId
 from recognition_worker.enrol_person import (
+    FAR_WARNING,
     LOOKALIKE_REASON,
+    LOOKALIKE_WARNING,
     NO_FACE_REASON,
     OTHER_PERSON_REASON,
     TWO_FACES_REASON,
@@ -16,8 +18,13 @@ ANN, BOB = PersonId("A"), PersonId("B")
 GOOD = b"100,100,200,A"
 
 
-def enrol(world: Any, *images: bytes, person: PersonId = ANN) -> Any:
-    return world.enrol([Photo(image) for image in images], org_id=ORG, person_id=person)
+def enrol(world: Any, *images: bytes, person: PersonId = ANN, accepted: tuple[str, ...] = ()) -> Any:
+    return world.enrol(
+        [Photo(image) for image in images],
+        org_id=ORG,
+        person_id=person,
+        accepted_lookalikes=[PersonId(one) for one in accepted],
+    )
 
 
 def test_good_photos_become_templates_of_unit_norm(world: Any) -> None:
@@ -25,7 +32,8 @@ def test_good_photos_become_templates_of_unit_norm(world: Any) -> None:
     assert result.enrolled
     for photo in result.photos:
         assert photo.accepted
-        assert photo.reasons == ()
+        assert photo.reasons == photo.warnings == ()
+        assert photo.looks_like is None
         assert (photo.embedding**2).sum() == pytest.approx(1.0)
         assert photo.face.face_size_px >= 200
     assert world.embedder.batches == [2]
@@ -67,6 +75,44 @@ def test_somebody_who_is_enrolled_already_under_another_name_is_refused(world: A
     assert not again.enrolled
     assert again.photos[0].reasons == (LOOKALIKE_REASON,)
     assert again.photos[0].looks_like == ANN
+
+
+def test_a_face_enrolled_under_two_names_is_refused_under_a_third(world: Any) -> None:
+    """Two equal lookalikes leave no lead over each other: that is no reason to take neither for one."""
+    world.enrolled("A")
+    world.enrolled_as("A", "B", "C")
+    (photo,) = enrol(world, GOOD, person=PersonId("Z")).photos
+    assert not photo.accepted
+    assert photo.reasons == (LOOKALIKE_REASON,)
+
+
+def test_a_lookalike_whom_hr_has_accepted_is_no_hindrance_but_a_warning(world: Any) -> None:
+    world.enrolled("A")
+    (twin,) = enrol(world, GOOD, person=PersonId("Z"), accepted=("A",)).photos
+    assert twin.accepted
+    assert (twin.looks_like, twin.reasons, twin.warnings) == (ANN, (), (LOOKALIKE_WARNING,))
+    (unlike,) = enrol(world, b"100,100,200,B", person=PersonId("Z"), accepted=("A",)).photos
+    assert (unlike.accepted, unlike.looks_like, unlike.warnings) == (True, None, ())
+
+
+def test_accepting_one_lookalike_accepts_no_other(world: Any) -> None:
+    world.enrolled("A", "B")
+    (photo,) = enrol(world, GOOD, person=PersonId("Z"), accepted=("B",)).photos
+    assert not photo.accepted
+    assert photo.looks_like == ANN
+
+
+def test_a_photo_unlike_the_persons_others_is_accepted_with_a_warning(world: Any) -> None:
+    # A lower-case letter has a cosine of 0.5 with its capital: above 0.3, so one person, below 0.6, so far.
+    result = enrol(world, GOOD, b"90,90,210,A", b"100,100,200,a")
+    assert [photo.accepted for photo in result.photos] == [True, True, True]
+    assert [photo.warnings for photo in result.photos] == [(), (), (FAR_WARNING,)]
+
+
+def test_older_templates_of_the_person_count_as_their_others(world: Any) -> None:
+    world.enrolled("A")
+    assert enrol(world, b"100,100,200,a").photos[0].warnings == (FAR_WARNING,)
+    assert enrol(world, GOOD).photos[0].warnings == ()
 
 
 def test_a_person_may_add_photos_to_their_own(world: Any) -> None:

@@ -106,6 +106,17 @@ def test_no_accepted_photo_is_a_rejection() -> None:
     assert (decision.outcome, decision.template_count) == (EnrolmentOutcome.REJECTED, 0)
 
 
+def test_lookalikes_and_warnings_are_told() -> None:
+    request = next(event for _, event, _ in golden_examples(EnrolmentRequested))
+    assert isinstance(request, EnrolmentRequested)
+    verdict = PhotoResult(
+        accepted=False, reasons=("matches",), looks_like=PersonId("p-7"), warnings=("look at it",)
+    )
+    result = EnrolmentResult(MODEL, (verdict,) * len(request.photos))
+    told = mapping.enrolment_decided(request, result, [], decided_at=DECIDED_AT).photos[0]
+    assert (told.looks_like, told.warnings) == ("p-7", ("look at it",))
+
+
 @pytest.mark.parametrize("event", TEMPLATES)
 def test_every_golden_template_is_read(event: TemplateEnrolled) -> None:
     template = mapping.template_of(event)

@@ -172,15 +172,18 @@ class EnrolmentRequested(Event, frozen=True, kw_only=True):
     photos: tuple[ImageReference, ...]
     consent_reference: str
     requested_by: str
+    accepted_lookalikes: tuple[str, ...] = ()
 
 
 class PhotoVerdict(Struct, frozen=True, kw_only=True):
-    """One photo of an enrolment: accepted as a template, or why not."""
+    """One photo of an enrolment: accepted as a template, or why not; whom it resembles; what to look at."""
 
     sha256: str
     accepted: bool
     template_id: UUID | None = None
     reasons: tuple[str, ...] = ()
+    looks_like: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class EnrolmentDecided(Event, frozen=True, kw_only=True):

@@ -15,11 +15,15 @@ MAXIMUM_PHOTOS = 10
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentClaim:
-    """What is asked for. Without an id, the id follows from the person, the consent and the photos."""
+    """What is asked for. Without an id, the id follows from the person, the consent and the photos.
+
+    accepted_lookalikes: people enrolled already whom the face may resemble, as hr has checked (twins).
+    """
 
     person_id: str
     consent_reference: str
     enrolment_id: UUID | None = None
+    accepted_lookalikes: frozenset[str] = frozenset()
 
 
 def identity_of(claim: EnrolmentClaim, org_id: str, photos: list[CleanImage]) -> UUID:
@@ -27,7 +31,10 @@ def identity_of(claim: EnrolmentClaim, org_id: str, photos: list[CleanImage]) ->
     if claim.enrolment_id is not None:
         return claim.enrolment_id
     content = (photo.sha256 for photo in photos)
-    return deterministic_id("Enrolment", org_id, claim.person_id, claim.consent_reference, *content)
+    lookalikes = (f"lookalike:{person_id}" for person_id in sorted(claim.accepted_lookalikes))
+    return deterministic_id(
+        "Enrolment", org_id, claim.person_id, claim.consent_reference, *content, *lookalikes
+    )
 
 
 def decide_enrolment(
@@ -54,11 +61,14 @@ def decide_enrolment(
         ),
         consent_reference=claim.consent_reference,
         requested_by=requested_by,
+        accepted_lookalikes=tuple(sorted(claim.accepted_lookalikes)),
     )
 
 
 def same_request(first: EnrolmentRequested, second: EnrolmentRequested) -> bool:
-    """Say whether two enrolments ask for the same: same photos in the same order, same consent."""
-    return first.consent_reference == second.consent_reference and [
-        photo.sha256 for photo in first.photos
-    ] == [photo.sha256 for photo in second.photos]
+    """Say whether two enrolments ask for the same: photos in the same order, consent, lookalikes."""
+
+    def asked(event: EnrolmentRequested) -> tuple[str, tuple[str, ...], list[str]]:
+        return event.consent_reference, event.accepted_lookalikes, [photo.sha256 for photo in event.photos]
+
+    return asked(first) == asked(second)

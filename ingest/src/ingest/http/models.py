@@ -96,11 +96,19 @@ class EnrolmentMetadata(BaseModel):
     enrolment_id: UUID | None = Field(
         default=None, description="makes the request repeatable; else it follows from it"
     )
+    accepted_lookalikes: frozenset[Identifier] = Field(
+        default=frozenset(),
+        max_length=10,
+        description="people enrolled already whom the face may resemble: twins, checked by hr; role hr only",
+    )
 
     def claim(self) -> EnrolmentClaim:
         """Return it in the words of the domain."""
         return EnrolmentClaim(
-            person_id=self.person_id, consent_reference=self.consent_reference, enrolment_id=self.enrolment_id
+            person_id=self.person_id,
+            consent_reference=self.consent_reference,
+            enrolment_id=self.enrolment_id,
+            accepted_lookalikes=self.accepted_lookalikes,
         )
 
 

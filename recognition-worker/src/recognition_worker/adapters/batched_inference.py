@@ -7,7 +7,7 @@ and a busy one fills its batches. Enrolments take their turn between batches.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -36,7 +36,14 @@ class Identify(Protocol):
 class Enrol(Protocol):
     """The use case EnrolPerson."""
 
-    def __call__(self, photos: Sequence[Photo], *, org_id: OrgId, person_id: PersonId) -> EnrolmentResult:
+    def __call__(
+        self,
+        photos: Sequence[Photo],
+        *,
+        org_id: OrgId,
+        person_id: PersonId,
+        accepted_lookalikes: Collection[PersonId] = (),
+    ) -> EnrolmentResult:
         """Judge all photos of an enrolment."""
         ...
 
@@ -94,11 +101,21 @@ class BatchedInference:
         self._arrived.set()
         return await waiting.result
 
-    async def enrol(self, photos: Sequence[Photo], *, org_id: OrgId, person_id: PersonId) -> EnrolmentResult:
+    async def enrol(
+        self,
+        photos: Sequence[Photo],
+        *,
+        org_id: OrgId,
+        person_id: PersonId,
+        accepted_lookalikes: Collection[PersonId] = (),
+    ) -> EnrolmentResult:
         """Make templates of photos."""
         async with self._free:
             return await asyncio.get_running_loop().run_in_executor(
-                self._executor, lambda: self._enrol(photos, org_id=org_id, person_id=person_id)
+                self._executor,
+                lambda: self._enrol(
+                    photos, org_id=org_id, person_id=person_id, accepted_lookalikes=accepted_lookalikes
+                ),
             )
 
     async def _dispatch(self) -> None:

@@ -18,12 +18,17 @@ class TemplateRule(StrEnum):
     MEAN = "mean template"
 
 
+def mean_template(templates: Vector) -> Vector:
+    """Return the mean of templates (..., n, d) over n, of unit norm again."""
+    mean = templates.astype(np.float64).mean(axis=-2)
+    unit: Vector = mean / np.maximum(np.linalg.norm(mean, axis=-1, keepdims=True), _TINY)
+    return unit.astype(np.float32)
+
+
 def person_scores(probes: Vector, templates: Vector, rule: TemplateRule) -> Vector:
     """Return the scores of probes (m, d) with people (p, n, d), all of unit norm: float32 (m, p)."""
     if rule is TemplateRule.MEAN:
-        means = templates.mean(axis=1)
-        means = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), _TINY)
-        of_means: Vector = probes @ means.T
+        of_means: Vector = probes @ mean_template(templates).T
         return of_means
     scores = np.einsum("md,pnd->mpn", probes, templates)
     if rule is TemplateRule.BEST:
