@@ -82,8 +82,20 @@ class Worker:
 
     async def _load_and_work(self) -> None:
         async with AsyncExitStack() as stack:
-            vision = await asyncio.to_thread(load_vision, self._settings.model_cache, self._settings.embedder)
-            log.info("models loaded", model=str(vision.model), embedder=vision.embedder.value)
+            settings = self._settings
+            vision = await asyncio.to_thread(
+                load_vision,
+                settings.model_cache,
+                settings.embedder,
+                target_fpir=settings.target_fpir,
+                calibration=settings.calibration,
+            )
+            log.info(
+                "models loaded",
+                model=str(vision.model),
+                embedder=vision.embedder.value,
+                target_fpir=settings.target_fpir,
+            )
             self._metrics.model_info.labels(vision.model.name, vision.model.version).set(1)
             try:
                 await self._work(vision, stack)

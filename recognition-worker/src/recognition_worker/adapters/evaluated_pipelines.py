@@ -31,7 +31,14 @@ class EvaluatedPipeline:
     manifest: ModelManifest
 
 
-def worker_pipeline(model_cache: Path, *, gate: bool = False, mirrored: bool = False) -> EvaluatedPipeline:
+@dataclass(frozen=True, slots=True)
+class WorkerPipeline(EvaluatedPipeline):
+    """The worker's own; analyser: what its encoder finds faces with."""
+
+    analyser: FaceAnalyser
+
+
+def worker_pipeline(model_cache: Path, *, gate: bool = False, mirrored: bool = False) -> WorkerPipeline:
     """Load the worker's pipeline, on one core as in production.
 
     gate: with the production quality gate. mirrored: embeddings are means with that of the mirrored face.
@@ -46,7 +53,7 @@ def worker_pipeline(model_cache: Path, *, gate: bool = False, mirrored: bool = F
     )
     enrol = EnrolPerson(analyser, embedder, gallery, files.manifest, time.perf_counter) if gate else None
     encoder = WorkerEncoder(analyser, embedder, time.perf_counter, gate=enrol, mirrored=mirrored)
-    return EvaluatedPipeline(encoder, gallery, files.manifest)
+    return WorkerPipeline(encoder, gallery, files.manifest, analyser)
 
 
 def deepface_pipeline(model_cache: Path) -> EvaluatedPipeline:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recognition_worker.adapters.embedder_choice import choose, load_embedder
+from recognition_worker.adapters.manifest_file import read_manifest
 from recognition_worker.adapters.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
@@ -13,6 +14,7 @@ from recognition_worker.adapters.opencv_vision import (
 from recognition_worker.adapters.packaged_models import prepare_models
 from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import ModelId
+from recognition_worker.domain.operating_point import DEFAULT_TARGET_FPIR
 from recognition_worker.enrol_person import EnrolPerson
 from recognition_worker.identify_capture import IdentifyCapture
 from recognition_worker.recognise import FaceAnalyser
@@ -30,14 +32,26 @@ class Vision:
     enrol: EnrolPerson
 
 
-def load_vision(model_cache: Path, embedder: EmbedderChoice = EmbedderChoice.AUTO) -> Vision:
+def load_vision(
+    model_cache: Path,
+    embedder: EmbedderChoice = EmbedderChoice.AUTO,
+    *,
+    target_fpir: float = DEFAULT_TARGET_FPIR,
+    calibration: Path | None = None,
+) -> Vision:
     """Load the models. The result names the embedder that was chosen, never auto.
 
+    calibration: a file with thresholds that replace the packaged ones.
+
     Raises:
-        ModelRefused: a file, licence or manifest is not what it must be; do not start.
+        ModelRefused: a file, licence, manifest or calibration is not what it must be, or there are no
+            thresholds for the target FPIR; do not start.
     """
     files = prepare_models(model_cache)
     manifest = files.manifest
+    if calibration is not None:
+        manifest = manifest.calibrated_by(read_manifest(calibration))
+    manifest = manifest.for_target(target_fpir)
     chosen = choose(embedder)
     loaded = load_embedder(chosen, files)
     gallery = InMemoryGallery(manifest.model, manifest.dimensions)
