@@ -18,6 +18,7 @@ from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.encode_faces import FaceEncoder, WorkerEncoder
 from recognition_worker.enrol_person import EnrolPerson
 from recognition_worker.recognise import FaceAnalyser
+from recognition_worker.straighten_faces import StraighteningDetector
 
 MODELS = ("sface",)
 
@@ -48,9 +49,9 @@ def worker_pipeline(model_cache: Path, *, gate: bool = False, mirrored: bool = F
     """
     files, gallery = _files_and_gallery(model_cache)
     embedder = DeepFaceSFaceEmbedder(files)
-    analyser = FaceAnalyser(
-        OpenCvImageDecoder(), OpenCvYuNetDetector(files.yunet_file), OpenCvFaceCropper(), time.perf_counter
-    )
+    cropper = OpenCvFaceCropper()
+    detector = StraighteningDetector(OpenCvYuNetDetector(files.yunet_file), cropper)
+    analyser = FaceAnalyser(OpenCvImageDecoder(), detector, cropper, time.perf_counter)
     enrol = EnrolPerson(analyser, embedder, gallery, files.manifest, time.perf_counter) if gate else None
     encoder = WorkerEncoder(analyser, embedder, time.perf_counter, gate=enrol, mirrored=mirrored)
     return WorkerPipeline(encoder, gallery, files.manifest, analyser)

@@ -19,6 +19,7 @@ from recognition_worker.enrol_person import EnrolPerson
 from recognition_worker.identify_capture import IdentifyCapture
 from recognition_worker.recognise import FaceAnalyser
 from recognition_worker.settings import EmbedderChoice
+from recognition_worker.straighten_faces import StraighteningDetector
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ def load_vision(
     chosen = choose(embedder)
     loaded = load_embedder(chosen, files)
     gallery = InMemoryGallery(manifest.model, manifest.dimensions)
-    analyser = FaceAnalyser(
-        OpenCvImageDecoder(), OpenCvYuNetDetector(files.yunet_file), OpenCvFaceCropper(), time.perf_counter
-    )
+    cropper = OpenCvFaceCropper()
+    detector = StraighteningDetector(OpenCvYuNetDetector(files.yunet_file), cropper)
+    analyser = FaceAnalyser(OpenCvImageDecoder(), detector, cropper, time.perf_counter)
     return Vision(
         model=manifest.model,
         embedder=chosen,
