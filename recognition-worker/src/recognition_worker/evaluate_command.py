@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from recognition_worker.adapters.evaluated_pipelines import PIPELINES, EvaluatedPipeline
-from recognition_worker.adapters.evaluation_console import progress, show_pairs, show_summaries
+from recognition_worker.adapters.evaluated_pipelines import PIPELINES, EvaluatedPipeline, worker_pipeline
+from recognition_worker.adapters.evaluation_console import progress, show_gate, show_pairs, show_summaries
 from recognition_worker.adapters.evaluation_report import Evaluated, write_report
 from recognition_worker.adapters.photo_folders import read_pairs, read_people
 from recognition_worker.errors import EvaluationRefused, RecognitionError
 from recognition_worker.evaluate_model import EvaluateModel, PersonPhotos
 from recognition_worker.evaluation_summary import summarise
+from recognition_worker.measure_gate import measure_gate
 from recognition_worker.registry_arguments import add_model, manifest_of, places_of
 from recognition_worker.verify_pairs import verify_pairs
 from service_kit.errors import SettingsError
@@ -38,6 +39,11 @@ def add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--gate", action="store_true", help="apply the production quality gate")
     parser.add_argument(
         "--pairs", type=Path, help="run this pairs file of LFW on the photos of --known instead"
+    )
+    parser.add_argument(
+        "--quality",
+        action="store_true",
+        help="measure the quality gate instead: errors removed, good photos lost, by reason",
     )
     parser.add_argument("--out", type=Path, help="folder for a report in HTML")
     add_shared(parser)
@@ -64,6 +70,10 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.gate and arguments.pipeline != "worker":
         raise EvaluationRefused("--gate is the worker's; DeepFace has no such gate: leave out one of them")
+    if arguments.quality and (arguments.gate or arguments.pairs or arguments.out):
+        raise EvaluationRefused("--quality takes no --gate, --pairs or --out: its protocol has none of them")
+    if arguments.quality and arguments.pipeline != "worker":
+        raise EvaluationRefused("--quality is about the worker's gate; DeepFace has no such gate")
     if arguments.pairs:
         return _evaluate_pairs(arguments)
     if arguments.unknown is None:
@@ -71,6 +81,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             "strangers are missing: name their folder with --unknown, or pairs with --pairs"
         )
     known, unknown = read_people(arguments.known), read_people(arguments.unknown)
+    if arguments.quality:
+        return _evaluate_quality(known, unknown, arguments)
     names = list(dict.fromkeys(("worker", arguments.pipeline)))
     evaluated = [_measure(name, known, unknown, arguments) for name in names]
     if arguments.out:
@@ -147,6 +159,29 @@ def _evaluate_pairs(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluate_quality(
+    known: Sequence[PersonPhotos], unknown: Sequence[PersonPhotos], arguments: argparse.Namespace
+) -> int:
+    pipeline = worker_pipeline(
+        arguments.model_cache, manifest=manifest_of(arguments), places=places_of(arguments)
+    )
+    count = sum(len(person.photos) for person in (*known, *unknown))
+    with progress("worker", {"photos": count}) as on_photos:
+        measurement = measure_gate(
+            pipeline.encoder,
+            pipeline.analyser,
+            pipeline.manifest,
+            known,
+            unknown,
+            on_photos=partial(on_photos, "photos"),
+        )
+    if arguments.json:
+        print_json(measurement.as_json())
+    else:
+        show_gate(measurement)
+    return 0
+
+
 def refusing(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     """Run a command; a refusal is told on standard error and returned as 2."""
     try:
@@ -175,3 +210,11 @@ def share(text: str) -> float:
     if not 0.0 <= rate < 1.0:
         raise argparse.ArgumentTypeError("a share from 0 to 1 is needed, 0.01 for one in a hundred")
     return rate
+
+
+def score(text: str) -> float:
+    """Read a cosine."""
+    value = float(text)
+    if not -1.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError("a score from -1 to 1 is needed")
+    return value

@@ -2,25 +2,33 @@
 
 The first N photos of a person enrol, the others are captures, each photo of a stranger is a capture. People
 with no photo left for a capture are left out, and so are those of whom no photo could be enrolled; both are
-counted. The people's mean templates are searched by the gallery that production uses.
+counted. The people's mean templates are searched by the gallery that production uses. Of a capture's scores
+with other people only the highest are kept, as many as a calibration needs: with 5,000 people all of them
+would be hundreds of megabytes.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recognition_worker.domain.evaluation import NO_SCORE, Searches
+from recognition_worker.domain.face import Vector
 from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import ModelId, PersonId, RankedPerson, Template, TemplateId
+from recognition_worker.domain.non_mated_tail import NonMatedScores
+from recognition_worker.domain.template_choice import mean_template
 from recognition_worker.encode_faces import EVALUATION, Encoded, FaceEncoder
 from recognition_worker.errors import EvaluationRefused
 from recognition_worker.recognise import Clock, Stopwatch
 
 _BATCH = 16
+# Of the scores with other people; a calibration looks at the highest thousandth of all together.
+_KEPT_SHARE = 0.05
+_LEAST_KEPT = 64
 
 OnPhotos = Callable[[str, int], None]
 """Told which step is done with how many more photos: `enrol`, `capture` or `stranger`."""
@@ -35,14 +43,23 @@ class PersonPhotos:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Others:
+    """A capture's highest scores with other people. people: numbers of those enrolled. count: of all."""
+
+    scores: Vector
+    people: NDArray[np.int32]
+    count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Attempt:
-    """One capture and its search. best: the first two people. others: its scores with everybody else."""
+    """One capture and its search. best: the first two people."""
 
     person_id: PersonId
     encoded: Encoded
     best: tuple[RankedPerson, ...] = ()
     mate_score: float | None = None
-    others: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    others: Others | None = None
 
     @property
     def best_score(self) -> float:
@@ -79,6 +96,19 @@ class Measured:
         )
 
     @property
+    def non_mated(self) -> NonMatedScores:
+        """Return the scores of known people's captures with the other people, the highest of them."""
+        found = [(at, one.others) for at, one in zip(_numbered(self.probes), self.probes, strict=True)]
+        kept = [(at, others) for at, others in found if others is not None]
+        nothing = np.zeros(0)
+        return NonMatedScores(
+            scores=np.concatenate([nothing, *(others.scores for _, others in kept)]),
+            captured=np.repeat([at for at, _ in kept], [len(others.scores) for _, others in kept]),
+            enrolled=np.concatenate([nothing, *(others.people for _, others in kept)]).astype(np.intp),
+            count=sum(others.count for _, others in kept),
+        )
+
+    @property
     def refused_captures(self) -> Counter[str]:
         """Count the captures without an embedding by reason."""
         attempts = (*self.probes, *self.strangers)
@@ -107,6 +137,7 @@ class EvaluateModel:
         self._encoder = encoder
         self._gallery = gallery
         self._clock = clock
+        self._means: list[Vector] = []
 
     def __call__(
         self,
@@ -141,14 +172,15 @@ class EvaluateModel:
                 f"after {enrol_count}, and there are {len(unknown)} strangers; at least one of each is needed"
             )
         watch = Stopwatch(self._clock)
+        everybody = _Everybody(tuple(person.person_id for person in enrolled), np.array(self._means))
         captures = [(one.person_id, read) for one in enrolled for read in one.photos[enrol_count:]]
-        probes = self._attempts(captures, watch, partial(on_photos, "capture"))
+        probes = self._attempts(captures, everybody, watch, partial(on_photos, "capture"))
         captures = [(one.person_id, read) for one in unknown for read in one.photos]
-        strangers = self._attempts(captures, watch, partial(on_photos, "stranger"))
+        strangers = self._attempts(captures, everybody, watch, partial(on_photos, "stranger"))
         ids = {person.person_id for person in enrolled}
         return Measured(
             model=self._encoder.model,
-            enrolled=tuple(person.person_id for person in enrolled),
+            enrolled=everybody.people,
             not_enrolled=tuple(one.person_id for one in taking_part if one.person_id not in ids),
             left_out=tuple(one.person_id for one in known if len(one.photos) <= enrol_count),
             refused_enrolments=refused,
@@ -167,11 +199,15 @@ class EvaluateModel:
                 self._gallery.add(
                     Template(EVALUATION, person.person_id, template_id, self._encoder.model, photo.embedding)
                 )
-        return any(photo.embedding is not None for photo in encoded)
+        templates = [photo.embedding for photo in encoded if photo.embedding is not None]
+        if templates:
+            self._means.append(mean_template(np.array(templates)))
+        return bool(templates)
 
     def _attempts(
         self,
         captures: Sequence[tuple[PersonId, Callable[[], bytes]]],
+        everybody: "_Everybody",
         watch: Stopwatch,
         on_photos: Callable[[int], None],
     ) -> tuple[Attempt, ...]:
@@ -182,29 +218,46 @@ class EvaluateModel:
             with watch.stage("encode"):
                 encoded = self._encoder.probe(photos)
             attempts.extend(
-                self._search(person_id, one, watch)
+                self._search(person_id, one, everybody, watch)
                 for (person_id, _), one in zip(batch, encoded, strict=True)
             )
             on_photos(len(batch))
         return tuple(attempts)
 
-    def _search(self, person_id: PersonId, encoded: Encoded, watch: Stopwatch) -> Attempt:
+    def _search(
+        self, person_id: PersonId, encoded: Encoded, everybody: "_Everybody", watch: Stopwatch
+    ) -> Attempt:
         if encoded.embedding is None:
             return Attempt(person_id, encoded)
-        search = partial(self._gallery.search, encoded.embedding, self._encoder.model, org_id=EVALUATION)
         before_ms = watch.timings_ms.get("search", 0.0)
         with watch.stage("search"):
-            best = search(limit=2).people
+            best = self._gallery.search(
+                encoded.embedding, self._encoder.model, org_id=EVALUATION, limit=2
+            ).people
         timings_ms = {**encoded.timings_ms, "search": watch.timings_ms["search"] - before_ms}
-        # All scores, which production never asks for; not in the time.
-        everybody = search(limit=self._gallery.people_count(EVALUATION)).people
-        return Attempt(
-            person_id,
-            replace(encoded, timings_ms=timings_ms),
-            best=best,
-            mate_score=next((one.score for one in everybody if one.person_id == person_id), None),
-            others=np.array([one.score for one in everybody if one.person_id != person_id], np.float32),
-        )
+        # The scores with everybody, which production never asks for, are not in the time.
+        mate_score, others = everybody.compare(person_id, encoded.embedding)
+        return Attempt(person_id, replace(encoded, timings_ms=timings_ms), best, mate_score, others)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Everybody:
+    """All people enrolled, with their mean templates (p, d)."""
+
+    people: tuple[PersonId, ...]
+    means: Vector
+
+    def compare(self, person_id: PersonId, embedding: Vector) -> tuple[float | None, Others]:
+        """Return the score with the person shown, if enrolled, and the highest with others."""
+        scores = self.means @ embedding
+        own = self.people.index(person_id) if person_id in self.people else None
+        mate_score = None if own is None else float(scores[own])
+        if own is not None:
+            scores[own] = -np.inf
+        count = len(scores) - (own is not None)
+        kept = min(count, max(_LEAST_KEPT, round(_KEPT_SHARE * count)))
+        highest = np.argpartition(-scores, kept - 1)[:kept] if kept else np.zeros(0, np.intp)
+        return mate_score, Others(scores[highest], highest.astype(np.int32), count)
 
 
 def _numbered(attempts: Sequence[Attempt]) -> NDArray[np.intp]:

@@ -1,13 +1,26 @@
 """What an evaluation comes to: the figures of the 1:N protocol under the names that they have in JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+
+import numpy as np
 
 from recognition_worker.domain import evaluation
 from recognition_worker.domain.evaluation import Interval
 from recognition_worker.evaluate_model import Measured
 
 _ORDER = ("decode", "detect", "align", "quality", "represent", "embed", "search")
+_BIN = 0.05
+_BINS = round(2 / _BIN)  # from -1 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreHistograms:
+    """Counts in bins of equal width, from -1 on: scores with the person shown, best scores of strangers."""
+
+    bin_width: float
+    mates: tuple[int, ...]
+    strangers: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,7 @@ class EvaluationSummary:
     left_out: int
     refused_enrolment_photos: Mapping[str, int]
     refused_captures: Mapping[str, int]
+    score_histograms: ScoreHistograms
 
     def as_json(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -72,4 +86,14 @@ def summarise(
         left_out=len(measured.left_out),
         refused_enrolment_photos=dict(measured.refused_enrolments),
         refused_captures=dict(measured.refused_captures),
+        score_histograms=ScoreHistograms(
+            _BIN,
+            _histogram([one.mate_score for one in measured.probes if one.mate_score is not None]),
+            _histogram([one.best_score for one in measured.strangers if one.best]),
+        ),
     )
+
+
+def _histogram(scores: Sequence[float]) -> tuple[int, ...]:
+    counts, _ = np.histogram(np.clip(scores, -1.0, 1.0), bins=_BINS, range=(-1.0, 1.0))
+    return tuple(counts.tolist())

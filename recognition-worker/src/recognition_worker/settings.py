@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from recognition_worker.domain.operating_point import DEFAULT_TARGET_FPIR
 from service_kit.envelope import KeyRingSettings
 from service_kit.settings import (
     HttpSettings,
@@ -72,6 +73,16 @@ class Settings(HttpSettings):
         description="off is all there is: docs/recognition/liveness.md says why, and how to add a check",
     )
     batch_size: int = Field(default=16, ge=1, le=256, description="captures embedded in one call at most")
+    target_fpir: float = Field(
+        default=DEFAULT_TARGET_FPIR,
+        gt=0,
+        lt=1,
+        description="share of strangers' captures that may be identified as somebody; calibrated ones only",
+    )
+    calibration: Path | None = Field(
+        default=None,
+        description="thresholds of your own for the same model, as `calibrate --write` made them",
+    )
     image_fetches: int = Field(default=8, ge=1, le=64, description="images fetched at the same time")
     inference_threads: int = Field(default=1, ge=1, le=32, description="threads of image and model work")
     stalled_after_seconds: float = Field(

@@ -25,7 +25,7 @@ from recognition_worker.adapters.kafka_gallery_view import KafkaGalleryView
 from recognition_worker.adapters.kafka_match_publisher import WRITTEN_TOPICS
 from recognition_worker.adapters.kafka_rollouts import KafkaRollouts
 from recognition_worker.adapters.kafka_templates import KafkaTemplates
-from recognition_worker.adapters.manifest_files import read_registry
+from recognition_worker.adapters.manifest_files import read_calibration, read_registry
 from recognition_worker.adapters.object_store_image_reader import ObjectStoreImageReader
 from recognition_worker.adapters.object_store_weights import ObjectStoreWeights
 from recognition_worker.adapters.packaged_models import WeightPlaces
@@ -34,7 +34,7 @@ from recognition_worker.adapters.vision import load_eyes
 from recognition_worker.decide_capture import DecideCapture
 from recognition_worker.decide_enrolment import DecideEnrolment
 from recognition_worker.domain.identity import ModelId
-from recognition_worker.domain.model_registry import ModelRegistry
+from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.rollout import RolloutPlan
 from recognition_worker.domain.site_people import SitePeople
 from recognition_worker.erase_person import ErasePerson
@@ -55,6 +55,8 @@ from service_kit.serve import serve
 SERVICE = "recognition-worker"
 ENROLMENTS_AT_ONCE = 2
 log = get_logger(SERVICE)
+
+ManifestOf = Callable[[ModelId], ModelManifest]
 
 
 class Worker:
@@ -95,17 +97,22 @@ class Worker:
             serving.result()
 
     async def _load_and_work(self) -> None:
-        registry = read_registry(self._settings.model_registry)
-        default = registry.find(self._settings.model)
+        settings = self._settings
+        registry = read_registry(settings.model_registry)
+        calibration = read_calibration(settings.calibration) if settings.calibration else None
+        manifest_of = partial(registry.in_force, target_fpir=settings.target_fpir, calibration=calibration)
+        if calibration is not None:
+            manifest_of(calibration.model)  # refuses one of a model that is not there
+        default = manifest_of(registry.find(settings.model).model)
         default.check_licence()
         default.check_calibrated()
         async with AsyncExitStack() as stack:
             try:
-                await self._work(registry, default.model, stack)
+                await self._work(manifest_of, default.model, stack)
             except DeliveryStopped:
                 log.info("stopped before the start was complete")
 
-    async def _work(self, registry: ModelRegistry, default: ModelId, stack: AsyncExitStack) -> None:
+    async def _work(self, manifest_of: ManifestOf, default: ModelId, stack: AsyncExitStack) -> None:
         settings, kafka = self._settings, self._settings.kafka
         schemas = await stack.enter_async_context(SchemaRegistry(settings.schema_registry.url))
         codec = Codec(schemas, prefix=kafka.topic_prefix)
@@ -116,7 +123,7 @@ class Worker:
         templates = KafkaTemplates(kafka, codec, producer, settings.template_encryption.ring, now=_now)
         stack.push_async_callback(templates.keys.stop)
         await self._patiently(templates.keys.start)
-        lanes, rollouts = await self._lanes(registry, default, codec, templates, stack)
+        lanes, rollouts = await self._lanes(manifest_of, default, codec, templates, stack)
         site_people = SitePeople()
         directory = KafkaDirectoryView(kafka, DirectoryFeed(site_people, codec, self._metrics))
         stack.push_async_callback(directory.stop)
@@ -172,7 +179,7 @@ class Worker:
 
     async def _lanes(
         self,
-        registry: ModelRegistry,
+        manifest_of: ManifestOf,
         default: ModelId,
         codec: Codec,
         templates: KafkaTemplates,
@@ -205,7 +212,7 @@ class Worker:
             await self._patiently(view.start)
             return view
 
-        lanes = KeepLanes(registry.of, eyes.load, open_gallery, on_change=self._show_lanes)
+        lanes = KeepLanes(manifest_of, eyes.load, open_gallery, on_change=self._show_lanes)
         stack.push_async_callback(lanes.stop)
         await lanes.start(wanted[-1] if wanted else RolloutPlan(default))
         started = True
@@ -216,6 +223,7 @@ class Worker:
             model=str(lanes.in_force.deciding),
             embedder=eyes.embedder.value,
             liveness=settings.liveness.value,
+            target_fpir=settings.target_fpir,
         )
         return lanes, rollouts
 

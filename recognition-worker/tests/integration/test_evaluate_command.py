@@ -107,6 +107,25 @@ def test_a_calibration_needs_more_people_than_these(run: Run, photos: Path) -> N
     assert "calibrate with more people" in done.stderr
 
 
+def test_a_floor_without_a_reason_is_refused(run: Run, photos: Path) -> None:
+    folders = ("--known", photos / "known", "--unknown", photos / "unknown")
+    done = run("calibrate", *folders, "--floor", "0.5")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "say why" in done.stderr
+
+
+def test_the_quality_gate_is_measured(run: Run, photos: Path) -> None:
+    done = run(
+        "evaluate", "--quality", "--known", photos / "known", "--unknown", photos / "unknown", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["people"], found["strangers"]) == (PEOPLE, PEOPLE)
+    for place in ("match", "enrolment"):
+        assert 0 <= found[place]["all_reasons"]["successes_lost"] < 0.2
+    assert found["match"]["photos_refused"] <= found["enrolment"]["photos_refused"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -114,6 +133,8 @@ def test_a_calibration_needs_more_people_than_these(run: Run, photos: Path) -> N
         (("--known", "."), "strangers are missing"),
         (("--known", ".", "--pairs", "nowhere.txt"), "nowhere.txt cannot be read"),
         (("--known", ".", "--gate", "--pipeline", "deepface"), "--gate is the worker's"),
+        (("--known", ".", "--quality", "--pipeline", "deepface"), "DeepFace has no such gate"),
+        (("--known", ".", "--quality", "--out", "x"), "--quality takes no"),
         (("--known", ".", "--enrol", "0"), "at least one photo must enrol"),
         (("--known", ".", "--target-fpir", "1.5"), "a share from 0 to 1"),
     ],

@@ -1,8 +1,9 @@
+import hashlib
 from pathlib import Path
 
 import pytest
 
-from recognition_worker.adapters.photo_folders import read_pairs, read_people
+from recognition_worker.adapters.photo_folders import photos_sha256, read_pairs, read_people
 from recognition_worker.domain.pairs import PhotoRef
 from recognition_worker.errors import EvaluationRefused
 
@@ -22,6 +23,15 @@ def test_photos_come_by_number_and_other_files_do_not_count(tmp_path: Path) -> N
         ("a", [b"a/photo.webp"]),
         ("b", [b"b/1.jpg", b"b/2.PNG", b"b/10.jpg"]),
     ]
+
+
+def test_one_digest_covers_names_and_contents_of_all_photos(tmp_path: Path) -> None:
+    write(tmp_path, "b/1.jpg", "a/2.jpg", "a/notes.txt")
+    lines = [f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n" for name in ("a/2.jpg", "b/1.jpg")]
+    before = photos_sha256(tmp_path)
+    assert before == hashlib.sha256("".join(lines).encode()).hexdigest()
+    (tmp_path / "a" / "2.jpg").rename(tmp_path / "a" / "3.jpg")
+    assert photos_sha256(tmp_path) != before
 
 
 def test_a_folder_without_photos_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from recognition_worker.domain.alignment import TEMPLATE_112, Similarity
 from recognition_worker.domain.face import Box, DecodedImage, DetectedFace, Pixels, Vector
 from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId, Template, TemplateId
-from recognition_worker.domain.model_manifest import ModelManifest, OperatingPoint, SourceFile
+from recognition_worker.domain.model_manifest import ModelManifest, SourceFile
+from recognition_worker.domain.operating_point import OperatingPoint
 from recognition_worker.enrol_person import EnrolPerson
 from recognition_worker.errors import UndecodableImage
 from recognition_worker.identify_capture import IdentifyCapture
@@ -128,8 +129,9 @@ class PaintWorld:
         self.analyser = analyser = FaceAnalyser(
             PaintDecoder(), self.detector, PaintCropper(), clock, liveness=liveness
         )
-        self.identify = IdentifyCapture(analyser, self.embedder, self.gallery, manifest(), clock)
-        self.enrol = EnrolPerson(analyser, self.embedder, self.gallery, manifest(), clock)
+        self.manifest = manifest()
+        self.identify = IdentifyCapture(analyser, self.embedder, self.gallery, self.manifest, clock)
+        self.enrol = EnrolPerson(analyser, self.embedder, self.gallery, self.manifest, clock)
 
     def enrolled(self, *people: str) -> "PaintWorld":
         for person in people:

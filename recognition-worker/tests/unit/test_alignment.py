@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognition_worker.domain.alignment import TEMPLATE_112, DegenerateLandmarks, fit_similarity
+from recognition_worker.domain.alignment import TEMPLATE_112, DegenerateLandmarks, Similarity, fit_similarity
 
 
 @given(
@@ -50,3 +50,12 @@ def test_mirrored_landmarks_never_give_a_reflection() -> None:
 def test_landmarks_that_fit_nothing_are_refused(landmarks: np.ndarray) -> None:
     with pytest.raises(DegenerateLandmarks):
         fit_similarity(landmarks)
+
+
+@given(st.floats(-180, 180), st.floats(0.1, 10))
+def test_a_patch_turns_about_its_middle_and_leads_back(degrees: float, scale: float) -> None:
+    patch = Similarity.around((70.0, 40.0), size=101, scale=scale, degrees=degrees)
+    assert patch.apply(np.array([[70.0, 40.0]])) == pytest.approx(np.array([[50.0, 50.0]]), abs=1e-6)
+    assert patch.scale == pytest.approx(scale)
+    points = np.array([[0.0, 0.0], [12.5, 300.0]])
+    assert patch.inverse().apply(patch.apply(points)) == pytest.approx(points, abs=1e-6)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from recognition_worker.calibrate_model import calibrate
+from recognition_worker.calibrate_model import Rules, calibrate
 from recognition_worker.compare_templates import compare_templates
 from recognition_worker.domain.face import Vector
 from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import ModelId, PersonId
-from recognition_worker.domain.model_manifest import ModelManifest, OperatingPoint, SourceFile
+from recognition_worker.domain.model_manifest import ModelManifest, SourceFile
+from recognition_worker.domain.operating_point import OperatingPoint
 from recognition_worker.domain.pairs import PhotoRef, parse_pairs
 from recognition_worker.encode_faces import NO_FACE, Encoded
 from recognition_worker.errors import EvaluationRefused
@@ -80,7 +81,23 @@ def test_the_first_photos_enrol_and_the_others_are_captures() -> None:
     assert (measured.enrolled, len(measured.probes), len(measured.strangers)) == (("a", "b"), 3, 20)
     assert [attempt.best[0].person_id for attempt in measured.probes] == ["a", "a", "b"]
     assert measured.searches.mated_people.tolist() == [0, 0, 1]
-    assert len(measured.probes[0].others) == 1
+    others = measured.probes[0].others
+    assert others is not None
+    assert (len(others.scores), others.people.tolist(), others.count) == (1, [1], 1)
+    assert measured.probes[0].mate_score == pytest.approx(measured.probes[0].best_score)
+    assert measured.strangers[0].others.count == 2
+
+
+def test_only_the_highest_scores_with_others_are_kept() -> None:
+    measured = measure(people(150, 0, 0.3), STRANGERS)
+    non_mated = measured.non_mated
+    assert (non_mated.count, len(non_mated.scores)) == (150 * 149, 150 * 64)
+    assert not (non_mated.captured == non_mated.enrolled).any()
+    # All scores of the first capture, computed here: the kept ones are the highest of the other people.
+    templates = np.array([axis(f"p{k}") for k in range(150)])
+    everybody = templates @ measured.probes[0].encoded.embedding
+    kept = np.sort(non_mated.scores[non_mated.captured == 0])
+    assert kept == pytest.approx(np.sort(everybody[1:])[-64:], abs=1e-5)
 
 
 def test_people_without_a_photo_left_are_left_out() -> None:
@@ -112,6 +129,10 @@ def test_the_summary_has_the_promised_keys_and_is_json() -> None:
     assert (found["rank1"], found["fnir"], found["fpir"]) == (1.0, 0.0, 0.05)
     assert found["stages_ms"] == {"decode": 1.0, "embed": 3.0, "search": pytest.approx(1.0)}
     assert found["images_per_second"] > 0
+    histograms = found["score_histograms"]
+    assert (histograms["bin_width"], len(histograms["mates"]), len(histograms["strangers"])) == (0.05, 40, 40)
+    assert (sum(histograms["mates"]), sum(histograms["strangers"])) == (10, 20)
+    assert sum(histograms["mates"][30:]) == 10  # a fifth of noise leaves them above 0.5
 
 
 def test_a_stranger_who_is_enrolled_is_refused() -> None:
@@ -145,20 +166,39 @@ def manifest() -> ModelManifest:
 
 def test_calibration_counts_outcomes_and_proposes_higher_thresholds_for_larger_galleries() -> None:
     measured = measure([*people(150, 0, 0.1), person("q", "q:0", "")], STRANGERS)
-    calibration = calibrate(measured, manifest(), target_fpir=0.003)
+    calibration = calibrate(measured, manifest(), Rules())
     assert (calibration.identified, calibration.identified_as_somebody_else) == (150, 0)
     assert calibration.outcomes == {"IDENTIFIED": 150, "REFUSED": 1}
-    assert calibration.strangers_identified == 0
-    thresholds = [point.threshold for point in calibration.operating_points]
-    assert thresholds == sorted(thresholds)
-    assert thresholds[0] < thresholds[-1]
-    assert all(point.pessimistic_threshold >= point.threshold for point in calibration.operating_points)
+    assert (calibration.strangers_identified, calibration.close_calls) == (0, 0)
+    by = {(one.target_fpir, one.people_up_to): one for one in calibration.operating_points}
+    assert sorted(by) == [(f, n) for f in (0.001, 0.003, 0.01) for n in (200, 2000, 20_000, 200_000)]
+    for target in (0.001, 0.003, 0.01):
+        found = [one.threshold for (f, _), one in by.items() if f == target]
+        assert found == sorted(found)
+    for size in (2_000, 20_000):
+        assert by[0.001, size].threshold > by[0.003, size].threshold > by[0.01, size].threshold
+    for one in by.values():
+        low, high = one.threshold_interval
+        assert low < high
+        assert low <= one.threshold
+        assert one.review_threshold <= one.threshold
     json.dumps(calibration.as_json(), allow_nan=False)
+
+
+def test_no_threshold_lies_below_the_floor_and_the_manifest_says_why() -> None:
+    measured = measure(people(150, 0, 0.1), STRANGERS)
+    calibration = calibrate(measured, manifest(), Rules(floor=0.8, floor_reason="a twin scored 0.79"))
+    assert min(one.threshold for one in calibration.operating_points) == 0.8
+    assert "raised to the floor" in calibration.operating_points[0].evidence
+    made = calibration.calibrated(manifest(), {"command": "calibrate"})
+    assert made.evaluation["floor_reason"] == "a twin scored 0.79"
+    assert (made.model, made.evaluation["people_enrolled"]) == (manifest().model, 150)
+    assert made.for_target(0.001).thresholds(200).threshold >= 0.8
 
 
 def test_a_calibration_with_too_few_people_is_refused() -> None:
     with pytest.raises(EvaluationRefused, match="calibrate with more people"):
-        calibrate(measure(people(3, 0, 0.1), STRANGERS), manifest(), target_fpir=0.003)
+        calibrate(measure(people(3, 0, 0.1), STRANGERS), manifest(), Rules())
 
 
 def test_more_templates_of_noisy_photos_find_more() -> None:

@@ -17,6 +17,7 @@ from recognition_worker.decide_capture import DecideCapture
 from recognition_worker.domain.decision import Outcome
 from recognition_worker.domain.face import DetectedFace, Pixels
 from recognition_worker.domain.identity import ImageRef, OrgId, PersonId
+from recognition_worker.domain.site_people import SitePeople
 from recognition_worker.enrol_person import Photo
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.settings import LivenessChoice, Settings
@@ -93,7 +94,15 @@ def test_a_suspected_photo_enrols_nobody(guarded: Any) -> None:
 async def test_a_suspicion_is_published_as_such_and_counted(guarded: Any, capture: CaptureReceived) -> None:
     metrics, matches = RecognitionMetrics(registry := CollectorRegistry()), Matches()
     async with BatchedInference(guarded.identify, guarded.enrol) as inference:
-        decide = DecideCapture(Images(SHOWN), inference, matches, metrics, now=lambda: datetime.now(UTC))
+        decide = DecideCapture(
+            Images(SHOWN),
+            inference,
+            matches,
+            metrics,
+            scope_of=SitePeople().scope_of,
+            decides=lambda _device, _site: guarded.manifest.model,
+            now=lambda: datetime.now(UTC),
+        )
         await decide(capture, topic="attendance.captures")
     (match,) = matches.published
     assert (match.outcome, match.person_id, match.score) == (MatchOutcome.SUSPECTED_SPOOF, None, None)

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from recognition_worker.domain.decision import Outcome, Thresholds, decide
@@ -38,12 +39,45 @@ evidence = "extrapolated"
 TAIL = "\n[evaluation]\nprobes = 3\n"
 
 
+STRICT = LARGE.replace("0.6", "0.7") + "target_fpir = 0.001\n"
+
+
 def test_the_threshold_follows_the_number_of_people_searched() -> None:
     manifest = parse_manifest(HEAD + SMALL + LARGE + TAIL)
     small, large = Thresholds(0.5, 0.05, 0.4), Thresholds(0.6, 0.05, 0.5)
     assert manifest.model == ModelId("SFace", "2021dec-1")
-    assert [manifest.thresholds(count) for count in (0, 100, 101, 1000)] == [small, small, large, large]
-    assert manifest.thresholds(10**6) == large
+    assert [manifest.thresholds(count) for count in (0, 100, 1000)] == [small, small, large]
+    assert 0.5 < manifest.thresholds(101).threshold < manifest.thresholds(999).threshold < 0.6
+    assert manifest.thresholds(10**4).threshold > 0.6
+
+
+def test_the_target_in_force_chooses_the_thresholds() -> None:
+    manifest = parse_manifest(HEAD + SMALL + LARGE + STRICT + TAIL)
+    assert manifest.target_fpirs == (0.001, 0.003)
+    assert manifest.for_target(0.001).thresholds(1000).threshold == 0.7
+    assert manifest.for_target(0.003).thresholds(1000).threshold == 0.6
+    assert manifest.for_target(0.003).thresholds(1000) == manifest.thresholds(1000)
+
+
+def test_a_target_without_thresholds_is_refused_with_those_there_are() -> None:
+    manifest = parse_manifest(HEAD + SMALL + STRICT + TAIL)
+    with pytest.raises(ModelRefused, match=r"target FPIR of 0.02, it has them for 0.001, 0.003: .*--write"):
+        manifest.for_target(0.02)
+
+
+def test_a_calibration_replaces_the_thresholds_of_its_own_model_only() -> None:
+    manifest = parse_manifest(HEAD + SMALL + TAIL)
+    own = parse_manifest(HEAD + LARGE + "[evaluation]\nprobes = 900\n")
+    calibrated = manifest.calibrated_by(own)
+    assert calibrated.thresholds(5).threshold == 0.6
+    assert calibrated.evaluation == {"probes": 900}
+    for other in (
+        msgspec.structs.replace(own, version="2"),
+        msgspec.structs.replace(own, name="Dlib"),
+        msgspec.structs.replace(own, sha256="99"),
+    ):
+        with pytest.raises(ModelRefused, match="say nothing about another: calibrate again"):
+            manifest.calibrated_by(other)
 
 
 def test_a_licence_that_is_not_allowed_refuses_and_says_why() -> None:
@@ -74,8 +108,10 @@ def test_without_thresholds_it_never_decides_and_keeps_the_scores() -> None:
         ("nickname = 1\n" + HEAD + SMALL + TAIL, "nickname"),
         (HEAD.replace("dimensions = 128", "dimensions = 'many'") + SMALL + TAIL, "dimensions"),
         (HEAD + SMALL.replace("0.4", "0.6") + TAIL, "review_threshold"),
+        (HEAD + SMALL + LARGE.replace("0.6", "0.45").replace("0.5\n", "0.4\n") + TAIL, "must not be below"),
+        (HEAD + STRICT + TAIL, "must be there"),
     ],
-    ids=["toml", "order", "unknown field", "type", "thresholds"],
+    ids=["toml", "order", "unknown field", "type", "thresholds", "falling", "no default target"],
 )
 def test_a_wrong_manifest_is_refused_with_its_field(text: str, why: str) -> None:
     with pytest.raises(ModelRefused, match=why):

@@ -19,6 +19,7 @@ from recognition_worker.encode_faces import FaceEncoder, WorkerEncoder
 from recognition_worker.enrol_person import EnrolPerson
 from recognition_worker.recognise import FaceAnalyser
 from recognition_worker.settings import EmbedderChoice
+from recognition_worker.straighten_faces import StraighteningDetector
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,13 @@ class EvaluatedPipeline:
     manifest: ModelManifest
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerPipeline(EvaluatedPipeline):
+    """The worker's own; analyser: what its encoder finds faces with."""
+
+    analyser: FaceAnalyser
+
+
 def worker_pipeline(
     model_cache: Path,
     *,
@@ -37,7 +45,7 @@ def worker_pipeline(
     places: WeightPlaces | None = None,
     gate: bool = False,
     mirrored: bool = False,
-) -> EvaluatedPipeline:
+) -> WorkerPipeline:
     """Load the worker's pipeline, on one core as in production.
 
     manifest: None for the default model. gate: with the production quality gate. mirrored: embeddings are
@@ -48,16 +56,14 @@ def worker_pipeline(
     """
     files, gallery = _files_and_gallery(model_cache, manifest, places)
     embedder = load_embedder(EmbedderChoice.DEEPFACE, files)
+    cropper = OpenCvFaceCropper()
+    detector = StraighteningDetector(OpenCvYuNetDetector(files.yunet_file), cropper)
     analyser = FaceAnalyser(
-        OpenCvImageDecoder(),
-        OpenCvYuNetDetector(files.yunet_file),
-        OpenCvFaceCropper(),
-        time.perf_counter,
-        files.manifest.input_template,
+        OpenCvImageDecoder(), detector, cropper, time.perf_counter, files.manifest.input_template
     )
     enrol = EnrolPerson(analyser, embedder, gallery, files.manifest, time.perf_counter) if gate else None
     encoder = WorkerEncoder(analyser, embedder, time.perf_counter, gate=enrol, mirrored=mirrored)
-    return EvaluatedPipeline(encoder, gallery, files.manifest)
+    return WorkerPipeline(encoder, gallery, files.manifest, analyser)
 
 
 def deepface_pipeline(

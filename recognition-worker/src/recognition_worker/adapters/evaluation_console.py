@@ -10,6 +10,7 @@ from rich.table import Table
 from recognition_worker.calibrate_model import Calibration
 from recognition_worker.compare_templates import TemplateChoice
 from recognition_worker.evaluation_summary import EvaluationSummary
+from recognition_worker.measure_gate import GateMeasurement
 from recognition_worker.verify_pairs import PairsSummary
 
 
@@ -54,6 +55,31 @@ def show_pairs(summary: PairsSummary) -> None:
     Console().print(table)
 
 
+def show_gate(measurement: GateMeasurement) -> None:
+    """Print what the quality gate removes and costs."""
+    console = Console()
+    console.print(
+        f"{measurement.model}: {measurement.people} people, {measurement.strangers} photos of strangers, "
+        f"threshold {measurement.threshold:.3f}"
+    )
+    for name, unit, effect in (
+        ("matching", "captures", measurement.match),
+        ("enrolment", "pairs of photos", measurement.enrolment),
+    ):
+        low, high = effect.removed_interval.low, effect.removed_interval.high
+        table = Table("reason", "photos refused", "errors removed", "successes lost")
+        table.title = f"{name}: {effect.errors} errors in {effect.trials} {unit}, of {effect.photos} photos"
+        for one in (*effect.by_reason, effect.all_reasons):
+            spread = f" ({low:.1%} to {high:.1%})" if one is effect.all_reasons else ""
+            table.add_row(
+                one.reason,
+                str(one.refused),
+                f"{one.errors}: {one.errors_removed:.1%}{spread}",
+                f"{one.successes}: {one.successes_lost:.1%}",
+            )
+        console.print(table)
+
+
 def show_calibration(calibration: Calibration) -> None:
     """Print the outcomes under the thresholds in force, and the proposals."""
     console = Console()
@@ -69,16 +95,25 @@ def show_calibration(calibration: Calibration) -> None:
         f"captures of strangers: {calibration.captures_of_strangers}, identified "
         f"{calibration.strangers_identified}; outcomes {_counts(calibration.stranger_outcomes)}"
     )
-    console.print(f"tail of the scores of different people: {calibration.tail}")
-    table = Table("people, up to", "threshold", "found here", "upper 95 % limit", "found here")
-    table.title = f"thresholds for FPIR {calibration.target_fpir:.1%}"
+    tail, decay = calibration.tail, calibration.decay_interval
+    console.print(
+        f"scores of different people: {calibration.comparisons}; above {tail.start:.3f} they fall off with "
+        f"{tail.decay:.4f} ({decay.low:.4f} to {decay.high:.4f})"
+    )
+    table = Table("target FPIR", "people, up to", "threshold", "of the tail, 95 %", "margin", "review from")
+    table.add_column("found here")
+    table.add_column("why")
     for point in calibration.operating_points:
+        low, high = point.threshold_interval or (point.threshold, point.threshold)
         table.add_row(
+            f"{point.target_fpir:.1%}",
             str(point.people_up_to),
             f"{point.threshold:.3f}",
-            f"{point.found:.2%}",
-            f"{point.pessimistic_threshold:.3f}",
-            f"{point.pessimistic_found:.2%}",
+            f"{low:.3f} to {high:.3f}",
+            f"{point.margin:.2f}",
+            f"{point.review_threshold:.3f}",
+            f"{point.identified:.2%}",
+            point.evidence,
         )
     console.print(table)
 

@@ -72,7 +72,7 @@ def _page(evaluated: Sequence[Evaluated]) -> Iterator[str]:
 
 def _figures(summaries: Sequence[EvaluationSummary]) -> Iterator[str]:
     yield "<table>"
-    names = [name for name in summaries[0].as_json() if name != "model"]
+    names = [name for name in summaries[0].as_json() if name not in ("model", "score_histograms")]
     columns = [summary.as_json() for summary in summaries]
     for name in names:
         cells = "".join(f"<td>{html.escape(_shown(column[name]))}</td>" for column in columns)

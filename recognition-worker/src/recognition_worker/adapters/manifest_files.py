@@ -1,14 +1,19 @@
-"""Reads the manifests of models: those of this package, and those of the operator's folder."""
+"""Reads and writes manifests: this package's, the operator's, and those that `calibrate --write` made."""
 
 from importlib import resources
 from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli_w
 
 from recognition_worker.domain.model_manifest import ModelManifest, parse_manifest
 from recognition_worker.domain.model_registry import ModelRegistry
-from recognition_worker.errors import ModelRefused
+from recognition_worker.errors import EvaluationRefused, ModelRefused
 
 _DEFAULT = "sface.toml"
 _SUFFIX = ".toml"
+_HEADER = "# Written by `python -m recognition_worker calibrate --write`; its evaluation says from what.\n\n"
 
 
 def packaged_manifest() -> ModelManifest:
@@ -44,3 +49,45 @@ def _read(file: Path) -> ModelManifest:
     except (OSError, UnicodeDecodeError) as error:
         raise ModelRefused(f"the manifest {file} cannot be read: {error}; correct it") from error
     return parse_manifest(text, file=f"the manifest {file}")
+
+
+def read_calibration(file: Path) -> ModelManifest:
+    """Read the thresholds that an operator calibrated.
+
+    Raises:
+        ModelRefused: the file is missing, or no manifest.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelRefused(
+            f"the calibration {file} cannot be read: {error}; name a file that `calibrate --write` made"
+        ) from error
+    return parse_manifest(text, file=f"the calibration {file}")
+
+
+def write_manifest(file: Path, manifest: ModelManifest) -> None:
+    """Write a manifest; whoever reads it meanwhile sees the old one or the new one.
+
+    Raises:
+        EvaluationRefused: the file cannot be written.
+    """
+    plain: dict[str, Any] = _without_absent(msgspec.to_builtins(manifest))
+    part = file.with_name(f"{file.name}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(_HEADER + tomli_w.dumps(plain), encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise EvaluationRefused(
+            f"the thresholds cannot be written to {file}: {error}; name another --write"
+        ) from error
+
+
+def _without_absent(value: Any) -> Any:
+    """Leave out what TOML cannot say, and what says nothing."""
+    if isinstance(value, dict):
+        return {name: _without_absent(item) for name, item in value.items() if item not in (None, "", [])}
+    if isinstance(value, list):
+        return [_without_absent(item) for item in value]
+    return value

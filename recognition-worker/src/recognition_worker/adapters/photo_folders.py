@@ -1,5 +1,6 @@
 """Finds the photos of an evaluation on disk: one folder per person, photos in the order of their names."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,18 @@ def read_people(folder: Path) -> list[PersonPhotos]:
             f"(also {', '.join(sorted(_SUFFIXES - {'.jpg'}))})"
         )
     return people
+
+
+def photos_sha256(folder: Path) -> str:
+    """Return one digest of all photos of a folder: SHA-256 over their names and contents, sorted by name.
+
+    It is what `sha256sum` gives over its own lines for `PERSON/PHOTO` in the order of the names.
+    """
+    digest = hashlib.sha256()
+    files = (path for path in folder.glob("*/*") if path.suffix.lower() in _SUFFIXES)
+    for name, file in sorted((file.relative_to(folder).as_posix(), file) for file in files):
+        digest.update(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {name}\n".encode())
+    return digest.hexdigest()
 
 
 def read_pairs(file: Path, photos: Path) -> tuple[tuple[Pair, ...], Callable[[PhotoRef], bytes]]:

@@ -28,6 +28,7 @@ from recognition_worker.model_lanes import Lane
 from recognition_worker.ports import LivenessCheck
 from recognition_worker.recognise import FaceAnalyser
 from recognition_worker.settings import EmbedderChoice, LivenessChoice
+from recognition_worker.straighten_faces import StraighteningDetector
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,11 @@ def load_eyes(
     Raises:
         ModelRefused: the detector is not what it must be, or the embedder is not installed.
     """
+    cropper = OpenCvFaceCropper()
     analyser = FaceAnalyser(
         OpenCvImageDecoder(),
-        OpenCvYuNetDetector(detector_file()),
-        OpenCvFaceCropper(),
+        StraighteningDetector(OpenCvYuNetDetector(detector_file()), cropper),
+        cropper,
         time.perf_counter,
         liveness=LIVENESS_CHECKS[liveness](),
     )

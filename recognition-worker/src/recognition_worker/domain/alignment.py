@@ -33,6 +33,16 @@ class Similarity:
 
     matrix: NDArray[np.float64]
 
+    @classmethod
+    def around(
+        cls, centre: tuple[float, float], *, size: int, scale: float, degrees: float = 0.0
+    ) -> "Similarity":
+        """Return what brings `centre` into the middle of a square of `size`, turned clockwise on screen."""
+        turn = np.radians(degrees)
+        rotation = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        middle = np.full(2, (size - 1) / 2)
+        return cls(np.column_stack([rotation, middle - rotation @ np.array(centre)]))
+
     @property
     def scale(self) -> float:
         """Crop pixels per image pixel; above 1 the crop is an enlargement."""
@@ -42,6 +52,11 @@ class Similarity:
     def rotation_degrees(self) -> float:
         """By how much the image is turned to make the face upright; positive is clockwise on screen."""
         return float(np.degrees(np.arctan2(self.matrix[1, 0], self.matrix[0, 0])))
+
+    def inverse(self) -> "Similarity":
+        """Return the way back, from the crop into the image."""
+        back = np.linalg.inv(self.matrix[:, :2])
+        return Similarity(np.column_stack([back, -back @ self.matrix[:, 2]]))
 
     def apply(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Map points (n, 2) of the image into the crop."""

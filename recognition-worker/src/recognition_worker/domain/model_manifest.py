@@ -1,8 +1,9 @@
 """What is known about a model before it may decide anything: identity, licence, files, thresholds, evidence.
 
-Thresholds are bound to the model's name and version, and to the number of people searched: with more
-people, a stranger has more chances to resemble somebody. A model under a licence that is not allowed does
-not load, and one without thresholds may be evaluated and run in the shadow, but never decides.
+Thresholds are bound to the model's name and version, to the target FPIR in force, and to the number of
+people searched: with more people, a stranger has more chances to resemble somebody. A calibration of one's
+own replaces the packaged thresholds of the same model, and of no other. A model under a licence that is not
+allowed does not load, and one without thresholds may be evaluated and run in the shadow, but never decides.
 """
 
 import re
@@ -15,6 +16,12 @@ import msgspec
 from recognition_worker.domain.decision import Thresholds
 from recognition_worker.domain.identity import ModelId
 from recognition_worker.domain.input_template import InputTemplate
+from recognition_worker.domain.operating_point import (
+    DEFAULT_TARGET_FPIR,
+    OperatingPoint,
+    check_points,
+    thresholds_at,
+)
 from recognition_worker.errors import ModelRefused
 
 # Licences that allow commercial use of the weights; "research only" is the common trap of face models.
@@ -42,16 +49,6 @@ class SourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     extra: str | None = None
 
 
-class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Thresholds for a search over up to so many people, and how they were found."""
-
-    people_up_to: int
-    threshold: float
-    margin: float
-    review_threshold: float
-    evidence: str
-
-
 class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One recognition model. sha256: of the file that the runtime loads; empty when nobody has stated it.
 
@@ -59,6 +56,7 @@ class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     client: DeepFace's name of the model. file_name: what DeepFace calls the weights. template, zoom: see
     `input_template`. normalisation: DeepFace's name for what is done to the pixels; base is nothing. source:
     None when no package ships the weights. obtain: how to get them, for people.
+    target_fpir: which of the operating points are in force. evaluation: what they were calibrated with.
     """
 
     name: str
@@ -79,17 +77,16 @@ class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     source: SourceFile | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
     evaluation: dict[str, str | int | float] = {}
+    target_fpir: float = DEFAULT_TARGET_FPIR
 
     def __post_init__(self) -> None:
         for field in ("name", "version", "file_name"):
             if not _PLAIN.fullmatch(getattr(self, field)):
                 raise ValueError(f"{field} must be letters, digits, dots and hyphens")
         _ = self.input_template
-        sizes = [point.people_up_to for point in self.operating_points]
-        if sizes != sorted(set(sizes)):
-            raise ValueError("operating_points must be ordered by rising people_up_to")
-        for point in self.operating_points:
-            Thresholds(point.threshold, point.margin, point.review_threshold)
+        if self.operating_points:
+            for target_fpir in {self.target_fpir, *self.target_fpirs}:
+                check_points(self._points(target_fpir))
 
     @property
     def model(self) -> ModelId:
@@ -106,16 +103,56 @@ class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """Whether there are thresholds, without which it never decides."""
         return bool(self.operating_points)
 
+    @property
+    def target_fpirs(self) -> tuple[float, ...]:
+        """The target FPIRs that there are thresholds for, strictest first."""
+        return tuple(sorted({point.target_fpir for point in self.operating_points}))
+
     def thresholds(self, people_count: int) -> Thresholds:
-        """Return the thresholds for a search over so many people; beyond the last point, the last one's.
+        """Return the thresholds in force for a search over so many people.
 
         Without any, they are such that nobody is identified and every best candidate is kept as REVIEW.
         """
-        points = self.operating_points
-        if not points:
+        if not self.operating_points:
             return _UNCALIBRATED
-        point = next((point for point in points if people_count <= point.people_up_to), points[-1])
-        return Thresholds(point.threshold, point.margin, point.review_threshold)
+        return thresholds_at(self._points(self.target_fpir), people_count)
+
+    def for_target(self, target_fpir: float) -> "ModelManifest":
+        """Return the manifest with the thresholds of another target in force.
+
+        Raises:
+            ModelRefused: it has none for this target.
+        """
+        if target_fpir not in self.target_fpirs:
+            known = ", ".join(f"{one:g}" for one in self.target_fpirs)
+            raise ModelRefused(
+                f"model {self.model} has no thresholds for a target FPIR of {target_fpir:g}, it has them for "
+                f"{known}: choose one of these, or calibrate for it "
+                f"(`python -m recognition_worker calibrate --target-fpir {target_fpir:g} --write FILE`)"
+            )
+        return msgspec.structs.replace(self, target_fpir=target_fpir)
+
+    def calibrated_by(self, calibration: "ModelManifest") -> "ModelManifest":
+        """Return this manifest with the thresholds of a calibration, and the evaluation that made them.
+
+        Raises:
+            ModelRefused: the calibration is of another model, version or file.
+        """
+        if (calibration.model, calibration.sha256) != (self.model, self.sha256):
+            raise ModelRefused(
+                f"the calibration is of model {calibration.model} (file {calibration.sha256[:12]}), loaded "
+                f"is {self.model} (file {self.sha256[:12]}); scores of one model say nothing about another: "
+                "calibrate again"
+            )
+        return msgspec.structs.replace(
+            self,
+            operating_points=calibration.operating_points,
+            evaluation=calibration.evaluation,
+            target_fpir=calibration.target_fpir,
+        )
+
+    def _points(self, target_fpir: float) -> tuple[OperatingPoint, ...]:
+        return tuple(point for point in self.operating_points if point.target_fpir == target_fpir)
 
     def check_licence(self, allowed: Collection[str] = ALLOWED_LICENCES) -> None:
         """Refuse a model that must not be used.

@@ -56,6 +56,22 @@ class ModelRegistry:
             "folder that RECOGNITION_WORKER_MODEL_REGISTRY names"
         )
 
+    def in_force(
+        self, model: ModelId, *, target_fpir: float, calibration: ModelManifest | None = None
+    ) -> ModelManifest:
+        """Return the manifest of a model with the thresholds that decisions follow.
+
+        calibration: thresholds of one's own, for the model that it names. A model without any keeps none.
+
+        Raises:
+            ModelRefused: there is no such model, the calibration is of another file, or there are no
+                thresholds for this target.
+        """
+        manifest = self.of(model)
+        if calibration is not None and calibration.model == model:
+            manifest = manifest.calibrated_by(calibration)
+        return manifest.for_target(target_fpir) if manifest.calibrated else manifest
+
     def of(self, model: ModelId) -> ModelManifest:
         """Return the manifest of a model and version.
 

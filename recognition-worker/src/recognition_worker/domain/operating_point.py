@@ -1,63 +1,94 @@
-"""Finds the threshold for a gallery's size from the scores of people who are not each other.
+"""Which thresholds hold for a search over so many people, between and beyond the sizes that were calibrated.
 
-A stranger is compared with every person enrolled, so the chance of a false identification grows with the
-gallery: FPIR(N) = 1 - (1 - FMR) ** N. The rates that matter lie beyond the scores a small calibration has
-seen, so the upper tail is modelled as exponential above a high quantile (peaks over threshold; Coles, An
-Introduction to Statistical Modeling of Extreme Values, 2001, chapter 4). Scores that fall off faster than
-that, as Gaussian ones do, make it err on the safe side far out, but not close to the measured scores: there
-the uncertainty of the fit counts, and `pessimistic` is the tail to use.
+A tail that falls off exponentially makes the threshold for one FPIR rise by the same amount with every
+doubling of the gallery (`non_mated_tail`), so between two calibrated sizes it is a straight line over the
+logarithm of the size, and beyond the last one the line goes on. Below the first, the first one holds. More
+people never lower a threshold.
 """
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Sequence
+from itertools import pairwise
 
-import numpy as np
-from numpy.typing import NDArray
+import msgspec
 
-_TAIL_SHARE = 1e-3
-_LEAST_TAIL = 20
-_ONE_SIDED_95 = 1.645  # normal approximation; the mean of n exponentials deviates by 1 / sqrt(n)
+from recognition_worker.domain.decision import Thresholds
 
-
-@dataclass(frozen=True, slots=True)
-class NonMatedTail:
-    """The tail of non-mated scores: above `start`, FMR(t) = share * exp(-(t - start) / decay)."""
-
-    start: float
-    share: float
-    decay: float
-    count: int
-
-    def pessimistic(self) -> "NonMatedTail":
-        """Return the tail with the decay at its upper 95 % limit; comparisons are taken as independent."""
-        return replace(self, decay=self.decay * (1 + _ONE_SIDED_95 / self.count**0.5))
-
-    def false_match_rate(self, threshold: float) -> float:
-        """Return the chance that one comparison of two people reaches the threshold (at or above `start`)."""
-        return float(self.share * np.exp(-(threshold - self.start) / self.decay))
-
-    def false_positive_rate(self, threshold: float, people_count: int) -> float:
-        """Return FPIR: the chance that a stranger reaches the threshold with anybody of so many people."""
-        return float(-np.expm1(people_count * np.log1p(-self.false_match_rate(threshold))))
-
-    def threshold_for(self, false_positive_rate: float, people_count: int) -> float:
-        """Return the lowest threshold that keeps FPIR at so many people; never below `start`."""
-        match_rate = -np.expm1(np.log1p(-false_positive_rate) / people_count)
-        return max(self.start, float(self.start - self.decay * np.log(match_rate / self.share)))
+DEFAULT_TARGET_FPIR = 0.003
+"""The share of strangers' captures that may be identified as somebody: 3 in 1,000."""
 
 
-def fit_tail(non_mated: NDArray[np.floating], share: float = _TAIL_SHARE) -> NonMatedTail:
-    """Fit the tail to scores of different people.
+class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Thresholds for a search over so many people at a target FPIR, and how they were found.
+
+    threshold_interval: where the threshold of the fitted tail lies with 95 % confidence. identified: the
+    share of captures of enrolled people that reached the threshold in the calibration.
+    """
+
+    people_up_to: int
+    threshold: float
+    margin: float
+    review_threshold: float
+    evidence: str
+    target_fpir: float = DEFAULT_TARGET_FPIR
+    threshold_interval: tuple[float, float] | None = None
+    identified: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.people_up_to < 1 or not 0.0 < self.target_fpir < 1.0:
+            raise ValueError(
+                f"an operating point needs people ({self.people_up_to}) and a target FPIR between 0 and 1 "
+                f"({self.target_fpir})"
+            )
+        _ = self.thresholds  # refuses what contradicts itself
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Return the thresholds of this size."""
+        return Thresholds(self.threshold, self.margin, self.review_threshold)
+
+
+def check_points(points: Sequence[OperatingPoint]) -> None:
+    """Refuse points of one target that are no rising curve.
 
     Raises:
-        ValueError: too few scores to say anything about such rare events.
+        ValueError: no points, sizes that do not rise, or a threshold that falls as the gallery grows.
     """
-    scores = np.sort(np.asarray(non_mated, dtype=np.float64).ravel())
-    count = int(len(scores) * share)
-    if count < _LEAST_TAIL:
-        raise ValueError(
-            f"{len(scores)} comparisons of different people are too few, "
-            f"{round(_LEAST_TAIL / share)} are needed"
-        )
-    start = float(scores[-count - 1])
-    decay = float((scores[-count:] - start).mean())
-    return NonMatedTail(start=start, share=count / len(scores), decay=decay, count=count)
+    sizes = [point.people_up_to for point in points]
+    if not sizes or sizes != sorted(set(sizes)):
+        raise ValueError("operating_points must be there, by rising people_up_to for each target_fpir")
+    for smaller, larger in pairwise(points):
+        before, after = smaller.thresholds, larger.thresholds
+        if (
+            after.threshold < before.threshold
+            or after.review_threshold < before.review_threshold
+            or after.margin < before.margin
+        ):
+            raise ValueError(
+                f"the thresholds for {larger.people_up_to} people must not be below those for "
+                f"{smaller.people_up_to}: FPIR grows with the gallery"
+            )
+
+
+def thresholds_at(points: Sequence[OperatingPoint], people_count: int) -> Thresholds:
+    """Return the thresholds for a search over so many people.
+
+    points: of one target FPIR, as `check_points` wants them.
+    """
+    first, last = points[0], points[-1]
+    if people_count <= first.people_up_to or len(points) == 1:
+        return first.thresholds
+    at = next((at for at, point in enumerate(points) if people_count <= point.people_up_to), len(points) - 1)
+    smaller, larger = points[at - 1], points[at]
+    along = math.log(people_count / smaller.people_up_to) / math.log(
+        larger.people_up_to / smaller.people_up_to
+    )
+    beyond = people_count > last.people_up_to
+
+    def on_line(low: float, high: float) -> float:
+        # Rounding must not lift the end of one piece over the beginning of the next.
+        return min(low + along * (high - low), 1.0 if beyond else high)
+
+    threshold = on_line(smaller.threshold, larger.threshold)
+    review = on_line(smaller.review_threshold, larger.review_threshold)
+    return Thresholds(threshold, larger.margin, min(review, threshold))
