@@ -212,8 +212,10 @@ class Fleet:
                     break
         assert {verdicts[one].outcome for one in wanted} == {EnrolmentOutcome.ENROLLED}
 
-    async def capture(self, people: Sequence[Path], *, site: str = "hq") -> tuple[list[MatchDecided], ...]:
-        """Send photo 3 of each and return the decisions, and what was said in the shadow."""
+    async def capture(
+        self, people: Sequence[Path], *, site: str = "hq", alone: bool = False
+    ) -> tuple[list[MatchDecided], ...]:
+        """Send photo 3 of each and return the decisions, and what was said in the shadow, if anything is."""
         captures = [
             CaptureReceived(
                 event_id=uuid4(),
@@ -233,7 +235,7 @@ class Fleet:
         await self.send(CAPTURES, *captures)
         ids = [capture.capture_id for capture in captures]
         decided = await self._matches(MATCHES, ids)
-        return decided, await self._matches(MATCHES_SHADOW, ids)
+        return decided, [] if alone else await self._matches(MATCHES_SHADOW, ids)
 
     async def _matches(self, topic: Topic, ids: list[Any]) -> list[MatchDecided]:
         try:
@@ -391,6 +393,17 @@ async def test_a_second_model_is_rolled_out_and_back_without_a_restart(  # noqa:
             await asyncio.sleep(0.1)
     assert fleet.worker.poll() is None
     assert fleet.log.read_text(errors="replace").count('"listening"') == 1
+
+    # A worker that starts with one model over a gallery of two says so, and finds its own people.
+    await asyncio.to_thread(fleet.stop)
+    fleet.start()
+    await fleet.until("SFace 2021dec-1 deciding")
+    assert (
+        "the gallery has templates of model Dlib resnet-v1, this worker compares SFace 2021dec-1"
+        in fleet.log.read_text(errors="replace")
+    )
+    decided, _ = await fleet.capture(first[:1], alone=True)
+    assert [match.person_id for match in decided] == [first[0].name]
 
 
 async def test_a_worker_that_starts_later_follows_what_is_recorded(fleet: Fleet) -> None:
