@@ -46,6 +46,8 @@ def list_models(
 
 def _listed(manifest: ModelManifest, weights_place: Callable[[ModelManifest], str]) -> ListedModel:
     state, detail = _state(manifest, weights_place)
+    if manifest.licence_note and state is not ModelState.REFUSED_LICENCE:
+        detail = f"{detail}. Licence: {manifest.licence_note}"
     template = manifest.input_template
     zoom = f", zoom {template.zoom:g}" if template.zoom != 1.0 else ""
     return ListedModel(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from recognition_worker.adapters.manifest_files import packaged_manifest
 from recognition_worker.adapters.packaged_models import ModelFiles
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -53,13 +54,13 @@ def test_the_list_has_every_model_with_its_state(run: Run) -> None:
     assert done.returncode == 0, done.stderr
     listed = {model["name"]: model for model in json.loads(done.stdout)["models"]}
     assert listed["SFace"]["state"] == "ready"
-    assert [point["people_up_to"] for point in listed["SFace"]["thresholds"]] == [200, 2000, 20000]
+    assert {point["people_up_to"] for point in listed["SFace"]["thresholds"]} == {200, 2000, 20000}
     assert listed["ArcFace"]["state"] == "refused: licence"
     assert listed["Facenet512"]["state"] == "refused: weights"
     assert "Dlib" in listed
     shown = run("models")
     assert shown.returncode == 0
-    assert "SFace@2021dec-1: proven in " in shown.stdout
+    assert f"SFace@{packaged_manifest().version}: proven in " in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,17 @@ def test_a_package_that_is_not_installed_names_the_extra(run: Run, tmp_path: Pat
     done = run("models", "--prove", "Dlib@elsewhere")
     assert done.returncode == 2
     assert "package no_such_package, which is missing: install recognition-worker[dlib]" in done.stderr
+
+
+def test_a_manifest_that_names_another_file_than_its_source_gives_is_refused(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text(
+        changed("sface", version="own-2", source_restoration="none"), encoding="utf-8"
+    )
+    done = run("models", "--prove", "SFace@own-2")
+    assert done.returncode == 2
+    assert "(restoration none) gave SHA-256" in done.stderr
 
 
 def test_a_broken_manifest_is_named(run: Run, tmp_path: Path) -> None:

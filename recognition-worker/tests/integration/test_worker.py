@@ -55,6 +55,7 @@ from attendance_schemas.topics import (
 )
 from local_stack.buckets import create_bucket, remove_bucket
 from local_stack.environment import StackEnv
+from recognition_worker.adapters.manifest_files import packaged_manifest
 from recognition_worker.adapters.packaged_models import ModelFiles
 from service_kit.consumer import read_record
 from service_kit.object_store import ObjectStore
@@ -557,7 +558,7 @@ async def test_health_and_metrics_tell(world: World) -> None:
         "rollout",
         "consumer-group",
     }
-    assert json.loads(body)["notes"] == {"models": "SFace 2021dec-1 deciding"}
+    assert json.loads(body)["notes"] == {"models": f"{packaged_manifest().model} deciding"}
     _, metrics = await asyncio.to_thread(world.worker.get, "/metrics")
     for name in ("recognition_gallery_templates ", "recognition_gallery_people ", "recognition_model_info{"):
         assert f"\n{name}" in metrics

@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 
+from recognition_worker.adapters.manifest_files import read_registry
 from recognition_worker.domain.decision import Outcome, Thresholds, decide
 from recognition_worker.domain.identity import ModelId, PersonId, RankedPerson
 from recognition_worker.domain.model_manifest import parse_manifest
@@ -88,6 +89,12 @@ def test_a_licence_that_is_not_allowed_refuses_and_says_why() -> None:
         parse_manifest(text).check_licence()
     parse_manifest(text).check_licence({"CC-BY-NC-4.0"})
     parse_manifest(HEAD + SMALL + TAIL).check_licence()
+    reviewed = text.replace("input_size", 'licence_reviewed = "contract 4711, legal"\ninput_size')
+    parse_manifest(reviewed).check_licence()
+
+
+def test_no_packaged_manifest_claims_a_review() -> None:
+    assert [manifest for manifest in read_registry() if manifest.licence_reviewed] == []
 
 
 def test_without_thresholds_it_never_decides_and_keeps_the_scores() -> None:

@@ -160,16 +160,16 @@ def _proven(found: FoundWeights, manifest: ModelManifest) -> bytes:
             "it was altered or is another version: reinstall the locked version of its package, or put the "
             "right file there"
         )
-    if found.restoration is Restoration.NONE:
-        return content
-    restored = restore_float32(content)
-    digest = _sha256(restored)
+    if found.restoration is Restoration.INT8_BLOCKS:
+        content = restore_float32(content)
+        digest = _sha256(content)
     if digest != manifest.sha256:
         raise ModelRefused(
-            f"restoring {found.place} gave SHA-256 {digest}, the manifest of {manifest.model} names "
-            f"{manifest.sha256}; the onnx package probably changed: install the locked versions"
+            f"{found.place} (restoration {found.restoration.value}) gave SHA-256 {digest}, the manifest of "
+            f"{manifest.model} names {manifest.sha256}; the manifest is wrong, or the onnx package changed: "
+            "install the locked versions"
         )
-    return restored
+    return content
 
 
 def _missing(manifest: ModelManifest, places: WeightPlaces, cached: Path) -> str:

@@ -55,7 +55,8 @@ class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     same_person_score: cosine from which on two photos of one enrolment are taken to agree (1:1, lenient).
     client: DeepFace's name of the model. file_name: what DeepFace calls the weights. template, zoom: see
     `input_template`. normalisation: DeepFace's name for what is done to the pixels; base is nothing. source:
-    None when no package ships the weights. obtain: how to get them, for people.
+    None when no package ships the weights. obtain: how to get them, for people. licence_reviewed: who allowed
+    a licence that is not on the list, and by what; only in an operator's own manifest.
     target_fpir: which of the operating points are in force. evaluation: what they were calibrated with.
     """
 
@@ -74,6 +75,7 @@ class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     normalisation: str = "base"
     obtain: str = ""
     licence_note: str = ""
+    licence_reviewed: str = ""
     source: SourceFile | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
     evaluation: dict[str, str | int | float] = {}
@@ -158,14 +160,15 @@ class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """Refuse a model that must not be used.
 
         Raises:
-            ModelRefused: its licence is not in the allowed list.
+            ModelRefused: its licence is not in the allowed list, and nobody says that it was reviewed.
         """
-        if self.licence not in allowed:
+        if self.licence not in allowed and not self.licence_reviewed:
             note = f" ({self.licence_note})" if self.licence_note else ""
             raise ModelRefused(
                 f"model {self.model} is under the licence {self.licence!r}{note}, allowed are "
                 f"{', '.join(sorted(allowed))}; it does not load, because its terms may forbid this use: "
-                "choose another model, or have the licence reviewed and add it to the allowed list"
+                "choose another model, or have the licence reviewed and say in a manifest of your own who "
+                "allowed it (licence_reviewed)"
             )
 
     def check_calibrated(self) -> None:
