@@ -176,7 +176,7 @@ def picture() -> Callable[..., bytes]:
     """Return a picture of random pixels, in any format, with the options of Pillow's `save`."""
 
     def make(
-        size: tuple[int, int] = (40, 30),
+        size: tuple[int, int] = (48, 36),
         kind: str = "JPEG",
         seed: int = 1,
         mode: str = "RGB",

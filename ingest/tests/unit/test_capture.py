@@ -45,7 +45,7 @@ def test_the_event_follows_from_the_capture(new_capture_id, picture, now):
     assert (event.occurred_at, event.recorded_at, event.time_trust) == (now, now, TimeTrust.SYNCED)
     assert (event.direction, event.claimed_badge, event.clock_offset_ms) == (Direction.OUT, "B 7", 0)
     assert event.image.key == f"captures/acme/2026/03/02/{capture_id}"
-    assert (event.image.width, event.image.height, event.image.media_type) == (40, 30, "image/jpeg")
+    assert (event.image.width, event.image.height, event.image.media_type) == (48, 36, "image/jpeg")
     assert encode_body(event)
 
 
