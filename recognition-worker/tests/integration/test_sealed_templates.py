@@ -1,6 +1,7 @@
 """Sealed templates, their keys and their erasure on real Kafka; without models, with made-up embeddings."""
 
 import asyncio
+import contextlib
 import secrets
 import time
 import zlib
@@ -8,12 +9,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from prometheus_client import CollectorRegistry
 
 from attendance_schemas.apply import apply
@@ -29,6 +32,7 @@ from attendance_schemas.events import (
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import GALLERY, PERSON_KEYS, Topic
 from local_stack.environment import StackEnv
+from local_stack.stack import Stack
 from recognition_worker.adapters.erasure_sweep import ErasureSweep
 from recognition_worker.adapters.kafka_gallery_view import KafkaGalleryView
 from recognition_worker.adapters.kafka_match_publisher import WRITTEN_TOPICS
@@ -440,3 +444,37 @@ async def test_many_templates_reach_a_follower_that_races_with_their_keys(place:
         assert time.monotonic() < until
         await follower.catch_up()
     assert follower.ignored("erased") == 0
+
+
+async def test_compaction_takes_the_key_from_the_disk(place: Installation, stack_control: Stack) -> None:
+    """With the topic's limit of a day set to a second; the topic is written to meanwhile, as it must be."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.kafka.bootstrap_servers)
+    await admin.start()
+    config = PERSON_KEYS.config() | {"max.compaction.lag.ms": "1000", "file.delete.delay.ms": "0"}
+    topic = place.kafka.topic(PERSON_KEYS.name)
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, config)])
+    await admin.close()
+    worker = await place.worker()
+    for person_id in ("ada", "bob"):
+        await worker.enrol(template_of(person_id))
+    keys = (await place.left(PERSON_KEYS)).values()
+    wrapped = {key.person_id: key.wrapped_key for key in keys if isinstance(key, PersonKeyIssued)}
+    folder = stack_control.folder / "kafka"
+    assert all(is_on_disk(folder, topic, key) for key in wrapped.values())
+    await worker.erase(erasure_of("ada"))
+    until, number = time.monotonic() + 90, 0
+    while is_on_disk(folder, topic, wrapped["ada"]):
+        assert time.monotonic() < until
+        await worker.enrol(template_of(f"somebody-{number}"))
+        number += 1
+        await asyncio.sleep(1)  # the cleaner looks every 15 s
+    assert is_on_disk(folder, topic, wrapped["bob"])
+
+
+def is_on_disk(folder: Path, topic: str, needle: bytes) -> bool:
+    content = b""
+    for path in folder.rglob("*"):
+        if path.parent.name.startswith(topic) and ".log" in path.name:
+            with contextlib.suppress(FileNotFoundError):  # the cleaner's own
+                content += path.read_bytes()
+    return needle in content

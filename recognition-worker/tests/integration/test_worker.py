@@ -430,6 +430,29 @@ async def test_a_capture_without_its_image_is_dead_lettered(world: World, reason
     assert dict(letter.headers)["dlq-reason"].decode() == reason
 
 
+async def test_a_dead_lettered_enrolment_says_nothing_about_the_person_but_what_it_was(world: World) -> None:
+    await world.worker.ready()
+    request = EnrolmentRequested(
+        event_id=uuid4(),
+        occurred_at=now(),
+        recorded_at=now(),
+        org_id=ORG,
+        enrolment_id=uuid4(),
+        person_id=(person_id := f"p-{secrets.token_hex(8)}"),
+        photos=(world.reference(f"enrolments/acme/{person_id}/1/1", "0" * 64),),
+        consent_reference="consent-1",
+        requested_by="hr",
+    )
+    await world.send(ENROLMENTS, request)
+    letter = (await world.find(ENROLMENTS.name + ".dlq", person_id.encode()))[0]
+    assert await world.decode(letter) == request  # references and ids: no photo, no embedding, no key
+    headers = dict(letter.headers)
+    assert headers["dlq-reason"] == b"image-missing"
+    assert not [name for name, value in letter.headers if person_id.encode() in value]
+    assert person_id not in world.worker.log.read_text(errors="replace")
+    assert person_id not in (await asyncio.to_thread(world.worker.get, "/metrics"))[1]
+
+
 async def test_live_captures_go_before_the_backlog(world: World, faces_dir: Path) -> None:
     await world.worker.ready()
     image = await world.store(min((faces_dir / "unknown").rglob("1.jpg")).read_bytes())

@@ -44,6 +44,7 @@ class RecordHandlers:
         *,
         metrics: DeliveryMetrics,
         progressed: Callable[[], None],
+        backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
         self._codec = codec
         self._kafka = kafka
@@ -54,6 +55,7 @@ class RecordHandlers:
         self._dead_letters = dead_letters
         self._metrics = metrics
         self._progressed = progressed
+        self._backoff = backoff
         self._passes = Passes()
 
     async def capture(self, record: Record, ended: asyncio.Event) -> None:
@@ -78,7 +80,7 @@ class RecordHandlers:
                 record,
                 handle,
                 self._dead_letters,
-                Backoff(),
+                self._backoff(),
                 ended,
                 passes=self._passes,
                 metrics=self._metrics,
@@ -112,7 +114,7 @@ class RecordHandlers:
 
         await retry(
             lambda: self._erase_person(event),
-            backoff=Backoff(),
+            backoff=self._backoff(),
             retry_on=(TransientFailure,),
             stopping=ended,
             on_retry=waiting,

@@ -1,0 +1,201 @@
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+
+from attendance_schemas.codec import FRAME, MAGIC, Codec, encode_body, schema_text
+from attendance_schemas.events import (
+    CaptureReceived,
+    EnrolmentDecided,
+    EnrolmentOutcome,
+    EnrolmentRequested,
+    Event,
+    PersonErased,
+)
+from attendance_schemas.golden import golden_examples
+from attendance_schemas.topics import ENROLMENTS
+from recognition_worker.adapters.record_handlers import RecordHandlers
+from recognition_worker.decide_capture import DecideCapture
+from recognition_worker.decide_enrolment import ERASED_REASON, DecideEnrolment
+from recognition_worker.domain.identity import ImageRef, ModelId, OrgId, PersonId, TemplateId
+from recognition_worker.enrol_person import Photo
+from recognition_worker.erase_person import ErasePerson
+from recognition_worker.metrics import RecognitionMetrics
+from recognition_worker.results import CaptureResult, EnrolmentResult, PhotoResult
+from service_kit.backoff import Backoff
+from service_kit.dead_letters import DeadLetters
+from service_kit.errors import DeliveryStopped, TransientFailure
+from service_kit.metrics import DeliveryMetrics
+from service_kit.records import OutgoingRecord, Position, Record
+from service_kit.settings import KafkaSettings
+
+NAMES = ("EnrolmentRequested", "PersonErased", "CaptureReceived")
+REQUEST = next(event for _, event, _ in golden_examples(EnrolmentRequested))
+ERASURE = next(event for _, event, _ in golden_examples(PersonErased))
+assert isinstance(REQUEST, EnrolmentRequested)
+assert isinstance(ERASURE, PersonErased)
+MODEL = ModelId("Paint", "1")
+QUICK = timedelta(microseconds=1)
+
+
+class Schemas:
+    async def schema_by_id(self, schema_id: int) -> str:
+        return schema_text(NAMES[schema_id])
+
+    async def id_of(self, subject: str, schema: str) -> int:
+        return 0
+
+
+@dataclass
+class Letters:
+    sent: list[OutgoingRecord] = field(default_factory=list)
+
+    async def send(self, record: OutgoingRecord) -> Position:
+        self.sent.append(record)
+        return Position(record.topic, 0, 1)
+
+
+@dataclass
+class World:
+    """Every port at once; `photos_arrive` holds up the store, `failures` the erasure."""
+
+    photos_arrive: asyncio.Event = field(default_factory=asyncio.Event)
+    failures: int = 0
+    erased_until: datetime | None = None
+    others_pass: Callable[[], None] = lambda: None
+    did: list[str] = field(default_factory=list)
+    decisions: list[EnrolmentDecided] = field(default_factory=list)
+    letters: Letters = field(default_factory=Letters)
+
+    async def read(self, image: ImageRef) -> bytes:
+        self.did.append("fetch")
+        await self.photos_arrive.wait()
+        return b"photo"
+
+    async def identify(self, image: bytes, *, org_id: OrgId, orientation: int) -> CaptureResult:
+        raise AssertionError("no capture here")
+
+    async def enrol(self, photos: Sequence[Photo], *, org_id: OrgId, person_id: PersonId) -> EnrolmentResult:
+        self.did.append(f"judge {person_id}")
+        refused = PhotoResult(accepted=False, reasons=("too dark",))
+        return EnrolmentResult(MODEL, (refused,) * len(photos))
+
+    async def decide(self, decision: EnrolmentDecided) -> None:
+        self.decisions.append(decision)
+
+    async def voids(self, org_id: OrgId, person_id: PersonId, requested_at: datetime) -> bool:
+        return self.erased_until is not None and requested_at <= self.erased_until
+
+    async def void(self, org_id: OrgId, person_id: PersonId, erased_at: datetime, **_: object) -> None:
+        if self.failures:
+            self.failures -= 1
+            self.others_pass()
+            raise TransientFailure("kafka", "away")
+        self.did.append(f"erase {person_id}")
+
+    async def requested_until(
+        self, org_id: OrgId, person_id: PersonId, instant: datetime
+    ) -> list[TemplateId]:
+        return []
+
+    async def erase(self, person_id: PersonId, identity: object) -> None:
+        raise AssertionError("there is nothing to erase")
+
+    def handlers(self) -> RecordHandlers:
+        metrics = RecognitionMetrics(CollectorRegistry())
+        everything = cast(object, self)
+        return RecordHandlers(
+            Codec(Schemas()),
+            KafkaSettings(bootstrap_servers="b:1"),
+            cast(DecideCapture, None),
+            DecideEnrolment(everything, everything, everything, metrics, everything, model=MODEL, now=now),  # type: ignore[arg-type]
+            ErasePerson(everything, everything, everything, metrics, now=now),  # type: ignore[arg-type]
+            DeadLetters(self.letters, service="w", version="1"),
+            metrics=DeliveryMetrics(CollectorRegistry()),
+            progressed=lambda: None,
+            backoff=lambda: Backoff(QUICK, QUICK),
+        )
+
+
+def now() -> datetime:
+    return datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def record(event: Event, offset: int = 0) -> Record:
+    number = NAMES.index(type(event).__name__)
+    value = FRAME.pack(MAGIC, number) + encode_body(event)
+    key = ENROLMENTS.key_of(event) if not isinstance(event, CaptureReceived) else b"c"
+    return Record(ENROLMENTS.name, 0, offset, key, value, (), now())
+
+
+async def settle() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_an_erasure_waits_for_the_enrolment_before_it_and_others_do_not() -> None:
+    world = World()
+    handlers, ended = world.handlers(), asyncio.Event()
+    other = msgspec.structs.replace(ERASURE, person_id="bob")
+    tasks = [
+        asyncio.create_task(handlers.enrolment(record(event, offset), ended))
+        for offset, event in enumerate((REQUEST, ERASURE, other))
+    ]
+    await settle()
+    assert sorted(world.did) == ["erase bob", "erase bob", "fetch", "fetch"]
+    world.photos_arrive.set()
+    await asyncio.gather(*tasks)
+    assert world.did[4:] == ["judge p-1042", "erase p-1042", "erase p-1042"]
+
+
+async def test_an_enrolment_from_before_the_erasure_is_refused_without_its_photos() -> None:
+    world = World(erased_until=REQUEST.occurred_at)
+    await world.handlers().enrolment(record(REQUEST), asyncio.Event())
+    [decision] = world.decisions
+    assert decision.outcome is EnrolmentOutcome.REJECTED
+    assert [photo.reasons for photo in decision.photos] == [(ERASED_REASON,)] * len(REQUEST.photos)
+    assert (decision.model_name, decision.template_count, world.did) == ("Paint", 0, [])
+    later = msgspec.structs.replace(REQUEST, occurred_at=REQUEST.occurred_at + timedelta(microseconds=1))
+    world.photos_arrive.set()
+    await world.handlers().enrolment(record(later), asyncio.Event())
+    assert world.did[-1] == "judge p-1042"
+
+
+async def test_what_waits_for_its_turn_when_the_partition_goes_is_left_to_the_next_owner() -> None:
+    world, ended = World(), asyncio.Event()
+    handlers = world.handlers()
+    first = asyncio.create_task(handlers.enrolment(record(REQUEST), ended))
+    waiting = asyncio.create_task(handlers.enrolment(record(ERASURE, 1), ended))
+    await settle()
+    ended.set()
+    world.photos_arrive.set()
+    await first
+    with pytest.raises(DeliveryStopped):
+        await waiting
+    assert "erase p-1042" not in world.did
+
+
+async def test_an_erasure_is_never_dead_lettered_though_it_fails_while_others_pass() -> None:
+    world = World(failures=20)
+    handlers = world.handlers()
+
+    def pass_another() -> None:
+        handlers._passes.count += 1
+
+    world.others_pass = pass_another
+    await handlers.enrolment(record(ERASURE), asyncio.Event())
+    assert world.did == ["erase p-1042", "erase p-1042"]
+    assert world.letters.sent == []
+
+
+async def test_what_does_not_belong_is_dead_lettered() -> None:
+    world = World()
+    capture = next(event for _, event, _ in golden_examples(CaptureReceived))
+    await world.handlers().enrolment(record(capture), asyncio.Event())
+    [letter] = world.letters.sent
+    assert dict(letter.headers)["dlq-reason"] == b"unexpected-event"
