@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -322,6 +325,13 @@ async def test_racing_workers_agree_on_one_key(place: Installation) -> None:
         assert worker.gallery.template_count == 24
 
 
+async def test_one_worker_issues_one_key_for_many_templates_at_once(place: Installation) -> None:
+    worker = await place.worker()
+    await asyncio.gather(*(worker.enrol(template_of("ada", number=number)) for number in range(5)))
+    assert len(await place.records(PERSON_KEYS)) == 1
+    assert worker.templates.keys._issuing._last == {}
+
+
 async def test_a_second_key_of_a_person_hides_nobody(place: Installation) -> None:
     """A worker that never saw the first key, as after a lost race."""
     worker = await place.worker()
@@ -356,6 +366,32 @@ async def test_templates_of_0_1_0_are_found_until_they_are_sealed_or_erased(plac
     for found in (worker, await place.worker()):
         await found.catch_up()
         assert [found.finds(template) for template in readable] == [False, True, True]
+
+
+async def test_the_command_seals_and_wraps_anew(place: Installation) -> None:
+    await place.write(GALLERY, *(readable := [template_of(f"old-{number}") for number in range(250)]))
+    await (await place.worker()).enrol(sealed := template_of("ada"))
+    newer = new_key("kek-2")
+    environ = {
+        **os.environ,
+        **place.stack.environ(),
+        "KAFKA_TOPIC_PREFIX": place.kafka.topic_prefix,
+        "TEMPLATE_ENCRYPTION_KEYS": f"{newer},{KEK}",
+    }
+    for expected in (
+        "templates sealed: 250; keys wrapped anew: 1;",
+        "templates sealed: 0; keys wrapped anew: 0;",
+    ):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "recognition_worker", "re-encrypt", env=environ, stdout=subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0
+        assert expected in said.decode()
+    worker = await place.worker(newer)
+    assert worker.gallery.template_count == 251
+    assert worker.finds(readable[249])
+    assert worker.finds(sealed)
 
 
 async def test_key_encryption_keys_rotate(place: Installation) -> None:

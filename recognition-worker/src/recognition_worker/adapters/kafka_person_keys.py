@@ -17,6 +17,7 @@ from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import PERSON_KEYS
 from recognition_worker.adapters.followed_topic import FollowedTopic
 from recognition_worker.adapters.sealed_templates import unwrap, wrap
+from recognition_worker.adapters.turns import Turns
 from recognition_worker.domain.identity import OrgId, PersonId
 from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
 from recognition_worker.errors import KeysRefused
@@ -63,6 +64,7 @@ class KafkaPersonKeys:
         self._now = now
         self._topic = FollowedTopic(kafka, PERSON_KEYS, self.apply)
         self._current_as_of = float("-inf")
+        self._issuing = Turns()
 
     def on_erased(self, told: Callable[[PersonId], None]) -> Callable[[], None]:
         """Tell of each person whose keys are taken away or voided; returns how to end that."""
@@ -139,15 +141,19 @@ class KafkaPersonKeys:
         """
         key = self.known.first(org_id, person_id)
         if key is None and not self.known.voids(org_id, person_id, requested_at):
-            await self._issue(org_id, person_id, requested_at)
+            async with self._issuing.turn(person_id.encode()):
+                await self._issue(org_id, person_id, requested_at)
             key = self.known.first(org_id, person_id)
         if key is None:
             raise TransientFailure("person-keys", "erased meanwhile")
         return key.key_id, unwrap(self._ring, key)
 
     async def rewrap(self, key: PersonKey) -> bool:
-        """Wrap a key with the first key-encryption key; return whether that was necessary."""
-        if key.wrapped_with == self._ring.current_id:
+        """Wrap a key with the first key-encryption key; return whether that was necessary.
+
+        Catch up before: one that is erased must not be written again.
+        """
+        if key.wrapped_with == self._ring.current_id or self.known.find(key.person_id, key.key_id) is None:
             return False
         await self._write(key.org_id, key.person_id, key.key_id, unwrap(self._ring, key), key.requested_at)
         return True

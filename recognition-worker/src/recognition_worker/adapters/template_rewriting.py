@@ -4,8 +4,11 @@ Not done by a worker by itself: workers of 0.1.0 beside it could not read what i
 workers are new, and again after another key-encryption key was put first. Again changes nothing.
 """
 
+import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import UndecodableRecord
@@ -22,6 +25,8 @@ from service_kit.settings import KafkaSettings
 log = get_logger(__name__)
 
 CATCH_UP_LIMIT = timedelta(seconds=30)
+AT_ONCE = 100
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -56,10 +61,15 @@ class TemplateRewriting:
         await self._topic.start()
         if forget_unreadable:
             await self._forget_unreadable(done)
-        for key in list(self._readable):
-            await self._seal(key, done)
-        for person_key in list(self._templates.keys.known):
-            done.rewrapped += await self._templates.keys.rewrap(person_key)
+        for keys in _parts(list(self._readable)):
+            # Somebody may erase them at this moment: look at the ends of both topics first.
+            await self._topic.caught_up(CATCH_UP_LIMIT)
+            await self._templates.keys.catch_up()
+            await asyncio.gather(*(self._seal(key, done) for key in keys))
+        for person_keys in _parts(list(self._templates.keys.known)):
+            await self._templates.keys.catch_up()
+            rewrapped = await asyncio.gather(*(self._templates.keys.rewrap(key) for key in person_keys))
+            done.rewrapped += sum(rewrapped)
         return done
 
     async def stop(self) -> None:
@@ -68,12 +78,10 @@ class TemplateRewriting:
         await self._templates.keys.stop()
 
     async def _seal(self, key: tuple[PersonId, TemplateId], done: Rewritten) -> None:
-        # Somebody may erase it at this moment: look at the end of both topics first.
-        await self._topic.caught_up(CATCH_UP_LIMIT)
         event = self._readable.get(key)
         if event is None:
             return
-        if await self._templates.keys.voids(OrgId(event.org_id), key[0], event.occurred_at):
+        if self._templates.keys.known.voids(OrgId(event.org_id), key[0], event.occurred_at):
             await self._templates.publisher.erase(*key)
             done.templates_forgotten += 1
             return
@@ -106,3 +114,7 @@ class TemplateRewriting:
             self._readable[key] = event
         else:
             self._sealed_with[key] = str(event.data_key_id)
+
+
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE))
