@@ -20,7 +20,7 @@ Clock = Callable[[], float]
 """Seconds that only ever grow; time.perf_counter in production."""
 
 # A crop that would enlarge the coarse look more than this is cut from a finer one. At 1.25 the score with the
-# person's other photos falls by 0.002 (docs/recognition/speed.md).
+# person's other photos falls by 0.003 at most (docs/recognition/speed.md).
 _MOST_ENLARGED = 1.25
 
 
