@@ -23,6 +23,8 @@ GOOD = QualityMeasures(
     roll_degrees=0.0,
     brightness=120,
     clipped=0.02,
+    eye_contrast=0.25,
+    mouth_contrast=0.25,
 )
 
 
@@ -50,6 +52,30 @@ def test_each_fault_has_its_reason(changed: dict[str, float], word: str) -> None
         (reason,) = judge(replace(GOOD, **changed), limits)
         assert word in reason
         assert ":" in reason  # what to do follows
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"), [({"eye_contrast": 0.05}, "eyes"), ({"mouth_contrast": 0.05}, "mouth")]
+)
+def test_a_covered_face_is_no_template_but_may_be_compared(changed: dict[str, float], word: str) -> None:
+    measures = replace(GOOD, **changed)
+    (reason,) = judge(measures, ENROLMENT_LIMITS)
+    assert reason.startswith(f"the {word}")
+    assert ":" in reason
+    assert judge(measures, MATCH_LIMITS) == ()
+
+
+def test_contrast_is_measured_where_eyes_and_mouth_are() -> None:
+    landmarks = TEMPLATE_112.copy()
+    board = (np.indices((112, 112)).sum(axis=0) % 2 * 80 + 80).astype(np.uint8)
+    covered = {"eye_contrast": (40, 65), "mouth_contrast": (80, 105)}
+    for hidden, (top, bottom) in covered.items():
+        crop = np.repeat(board[..., None], 3, axis=2)
+        crop[top:bottom] = 90
+        found = measure(face(landmarks), fit_similarity(landmarks), crop)
+        for name in covered:
+            contrast = getattr(found, name)
+            assert contrast == pytest.approx(0.0 if name == hidden else 0.33, abs=0.04)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 TAIL_SHARE = 1e-3
 _LEAST_TAIL = 20
 _RESAMPLES = 400
+_REACH = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,15 +85,15 @@ def resampled_tails(
     the wide side, by up to the square root of 3. Source: Owen, The pigeonhole bootstrap, 2007.
     """
     random = np.random.default_rng(seed)
-    order = np.argsort(-non_mated.scores, kind="stable")
-    scores = non_mated.scores[order]
-    captured, enrolled = (
-        np.unique(people, return_inverse=True)[1]
-        for people in (non_mated.captured[order], non_mated.enrolled[order])
-    )
     wanted = non_mated.count * TAIL_SHARE
+    # No draw reaches further down than a few times the tail.
+    order = np.argsort(-non_mated.scores, kind="stable")[: max(100, round(_REACH * wanted))]
+    scores = non_mated.scores[order]
+    captured, enrolled = _numbered(non_mated.captured), _numbered(non_mated.enrolled)
+    people = captured.max() + 1, enrolled.max() + 1
+    captured, enrolled = captured[order], enrolled[order]
     for _ in range(resamples):
-        times = _times(random, captured) * _times(random, enrolled)
+        times = _times(random, captured, people[0]) * _times(random, enrolled, people[1])
         above = np.cumsum(times)
         at = min(int(np.searchsorted(above, wanted)), len(scores) - 1)
         start = float(scores[at])
@@ -101,8 +102,12 @@ def resampled_tails(
         yield NonMatedTail(start, TAIL_SHARE, max(decay, np.finfo(float).tiny), weight)
 
 
-def _times(random: np.random.Generator, people: NDArray[np.intp]) -> NDArray[np.intp]:
+def _numbered(people: NDArray[np.intp]) -> NDArray[np.intp]:
+    numbers: NDArray[np.intp] = np.unique(people, return_inverse=True)[1]
+    return numbers
+
+
+def _times(random: np.random.Generator, people: NDArray[np.intp], count: int) -> NDArray[np.intp]:
     """Draw as many people as there are; return how often each comparison's person is in the draw."""
-    count = int(people.max()) + 1
     drawn: NDArray[np.intp] = np.bincount(random.integers(0, count, count), minlength=count)[people]
     return drawn
