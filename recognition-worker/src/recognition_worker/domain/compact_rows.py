@@ -54,13 +54,13 @@ class ByteProbes:
         return row_rounding * _NORM + (_NORM + row_rounding) * self.rounding
 
 
-def encode_rows(rows: Vector) -> tuple[Codes, float]:
-    """Round rows (n, d) of norm 1 at most. Returns the codes and the largest |row - rounded row|."""
+def encode_rows(rows: Vector) -> tuple[Codes, NDArray[np.float64]]:
+    """Round rows (n, d) of norm 1 at most. Returns the codes and |row - rounded row| of each."""
     step = _row_step(rows.shape[1])
     steps = np.clip(np.rint(rows / np.float32(step)), -_ROW_STEPS, _ROW_STEPS)
     codes: Codes = (steps + np.float32(_CODE_OF_ZERO)).astype(np.uint8)
     off = rows - steps.astype(np.float64) * step
-    return codes, float(np.sqrt((off * off).sum(axis=1)).max(initial=0.0))
+    return codes, np.sqrt((off * off).sum(axis=1))
 
 
 def encode_probes(probes: Vector) -> ByteProbes:

@@ -17,35 +17,64 @@ from recognition_worker.domain.face import Vector
 CHUNK_ROWS = 8192
 _FIRST_ROWS = 64
 _ENCODED_AT_ONCE = 512
+# Ordinary rows are off by 0.0125. Odd ones have numbers far beyond the steps: bytes say too little of them.
+ODD_ROUNDING = 0.016
+_ODD_AMONG = 8
 # Far more than are written during one scan; when it is not enough, the scan is repeated.
 _NOTED_WRITES = 256
 
 
-@dataclass(slots=True, eq=False)
-class Chunk:
-    """rows: float32 (capacity, d). codes: the same as bytes, none is off by more than `rounding`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Bytes:
+    """The rows of a chunk as bytes; none is off by more than `rounding`, but for those that are odd."""
 
-    rows: Vector
-    codes: Codes | None = None
-    rounding: float = 0.0
+    codes: Codes
+    rounding: float
+    odd: NDArray[np.intp]
+
+
+class Chunk:
+    """rows: float32 (capacity, d)."""
+
+    __slots__ = ("_codes", "_odd", "_rounding", "rows")
+
+    def __init__(self, rows: Vector) -> None:
+        self.rows = rows
+        self._codes: Codes | None = None
+        self._rounding = 0.0
+        self._odd: set[int] = set()
+
+    @property
+    def has_bytes(self) -> bool:
+        """Whether the rows are there as bytes, too."""
+        return self._codes is not None
+
+    def bytes(self) -> Bytes | None:
+        """Return the rows as bytes; None when there are none, or when too many rows are odd."""
+        if self._codes is None or len(self._odd) > len(self.rows) // _ODD_AMONG:
+            return None
+        return Bytes(self._codes, self._rounding, np.array(sorted(self._odd), np.intp))
 
     def encode(self) -> None:
-        """Make the codes of all rows."""
-        codes, rounding = np.empty(self.rows.shape, np.uint8), 0.0
-        for start in range(0, len(codes), _ENCODED_AT_ONCE):  # as much as stays in the cache
-            part = slice(start, start + _ENCODED_AT_ONCE)
-            codes[part], off = encode_rows(self.rows[part])
-            rounding = max(rounding, off)
-        # In this order: a scan, which has no lock, never sees codes without their rounding.
-        self.rounding = rounding
-        self.codes = codes
+        """Make the bytes of all rows."""
+        self._codes = np.empty(self.rows.shape, np.uint8)
+        for start in range(0, len(self.rows), _ENCODED_AT_ONCE):  # as much as stays in the cache
+            self._encode(start, start + _ENCODED_AT_ONCE)
 
     def write(self, at: int, vector: Vector) -> None:
         """Set a row."""
         self.rows[at] = vector
-        if self.codes is not None:
-            self.codes[at : at + 1], rounding = encode_rows(self.rows[at : at + 1])
-            self.rounding = max(self.rounding, rounding)
+        if self._codes is not None:
+            self._odd.discard(at)
+            self._encode(at, at + 1)
+
+    def _encode(self, start: int, end: int) -> None:
+        if self._codes is None:
+            return
+        self._codes[start:end], off = encode_rows(self.rows[start:end])
+        is_odd = off > ODD_ROUNDING
+        self._odd.update((np.flatnonzero(is_odd) + start).tolist())
+        self._rounding = max(self._rounding, float(off[~is_odd].max(initial=0.0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +82,7 @@ class Snapshot:
     """The rows at one moment. Later writes shine through; `DenseRows.written_since` names them."""
 
     chunks: tuple[Chunk, ...]
+    bytes_of: tuple[Bytes | None, ...]
     count: int
     version: int
     chunk_rows: int
@@ -86,7 +116,9 @@ class DenseRows:
 
     def snapshot(self) -> Snapshot:
         """Return what a scan needs."""
-        return Snapshot(tuple(self._chunks), self.count, self._version, self._chunk_rows, self._dimensions)
+        chunks = tuple(self._chunks)
+        bytes_of = tuple(chunk.bytes() for chunk in chunks)
+        return Snapshot(chunks, bytes_of, self.count, self._version, self._chunk_rows, self._dimensions)
 
     def written_since(self, version: int) -> set[int] | None:
         """Return the rows written since a snapshot's version; None when there were too many to note."""

@@ -202,8 +202,8 @@ class InMemoryGallery:
         limit: int,
     ) -> _Looked:
         among = None if scope is None else _rows_of(people, scope, snapshot.count)
-        coded = any(chunk.codes is not None for chunk in snapshot.chunks)
-        products = self._load_products() if coded and self._load_products else None
+        has_bytes = any(own is not None for own in snapshot.bytes_of)
+        products = self._load_products() if has_bytes and self._load_products else None
         found = scan(snapshot, probes, limit + _SPARE, products=products, among=among)
         return _Looked(snapshot.version, probes, scope, limit, among, found)
 

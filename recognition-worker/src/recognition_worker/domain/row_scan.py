@@ -21,16 +21,14 @@ Raw = NDArray[np.float32 | np.int32]
 
 # Byte products take as long for one probe as for sixteen.
 PROBES_AT_ONCE = 16
-# Above this, the bytes of a chunk say too little: it is multiplied in float32. Ordinary rows are off by
-# 0.011.
-_LARGEST_ROUNDING = 0.03
 # Source: Higham, Accuracy and Stability of Numerical Algorithms, 3.1: a dot product of d numbers in float32
 # is off by d * 2^-24 at most. Doubled, which also covers the rounding of the limits.
 _FLOAT32_ROUNDING = 2.0**-23
 _GROUPS = 64
 _REPEATS = 512
 _WORD = 8
-_INT32 = np.iinfo(np.int32)
+# The least and the largest int32; no product is as small or as large.
+_LEFT_OUT, _LARGEST = -(2**31), 2**31 - 1
 _PAIRS_AT_ONCE = 8192
 
 
@@ -68,7 +66,7 @@ def scan(
             _look_at_all(snapshot, some, pairs, products)
         else:
             _look_at_some(snapshot, some, pairs, among)
-        found += _scored(snapshot, some, pairs, among)
+        found += _scored(snapshot, some, pairs)
     return found
 
 
@@ -98,14 +96,14 @@ class _Pairs:
         self._settle_at = 2
         self.rough = False
 
-    def offer(self, raw: Raw, unit: _Unit, first_row: int) -> None:
-        """Take what matters of the raw products (n, p) of n rows."""
+    def offer(self, raw: Raw, unit: _Unit, numbers: Rows) -> None:
+        """Take what matters of the raw products (n, p) of the rows with these numbers, (n,)."""
         if not self._looks:
             self._floors = _surely_reached(raw, self._keep) * unit.scale + unit.offset - unit.bound
         hits = _at_least(raw, self._limits_of(raw, unit))
         rows, probes = np.divmod(hits, self._probe_count)
         scores = raw.reshape(-1)[hits] * unit.scale[probes] + unit.offset[probes]
-        self._parts.append((rows + first_row, probes, scores, unit.bound[probes]))
+        self._parts.append((numbers[rows], probes, scores, unit.bound[probes]))
         self._looks += 1
         if self._looks == self._settle_at:  # the floors rise less and less
             self._settle_at *= 4
@@ -116,7 +114,7 @@ class _Pairs:
         limits = (self._floors - unit.bound - unit.offset) / unit.scale
         if raw.dtype == np.int32:
             self.rough = True
-            limits = np.clip(np.floor(limits), _INT32.min, _INT32.max)
+            limits = np.clip(np.floor(limits), _LEFT_OUT + 1, _LARGEST)
         return limits.astype(raw.dtype)
 
     def settled(self) -> tuple[Rows, Rows]:
@@ -184,28 +182,32 @@ def _look_at_all(snapshot: Snapshot, probes: Vector, pairs: _Pairs, products: By
     columns, float_unit = np.ascontiguousarray(probes.T), _float_unit(probes)
     made: ByteProbes | None = None
     start = 0
-    for chunk in snapshot.chunks:
+    for chunk, own in zip(snapshot.chunks, snapshot.bytes_of, strict=True):
         count = min(len(chunk.rows), snapshot.count - start)
-        # Read once: a row that is written meanwhile may be off by more, but the caller scores it again.
-        codes, rounding = chunk.codes, chunk.rounding
-        if products is not None and codes is not None and rounding <= _LARGEST_ROUNDING:
-            made = made or encode_probes(probes)
-            unit = _Unit(made.scale, made.offset, made.error_bound(rounding))
-            pairs.offer(products(codes[:count], made.codes), unit, start)
+        numbers = np.arange(start, start + count)
+        if products is None or own is None:
+            pairs.offer(chunk.rows[:count] @ columns, float_unit, numbers)
         else:
-            pairs.offer(chunk.rows[:count] @ columns, float_unit, start)
+            made = made or encode_probes(probes)
+            odd = own.odd[own.odd < count]
+            raw = products(own.codes[:count], made.codes)
+            raw[odd] = _LEFT_OUT
+            unit = _Unit(made.scale, made.offset, made.error_bound(own.rounding))
+            pairs.offer(raw, unit, numbers)
+            if len(odd):
+                pairs.offer(chunk.rows[odd] @ columns, float_unit, numbers[odd])
         start += count
 
 
 def _look_at_some(snapshot: Snapshot, probes: Vector, pairs: _Pairs, among: Rows) -> None:
     columns, unit = np.ascontiguousarray(probes.T), _float_unit(probes)
     for start in range(0, len(among), CHUNK_ROWS):
-        pairs.offer(snapshot.gather(among[start : start + CHUNK_ROWS]) @ columns, unit, start)
+        rows = among[start : start + CHUNK_ROWS]
+        pairs.offer(snapshot.gather(rows) @ columns, unit, rows)
 
 
-def _scored(snapshot: Snapshot, probes: Vector, pairs: _Pairs, among: Rows | None) -> list[Found]:
-    at, of = pairs.settled()
-    rows = at if among is None else among[at]
+def _scored(snapshot: Snapshot, probes: Vector, pairs: _Pairs) -> list[Found]:
+    rows, of = pairs.settled()
     if pairs.rough:
         # In float32 first, so that few are left for float64.
         needed, where = np.unique(rows, return_inverse=True)
