@@ -77,9 +77,10 @@ class Naive:
         for person, own in vectors.items():
             row = own[0][1]
             if len(own) > 1:
-                mean = np.array([made for _, made in sorted(own, key=lambda pair: pair[0])], np.float64)
-                mean = mean.mean(axis=0)
-                row = (mean / np.linalg.norm(mean)).astype(np.float32)
+                total = np.zeros(DIMENSIONS)
+                for _, made in sorted(own, key=lambda pair: pair[0]):
+                    total += made
+                row = (total / np.linalg.norm(total)).astype(np.float32)
             scores.append((person, float((row.astype(np.float64) * probe.astype(np.float64)).sum())))
         return sorted(scores, key=lambda pair: (-pair[1], pair[0]))[:limit], len(scores)
 

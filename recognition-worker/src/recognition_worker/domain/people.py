@@ -5,6 +5,7 @@ so that erasing one gives the mean of the others to the last bit. Template ids a
 Not thread-safe; the gallery locks.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NewType
@@ -108,15 +109,17 @@ class People:
             self._write(row, _mean(left))
 
     def _put(self, several: _Several, template_id: ShortId, vector: Vector) -> None:
-        at = sum(known < template_id for known in several.ids)
+        at = bisect_left(several.ids, template_id)
         if at < len(several.ids) and several.ids[at] == template_id:
             several.vectors[at] = vector
-        else:
-            several.ids.insert(at, template_id)
-            several.vectors = np.insert(several.vectors, at, vector, axis=0)
+            return
+        several.ids.insert(at, template_id)
+        more = np.empty((len(several.ids), len(vector)), np.float32)
+        more[:at], more[at], more[at + 1 :] = several.vectors[:at], vector, several.vectors[at:]
+        several.vectors = more
 
     def _write(self, row: int, vector: Vector) -> None:
-        if not np.array_equal(self.rows.read(row), vector):
+        if self.rows.read(row).tobytes() != vector.tobytes():
             self.rows.write(row, vector)
 
     def _remove(self, person_id: PersonId, row: int) -> None:
@@ -139,6 +142,6 @@ class People:
 
 def _mean(vectors: Vector) -> Vector:
     # In the order of the ids: the order of arrival must not change the last bit.
-    mean = vectors.astype(np.float64).mean(axis=0)
-    normalised: Vector = (mean / max(float(np.linalg.norm(mean)), _TINY)).astype(np.float32)
+    total = vectors.sum(axis=0, dtype=np.float64)
+    normalised: Vector = (total / max(float(np.linalg.norm(total)), _TINY)).astype(np.float32)
     return normalised
