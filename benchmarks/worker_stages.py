@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from benchmarks.turns import Answer, Spent, spent_on
+from recognition_worker.adapters.onnxruntime_byte_products import load_byte_products
 from recognition_worker.adapters.opencv_vision import (
     LEAST_SCORE,
     REDUCED_FLAGS,
@@ -32,6 +33,7 @@ from recognition_worker.domain.identity import OrgId, PersonId, Template, Templa
 from recognition_worker.domain.quality import MATCH_LIMITS, NO_LIMITS
 from recognition_worker.identify_capture import AnalysedCapture, IdentifyCapture
 from recognition_worker.recognise import FaceAnalyser, FaceProbe
+from recognition_worker.straighten_faces import StraighteningDetector
 
 ORG = OrgId("bench")
 STAGES = ("decode", "detect", "align", "embed", "search")
@@ -76,11 +78,9 @@ def decide_batch(identify: IdentifyCapture, images: Sequence[bytes]) -> list[Out
 
 def load_identify(files: ModelFiles, gallery: Vector, enrolled: Sequence[bytes]) -> IdentifyCapture:
     """Load the worker's use case over a filled gallery."""
-    analyser = FaceAnalyser(
-        OpenCvImageDecoder(), OpenCvYuNetDetector(files.yunet_file), OpenCvFaceCropper(), time.perf_counter
-    )
+    analyser = _analyser(OpenCvImageDecoder(), OpenCvYuNetDetector(files.yunet_file), OpenCvFaceCropper())
     embedder = OpenVinoSFaceEmbedder(files)
-    people = InMemoryGallery(embedder.model, files.manifest.dimensions)
+    people = InMemoryGallery(embedder.model, files.manifest.dimensions, load_products=load_byte_products)
     analysed = [analyser.analyse(photo, NO_LIMITS, thorough=True) for photo in enrolled]
     crops = [probe.crop for probe in analysed if isinstance(probe, FaceProbe)]
     known = embedder.embed(crops)
@@ -88,6 +88,12 @@ def load_identify(files: ModelFiles, gallery: Vector, enrolled: Sequence[bytes])
         person = PersonId(f"person-{number:05d}")
         people.add(Template(ORG, person, TemplateId("t"), embedder.model, row))
     return IdentifyCapture(analyser, embedder, people, files.manifest, time.perf_counter, MATCH_LIMITS)
+
+
+def _analyser(
+    decoder: OpenCvImageDecoder, detector: OpenCvYuNetDetector, cropper: OpenCvFaceCropper
+) -> FaceAnalyser:
+    return FaceAnalyser(decoder, StraighteningDetector(detector, cropper), cropper, time.perf_counter)
 
 
 class _NotedDecoder(OpenCvImageDecoder):
@@ -130,7 +136,7 @@ def _bare_stages(
     files: ModelFiles, images: Sequence[bytes], gallery: Vector
 ) -> dict[str, Callable[[], object]]:
     decoder, detector, cropper = _NotedDecoder(), _NotedDetector(files.yunet_file), _NotedCropper()
-    analyser = FaceAnalyser(decoder, detector, cropper, time.perf_counter)
+    analyser = _analyser(decoder, detector, cropper)
     analysed = [analyser.analyse(image, MATCH_LIMITS) for image in images]
     crops = [probe.crop for probe in analysed if isinstance(probe, FaceProbe)]
     data = [(np.frombuffer(image, np.uint8), REDUCED_FLAGS[by]) for image, by in decoder.noted]
