@@ -54,7 +54,7 @@ def test_the_list_has_every_model_with_its_state(run: Run) -> None:
     assert done.returncode == 0, done.stderr
     listed = {model["name"]: model for model in json.loads(done.stdout)["models"]}
     assert listed["SFace"]["state"] == "ready"
-    assert {point["people_up_to"] for point in listed["SFace"]["thresholds"]} == {200, 2000, 20000}
+    assert {point["people_up_to"] for point in listed["SFace"]["thresholds"]} == {200, 2_000, 20_000, 200_000}
     assert listed["ArcFace"]["state"] == "refused: licence"
     assert listed["Facenet512"]["state"] == "refused: weights"
     assert "Dlib" in listed

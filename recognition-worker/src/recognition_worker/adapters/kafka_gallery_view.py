@@ -4,10 +4,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.topics import GALLERY
-from recognition_worker.adapters.followed_topic import FollowedTopic
 from recognition_worker.adapters.gallery_feed import GalleryFeed, Key
 from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
+from service_kit.errors import TransientFailure
+from service_kit.followed_topic import FollowedTopic
 from service_kit.settings import KafkaSettings
 
 CATCH_UP_LIMIT = timedelta(seconds=10)
@@ -29,7 +31,9 @@ class KafkaGalleryView:
 
     def __init__(self, kafka: KafkaSettings, feed: GalleryFeed, keys: FollowedKeys) -> None:
         self._feed = feed
-        self._topic = FollowedTopic(kafka, GALLERY, feed.apply)
+        self._topic = FollowedTopic(
+            kafka, GALLERY.name, feed.apply, again=(RegistryUnavailable, TransientFailure)
+        )
         self._keys = keys
         self._stop_telling: Callable[[], None] = lambda: None
 

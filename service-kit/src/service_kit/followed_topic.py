@@ -1,7 +1,8 @@
 """Follows a compacted topic, one record after the other, complete before it is used.
 
-The kit's view hands over bytes without waiting; decoding may have to ask the schema registry. So records
-queue up here and one task applies them in order. A dependency that is away delays the topic.
+A `CompactedView` hands over bytes without waiting; applying a record may have to wait for a dependency, to
+decode it, say. So records queue up here and one task applies them in order. A dependency that is away delays
+the topic.
 """
 
 import asyncio
@@ -9,8 +10,6 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from attendance_schemas.errors import RegistryUnavailable
-from attendance_schemas.topics import Topic
 from service_kit.backoff import Backoff
 from service_kit.compacted_view import CompactedView
 from service_kit.errors import TransientFailure
@@ -23,16 +22,27 @@ log = get_logger(__name__)
 START_LIMIT = timedelta(minutes=5)
 
 Apply = Callable[[Record, float], Awaitable[None]]
-"""Applies a record, read at a time of the loop's clock; RegistryUnavailable or TransientFailure: again."""
+"""Applies a record, read at a time of the loop's clock; one of the errors in `again`: try it again."""
 
 
 class FollowedTopic:
     """Follows the topic in the background; an async context is not needed, `start` and `stop` are."""
 
-    def __init__(self, kafka: KafkaSettings, topic: Topic, apply: Apply) -> None:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        topic: str,
+        apply: Apply,
+        *,
+        again: tuple[type[Exception], ...] = (TransientFailure,),
+        start_limit: timedelta = START_LIMIT,
+    ) -> None:
+        """Follow a topic, named without the prefix. again: errors of `apply` that only delay a record."""
         self._kafka = kafka
         self._topic = topic
         self._apply = apply
+        self._again = again
+        self._start_limit = start_limit
         self._queue: asyncio.Queue[tuple[Record, float]] = asyncio.Queue()
         self._queued = self._applied = 0
         self._moved = asyncio.Condition()
@@ -43,20 +53,18 @@ class FollowedTopic:
         """Return when everything that the topic holds now is applied; go on in the background.
 
         Raises:
-            TransientFailure: Kafka or the registry is away; call again.
+            TransientFailure: a dependency is away; call again.
         """
         await self.stop()
         self._queue, self._queued, self._applied = asyncio.Queue(), 0, 0
         view = CompactedView(
-            self._kafka, self._kafka.topic(self._topic.name), self._enqueue, start_timeout=START_LIMIT
+            self._kafka, self._kafka.topic(self._topic), self._enqueue, start_timeout=self._start_limit
         )
-        self._task = asyncio.create_task(self._apply_all(), name=f"follower of {self._topic.name}")
+        self._task = asyncio.create_task(self._apply_all(), name=f"follower of {self._topic}")
         try:
             await view.start()
-            if not await self._applied_all(START_LIMIT):
-                raise TransientFailure(
-                    "schema-registry", f"{self._topic.name} was not decoded in {START_LIMIT}"
-                )
+            if not await self._applied_all(self._start_limit):
+                raise TransientFailure("kafka", f"{self._topic} was not applied in {self._start_limit}")
         except BaseException:
             await view.stop()
             await self.stop()
@@ -78,15 +86,14 @@ class FollowedTopic:
         """Return when all that the topic holds at this moment is applied.
 
         Raises:
-            TransientFailure: Kafka or the registry is away, or it takes too long.
+            TransientFailure: a dependency is away, or it takes too long.
         """
         if not (await self._following().caught_up(timeout) and await self._applied_all(timeout)):
-            raise TransientFailure("kafka", f"{self._topic.name} was not read up to its end in {timeout}")
+            raise TransientFailure("kafka", f"{self._topic} was not read up to its end in {timeout}")
 
-    async def reached(self, position: Position, timeout: timedelta) -> None:
-        """Return when everything before a position is applied. Raises TransientFailure as `caught_up`."""
-        if not (await self._following().reached(position, timeout) and await self._applied_all(timeout)):
-            raise TransientFailure("kafka", f"{self._topic.name} was not read back in {timeout}")
+    async def reached(self, position: Position, timeout: timedelta) -> bool:
+        """Wait until everything before a position is applied; False when that takes too long."""
+        return await self._following().reached(position, timeout) and await self._applied_all(timeout)
 
     async def check(self) -> None:
         """Raise unless the topic is complete and followed; for readiness."""
@@ -107,7 +114,7 @@ class FollowedTopic:
 
     def _following(self) -> CompactedView:
         if self._view is None:
-            raise TransientFailure("kafka", f"{self._topic.name} is not complete yet")
+            raise TransientFailure("kafka", f"{self._topic} is not complete yet")
         return self._view
 
     def _enqueue(self, record: Record) -> None:
@@ -150,6 +157,6 @@ class FollowedTopic:
         while True:
             try:
                 return await self._apply(record, read_at)
-            except (RegistryUnavailable, TransientFailure) as error:
+            except self._again as error:
                 log.warning("a topic waits for a dependency", record=str(record), error=str(error))
                 await asyncio.sleep(backoff.next_delay().total_seconds())
