@@ -13,6 +13,7 @@ import pytest
 
 from recognition_worker.adapters.manifest_files import packaged_manifest
 from recognition_worker.adapters.packaged_models import ModelFiles
+from service_kit.envelope import new_key
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 PACKAGED = resources.files("recognition_worker") / "models"
@@ -176,6 +177,7 @@ WORKER = {
     "OBJECT_STORE_SECRET_KEY": "secret",
     "OBJECT_STORE_BUCKET": "images",
     "RECOGNITION_WORKER_PORT": "0",
+    "TEMPLATE_ENCRYPTION_KEYS": new_key("test"),
 }
 
 

