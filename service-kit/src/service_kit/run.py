@@ -7,6 +7,8 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 
+import uvloop
+
 from service_kit.logs import get_logger
 
 log = get_logger(__name__)
@@ -29,4 +31,6 @@ def run(main: Callable[[asyncio.Event], Awaitable[int | None]]) -> int:
             loop.add_signal_handler(number, on_signal, number)
         return await main(stopping) or 0
 
-    return asyncio.run(supervise())
+    # Two thirds of asyncio's own cost of the core for each record (docs/recognition/speed.md).
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(supervise())
