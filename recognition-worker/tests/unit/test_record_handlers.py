@@ -77,10 +77,10 @@ class World:
         await self.photos_arrive.wait()
         return b"photo"
 
-    async def identify(self, image: bytes, *, org_id: OrgId, orientation: int) -> CaptureResult:
+    async def identify(self, image: bytes, **_: object) -> CaptureResult:
         raise AssertionError("no capture here")
 
-    async def enrol(self, photos: Sequence[Photo], *, org_id: OrgId, person_id: PersonId) -> EnrolmentResult:
+    async def enrol(self, photos: Sequence[Photo], *, person_id: PersonId, **_: object) -> EnrolmentResult:
         self.did.append(f"judge {person_id}")
         refused = PhotoResult(accepted=False, reasons=("too dark",))
         return EnrolmentResult(MODEL, (refused,) * len(photos))
@@ -113,7 +113,9 @@ class World:
             Codec(Schemas()),
             KafkaSettings(bootstrap_servers="b:1"),
             cast(DecideCapture, None),
-            DecideEnrolment(everything, everything, everything, metrics, everything, model=MODEL, now=now),  # type: ignore[arg-type]
+            DecideEnrolment(
+                everything, everything, everything, metrics, everything, deciding=lambda: MODEL, now=now
+            ),  # type: ignore[arg-type]
             ErasePerson(everything, everything, everything, metrics, now=now),  # type: ignore[arg-type]
             DeadLetters(self.letters, service="w", version="1"),
             metrics=DeliveryMetrics(CollectorRegistry()),
