@@ -1,6 +1,6 @@
 """What the projector needs of its surroundings, by role; a transaction covers the whole read model."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol, TypeVar
@@ -10,7 +10,7 @@ from attendance_projector.directory_facts import LeaveRow, PolicyRow
 from attendance_projector.domain.day import AttendanceDay
 from attendance_projector.domain.facts import Punch, RosterEntry, ShiftVersion
 from attendance_projector.domain.schedule import Employment, Schedule
-from attendance_schemas.events import EnrolmentDecided, Event, MatchDecided
+from attendance_schemas.events import EnrolmentDecided, Event, MatchDecided, ReviewDecided
 from service_kit.records import Position, Record, TopicPartition
 
 T = TypeVar("T")
@@ -39,8 +39,8 @@ class AcceptedPunch:
     occurred_at: datetime
     org_id: str
     person_id: str
-    site_id: str
-    device_id: str
+    site_id: str | None
+    device_id: str | None
     direction: str | None
     method: str
     capture_id: UUID | None
@@ -48,7 +48,7 @@ class AcceptedPunch:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The one place of a punch: DAY with date and shift, REVIEW, or WAITING for the directory."""
+    """The one place of a punch: DAY with date and shift, REVIEW, VOIDED with date, or WAITING."""
 
     placement: str
     placed_on: date | None = None
@@ -62,6 +62,72 @@ class StoredPunch:
     punch: Punch
     person_id: str
     place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPunch:
+    """What is stored under the id of a punch."""
+
+    punch_id: UUID
+    occurred_at: datetime
+    person_id: str | None
+    method: str
+    direction: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReview:
+    """Whom a person saw on a capture; None: nobody who counts."""
+
+    review_id: UUID
+    capture_id: UUID
+    org_id: str
+    person_id: str | None
+    recorded_at: datetime
+
+
+# An organisation and one of its badges.
+BadgeKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingFact:
+    """A punch with a badge that nobody had when it was shown, and who has it now."""
+
+    fact_id: UUID
+    occurred_at: datetime
+    org_id: str
+    badge: str
+    person_id: str | None
+    site_id: str
+    device_id: str | None
+    direction: str | None
+    method: str
+
+
+@dataclass(frozen=True)
+class CorrectionRow:
+    """A correction as stored: ADD has punch and instant, VOID a punch or a correction, OVERRIDE a day."""
+
+    correction_id: UUID
+    org_id: str
+    person_id: str
+    kind: str
+    made_by: str
+    reason: str
+    recorded_at: datetime
+    punch_id: UUID | None = None
+    occurred_at: datetime | None = None
+    site_id: str | None = None
+    direction: str | None = None
+    voided_correction_id: UUID | None = None
+    attendance_on: date | None = None
+    shift_id: str | None = None
+    status: str | None = None
+    worked_minutes: int | None = None
+    overtime_minutes: int | None = None
+    first_in_at: datetime | None = None
+    last_out_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +218,12 @@ class Positions(Protocol):
     async def lock_everyone(self) -> None:
         """Wait for all who compute days; they wait for this transaction."""
 
+    async def join_everyone(self) -> None:
+        """Compute days only while nobody has locked everyone; comes before the other locks."""
+
+    async def lock_captures(self, capture_ids: Iterable[UUID]) -> None:
+        """Wait for those who judge these captures; they wait for this transaction."""
+
     async def lock_people(self, person_ids: Iterable[str]) -> None:
         """Wait for those who compute days of these people; they wait for this transaction."""
 
@@ -173,6 +245,39 @@ class Captures(Protocol):
 
     async def store_enrolments(self, enrolments: Sequence[EnrolmentDecided]) -> None:
         """Store decided enrolments."""
+
+
+class Corrections(Protocol):
+    """What people corrected, reviews, and punches that wait for the holder of a badge."""
+
+    async def of_people(
+        self, person_ids: Iterable[str], correction_ids: Iterable[UUID] = ()
+    ) -> Mapping[UUID, CorrectionRow]:
+        """Return all corrections of these people, and those under these ids."""
+
+    async def store(self, rows: Sequence[CorrectionRow]) -> None:
+        """Store new corrections."""
+
+    async def punches(self, punch_ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+        """Return those of the punches that are stored or wait for the holder of a badge."""
+
+    async def reviews(self, capture_ids: Collection[UUID]) -> Sequence[KnownReview]:
+        """Return all reviews of these captures."""
+
+    async def store_reviews(self, reviews: Sequence[ReviewDecided]) -> None:
+        """Store reviews; one that is stored already stays."""
+
+    async def pending(self, badges: Collection[BadgeKey]) -> Sequence[PendingFact]:
+        """Return the punches with these badges that are of whoever has the badge."""
+
+    async def store_pending(self, facts: Sequence[PendingFact]) -> None:
+        """Store such punches, with who has the badge now."""
+
+    async def holders(self, badges: Collection[BadgeKey]) -> Mapping[BadgeKey, str]:
+        """Return who has each of the badges now; one that nobody has is left out."""
+
+    async def badges_of_people(self, person_ids: Collection[str]) -> set[BadgeKey]:
+        """Return the badges that these people have."""
 
 
 class Directory(Protocol):
@@ -218,8 +323,8 @@ class Directory(Protocol):
 class Days(Protocol):
     """Attendance days, and the places of punches."""
 
-    async def punch_extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonInstants]:
-        """Return the instants of the first and last punch of those people who have any."""
+    async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
+        """Return the dates around all punches, days and overrides of those people who have any."""
 
     async def punches(self, spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
         """Return the punches of people in their spans, which do not overlap."""
@@ -241,6 +346,10 @@ class Transaction(Protocol):
     @property
     def captures(self) -> Captures:
         """Captures, punches, enrolments."""
+
+    @property
+    def corrections(self) -> Corrections:
+        """Corrections, reviews, pending facts."""
 
     @property
     def directory(self) -> Directory:

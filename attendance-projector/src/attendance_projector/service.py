@@ -17,7 +17,7 @@ from attendance_projector.settings import Settings
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import DIRECTORY, ENROLMENT_RESULTS, MATCHES
+from attendance_schemas.topics import CORRECTIONS, DIRECTORY, ENROLMENT_RESULTS, MATCHES, PUNCHES
 from service_kit.backoff import Backoff, retry
 from service_kit.consumer import RecordSource
 from service_kit.dead_letters import DeadLetters
@@ -29,7 +29,7 @@ from service_kit.metrics import DeliveryMetrics
 from service_kit.producer import RecordProducer
 
 SERVICE = "attendance-projector"
-TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS)
+TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS)
 REGISTRY_ANSWERS_WITHIN = 2.0
 
 log = get_logger(__name__)

@@ -12,7 +12,17 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from attendance_projector.scenario import explain_scenario, read_scenario
-from attendance_schemas.events import Counting, Direction, Event, LeavePart, Pairing, RoundingMode, Weekday
+from attendance_schemas.events import (
+    Counting,
+    DayStatus,
+    Direction,
+    Event,
+    LeavePart,
+    Outcome,
+    Pairing,
+    RoundingMode,
+    Weekday,
+)
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "property"))
 from random_months import random_month
@@ -75,32 +85,95 @@ def _text(at: datetime | None) -> str | None:
 def month_of(plant: Any, seed: int) -> Month:
     """Return a random month of a person with a site, shifts and a policy of their own."""
     scenario = random_month(seed)
-    for name in ("range", "as_of", "devices_reported_until", "corrections"):
+    for name in ("range", "as_of", "devices_reported_until"):
         del scenario[name]
     suffix = f"-{seed}"
     for shift in scenario["shifts"]:
         shift["id"] += suffix
     for entry in scenario["roster"]:
         entry["shift"] += suffix
+    for correction in scenario["corrections"]:
+        if correction.get("shift"):
+            correction["shift"] += suffix
     scenario["default_shift"] = scenario["default_shift"] and scenario["default_shift"] + suffix
     month = Month("person" + suffix, scenario)
     _directory(month, plant, "site" + suffix, suffix)
     zone = ZoneInfo(str(scenario["site_zone"]))
+    old_ids: dict[str, str] = {}
     for number, punch in enumerate(scenario["punches"]):
         # Punches of the same instant are ordered by id: as UUIDs as in the scenario.
-        punch["id"] = f"p{number:03}"
+        old_ids[punch["id"]] = punch["id"] = f"p{number:03}"
         at = datetime.fromisoformat(punch["at"])
         punch["at"] = at.replace(tzinfo=zone).astimezone(UTC).isoformat()
         direction = None if punch["direction"] is None else Direction(punch["direction"].upper())
-        match = plant.match(month.person, punch["at"], month.punch_id(punch["id"]), direction=direction)
-        month.facts[f"capture:{punch['id']}"] = [match]
+        month.facts[f"punch:{punch['id']}"] = _punch(month, plant, number, punch, direction)
+    for correction in scenario["corrections"]:
+        for name in ("punch", "correction"):
+            named = correction.get(name)
+            if named is not None:
+                correction[name] = old_ids.get(named, f"{named[0]}{named[1:]:0>3}")
+        correction["id"] = f"{correction['id'][0]}{correction['id'][1:]:0>3}"
+        month.facts[f"correction:{correction['id']}"] = [_correction(month, plant, correction)]
     return month
+
+
+def _punch(month: Month, plant: Any, number: int, punch: Mapping[str, Any], direction: Any) -> list[Event]:
+    """By face, by badge, by a badge that nobody had then; some faces were somebody else's at first."""
+    punch_id, at, fields = month.punch_id(punch["id"]), punch["at"], {"direction": direction}
+    match number % 5:
+        case 0:
+            return [plant.punch("A-1", at, punch_id, person=month.person, **fields)]
+        case 1:
+            return [plant.punch(f"badge of {month.person}", at, punch_id, **fields)]
+        case 2:
+            unsure = plant.match(month.person, at, punch_id, Outcome.REVIEW, **fields)
+            return [unsure, plant.review(punch_id, "asha"), plant.review(punch_id, month.person)]
+        case 3:
+            wrong = plant.match("asha", at, punch_id, **fields)
+            return [wrong, plant.match(month.person, at, punch_id, decision_round=1, **fields)]
+    return [plant.match(month.person, at, punch_id, **fields)]
+
+
+def _correction(month: Month, plant: Any, correction: Mapping[str, Any]) -> Any:
+    made = {
+        "made_by": correction["by"],
+        "reason": correction["reason"],
+        "correction_id": month.punch_id(correction["id"]),
+        "recorded_at": datetime.fromisoformat(correction["recorded_at"]),
+    }
+    if correction["kind"] == "void":
+        target = correction.get("punch") or correction["correction"]
+        event = plant.void(month.person, month.punch_id(target), **made)
+        if correction.get("punch"):
+            return msgspec.structs.replace(
+                event, punch_id=event.voided_correction_id, voided_correction_id=None
+            )
+        return event
+    if correction["kind"] == "add":
+        zone = ZoneInfo(str(month.scenario["site_zone"]))
+        correction["at"] = datetime.fromisoformat(correction["at"]).replace(tzinfo=zone).isoformat()
+        event = plant.addition(month.person, correction["at"], direction=Direction.IN, **made)
+        return msgspec.structs.replace(event, punch_id=month.punch_id(correction["punch"]))
+    return plant.override(
+        month.person,
+        date.fromisoformat(correction["on"]),
+        DayStatus(correction["status"]),
+        shift_id=correction["shift"],
+        worked_minutes=correction["worked_minutes"],
+        **made,
+    )
 
 
 def _directory(month: Month, plant: Any, site: str, suffix: str) -> None:
     scenario, facts = month.scenario, month.facts
     facts["site"] = [plant.site(zone="Asia/Tokyo", site_id=site), plant.site(scenario["site_zone"], site)]
-    right = plant.person(month.person, scenario["default_shift"], site, **_person(scenario["person"]))
+    right = plant.person(
+        month.person,
+        scenario["default_shift"],
+        site,
+        badge=f"badge of {month.person}",
+        **_person(scenario["person"]),
+    )
     facts["person"] = [plant.person(month.person, None, "not-yet"), right]
     for shift in scenario["shifts"]:
         event = _shift(plant, shift)

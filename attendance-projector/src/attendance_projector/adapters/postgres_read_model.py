@@ -10,15 +10,15 @@ import asyncpg
 
 from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.postgres_captures import PostgresCaptures
+from attendance_projector.adapters.postgres_corrections import PostgresCorrections
 from attendance_projector.adapters.postgres_days import PostgresDays
 from attendance_projector.adapters.postgres_errors import CONFLICTS, DEPENDENCY, naming_outages
 from attendance_projector.adapters.postgres_positions import PostgresPositions, read_positions
 from attendance_projector.adapters.remembered_directory import DirectoryMemory, RememberedDirectory
 from attendance_projector.adapters.sql import statements
-from attendance_projector.domain.facts import LONGEST_WINDOW
-from attendance_projector.domain.shift_windows import REACH_BACK
 from attendance_projector.migrate import SCHEMA, check_migrated
 from attendance_projector.ports import Transaction
+from attendance_projector.stale_dates import FARTHEST_DAY
 from service_kit.errors import TransientFailure
 from service_kit.records import TopicPartition
 
@@ -28,7 +28,6 @@ T = TypeVar("T")
 ATTEMPTS = 5
 # A statement that takes longer has lost its server.
 STATEMENT_TIMEOUT = timedelta(minutes=2)
-FARTHEST_DAY = LONGEST_WINDOW + REACH_BACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,7 @@ class PostgresTransaction:
 
     positions: PostgresPositions
     captures: PostgresCaptures
+    corrections: PostgresCorrections
     directory: RememberedDirectory
     days: PostgresDays
 
@@ -98,6 +98,7 @@ class PostgresReadModel:
         return PostgresTransaction(
             positions=positions,
             captures=PostgresCaptures(connection),
+            corrections=PostgresCorrections(connection),
             directory=RememberedDirectory(connection, positions, self._memory),
             days=PostgresDays(connection),
         )

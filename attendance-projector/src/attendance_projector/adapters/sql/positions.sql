@@ -40,6 +40,11 @@ SELECT nextval('directory_version');
 -- name: share_everyone
 SELECT pg_advisory_xact_lock_shared(hashtext('attendance-projector days'), hashtext(current_schema()));
 
+-- name: lock_captures
+-- $1: one number for each capture, ascending. Decisions and reviews of a capture come from two topics.
+SELECT pg_advisory_xact_lock(hashtext('attendance-projector capture ' || current_schema()), number)
+FROM unnest($1::int[]) AS number;
+
 -- name: lock_people
 -- $1: one number for each person, ascending. Two projectors can hold punches of one person, since records are
 -- keyed by capture; the second must see what the first wrote before it computes that person's days.
