@@ -1,8 +1,8 @@
 """Apply the events of a batch in one transaction: each exactly once, whoever sends it again.
 
 1. lock the positions and leave out what was applied before;
-2. lock what is judged: everyone, when the directory changes, else the captures and people concerned;
-3. record the directory, judge decisions, punches and corrections against what is stored;
+2. lock what is judged: everyone, when the directory changes or time passes, else the captures and people;
+3. record the directory, let time pass, judge decisions, punches and corrections against what is stored;
 4. store them, recompute the days that became stale, move the positions.
 
 Locks are taken in one order by all: positions, everyone, captures, people.
@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from attendance_projector.judge_decisions import Judgement, ReceivedDecision, judge_decisions
 from attendance_projector.judge_punches import PunchJudgement, ReceivedPunch, judge_punches
+from attendance_projector.pass_time import device_points, pass_time
 from attendance_projector.ports import BadgeKey, DirectoryFact, Tombstone, Transaction
 from attendance_projector.recompute_days import recompute_days
 from attendance_projector.record_corrections import (
@@ -25,6 +26,7 @@ from attendance_projector.record_corrections import (
 from attendance_projector.record_directory import record_directory
 from attendance_projector.stale_dates import Change, DayLostPunch
 from attendance_schemas.events import (
+    ClockTicked,
     EnrolmentDecided,
     Event,
     MatchDecided,
@@ -72,13 +74,18 @@ async def apply_in(transaction: Transaction, received: Sequence[ReceivedEvent]) 
     changes: Changes = {}
     badges: set[BadgeKey] = set()
     directory_facts = [each.event for each in fresh if is_directory_fact(each.event)]
-    if directory_facts:
+    ticks = _of_type(fresh, ClockTicked)
+    if directory_facts or ticks:
         await transaction.positions.lock_everyone()
+    else:
+        await transaction.positions.join_everyone()
+    if directory_facts:
         badges |= await transaction.corrections.badges_of_people(_people_named(directory_facts))
         changes = await record_directory(transaction.directory, directory_facts)
         badges |= await transaction.corrections.badges_of_people(_people_named(directory_facts))
-    else:
-        await transaction.positions.join_everyone()
+    await transaction.absence.store_points(device_points(each.event for each in fresh))
+    if ticks:
+        _merge(changes, await pass_time(ticks, transaction.absence))
     decided = await _judge_captures(transaction, fresh)
     punched = await _judge_punches(transaction, fresh, badges)
     corrections = [

@@ -10,7 +10,7 @@ and a second projector waits for the lock on it.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from time import perf_counter, time_ns
 
 from attendance_projector.apply_batch import Applied, ReceivedEvent, apply_in, is_directory_fact
@@ -24,6 +24,7 @@ from attendance_schemas.events import (
     EnrolmentDecided,
     MatchDecided,
     Outcome,
+    PolicyRecorded,
     PunchAdded,
     PunchSubmitted,
     PunchVoided,
@@ -34,6 +35,8 @@ from service_kit.records import Record
 from service_kit.telemetry import extract_context, tracer
 
 DATED = (MatchDecided, PunchSubmitted, PunchAdded)
+# Without a tick for longer than this, months between the ticks would be missing.
+LONGEST_OUTAGE = timedelta(days=400)
 UNDATED = (ClockTicked, EnrolmentDecided, PunchVoided, DayOverridden, ReviewDecided)
 
 
@@ -65,7 +68,10 @@ class ApplyFacts:
         received = [ReceivedEvent(record, await self._reader.read(record)) for record in records]
         for each in received:
             check_event(each)
-        await self._read_model.ensure_months(set().union(*(_utc_dates(each.event) for each in received)))
+        today = self._now().date()
+        await self._read_model.ensure_months(
+            set().union(*(_months_needed(each.event, today) for each in received))
+        )
         applied = await self._read_model.in_transaction(lambda transaction: apply_in(transaction, received))
         self._observe(applied, perf_counter() - started)
         if self._is_tracing:
@@ -103,7 +109,7 @@ def _trace(fresh: Sequence[ReceivedEvent], started_ns: int) -> None:
 def check_event(received: ReceivedEvent) -> None:
     """Raise PoisonRecord, naming the record, when the event can never be applied."""
     event = received.event
-    for on in _utc_dates(event):
+    for on in _dates_named(event):
         if not EARLIEST_ON <= on <= LATEST_ON:
             raise PoisonRecord(
                 "impossible-instant",
@@ -144,8 +150,23 @@ def _check_tombstone(record: Record, tombstone: Tombstone) -> None:
         raise PoisonRecord("impossible-fact", detail, record=record) from error
 
 
-def _utc_dates(fact: DirectoryFact) -> set[date]:
-    """Return the UTC dates for which the tables need months."""
-    if isinstance(fact, DATED):
+def _dates_named(fact: DirectoryFact) -> set[date]:
+    """Return the UTC dates that a fact is about."""
+    if isinstance(fact, (*DATED, ClockTicked)):
         return {fact.occurred_at.astimezone(UTC).date()}
     return {fact.attendance_on} if isinstance(fact, DayOverridden) else set()
+
+
+def _months_needed(fact: DirectoryFact, today: date) -> set[date]:
+    """Return dates in every month for which a fact can make rows."""
+    if isinstance(fact, ClockTicked):
+        on = fact.occurred_at.astimezone(UTC).date()
+        return _months(on - LONGEST_OUTAGE, on)
+    if isinstance(fact, PolicyRecorded) and fact.expects_attendance:
+        return _months(fact.effective_on, max(fact.effective_on, today))
+    return _dates_named(fact)
+
+
+def _months(first_on: date, last_on: date) -> set[date]:
+    steps = (last_on - first_on).days // 28 + 1
+    return {min(first_on + timedelta(days=28 * number), last_on) for number in range(steps + 1)}

@@ -10,7 +10,7 @@ from attendance_projector.directory_facts import LeaveRow, PolicyRow
 from attendance_projector.domain.day import AttendanceDay
 from attendance_projector.domain.facts import Punch, RosterEntry, ShiftVersion
 from attendance_projector.domain.schedule import Employment, Schedule
-from attendance_schemas.events import EnrolmentDecided, Event, MatchDecided, ReviewDecided
+from attendance_schemas.events import ClockTicked, EnrolmentDecided, Event, MatchDecided, ReviewDecided
 from service_kit.records import Position, Record, TopicPartition
 
 T = TypeVar("T")
@@ -140,6 +140,7 @@ class KnownPerson:
     default_shift_id: str | None
     employment: Employment
     schedule: Schedule | None
+    reported_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +227,37 @@ class Positions(Protocol):
 
     async def lock_people(self, person_ids: Iterable[str]) -> None:
         """Wait for those who compute days of these people; they wait for this transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePoint:
+    """A sequence number of a device that has come, and when it was given."""
+
+    device_id: str
+    sequence: int
+    occurred_at: datetime
+
+
+class Absence(Protocol):
+    """How far time has come, how far sites have reported, and which days that decides."""
+
+    async def as_of(self) -> datetime | None:
+        """Return the newest instant that has come; None before the first tick."""
+
+    async def store_points(self, points: Sequence[DevicePoint]) -> None:
+        """Keep sequence numbers until the next tick."""
+
+    async def move_clock(self, as_of: datetime) -> None:
+        """Move the clock and, with all numbers that have come, the watermarks of the sites."""
+
+    async def undecided_days(self, as_of: datetime) -> Sequence[PersonDates]:
+        """Return the days without a punch that are decided otherwise now."""
+
+    async def zones(self) -> Sequence[str]:
+        """Return the zones of all sites."""
+
+    async def people_of_zones(self, zones: Iterable[str]) -> Sequence[tuple[str, str]]:
+        """Return the people whose home site is in one of the zones, each with the zone."""
 
 
 class Captures(Protocol):
@@ -348,6 +380,10 @@ class Transaction(Protocol):
         """Captures, punches, enrolments."""
 
     @property
+    def absence(self) -> Absence:
+        """Time and the watermarks of sites."""
+
+    @property
     def corrections(self) -> Corrections:
         """Corrections, reviews, pending facts."""
 
@@ -371,6 +407,20 @@ class ReadModel(Protocol):
 
         An error of the work rolls it back. Raises TransientFailure("postgresql") when the database is away.
         """
+
+
+class Timekeeper(Protocol):
+    """Knows how far time has been recorded."""
+
+    async def as_of(self) -> datetime | None:
+        """Return the newest instant that has come; None before the first tick. Raises TransientFailure."""
+
+
+class TickPublisher(Protocol):
+    """Records the passing of time."""
+
+    async def publish(self, tick: ClockTicked) -> None:
+        """Return when every in-sync replica has the tick. Raises TransientFailure."""
 
 
 class EventReader(Protocol):

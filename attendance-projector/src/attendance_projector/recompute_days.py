@@ -12,12 +12,13 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from attendance_projector.correction_facts import CORRECTION, as_correction, as_punch
+from attendance_projector.domain.absence import Knowledge
 from attendance_projector.domain.attendance import attendance
 from attendance_projector.domain.corrections import Correction, CorrectionsInForce, corrections_in_force
 from attendance_projector.domain.facts import Punch, PunchId
 from attendance_projector.domain.schedule import Schedule
-from attendance_projector.domain.shift_windows import instants_of
-from attendance_projector.domain.touched import date_touched_by_punch
+from attendance_projector.domain.shift_windows import ONE_DAY, instants_of
+from attendance_projector.domain.touched import date_touched_by_punch, expected_dates
 from attendance_projector.ports import (
     AcceptedPunch,
     KnownPerson,
@@ -51,6 +52,7 @@ class _Facts:
     stored: Sequence[StoredPunch]
     new: Sequence[AcceptedPunch]
     corrections: Sequence[Correction]
+    as_of: datetime | None
 
     @property
     def schedule(self) -> Schedule:
@@ -108,11 +110,13 @@ async def _compute_round(
     extents = await transaction.days.extents(
         [person_id for person_id, of_person in changes.items() if needs_extent(of_person)]
     )
+    as_of = await transaction.absence.as_of()
     stale: dict[str, list[tuple[date, date]]] = {}
     for person_id, of_person in changes.items():
         new = [accepted.occurred_at for accepted in new_by_person.get(person_id, ())]
-        extent = _widened(extents.get(person_id), new)
-        stale[person_id] = stale_dates(of_person, _schedule(people.get(person_id)), extent)
+        schedule = _schedule(people.get(person_id))
+        extent = _widened(extents.get(person_id), new, expected_dates(schedule, as_of))
+        stale[person_id] = stale_dates(of_person, schedule, extent)
     stored = await _punches_around(transaction, stale, people)
     corrections: dict[str, list[Correction]] = defaultdict(list)
     for row in (await transaction.corrections.of_people(changes)).values():
@@ -123,13 +127,17 @@ async def _compute_round(
         facts = _Facts(
             *(person_id, people.get(person_id), spans, stored[person_id], new_punches),
             corrections=corrections[person_id],
+            as_of=as_of,
         )
         _place(result, facts)
     return result
 
 
-def _widened(extent: PersonDates | None, new: Sequence[datetime]) -> tuple[date, date] | None:
+def _widened(
+    extent: PersonDates | None, new: Sequence[datetime], expected: tuple[date, date] | None
+) -> tuple[date, date] | None:
     dates = [] if extent is None else [extent.first_on, extent.last_on]
+    dates += [] if expected is None else expected
     for at in new:
         dates += [(at.astimezone(UTC) + reach).date() for reach in (-FARTHEST_DAY, FARTHEST_DAY)]
     return (min(dates), max(dates)) if dates else None
@@ -175,7 +183,10 @@ def _place(result: _Round, facts: _Facts) -> None:
     places: dict[PunchId, Place] = {}
     for first_on, last_on in facts.spans:
         result.spans.append(PersonDates(facts.person_id, first_on, last_on))
-        computed = attendance(punches, schedule, first_on, last_on, corrections=facts.corrections)
+    for first_on, last_on, known in _parts(facts):
+        computed = attendance(
+            punches, schedule, first_on, last_on, corrections=facts.corrections, known=known
+        )
         for ownership in computed.unscheduled:
             places[ownership.punch.punch_id] = not_on_a_day
         for day in computed.days:
@@ -192,6 +203,20 @@ def _place(result: _Round, facts: _Facts) -> None:
             result.moves.append((each, place))
     # A new punch touches its own date, so it was placed above.
     result.new += [(accepted, places[PunchId(str(accepted.punch_id))]) for accepted in facts.new]
+
+
+def _parts(facts: _Facts) -> Iterator[tuple[date, date, Knowledge | None]]:
+    """Cut the stale spans at the date that time has come to: later ones have no days without a punch."""
+    as_of, person = facts.as_of, facts.person
+    for first_on, last_on in facts.spans:
+        if as_of is None or person is None or person.schedule is None:
+            yield first_on, last_on, None
+            continue
+        horizon = as_of.astimezone(person.schedule.zone).date()
+        if first_on <= horizon:
+            yield first_on, min(last_on, horizon), Knowledge(as_of, person.reported_until)
+        if last_on > horizon:
+            yield max(first_on, horizon + ONE_DAY), last_on, None
 
 
 def _is_voided(punch: Punch, in_force: CorrectionsInForce) -> bool:

@@ -9,15 +9,17 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry
 
 from attendance_projector.adapters.avro_event_reader import AvroEventReader
+from attendance_projector.adapters.kafka_tick_publisher import KafkaTickPublisher
 from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_read_model
 from attendance_projector.apply_facts import ApplyFacts
 from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.migrate import migrate
 from attendance_projector.settings import Settings
+from attendance_projector.tick_clock import tick_clock
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import CORRECTIONS, DIRECTORY, ENROLMENT_RESULTS, MATCHES, PUNCHES
+from attendance_schemas.topics import CLOCK, CORRECTIONS, DIRECTORY, ENROLMENT_RESULTS, MATCHES, PUNCHES
 from service_kit.backoff import Backoff, retry
 from service_kit.consumer import RecordSource
 from service_kit.dead_letters import DeadLetters
@@ -29,7 +31,7 @@ from service_kit.metrics import DeliveryMetrics
 from service_kit.producer import RecordProducer
 
 SERVICE = "attendance-projector"
-TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS)
+TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK)
 REGISTRY_ANSWERS_WITHIN = 2.0
 
 log = get_logger(__name__)
@@ -100,7 +102,25 @@ async def _project(
         health.add_ready("postgresql", read_model.check)
         health.add_ready("kafka", producer.check)
         opening.done()
-        await loop.run(stopping)
+        codec = Codec(schemas, prefix=settings.kafka.topic_prefix)
+        ticking = asyncio.create_task(
+            tick_clock(
+                read_model,
+                KafkaTickPublisher(producer, codec, settings.kafka),
+                stopping,
+                interval=settings.tick_interval,
+                now=lambda: datetime.now(UTC),
+            )
+        )
+        # It ends when all ends, or by a bug that must end all.
+        ticking.add_done_callback(lambda _: stopping.set())
+        try:
+            await loop.run(stopping)
+        finally:
+            ticking.cancel()
+            await asyncio.wait({ticking})
+        if not ticking.cancelled():
+            ticking.result()
 
 
 class _Opening:

@@ -78,6 +78,14 @@ class DatesChanged:
     last_on: date
 
 
+@dataclass(frozen=True, slots=True)
+class HorizonMoved:
+    """Time has come to these dates, or decides them otherwise; both are inclusive, None: since ever."""
+
+    first_on: date | None
+    last_on: date
+
+
 Change = (
     PunchChanged
     | DayLostPunch
@@ -87,6 +95,7 @@ Change = (
     | EmploymentChanged
     | PoliciesChanged
     | DatesChanged
+    | HorizonMoved
 )
 
 
@@ -126,6 +135,10 @@ def _touched(change: Change, schedule: Schedule) -> list[DateSpan]:
             return dates_touched_by_policies(before_policies, after_policies)
         case DatesChanged(first_on, last_on):
             return [DateSpan(first_on, last_on)]
+        case HorizonMoved(begun_on, horizon):
+            # Before the first policy that expects anybody, time decides nothing.
+            expecting = [each.effective_on for each in schedule.policies if each.expects_attendance]
+            return [DateSpan(begun_on or min(expecting), horizon)] if expecting else []
 
 
 def _clipped(span: DateSpan, extent: tuple[date, date] | None) -> tuple[date, date] | None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
@@ -17,8 +18,11 @@ from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.migrate import migrate
 from attendance_projector.ports import Tombstone
 from attendance_schemas.events import (
+    ClockTicked,
     DayOverridden,
     DayStatus,
+    DeviceKind,
+    DeviceRecorded,
     EnrolmentDecided,
     EnrolmentOutcome,
     Event,
@@ -65,6 +69,9 @@ TABLES = {
     "punch": "punch_id",
     "attendance_day": "person_id, attendance_on, shift_id",
     "enrolment": "enrolment_id",
+    "clock": "as_of",
+    "device_report": "device_id, first_sequence",
+    "site_watermark": "site_id",
     "pending_fact": "fact_id",
     "correction": "correction_id",
     "review": "review_id",
@@ -229,6 +236,19 @@ class Plant:
         return ReviewDecided(
             **common | {"review_id": uuid4(), "capture_id": capture_id, "person_id": person} | fields
         )
+
+    def tick(self, at: str) -> ClockTicked:
+        return ClockTicked(**_common(datetime.fromisoformat(at).astimezone(UTC)) | {"org_id": ""})
+
+    def device(self, device_id: str, site: str = "site", **fields: Any) -> DeviceRecorded:
+        return DeviceRecorded(
+            **_common(), device_id=device_id, site_id=site, name=device_id, kind=DeviceKind.KIOSK, **fields
+        )
+
+    def report(self, device_id: str, sequence: int, at: str) -> MatchDecided:
+        """Return a capture of nobody, by which a device reports."""
+        match = self.match(None, at, outcome=Outcome.NO_FACE)
+        return msgspec.structs.replace(match, device_id=device_id, device_sequence=sequence)
 
     def holiday(self, on: date, site: str | None = None, holiday_id: str = "holiday") -> HolidayRecorded:
         return HolidayRecorded(

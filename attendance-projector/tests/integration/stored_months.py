@@ -28,6 +28,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "property"))
 from random_months import random_month
 
 ALWAYS = date(2000, 1, 1)
+# The clock of all months: within some of them, after others, before the rest.
+CLOCK_AT = datetime(2026, 9, 17, 12, tzinfo=UTC)
 DAY_FIELDS = (
     "status",
     "worked_minutes",
@@ -47,17 +49,25 @@ class Month:
 
     person: str
     scenario: dict[str, Any]
+    as_of: datetime
+    first_on: date
     facts: dict[str, list[Event]] = field(default_factory=dict)
 
     def expected(self) -> tuple[list[tuple[Any, ...]], list[str]]:
-        """Return the days with a punch or an override, and the punches that no day owns."""
+        """Return the days until the clock, later days with a punch, and the punches that no day owns."""
+        horizon = self.as_of.astimezone(ZoneInfo(self.scenario["site_zone"])).date().isoformat()
+        clock = {"range": [self.first_on.isoformat(), horizon], "as_of": self.as_of.isoformat()}
         result = explain_scenario(read_scenario(msgspec.json.encode(self.scenario)))
+        has_begun = self.first_on.isoformat() <= horizon
+        content = msgspec.json.encode(self.scenario | (clock if has_begun else {}))
+        begun = explain_scenario(read_scenario(content))["days"] if has_begun else []
+        later = [day for day in result["days"] if day["attendance_on"] > horizon]
         days = [
             (
                 *(day["attendance_on"], day["shift"] or "", day["first_in"], day["last_out"]),
                 *(len(day["punches"]), *(day[name] for name in DAY_FIELDS)),
             )
-            for day in result["days"]
+            for day in [*begun, *later]
         ]
         return sorted(days), sorted(str(self.punch_id(name)) for name in result["unscheduled"])
 
@@ -85,8 +95,8 @@ def _text(at: datetime | None) -> str | None:
 def month_of(plant: Any, seed: int) -> Month:
     """Return a random month of a person with a site, shifts and a policy of their own."""
     scenario = random_month(seed)
-    for name in ("range", "as_of", "devices_reported_until"):
-        del scenario[name]
+    first_on = date.fromisoformat(scenario.pop("range")[0]) - timedelta(days=15)
+    del scenario["as_of"]
     suffix = f"-{seed}"
     for shift in scenario["shifts"]:
         shift["id"] += suffix
@@ -96,8 +106,9 @@ def month_of(plant: Any, seed: int) -> Month:
         if correction.get("shift"):
             correction["shift"] += suffix
     scenario["default_shift"] = scenario["default_shift"] and scenario["default_shift"] + suffix
-    month = Month("person" + suffix, scenario)
+    month = Month("person" + suffix, scenario, CLOCK_AT, first_on)
     _directory(month, plant, "site" + suffix, suffix)
+    _devices(month, plant, "site" + suffix)
     zone = ZoneInfo(str(scenario["site_zone"]))
     old_ids: dict[str, str] = {}
     for number, punch in enumerate(scenario["punches"]):
@@ -115,6 +126,23 @@ def month_of(plant: Any, seed: int) -> Month:
         correction["id"] = f"{correction['id'][0]}{correction['id'][1:]:0>3}"
         month.facts[f"correction:{correction['id']}"] = [_correction(month, plant, correction)]
     return month
+
+
+def _devices(month: Month, plant: Any, site: str) -> None:
+    """The device of the site has reported until the instant of the scenario, and then has a gap."""
+    reported = month.scenario["devices_reported_until"]
+    month.facts["device:gate"] = [
+        plant.device(f"gate of {site}", "elsewhere"),
+        plant.device(f"gate of {site}", site),
+    ]
+    if reported is None:
+        month.facts["report:2"] = [plant.report(f"gate of {site}", 2, CLOCK_AT.isoformat())]
+        return
+    until = datetime.fromisoformat(reported)
+    for sequence in (1, 2, 3):
+        at = (until - timedelta(days=3 - sequence)).isoformat()
+        month.facts[f"report:{sequence}"] = [plant.report(f"gate of {site}", sequence, at)]
+    month.facts["report:5"] = [plant.report(f"gate of {site}", 5, CLOCK_AT.isoformat())]
 
 
 def _punch(month: Month, plant: Any, number: int, punch: Mapping[str, Any], direction: Any) -> list[Event]:
@@ -191,7 +219,9 @@ def _directory(month: Month, plant: Any, site: str, suffix: str) -> None:
             plant.leave(month.person, on, leave_id=leave_id, part=part),
         ]
     top = {name: scenario[name] for name in ("weekly_offs", "flexible", "day_start")}
-    for number, policy in enumerate([{"effective_on": ALWAYS.isoformat(), **top}, *scenario["policies"]]):
+    for number, policy in enumerate(
+        [{"effective_on": month.first_on.isoformat(), **top}, *scenario["policies"]]
+    ):
         facts[f"policy:{number}"] = [_policy(plant, policy, site, f"policy{suffix}")]
 
 

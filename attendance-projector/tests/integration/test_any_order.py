@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from attendance_schemas.events import Event, MatchDecided, PunchSubmitted
 
 sys.path.insert(0, str(Path(__file__).parent))
-from stored_months import Month, month_of, stored_day
+from stored_months import CLOCK_AT, Month, month_of, stored_day
 
 pytestmark = pytest.mark.integration
 
@@ -41,7 +42,10 @@ async def told(plant: Any, months: list[Month], chance: random.Random) -> None:
 @pytest.mark.parametrize("round_number", range(ROUNDS))
 async def test_the_tables_say_what_the_rules_say_in_any_order(plant: Any, round_number: int) -> None:
     months = [month_of(plant, round_number * PEOPLE + number) for number in range(PEOPLE)]
+    ticks = [CLOCK_AT - timedelta(days=days) for days in (200, 20, 9, 1)]
+    months[0].facts["ticks"] = [plant.tick(at.isoformat()) for at in ticks]
     await told(plant, months, random.Random(round_number))
+    await plant.tell(plant.tick(CLOCK_AT.isoformat()))
     for month in months:
         rows = await plant.sql.fetch("SELECT * FROM attendance_day WHERE person_id = $1", month.person)
         punches = await plant.sql.fetch("SELECT * FROM punch WHERE person_id = $1", month.person)

@@ -36,6 +36,8 @@ DAY_COLUMNS = {
     "shift_effective_on": "date",
     "break_minutes": "integer",
     "overtime_minutes": "integer",
+    "closes_at": "timestamptz",
+    "absence": "text",
 }
 MERGE_DAYS = SQL["merge_days"].format(
     columns=", ".join(DAY_COLUMNS),
@@ -142,4 +144,6 @@ def _day_row(each: PersonDay) -> tuple[object, ...]:
         day.shift_effective_on,
         day.break_minutes,
         day.overtime_minutes,
+        day.closes_at,
+        day.absence,
     )

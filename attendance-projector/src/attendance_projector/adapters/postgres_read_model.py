@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 import asyncpg
 
 from attendance_projector.adapters.connection import Connection
+from attendance_projector.adapters.postgres_absence import PostgresAbsence
 from attendance_projector.adapters.postgres_captures import PostgresCaptures
 from attendance_projector.adapters.postgres_corrections import PostgresCorrections
 from attendance_projector.adapters.postgres_days import PostgresDays
@@ -35,6 +36,7 @@ class PostgresTransaction:
     """One transaction's tables."""
 
     positions: PostgresPositions
+    absence: PostgresAbsence
     captures: PostgresCaptures
     corrections: PostgresCorrections
     directory: RememberedDirectory
@@ -88,6 +90,10 @@ class PostgresReadModel:
             async with self._pool.acquire() as connection:
                 return await read_positions(connection, partitions)
 
+    async def as_of(self) -> datetime | None:
+        """Return the newest instant that has come; None before the first tick."""
+        return await self.in_transaction(lambda transaction: transaction.absence.as_of())
+
     async def check(self) -> None:
         """Return when the database answers; raise TransientFailure when not."""
         with naming_outages():
@@ -97,6 +103,7 @@ class PostgresReadModel:
         positions = PostgresPositions(connection)
         return PostgresTransaction(
             positions=positions,
+            absence=PostgresAbsence(connection),
             captures=PostgresCaptures(connection),
             corrections=PostgresCorrections(connection),
             directory=RememberedDirectory(connection, positions, self._memory),

@@ -81,7 +81,9 @@ ON CONFLICT (person_id, attendance_on, shift_id) DO UPDATE SET
     explanation = excluded.explanation,
     shift_effective_on = excluded.shift_effective_on,
     break_minutes = excluded.break_minutes,
-    overtime_minutes = excluded.overtime_minutes
+    overtime_minutes = excluded.overtime_minutes,
+    closes_at = excluded.closes_at,
+    absence = excluded.absence
 WHERE day IS DISTINCT FROM excluded;
 
 -- name: move_punches
