@@ -15,7 +15,7 @@ from typing import TypeVar
 from attendance_projector.judge_decisions import Judgement, ReceivedDecision, judge_decisions
 from attendance_projector.judge_punches import PunchJudgement, ReceivedPunch, judge_punches
 from attendance_projector.pass_time import device_points, pass_time
-from attendance_projector.ports import BadgeKey, DirectoryFact, Tombstone, Transaction
+from attendance_projector.ports import Transaction
 from attendance_projector.recompute_days import recompute_days
 from attendance_projector.record_corrections import (
     CorrectionEvent,
@@ -25,6 +25,7 @@ from attendance_projector.record_corrections import (
 )
 from attendance_projector.record_directory import record_directory
 from attendance_projector.stale_dates import Change, DayLostPunch
+from attendance_projector.stored_facts import BadgeKey, DirectoryFact, Tombstone
 from attendance_schemas.events import (
     ClockTicked,
     EnrolmentDecided,

@@ -17,7 +17,8 @@ from attendance_projector.apply_batch import Applied, ReceivedEvent, apply_in, i
 from attendance_projector.directory_facts import EARLIEST_ON, LATEST_ON, check_directory_event
 from attendance_projector.domain.facts import RuleError
 from attendance_projector.metrics import ProjectorMetrics
-from attendance_projector.ports import DirectoryFact, EventReader, ReadModel, Tombstone, Transaction
+from attendance_projector.ports import EventReader, ReadModel, Transaction
+from attendance_projector.stored_facts import DirectoryFact, Tombstone
 from attendance_schemas.events import (
     ClockTicked,
     DayOverridden,

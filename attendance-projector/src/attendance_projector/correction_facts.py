@@ -6,7 +6,7 @@ from uuid import UUID
 from attendance_projector.domain.corrections import Addition, Correction, Made, Override, Void
 from attendance_projector.domain.facts import Direction, Punch, PunchId, ShiftId
 from attendance_projector.domain.status import Status
-from attendance_projector.ports import CorrectionRow
+from attendance_projector.stored_facts import CorrectionRow
 
 CORRECTION = "correction"
 

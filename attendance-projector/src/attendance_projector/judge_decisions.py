@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from attendance_projector.ports import AcceptedPunch, KnownCapture, KnownPunch, KnownReview
+from attendance_projector.stored_facts import AcceptedPunch, KnownCapture, KnownPunch, KnownReview
 from attendance_schemas.events import MatchDecided, Outcome, ReviewDecided
 from service_kit.errors import PoisonRecord
 from service_kit.records import Record

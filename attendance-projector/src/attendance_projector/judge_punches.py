@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from attendance_projector.ports import AcceptedPunch, BadgeKey, KnownCapture, KnownPunch, PendingFact
+from attendance_projector.stored_facts import AcceptedPunch, BadgeKey, KnownCapture, KnownPunch, PendingFact
 from attendance_schemas.events import PunchMethod, PunchSubmitted
 from service_kit.errors import PoisonRecord
 from service_kit.records import Record

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from attendance_projector.directory_facts import read_zone
-from attendance_projector.ports import Absence, DevicePoint
+from attendance_projector.ports import Absence
 from attendance_projector.stale_dates import Change, HorizonMoved
+from attendance_projector.stored_facts import DevicePoint
 from attendance_schemas.events import ClockTicked, Event, MatchDecided, PunchSubmitted
 
 ONE_DAY = timedelta(days=1)

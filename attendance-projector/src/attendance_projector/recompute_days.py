@@ -19,7 +19,9 @@ from attendance_projector.domain.facts import Punch, PunchId
 from attendance_projector.domain.schedule import Schedule
 from attendance_projector.domain.shift_windows import ONE_DAY, instants_of
 from attendance_projector.domain.touched import date_touched_by_punch, expected_dates
-from attendance_projector.ports import (
+from attendance_projector.ports import Transaction
+from attendance_projector.stale_dates import FARTHEST_DAY, Change, PunchChanged, needs_extent, stale_dates
+from attendance_projector.stored_facts import (
     AcceptedPunch,
     KnownPerson,
     PersonDates,
@@ -27,9 +29,7 @@ from attendance_projector.ports import (
     PersonInstants,
     Place,
     StoredPunch,
-    Transaction,
 )
-from attendance_projector.stale_dates import FARTHEST_DAY, Change, PunchChanged, needs_extent, stale_dates
 
 # A round holds every punch of its people around the stale dates in memory.
 PEOPLE_PER_ROUND = 1000

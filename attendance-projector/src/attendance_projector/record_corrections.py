@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from attendance_projector.correction_facts import CORRECTION, as_punch
-from attendance_projector.ports import AcceptedPunch, CorrectionRow, Corrections, KnownPunch
+from attendance_projector.ports import Corrections
 from attendance_projector.stale_dates import Change, DatesChanged, PunchChanged
+from attendance_projector.stored_facts import AcceptedPunch, CorrectionRow, KnownPunch
 from attendance_schemas.events import DayOverridden, PunchAdded, PunchVoided
 from service_kit.errors import PoisonRecord
 from service_kit.records import Record

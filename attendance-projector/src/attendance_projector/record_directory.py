@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from attendance_projector.directory_facts import LeaveRow, PolicyRow, policies_of_site
 from attendance_projector.domain.facts import ShiftVersion
-from attendance_projector.ports import Directory, DirectoryFact, HolidayRow, KnownPerson, RosterRow, Tombstone
+from attendance_projector.ports import Directory
 from attendance_projector.stale_dates import (
     Change,
     DatesChanged,
@@ -16,6 +16,7 @@ from attendance_projector.stale_dates import (
     RosterChanged,
     ShiftChanged,
 )
+from attendance_projector.stored_facts import DirectoryFact, HolidayRow, KnownPerson, RosterRow, Tombstone
 from attendance_schemas.events import (
     Event,
     HolidayRecorded,

@@ -16,7 +16,7 @@ from attendance_projector.adapters.postgres_read_model import PostgresReadModel,
 from attendance_projector.apply_facts import ApplyFacts
 from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.migrate import migrate
-from attendance_projector.ports import Tombstone
+from attendance_projector.stored_facts import Tombstone
 from attendance_schemas.events import (
     ClockTicked,
     DayOverridden,

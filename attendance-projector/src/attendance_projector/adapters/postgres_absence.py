@@ -5,7 +5,7 @@ from datetime import datetime
 
 from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.sql import statements
-from attendance_projector.ports import DevicePoint, PersonDates
+from attendance_projector.stored_facts import DevicePoint, PersonDates
 
 SQL = statements("absence")
 

@@ -7,7 +7,7 @@ import msgspec
 
 from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.sql import statements
-from attendance_projector.ports import AcceptedPunch, KnownCapture, PersonDates, Place
+from attendance_projector.stored_facts import AcceptedPunch, KnownCapture, PersonDates, Place
 from attendance_schemas.events import EnrolmentDecided, MatchDecided
 
 SQL = statements("captures")

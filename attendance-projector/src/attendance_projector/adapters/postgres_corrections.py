@@ -6,7 +6,7 @@ from uuid import UUID
 
 from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.sql import statements
-from attendance_projector.ports import BadgeKey, CorrectionRow, KnownPunch, KnownReview, PendingFact
+from attendance_projector.stored_facts import BadgeKey, CorrectionRow, KnownPunch, KnownReview, PendingFact
 from attendance_schemas.events import ReviewDecided
 
 SQL = statements("corrections")

@@ -9,9 +9,9 @@ import msgspec
 from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.sql import statements
 from attendance_projector.correction_facts import as_punch
-from attendance_projector.ports import PersonDates, PersonDay, PersonInstants, Place, StoredPunch
 from attendance_projector.scenario import explanation_as_json
 from attendance_projector.stale_dates import FARTHEST_DAY
+from attendance_projector.stored_facts import PersonDates, PersonDay, PersonInstants, Place, StoredPunch
 
 SQL = statements("days")
 # Columns in the order of `_day_row`, with the types in which the server reads their arrays.

@@ -20,7 +20,7 @@ from attendance_projector.directory_facts import (
 )
 from attendance_projector.domain.facts import RosterEntry, ShiftId, ShiftVersion
 from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Schedule
-from attendance_projector.ports import DirectoryFact, HolidayRow, Home, KnownPerson, RosterRow
+from attendance_projector.stored_facts import DirectoryFact, HolidayRow, Home, KnownPerson, RosterRow
 
 SQL = statements("directory")
 
