@@ -1,13 +1,13 @@
 """Count the changes of the directory.
 
 Revision ID: 0010
-Revises: 0001
+Revises: 0004
 """
 
 from attendance_projector.migrations.script import run_script
 
 revision = "0010"
-down_revision = "0001"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
