@@ -8,7 +8,7 @@
 Locks are taken in one order by all: positions, everyone, captures, people.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from attendance_projector.record_corrections import (
 )
 from attendance_projector.record_directory import record_directory
 from attendance_projector.stale_dates import Change, DayLostPunch
-from attendance_projector.stored_facts import BadgeKey, DirectoryFact, Tombstone
+from attendance_projector.stored_facts import AcceptedPunch, BadgeKey, DirectoryFact, Tombstone
 from attendance_schemas.events import (
     ClockTicked,
     EnrolmentDecided,
@@ -40,6 +40,8 @@ from service_kit.records import Position, Record, TopicPartition
 
 E = TypeVar("E", bound=Event)
 Changes = dict[str, list[Change]]
+# What makes days of changes, by person, and of new punches: at once, or for a rebuild later.
+Recompute = Callable[[Transaction, Mapping[str, Sequence[Change]], Sequence[AcceptedPunch]], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ def is_directory_fact(fact: DirectoryFact) -> bool:
     return isinstance(fact, Tombstone) or type(fact).__name__ in DIRECTORY.events
 
 
-async def apply_in(transaction: Transaction, received: Sequence[ReceivedEvent]) -> Applied:
+async def apply_in(
+    transaction: Transaction, received: Sequence[ReceivedEvent], recompute: Recompute = recompute_days
+) -> Applied:
     """Apply the events that the positions say are new, and move the positions past all of them."""
     next_offsets = await transaction.positions.lock(
         sorted({each.record.topic_partition for each in received})
@@ -108,7 +112,7 @@ async def apply_in(transaction: Transaction, received: Sequence[ReceivedEvent]) 
     for lost in await transaction.captures.remove_punches([*decided.taken_back, *punched.taken_back]):
         changes.setdefault(lost.person_id, []).append(DayLostPunch(lost.first_on))
     added = [*decided.added, *punched.added, *corrected.added]
-    day_count = await recompute_days(transaction, changes, added)
+    day_count = await recompute(transaction, changes, added)
     await transaction.positions.move(_last_positions(fresh))
     without_effect = decided.without_effect + punched.without_effect + corrected.without_effect
     return Applied(fresh, len(received) - len(fresh) + without_effect, day_count)

@@ -13,11 +13,18 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from time import perf_counter, time_ns
 
-from attendance_projector.apply_batch import Applied, ReceivedEvent, apply_in, is_directory_fact
+from attendance_projector.apply_batch import (
+    Applied,
+    ReceivedEvent,
+    Recompute,
+    apply_in,
+    is_directory_fact,
+)
 from attendance_projector.directory_facts import EARLIEST_ON, LATEST_ON, check_directory_event
 from attendance_projector.domain.facts import RuleError
 from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.ports import EventReader, ReadModel, Transaction
+from attendance_projector.recompute_days import recompute_days
 from attendance_projector.stored_facts import DirectoryFact, Tombstone
 from attendance_schemas.events import (
     ClockTicked,
@@ -52,12 +59,14 @@ class ApplyFacts:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         is_tracing: bool = True,
+        recompute: Recompute = recompute_days,
     ) -> None:
         self._reader = reader
         self._read_model = read_model
         self._metrics = metrics
         self._now = now
         self._is_tracing = is_tracing
+        self._recompute = recompute
 
     async def apply(self, records: Sequence[Record]) -> None:
         """Apply records that come in offset order within each partition.
@@ -73,7 +82,9 @@ class ApplyFacts:
         await self._read_model.ensure_months(
             set().union(*(_months_needed(each.event, today) for each in received))
         )
-        applied = await self._read_model.in_transaction(lambda transaction: apply_in(transaction, received))
+        applied = await self._read_model.in_transaction(
+            lambda transaction: apply_in(transaction, received, self._recompute)
+        )
         self._observe(applied, perf_counter() - started)
         if self._is_tracing:
             _trace(applied.fresh, started_ns)

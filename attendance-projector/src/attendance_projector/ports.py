@@ -189,6 +189,10 @@ class Transaction(Protocol):
     """One transaction over the read model: all of it happens, or nothing."""
 
     @property
+    def is_live(self) -> bool:
+        """Whether effects outside the tables may follow, such as messages to send; never from a rebuild."""
+
+    @property
     def positions(self) -> Positions:
         """Positions and locks."""
 

@@ -14,7 +14,7 @@ from attendance_projector.stale_dates import FARTHEST_DAY
 from attendance_projector.stored_facts import PersonDates, PersonDay, PersonInstants, Place, StoredPunch
 
 SQL = statements("days")
-# Columns in the order of `_day_row`, with the types in which the server reads their arrays.
+# Columns in the order of `day_row`, with the types in which the server reads their arrays.
 DAY_COLUMNS = {
     "person_id": "text",
     "attendance_on": "date",
@@ -87,7 +87,7 @@ class PostgresDays:
         if vanished := [tuple(row) for row in stored if tuple(row) not in kept]:
             await self._connection.execute(SQL["remove_days"], *_side_by_side(vanished), first_on, last_on)
         if days:
-            await self._connection.execute(MERGE_DAYS, *_side_by_side(map(_day_row, days)))
+            await self._connection.execute(MERGE_DAYS, *_side_by_side(map(day_row, days)))
 
     async def move_punches(self, places: Sequence[tuple[StoredPunch, Place]]) -> None:
         """Give stored punches another place."""
@@ -121,7 +121,8 @@ def _stored_punch(row: asyncpg.Record) -> StoredPunch:
     )
 
 
-def _day_row(each: PersonDay) -> tuple[object, ...]:
+def day_row(each: PersonDay) -> tuple[object, ...]:
+    """Return a day as DAY_COLUMNS."""
     person, day = each.person, each.day
     return (
         person.person_id,

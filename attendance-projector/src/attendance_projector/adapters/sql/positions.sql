@@ -57,3 +57,11 @@ FROM unnest($1::int[]) AS number;
 -- name: ensure_partitions
 SELECT ensure_partitions('capture', $1::date[]) + ensure_partitions('punch', $1::date[])
     + ensure_partitions('attendance_day', $2::date[]);
+
+-- name: share_switch
+-- Every transaction on the live tables begins here; who puts other tables in their place waits for all of them.
+SELECT pg_advisory_xact_lock_shared(hashtext('attendance-projector switch'), 0);
+
+-- name: schema_identity
+-- Names can pass to other tables, this number cannot.
+SELECT oid::bigint FROM pg_namespace WHERE nspname = current_schema();
