@@ -1,4 +1,4 @@
-"""Count the changes of the directory.
+"""Count the changes of the directory; index days in the order of their pages.
 
 Revision ID: 0010
 Revises: 0004
@@ -13,8 +13,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_script("0010_directory_version.sql")
+    run_script("0010_scale.sql")
 
 
 def downgrade() -> None:
-    run_script("0010_directory_version_down.sql")
+    run_script("0010_scale_down.sql")

@@ -1,0 +1,3 @@
+DROP INDEX attendance_day_page;
+CREATE INDEX attendance_day_org ON attendance_day (org_id, attendance_on);
+DROP SEQUENCE directory_version;
