@@ -5,6 +5,7 @@ of the input is the end of the process that started it: nothing is left running 
 """
 
 import asyncio
+import contextlib
 import resource
 import sys
 from contextlib import AsyncExitStack
@@ -139,5 +140,9 @@ async def run_worker(settings: Settings) -> None:
     await asyncio.wait({working, orphaned}, return_when=asyncio.FIRST_COMPLETED)
     orphaned.cancel()
     if not working.done():
+        # Killed or stopped: what the open transaction held is done again by the next one.
         working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+        return
     await working

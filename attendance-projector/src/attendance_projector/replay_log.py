@@ -3,7 +3,9 @@
 What the live service put into the dead letters is passed over here, counted, and left where it is.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from functools import partial
 
 from attendance_projector.apply_facts import ApplyFacts
 from attendance_projector.ports import ReadModel, Transaction
@@ -12,7 +14,7 @@ from service_kit.logs import get_logger
 from service_kit.records import Position, Record
 
 log = get_logger(__name__)
-Chunks = AsyncIterator[tuple[Sequence[Record], Sequence[Position]]]
+Chunks = AsyncGenerator[tuple[Sequence[Record], Sequence[Position]], None]
 
 
 class ReplayLog:
@@ -28,11 +30,12 @@ class ReplayLog:
 
     async def replay(self, chunks: Chunks) -> None:
         """Apply each chunk in one transaction, and move the positions of what is complete."""
-        async for records, complete in chunks:
-            await self._apply(list(records))
-            if complete:
-                await self._read_model.in_transaction(lambda transaction: _move(transaction, complete))  # noqa: B023
-            self._progressed(len(records))
+        async with aclosing(chunks):
+            async for records, complete in chunks:
+                await self._apply(list(records))
+                if complete:
+                    await self._read_model.in_transaction(partial(_move, complete))
+                self._progressed(len(records))
 
     async def _apply(self, records: list[Record]) -> None:
         poison: list[Record] = []
@@ -61,6 +64,6 @@ class ReplayLog:
         return refused
 
 
-async def _move(transaction: Transaction, positions: Sequence[Position]) -> None:
+async def _move(positions: Sequence[Position], transaction: Transaction) -> None:
     await transaction.positions.lock([each.topic_partition for each in positions])
     await transaction.positions.move(positions)

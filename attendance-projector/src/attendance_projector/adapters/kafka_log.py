@@ -4,7 +4,7 @@ Partitions are assigned by the rebuild; what is committed to its group serves la
 """
 
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import aiokafka
@@ -38,7 +38,7 @@ async def records_until(
     targets: Mapping[TopicPartition, int],
     *,
     max_records: int,
-) -> AsyncIterator[tuple[Sequence[Record], Sequence[Position]]]:
+) -> AsyncGenerator[tuple[Sequence[Record], Sequence[Position]], None]:
     """Yield records from the positions up to the targets, with the partitions that are complete after them.
 
     A partition is complete when its target is reached, though compaction took its last records. Partitions
