@@ -79,7 +79,7 @@ bench-search: $(READY)  ## measure searches in 10k, 100k and 1M templates beside
 
 .PHONY: bench-projector
 bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL itself (EVENTS=60000 SIZES=100000,1000000)
-	$(BIN)/python benchmarks/projector.py $(if $(EVENTS),--events $(EVENTS)) $(if $(SIZES),--sizes $(SIZES))
+	$(BIN)/python -m benchmarks.projector $(if $(EVENTS),--events $(EVENTS)) $(if $(SIZES),--sizes $(SIZES))
 
 .PHONY: check
 check: $(READY)  ## format, lint, types, imports, spelling, schema compatibility, docs

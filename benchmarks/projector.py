@@ -1,6 +1,6 @@
 """Events per second of live projection and of rebuild, beside what PostgreSQL itself takes, in one run.
 
-`python benchmarks/projector.py [--events N] [--sizes N,N] [--kill]`. Facts go through a real Kafka to the
+`python -m benchmarks.projector [--events N] [--sizes N,N] [--kill]`. Facts go through a real Kafka to the
 real service. Rounds of live projection take turns with (a) COPY of the same rows, (b) one INSERT ... ON
 CONFLICT for each event in its own transaction and (c) the same by executemany, so that what else the machine
 does meets all of them. Baselines write one row of `capture` for an event, the projector also a punch and its
@@ -23,7 +23,6 @@ from typing import Any
 
 import asyncpg
 from confluent_kafka import Producer
-from projector_facts import directory, matches
 
 from attendance_projector.adapters.postgres_captures import CAPTURE_COLUMNS, capture_row
 from attendance_projector.migrate import migrate
@@ -32,6 +31,7 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.events import MatchDecided
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import DIRECTORY, MATCHES, Topic
+from benchmarks.projector_facts import directory, matches
 from local_stack.databases import Database, create_database, drop_database
 from local_stack.environment import StackEnv
 from local_stack.lease import leased

@@ -123,14 +123,16 @@ async def _judge_captures(transaction: Transaction, fresh: Sequence[ReceivedEven
         ReceivedDecision(each.record, each.event) for each in fresh if isinstance(each.event, MatchDecided)
     ]
     reviews = _of_type(fresh, ReviewDecided)
-    ids = {decision.event.capture_id for decision in decisions} | {each.capture_id for each in reviews}
-    await transaction.positions.lock_captures(ids)
+    judged = {decision.event.capture_id for decision in decisions}
+    reviewed = {each.capture_id for each in reviews}
+    ids = judged | reviewed
+    await transaction.positions.lock_captures(judged, reviewed)
     return judge_decisions(
         decisions,
         known=await transaction.captures.known(ids),
         reviews=await transaction.corrections.reviews(ids),
         new_reviews=reviews,
-        taken_ids=await transaction.corrections.punches(ids),
+        taken_ids=await transaction.corrections.punches_without_face(judged),
     )
 
 

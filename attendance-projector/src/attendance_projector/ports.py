@@ -48,8 +48,8 @@ class Positions(Protocol):
     async def join_everyone(self) -> None:
         """Compute days only while nobody has locked everyone; comes before the other locks."""
 
-    async def lock_captures(self, capture_ids: Iterable[UUID]) -> None:
-        """Wait for those who judge these captures; they wait for this transaction."""
+    async def lock_captures(self, judged: Iterable[UUID], reviewed: Iterable[UUID]) -> None:
+        """Let nobody review the captures judged here, nor judge those reviewed here, until the end."""
 
     async def lock_people(self, person_ids: Iterable[str]) -> None:
         """Wait for those who compute days of these people; they wait for this transaction."""
@@ -109,6 +109,9 @@ class Corrections(Protocol):
 
     async def punches(self, punch_ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
         """Return those of the punches that are stored or wait for the holder of a badge."""
+
+    async def punches_without_face(self, ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+        """Return those of the ids that are punches by something else than a face."""
 
     async def reviews(self, capture_ids: Collection[UUID]) -> Sequence[KnownReview]:
         """Return all reviews of these captures."""

@@ -25,7 +25,14 @@ from attendance_projector.adapters.avro_event_reader import AvroEventReader
 from attendance_projector.adapters.kafka_log import beginnings, records_until
 from attendance_projector.adapters.postgres_comparison import Compared, compare_tables
 from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_pool
-from attendance_projector.adapters.postgres_rebuild import LIVE, NEXT, PREVIOUS, RebuildSchemas, open_schemas
+from attendance_projector.adapters.postgres_rebuild import (
+    LIVE,
+    NEXT,
+    PREVIOUS,
+    REPORTING,
+    RebuildSchemas,
+    open_schemas,
+)
 from attendance_projector.apply_facts import ApplyFacts
 from attendance_projector.errors import RebuildRefused
 from attendance_projector.metrics import ProjectorMetrics
@@ -41,7 +48,7 @@ from attendance_projector.replay_log import ReplayLog
 from attendance_projector.settings import Settings
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import TOPICS
+from attendance_schemas.topics import CLOCK, CORRECTIONS, DIRECTORY, TOPICS
 from service_kit.records import TopicPartition
 
 CatchUp = Callable[[], Awaitable[None]]
@@ -141,11 +148,8 @@ class Rebuild:
         live, positions = await schemas.positions(LIVE), await schemas.positions(NEXT)
         targets = {each: offset for each, offset in live.items() if positions.get(each, 0) < offset}
         self._progress.step("load", sum(offset - positions.get(each, 0) for each, offset in targets.items()))
-        # The directory first: what refers to it finds it, and its records are few.
-        for is_compacted, workers in ((True, 1), (False, self._options.workers)):
-            part = {
-                each: to for each, to in targets.items() if self._is_compacted(each.topic) is is_compacted
-            }
+        for names, workers in self._turns(targets):
+            part = {each: to for each, to in targets.items() if each.topic in names}
             await run_together(share_partitions(positions, part, workers), self._hear_load)
         await schemas.write("loaded", value=True)
 
@@ -176,7 +180,8 @@ class Rebuild:
             pool = await stack.enter_async_context(open_pool(url, schema=NEXT, settings=SERVER_SETTINGS))
             read_model = PostgresReadModel(pool, is_live=False)
             metrics = ProjectorMetrics(CollectorRegistry())
-            applying = ApplyFacts(AvroEventReader(Codec(registry)), read_model, metrics, is_tracing=False)
+            reader = AvroEventReader(Codec(registry), prefix=self._settings.kafka.topic_prefix)
+            applying = ApplyFacts(reader, read_model, metrics, is_tracing=False)
             replay = ReplayLog(applying, read_model, self._caught_up)
 
             async def catch_up() -> None:
@@ -206,7 +211,7 @@ class Rebuild:
         self.report.passed_over += replay.passed_over
 
     async def _compare(self, schemas: RebuildSchemas, url: str, catch_up: CatchUp) -> None:
-        tables = await schemas.tables(LIVE)
+        tables = [each for each in await schemas.tables(LIVE) if each.name not in REPORTING]
         self._progress.step("compare", len(tables))
         connection = await asyncpg.connect(url, server_settings={"timezone": "UTC"})
         try:
@@ -226,6 +231,18 @@ class Rebuild:
     async def _behind(self, schemas: RebuildSchemas) -> int:
         live, positions = await schemas.positions(LIVE), await schemas.positions(NEXT)
         return sum(max(0, offset - positions.get(each, 0)) for each, offset in live.items())
+
+    def _turns(self, targets: Mapping[TopicPartition, int]) -> list[tuple[set[str], int]]:
+        """Return which topics are loaded one after the other, each with the processes that may share it.
+
+        The directory first: what refers to it finds it. Corrections and reviews last, since they are judged
+        by what they are about, and with them the clock, which asks how far devices have reported. All of
+        these are few, and one process reads them.
+        """
+        prefix = self._settings.kafka.topic_prefix
+        first, last = {prefix + DIRECTORY.name}, {prefix + CORRECTIONS.name, prefix + CLOCK.name}
+        between = {each.topic for each in targets} - first - last
+        return [(first, 1), (between, self._options.workers), (last, 1)]
 
     def _is_compacted(self, topic: str) -> bool:
         known = TOPICS.get(topic.removeprefix(self._settings.kafka.topic_prefix))

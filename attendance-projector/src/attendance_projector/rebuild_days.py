@@ -6,9 +6,10 @@ or shift would compute months again. Once all facts are there, their order is no
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from attendance_projector.ports import AcceptedPunch, Transaction
+from attendance_projector.ports import Transaction
 from attendance_projector.recompute_days import WAITING, recompute_days
 from attendance_projector.stale_dates import Change, PersonChanged
+from attendance_projector.stored_facts import AcceptedPunch
 
 ComputeDays = Callable[[Transaction, Sequence[str], Sequence[AcceptedPunch]], Awaitable[int]]
 

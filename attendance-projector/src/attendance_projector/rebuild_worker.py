@@ -96,7 +96,7 @@ async def _load(task: Load, settings: Settings) -> int:
         pool = await stack.enter_async_context(open_pool(url, schema=NEXT, settings=SERVER_SETTINGS))
         read_model = LoadingReadModel(pool, is_live=False)
         applying = ApplyFacts(
-            AvroEventReader(Codec(schemas)),
+            AvroEventReader(Codec(schemas), prefix=settings.kafka.topic_prefix),
             read_model,
             ProjectorMetrics(CollectorRegistry()),
             is_tracing=False,

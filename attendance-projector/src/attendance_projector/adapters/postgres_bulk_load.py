@@ -5,27 +5,31 @@ a bucket, with all their punches, and writes each punch and each day once, in it
 cases of the live service over other adapters: what they store is the same.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TypeVar
+from uuid import UUID
 
 from attendance_projector.adapters.connection import Connection
+from attendance_projector.adapters.postgres_absence import PostgresAbsence
 from attendance_projector.adapters.postgres_captures import PUNCH_COLUMNS, PostgresCaptures, punch_row
+from attendance_projector.adapters.postgres_corrections import PostgresCorrections
 from attendance_projector.adapters.postgres_days import DAY_COLUMNS, PostgresDays, day_row
 from attendance_projector.adapters.postgres_errors import naming_outages
 from attendance_projector.adapters.postgres_positions import PostgresPositions
 from attendance_projector.adapters.postgres_read_model import PostgresReadModel, PostgresTransaction
 from attendance_projector.adapters.remembered_directory import RememberedDirectory
 from attendance_projector.adapters.sql import statements
-from attendance_projector.ports import (
+from attendance_projector.rebuild_days import ComputeDays
+from attendance_projector.stored_facts import (
     AcceptedPunch,
+    KnownPunch,
     PersonDates,
     PersonDay,
     PersonInstants,
     Place,
     StoredPunch,
 )
-from attendance_projector.rebuild_days import ComputeDays
 
 T = TypeVar("T")
 SQL = statements("rebuild")
@@ -34,7 +38,10 @@ LOWEST_HASH = -(2**31)
 
 
 class _NobodyComputes(PostgresPositions):
-    """Positions without the locks that keep computing projectors apart: nobody else writes these tables."""
+    """Positions without the locks that keep projectors apart: nobody else writes rows of these partitions."""
+
+    async def lock_captures(self, judged: Iterable[UUID], reviewed: Iterable[UUID]) -> None:
+        """Wait for nobody: reviews are loaded when all decisions are there."""
 
     async def lock_people(self, person_ids: Iterable[str]) -> None:
         """Wait for nobody."""
@@ -68,12 +75,26 @@ class _WaitingPunches(PostgresCaptures):
         return []
 
 
+class _WaitingCorrections(PostgresCorrections):
+    """Corrections of punches that are kept apart until all are there."""
+
+    async def punches(self, punch_ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+        """Return those of the punches that are kept or wait for the holder of a badge."""
+        rows = await self._connection.fetch(SQL["kept_punches"], list(punch_ids)) if punch_ids else []
+        return {row["punch_id"]: KnownPunch(**dict(row)) for row in rows}
+
+    async def punches_without_face(self, ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+        """Return those of the ids that are punches by something else than a face."""
+        return await self.punches(ids)
+
+
 class _EmptyDays(PostgresDays):
     """Days of people of whom nothing is stored yet: nothing to read, nothing to compare with."""
 
-    async def punch_extents(self, _person_ids: Iterable[str]) -> Mapping[str, PersonInstants]:
-        """Return nothing."""
-        return {}
+    async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
+        """Return the dates of overrides, which need no punch."""
+        rows = await self._connection.fetch(SQL["extents_of_overrides"], list(person_ids))
+        return {row["person_id"]: PersonDates(*row) for row in rows}
 
     async def punches(self, _spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
         """Return nothing."""
@@ -94,7 +115,9 @@ class LoadingReadModel(PostgresReadModel):
         positions = _NobodyComputes(connection)
         return PostgresTransaction(
             positions=positions,
+            absence=PostgresAbsence(connection),
             captures=_WaitingPunches(connection),
+            corrections=_WaitingCorrections(connection),
             directory=RememberedDirectory(connection, positions, self._memory),
             days=PostgresDays(connection),
         )
@@ -122,7 +145,9 @@ class ComputingReadModel(PostgresReadModel):
         positions = _DirectoryStands(connection)
         return PostgresTransaction(
             positions=positions,
+            absence=PostgresAbsence(connection),
             captures=PostgresCaptures(connection),
+            corrections=PostgresCorrections(connection),
             directory=RememberedDirectory(connection, positions, self._memory),
             days=_EmptyDays(connection),
         )

@@ -1,6 +1,7 @@
 """Compare the rebuilt tables with the live ones, on one snapshot in which both stand at the same positions.
 
 A checksum is the sum of a hash of each row, without the columns that no fact decides, by table and UTC month.
+Days without a punch are compared once no device can change them: 24 hours after their window closed.
 Where two differ, rows are looked up and the difference is put into words.
 """
 
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 
 from attendance_projector.adapters.connection import Connection
-from attendance_projector.adapters.postgres_rebuild import LIVE, NEXT, Table
+from attendance_projector.adapters.postgres_rebuild import LIVE, NEXT, UNDECIDED, Table
 
 ROWS_SHOWN = 5
 WHOLE_TABLE = "all"
@@ -47,12 +48,17 @@ def _month(table: Table) -> str:
     return f"to_char({table.partition_key}, 'YYYY-MM')" if table.is_partitioned else f"'{WHOLE_TABLE}'"
 
 
+def _compared(table: Table) -> str:
+    """Return the SQL condition of the rows that facts alone decide."""
+    return UNDECIDED.get(table.name, "true")
+
+
 async def _checksums(connection: Connection, schema: str, table: Table) -> dict[str, tuple[int, Any]]:
     columns = ", ".join(table.columns)
     rows = await connection.fetch(
         f"SELECT {_month(table)} AS month, count(*) AS rows,"  # noqa: S608
         f" sum(hashtextextended(ROW({columns})::text, 0)::numeric) AS checksum"
-        f" FROM {schema}.{table.name} GROUP BY 1"
+        f" FROM {schema}.{table.name} WHERE {_compared(table)} GROUP BY 1"
     )
     return {row["month"]: (row["rows"], row["checksum"]) for row in rows}
 
@@ -61,10 +67,17 @@ async def _examples(connection: Connection, table: Table, month: str) -> tuple[s
     keys, columns = ", ".join(table.identity), ", ".join(table.columns)
     side = (
         "(SELECT {keys}, to_jsonb(picked) AS fields FROM (SELECT {columns} FROM {schema}.{table}"
-        " WHERE {month} = $1) AS picked)"
+        " WHERE {month} = $1 AND ({compared})) AS picked)"
     )
     live, rebuilt = (
-        side.format(keys=keys, columns=columns, schema=schema, table=table.name, month=_month(table))
+        side.format(
+            keys=keys,
+            columns=columns,
+            schema=schema,
+            table=table.name,
+            month=_month(table),
+            compared=_compared(table),
+        )
         for schema in (LIVE, NEXT)
     )
     rows = await connection.fetch(

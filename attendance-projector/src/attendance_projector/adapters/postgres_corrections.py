@@ -23,9 +23,10 @@ class PostgresCorrections:
         self, person_ids: Iterable[str], correction_ids: Iterable[UUID] = ()
     ) -> Mapping[UUID, CorrectionRow]:
         """Return all corrections of these people, and those under these ids."""
-        rows = await self._connection.fetch(
-            SQL["corrections_of_people"], list(person_ids), list(correction_ids)
-        )
+        people, ids = list(person_ids), list(correction_ids)
+        if not people and not ids:
+            return {}
+        rows = await self._connection.fetch(SQL["corrections_of_people"], people, ids)
         return {row["correction_id"]: CorrectionRow(**dict(row)) for row in rows}
 
     async def store(self, rows: Sequence[CorrectionRow]) -> None:
@@ -38,6 +39,11 @@ class PostgresCorrections:
     async def punches(self, punch_ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
         """Return those of the punches that are stored or wait for the holder of a badge."""
         rows = await self._connection.fetch(SQL["punches_by_id"], list(punch_ids)) if punch_ids else []
+        return {row["punch_id"]: KnownPunch(**dict(row)) for row in rows}
+
+    async def punches_without_face(self, ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+        """Return those of the ids that are punches by something else than a face."""
+        rows = await self._connection.fetch(SQL["punches_without_face"], list(ids)) if ids else []
         return {row["punch_id"]: KnownPunch(**dict(row)) for row in rows}
 
     async def reviews(self, capture_ids: Collection[UUID]) -> Sequence[KnownReview]:

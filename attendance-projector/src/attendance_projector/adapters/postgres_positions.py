@@ -11,6 +11,7 @@ from attendance_projector.adapters.sql import statements
 from service_kit.records import Position, TopicPartition
 
 SQL = statements("positions")
+GROUPS_OF_CAPTURES = 256
 
 
 class PostgresPositions:
@@ -49,10 +50,14 @@ class PostgresPositions:
         """Compute days only while nobody has locked everyone; comes before the other locks."""
         await self._connection.execute(SQL["share_everyone"])
 
-    async def lock_captures(self, capture_ids: Iterable[UUID]) -> None:
-        """Wait for those who judge these captures; they wait for this transaction."""
-        numbers = sorted({_number(str(each)) for each in capture_ids})
-        await self._connection.execute(SQL["lock_captures"], numbers)
+    async def lock_captures(self, judged: Iterable[UUID], reviewed: Iterable[UUID]) -> None:
+        """Let nobody review the captures judged here, nor judge those reviewed here, until the end."""
+        alone = {_group(each) for each in reviewed}
+        numbers = sorted({_group(each) for each in judged} | alone)
+        if numbers:
+            await self._connection.execute(
+                SQL["lock_captures"], numbers, [number in alone for number in numbers]
+            )
 
     async def lock_people(self, person_ids: Iterable[str]) -> None:
         """Wait for those who compute days of these people; they wait for this transaction."""
@@ -75,6 +80,11 @@ def _columns(partitions: Collection[TopicPartition]) -> tuple[list[str], list[in
 
 def _positions(rows: Iterable[asyncpg.Record]) -> dict[TopicPartition, int]:
     return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
+def _group(capture_id: UUID) -> int:
+    """Return the number of a group of captures: one lock for each capture would fill the server's table."""
+    return zlib.crc32(capture_id.bytes) % GROUPS_OF_CAPTURES
 
 
 def _number(identity: str) -> int:

@@ -32,6 +32,23 @@ ATTEMPTS_TO_SWITCH = 100
 BEGIN_AGAIN = "run `python -m attendance_projector rebuild`"
 # Tables whose rows no log holds: what is still to be sent, for one. The switch takes them along.
 CARRIED: tuple[str, ...] = ()
+# What `--from` keeps: live table, table of the rebuild, which rows. A kept correction adds no punch any more,
+# so those of later punches come from the log.
+KEPT = (
+    ("capture", "capture", "occurred_at < $1::date"),
+    ("punch", "rebuild_punch", "occurred_at < $1::date"),
+    ("pending_fact", "pending_fact", "occurred_at < $1::date"),
+    ("correction", "correction", "kind <> 'ADD' OR occurred_at < $1::date"),
+    (
+        "review",
+        "review",
+        f"capture_id IN (SELECT capture_id FROM {LIVE}.capture WHERE occurred_at < $1::date)",  # noqa: S608
+    ),
+)
+# Days without a punch that the next tick may decide otherwise, by how far devices have reported until then.
+UNDECIDED = {"attendance_day": "absence IS NULL OR absence = 'SETTLED'"}
+# How far devices have reported, by the order in which a projector happened to read the topics.
+REPORTING = ("device_point", "device_report", "site_watermark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +92,15 @@ class RebuildSchemas:
             await self.write("indexes", {row["name"]: row["definition"] for row in indexes})
             for row in indexes:
                 await self.connection.execute(f'DROP INDEX {NEXT}."{row["name"]}"')
+            # From a device's first number on, and the log may have lost that.
+            reports = f"INSERT INTO {NEXT}.device_report SELECT * FROM {LIVE}.device_report"  # noqa: S608
+            await self.connection.execute(reports)
 
     async def keep_from_live(self, before: date) -> None:
-        """Take captures and punches of before this UTC date, and all enrolments, from the live tables."""
+        """Take from the live tables captures and punches of before this UTC date, and what is about them.
+
+        And all enrolments. What the log has of these, too, changes nothing any more.
+        """
         tables = {table.name: table for table in await self.tables(LIVE)}
         async with self.connection.transaction():
             kept = await self.connection.fetchval(SQL["months_before"].format(live=LIVE), before)
@@ -85,11 +108,11 @@ class RebuildSchemas:
             # Days lie up to some days before and after the month of their facts.
             days = [first + timedelta(days=days) for first in kept for days in (-4, 0, 35)]
             await self.connection.execute(statements("positions")["ensure_partitions"], kept, days)
-            for source, target in (("capture", "capture"), ("punch", "rebuild_punch")):
+            for source, target, kept_rows in KEPT:
                 columns = ", ".join(tables[source].columns)
                 await self.connection.execute(
                     f"INSERT INTO {NEXT}.{target} ({columns}) SELECT {columns} FROM {LIVE}.{source}"  # noqa: S608
-                    " WHERE occurred_at < $1::date",
+                    f" WHERE {kept_rows}",
                     before,
                 )
             await self.connection.execute(f"INSERT INTO {NEXT}.enrolment SELECT * FROM {LIVE}.enrolment")  # noqa: S608

@@ -61,7 +61,7 @@ def create_app(
     app = FastAPI(
         title="Attendance ingest",
         version=version("ingest"),
-        description="The only way to write: captures, punches, enrolments, erasures, corrections, the directory.",
+        description="The only way to write: captures, punches, enrolments, erasures, corrections, directory.",
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,

@@ -16,6 +16,16 @@ SELECT fact_id, occurred_at, person_id, method, direction
 FROM pending_fact
 WHERE fact_id = ANY ($1::uuid[]) AND person_id IS NULL;
 
+-- name: punches_without_face
+-- Asked for every capture: the index punch_without_face has none of the many punches by face.
+SELECT punch_id, occurred_at, person_id, method, direction
+FROM punch
+WHERE punch_id = ANY ($1::uuid[]) AND method <> 'face'
+UNION ALL
+SELECT fact_id, occurred_at, person_id, method, direction
+FROM pending_fact
+WHERE fact_id = ANY ($1::uuid[]) AND person_id IS NULL;
+
 -- name: reviews
 SELECT review_id, capture_id, org_id, person_id, recorded_at FROM review WHERE capture_id = ANY ($1::uuid[]);
 

@@ -41,9 +41,17 @@ SELECT nextval('directory_version');
 SELECT pg_advisory_xact_lock_shared(hashtext('attendance-projector days'), hashtext(current_schema()));
 
 -- name: lock_captures
--- $1: one number for each capture, ascending. Decisions and reviews of a capture come from two topics.
-SELECT pg_advisory_xact_lock(hashtext('attendance-projector capture ' || current_schema()), number)
-FROM unnest($1::int[]) AS number;
+-- $1: numbers of captures, ascending; $2: whether each is of a review. Decisions and reviews of a capture come from
+-- two topics, each from one partition, so that only a review and a decision can be in each other's way.
+SELECT count(
+    CASE
+        WHEN is_of_review THEN
+            pg_advisory_xact_lock(hashtext('attendance-projector capture ' || current_schema()), number)::text
+        ELSE
+            pg_advisory_xact_lock_shared(hashtext('attendance-projector capture ' || current_schema()), number)::text
+    END
+)
+FROM unnest($1::int[], $2::bool[]) AS asked (number, is_of_review);
 
 -- name: lock_people
 -- $1: one number for each person, ascending. Two projectors can hold punches of one person, since records are

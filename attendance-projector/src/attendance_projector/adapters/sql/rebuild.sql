@@ -86,5 +86,18 @@ SELECT person_id FROM person WHERE hashtext(person_id) BETWEEN $1 AND $2
 UNION
 SELECT person_id FROM rebuild_punch WHERE hashtext(person_id) BETWEEN $1 AND $2;
 
+-- name: kept_punches
+SELECT punch_id, occurred_at, person_id, method, direction FROM rebuild_punch WHERE punch_id = ANY ($1::uuid[])
+UNION ALL
+SELECT fact_id, occurred_at, person_id, method, direction
+FROM pending_fact
+WHERE fact_id = ANY ($1::uuid[]) AND person_id IS NULL;
+
+-- name: extents_of_overrides
+SELECT person_id, min(attendance_on) AS first_on, max(attendance_on) AS last_on
+FROM correction
+WHERE person_id = ANY ($1::text[]) AND attendance_on IS NOT NULL
+GROUP BY person_id;
+
 -- name: punches_of_bucket
 SELECT {columns} FROM rebuild_punch WHERE hashtext(person_id) BETWEEN $1 AND $2;
