@@ -153,15 +153,12 @@ class Deployment:
         """Tell of a badge that two people have one after the other, and correct some of what there is."""
         plant = self.plant
         shown = [
-            plant.punch("b-1", f"2026-04-0{day}T{hour}:10:00+00:00") for day in (6, 7) for hour in (2, 11)
+            plant.punch("b-1", f"2026-04-0{day}T{hour:02}:10:00+00:00") for day in (6, 7) for hour in (2, 11)
         ]
         for punch in shown:
             await self.publish(punch, PUNCHES)
-        for holder in ("p-2", "p-3"):
-            await self.publish(plant.person(holder, "day", badge="b-1"), DIRECTORY)
-            await self.publish(
-                plant.person(holder, "day", badge=None if holder == "p-2" else "b-1"), DIRECTORY
-            )
+        for holder, badge in (("p-2", "b-1"), ("p-2", None), ("p-3", "b-1")):
+            await self.publish(plant.person(holder, "day", badge=badge), DIRECTORY)
         added = plant.addition("p-6", "2026-04-07T11:45:00+00:00", site_id="site")
         of_p_1 = next(each for each in captures if each.person_id == "p-1")
         corrections = (
@@ -329,6 +326,10 @@ async def test_a_rebuild_under_traffic_and_readers_equals_live(
     )
     # A second one, of the tables that the first one made, and quiet now: row by row.
     live = await deployment.tables()
+    assert [table for table in TABLES if not live[table]] == ["organisation", "enrolment"]
+    assert {place for place, _ in await deployment.plant.places("p-1")} == {"DAY", "VOIDED"}
+    assert (await deployment.plant.days("p-9"))[-1][2:] == ("PRESENT", 480)
+    assert "ABSENT" in {day[2] for day in await deployment.plant.days("p-0")}
     assert (await deployment.rebuild())[0] == 0
     assert await deployment.tables() == live
     assert await deployment.tables("attendance_previous") == live
