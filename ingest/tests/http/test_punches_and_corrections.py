@@ -22,6 +22,7 @@ from attendance_schemas.topics import CORRECTIONS, DIRECTORY, PUNCHES
 from ingest.accept_capture import CaptureDesk
 from ingest.accept_punch import PunchDesk
 from ingest.domain.image_metadata import ImageLimits
+from ingest.erase_biometrics import ErasureDesk
 from ingest.http.app import Desks, Rules, create_app
 from ingest.http.authentication import Doorkeeper
 from ingest.metrics import IngestMetrics
@@ -74,13 +75,14 @@ async def front(images, publisher, sequences, directory, clock, now) -> AsyncIte
         badge="B-7",
     )
     directory.view.apply(DIRECTORY.key_of(person).decode(), person)
-    registry, limits = CollectorRegistry(), ImageLimits(size_bytes=1000, pixels=1000)
+    registry, limits = CollectorRegistry(), ImageLimits(1000, 1000, 1)
     app = create_app(
         Doorkeeper(FakeVerifier(), directory, lambda: True),
         Desks(
             CaptureDesk(images, publisher, sequences, clock, limits),
             EnrolmentDesk(images, publisher, directory, clock, limits),
             DirectoryDesk(directory, clock),
+            ErasureDesk(publisher, directory, clock),
             PunchDesk(images, publisher, directory, sequences, clock),
             CorrectionDesk(images, publisher, directory, clock),
         ),
