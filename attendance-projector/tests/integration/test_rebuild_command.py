@@ -327,8 +327,8 @@ async def test_a_rebuild_under_traffic_and_readers_equals_live(
     # A second one, of the tables that the first one made, and quiet now: row by row.
     live = await deployment.tables()
     assert [table for table in TABLES if not live[table]] == ["organisation", "enrolment"]
-    assert {place for place, _ in await deployment.plant.places("p-1")} == {"DAY", "VOIDED"}
-    assert (await deployment.plant.days("p-9"))[-1][2:] == ("PRESENT", 480)
+    assert {"DAY", "VOIDED"} <= {place for place, _ in await deployment.plant.places("p-1")}
+    assert ("2026-04-20", "day", "PRESENT", 480) in await deployment.plant.days("p-9")
     assert "ABSENT" in {day[2] for day in await deployment.plant.days("p-0")}
     assert (await deployment.rebuild())[0] == 0
     assert await deployment.tables() == live
