@@ -77,6 +77,10 @@ bench-recognition: $(READY)  ## measure recognition beside DeepFace, and through
 bench-search: $(READY)  ## measure searches in 10k, 100k and 1M templates beside numpy and faiss, in one run
 	$(BIN)/python benchmarks/gallery_search.py
 
+.PHONY: bench-projector
+bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL itself (EVENTS=60000 SIZES=100000,1000000)
+	$(BIN)/python -m benchmarks.projector $(if $(EVENTS),--events $(EVENTS)) $(if $(SIZES),--sizes $(SIZES))
+
 .PHONY: check
 check: $(READY)  ## format, lint, types, imports, spelling, schema compatibility, docs
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ from attendance_projector.errors import ProjectorError
 from attendance_projector.migrate import head
 from attendance_projector.migrate import migrate as migrate_database
 from attendance_projector.print_days import print_checks, print_days
+from attendance_projector.rebuild_command import rebuild, rebuild_worker
 from attendance_projector.scenario import ScenarioError, explain_scenario, read_scenario
 from attendance_projector.service import SERVICE, run_service
 from attendance_projector.settings import Settings
@@ -26,6 +27,8 @@ from service_kit.telemetry import configure_tracing
 
 FAILED, WRONG_USAGE = 1, 2
 cli = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False, add_completion=False)
+cli.command()(rebuild)
+cli.command(hidden=True)(rebuild_worker)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 

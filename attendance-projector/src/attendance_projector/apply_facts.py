@@ -2,74 +2,50 @@
 
 1. decode every record and refuse those that can never be applied;
 2. make room for their months;
-3. in one transaction: lock the positions and leave out what was applied before, record the directory, judge
-   the decisions, recompute the days that became stale, move the positions.
+3. apply them in one transaction, and move the positions with the rows.
 
 A record that was applied before changes nothing, whoever sends it again: the position moves with the rows,
 and a second projector waits for the lock on it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from time import perf_counter, time_ns
 
+from attendance_projector.apply_batch import (
+    Applied,
+    ReceivedEvent,
+    Recompute,
+    apply_in,
+    is_directory_fact,
+)
 from attendance_projector.directory_facts import EARLIEST_ON, LATEST_ON, check_directory_event
 from attendance_projector.domain.facts import RuleError
-from attendance_projector.judge_decisions import Judgement, ReceivedDecision, judge_decisions
 from attendance_projector.metrics import ProjectorMetrics
-from attendance_projector.ports import DirectoryFact, EventReader, ReadModel, Tombstone, Transaction
+from attendance_projector.ports import EventReader, ReadModel, Transaction
 from attendance_projector.recompute_days import recompute_days
-from attendance_projector.record_directory import record_directory
-from attendance_projector.stale_dates import Change, DayLostPunch
+from attendance_projector.stored_facts import DirectoryFact, Tombstone
 from attendance_schemas.events import (
-    DeviceRecorded,
+    ClockTicked,
+    DayOverridden,
     EnrolmentDecided,
-    HolidayRecorded,
-    LeaveRecorded,
     MatchDecided,
-    OrganisationRecorded,
     Outcome,
-    PersonRecorded,
     PolicyRecorded,
-    RosterRecorded,
-    ShiftRecorded,
-    SiteRecorded,
+    PunchAdded,
+    PunchSubmitted,
+    PunchVoided,
+    ReviewDecided,
 )
 from service_kit.errors import PoisonRecord
-from service_kit.records import Position, Record, TopicPartition
+from service_kit.records import Record
 from service_kit.telemetry import extract_context, tracer
 
-DIRECTORY_EVENTS = (
-    OrganisationRecorded,
-    SiteRecorded,
-    DeviceRecorded,
-    PersonRecorded,
-    ShiftRecorded,
-    RosterRecorded,
-    HolidayRecorded,
-    LeaveRecorded,
-    PolicyRecorded,
-)
-DIRECTORY_FACTS = (*DIRECTORY_EVENTS, Tombstone)
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedEvent:
-    """An event and the record that carried it."""
-
-    record: Record
-    event: DirectoryFact
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What a batch did."""
-
-    fresh: Sequence[ReceivedEvent] = ()
-    duplicate_count: int = 0
-    day_count: int = 0
+DATED = (MatchDecided, PunchSubmitted, PunchAdded)
+# Without a tick for longer than this, months between the ticks would be missing.
+LONGEST_OUTAGE = timedelta(days=400)
+UNDATED = (ClockTicked, EnrolmentDecided, PunchVoided, DayOverridden, ReviewDecided)
 
 
 class ApplyFacts:
@@ -83,12 +59,14 @@ class ApplyFacts:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         is_tracing: bool = True,
+        recompute: Recompute = recompute_days,
     ) -> None:
         self._reader = reader
         self._read_model = read_model
         self._metrics = metrics
         self._now = now
         self._is_tracing = is_tracing
+        self._recompute = recompute
 
     async def apply(self, records: Sequence[Record]) -> None:
         """Apply records that come in offset order within each partition.
@@ -100,9 +78,13 @@ class ApplyFacts:
         received = [ReceivedEvent(record, await self._reader.read(record)) for record in records]
         for each in received:
             check_event(each)
-        decided = [each.event for each in received if isinstance(each.event, MatchDecided)]
-        await self._read_model.ensure_months({event.occurred_at.astimezone(UTC).date() for event in decided})
-        applied = await self._read_model.in_transaction(lambda transaction: apply_in(transaction, received))
+        today = self._now().date()
+        await self._read_model.ensure_months(
+            set().union(*(_months_needed(each.event, today) for each in received))
+        )
+        applied = await self._read_model.in_transaction(
+            lambda transaction: apply_in(transaction, received, self._recompute)
+        )
         self._observe(applied, perf_counter() - started)
         if self._is_tracing:
             _trace(applied.fresh, started_ns)
@@ -139,15 +121,15 @@ def _trace(fresh: Sequence[ReceivedEvent], started_ns: int) -> None:
 def check_event(received: ReceivedEvent) -> None:
     """Raise PoisonRecord, naming the record, when the event can never be applied."""
     event = received.event
-    if isinstance(event, MatchDecided):
-        occurred_on = event.occurred_at.astimezone(UTC).date()
-        if not EARLIEST_ON <= occurred_on <= LATEST_ON:
+    for on in _dates_named(event):
+        if not EARLIEST_ON <= on <= LATEST_ON:
             raise PoisonRecord(
                 "impossible-instant",
-                f"capture {event.capture_id} says {event.occurred_at.isoformat()}; set the clock of device "
-                f"{event.device_id}",
+                f"{type(event).__name__} {getattr(event, 'event_id', '')} is about {on}; set the clock of "
+                f"{getattr(event, 'device_id', None) or 'whoever recorded it'}",
                 record=received.record,
             )
+    if isinstance(event, MatchDecided):
         if event.outcome is Outcome.IDENTIFIED and event.person_id is None:
             raise PoisonRecord(
                 "identified-nobody",
@@ -156,13 +138,13 @@ def check_event(received: ReceivedEvent) -> None:
             )
     elif isinstance(event, Tombstone):
         _check_tombstone(received.record, event)
-    elif isinstance(event, DIRECTORY_EVENTS):
+    elif is_directory_fact(event):
         try:
             check_directory_event(event)
         except RuleError as error:
             detail = f"{type(event).__name__} {event.event_id}: {error}"
             raise PoisonRecord("impossible-fact", detail, record=received.record) from error
-    elif not isinstance(event, EnrolmentDecided):
+    elif not isinstance(event, (*DATED, *UNDATED)):
         raise PoisonRecord(
             "unexpected-event",
             f"{type(event).__name__} {event.event_id} is no event of {received.record.topic}",
@@ -180,53 +162,23 @@ def _check_tombstone(record: Record, tombstone: Tombstone) -> None:
         raise PoisonRecord("impossible-fact", detail, record=record) from error
 
 
-async def apply_in(transaction: Transaction, received: Sequence[ReceivedEvent]) -> Applied:
-    """Apply the events that the positions say are new, and move the positions past all of them."""
-    next_offsets = await transaction.positions.lock(
-        sorted({each.record.topic_partition for each in received})
-    )
-    fresh = _fresh(received, next_offsets)
-    if not fresh:
-        return Applied(duplicate_count=len(received))
-    directory_facts = [each.event for each in fresh if isinstance(each.event, DIRECTORY_FACTS)]
-    decisions = [
-        ReceivedDecision(each.record, each.event) for each in fresh if isinstance(each.event, MatchDecided)
-    ]
-    enrolments = [each.event for each in fresh if isinstance(each.event, EnrolmentDecided)]
-    known = await transaction.captures.known({decision.event.capture_id for decision in decisions})
-    judgement = judge_decisions(decisions, known)
-    changes: dict[str, list[Change]] = {}
-    if directory_facts:
-        await transaction.positions.lock_everyone()
-        changes = await record_directory(transaction.directory, directory_facts)
-    else:
-        await transaction.positions.lock_people(_people_of(judgement))
-    await transaction.captures.store(judgement.stored)
-    await transaction.captures.store_enrolments(enrolments)
-    for lost in await transaction.captures.remove_punches(judgement.taken_back):
-        changes.setdefault(lost.person_id, []).append(DayLostPunch(lost.first_on))
-    day_count = await recompute_days(transaction, changes, judgement.added)
-    await transaction.positions.move(_last_positions(fresh))
-    duplicate_count = len(received) - len(fresh) + judgement.without_effect
-    return Applied(fresh, duplicate_count, day_count)
+def _dates_named(fact: DirectoryFact) -> set[date]:
+    """Return the UTC dates that a fact is about."""
+    if isinstance(fact, (*DATED, ClockTicked)):
+        return {fact.occurred_at.astimezone(UTC).date()}
+    return {fact.attendance_on} if isinstance(fact, DayOverridden) else set()
 
 
-def _fresh(
-    received: Sequence[ReceivedEvent], next_offsets: Mapping[TopicPartition, int]
-) -> list[ReceivedEvent]:
-    """Leave out what a position has passed, and repetitions within the batch."""
-    ahead = dict(next_offsets)
-    fresh = []
-    for each in received:
-        if each.record.offset >= ahead[each.record.topic_partition]:
-            ahead[each.record.topic_partition] = each.record.committable.next_offset
-            fresh.append(each)
-    return fresh
+def _months_needed(fact: DirectoryFact, today: date) -> set[date]:
+    """Return dates in every month for which a fact can make rows."""
+    if isinstance(fact, ClockTicked):
+        on = fact.occurred_at.astimezone(UTC).date()
+        return _months(on - LONGEST_OUTAGE, on)
+    if isinstance(fact, PolicyRecorded) and fact.expects_attendance:
+        return _months(fact.effective_on, max(fact.effective_on, today))
+    return _dates_named(fact)
 
 
-def _people_of(judgement: Judgement) -> set[str]:
-    return {punch.person_id for punch in (*judgement.added, *judgement.taken_back)}
-
-
-def _last_positions(fresh: Sequence[ReceivedEvent]) -> list[Position]:
-    return list({each.record.topic_partition: each.record.committable for each in fresh}.values())
+def _months(first_on: date, last_on: date) -> set[date]:
+    steps = (last_on - first_on).days // 28 + 1
+    return {min(first_on + timedelta(days=28 * number), last_on) for number in range(steps + 1)}

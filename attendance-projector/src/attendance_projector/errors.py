@@ -11,3 +11,11 @@ class MigrationRefused(ProjectorError):
 
 class ReadModelOutdated(ProjectorError):
     """The tables are not those that this version writes: run `python -m attendance_projector migrate`."""
+
+
+class ReadModelSwitched(ProjectorError):
+    """Other tables took the place of those that this projector was writing: ask for the positions again."""
+
+
+class RebuildRefused(ProjectorError):
+    """The rebuild cannot begin or end as asked; nothing that readers see was changed."""

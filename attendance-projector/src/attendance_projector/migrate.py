@@ -17,12 +17,13 @@ SCHEMA = "attendance"
 READER_ROLE = "attendance_reader"
 
 
-def _config(url: str, reader_role: str = READER_ROLE) -> Config:
+def _config(url: str, reader_role: str = READER_ROLE, schema: str = SCHEMA) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
     config.attributes["url"] = url
     config.attributes["reader_role"] = reader_role
+    config.attributes["schema"] = schema
     return config
 
 
@@ -31,8 +32,10 @@ def head() -> str:
     return str(ScriptDirectory.from_config(_config("")).get_current_head())
 
 
-async def migrate(url: str, revision: str = "head", *, reader_role: str = READER_ROLE) -> None:
-    """Migrate the database at a postgresql:// URL; migrated already, it stays as it is.
+async def migrate(
+    url: str, revision: str = "head", *, reader_role: str = READER_ROLE, schema: str = SCHEMA
+) -> None:
+    """Migrate a schema of the database at a postgresql:// URL; migrated already, it stays as it is.
 
     Raises MigrationRefused when the reader's role is missing, TransientFailure when the database is away.
     """
@@ -41,15 +44,21 @@ async def migrate(url: str, revision: str = "head", *, reader_role: str = READER
     step = command.downgrade if revision == "base" else command.upgrade
     # Alembic is synchronous and starts an event loop of its own.
     try:
-        await asyncio.to_thread(step, _config(driver_url, reader_role), revision)
+        await asyncio.to_thread(step, _config(driver_url, reader_role, schema), revision)
     except (OSError, OperationalError, InterfaceError, asyncpg.OperatorInterventionError) as error:
         raise TransientFailure("postgresql", f"migration could not connect: {error}") from error
 
 
-async def check_migrated(connection: Connection) -> None:
+async def revision_of(connection: Connection, schema: str = SCHEMA) -> str | None:
+    """Return the revision that a schema is at, or None when it has no read model."""
+    table = await connection.fetchval("SELECT to_regclass($1)", f"{schema}.alembic_version")
+    found = table and await connection.fetchval(f"SELECT version_num FROM {schema}.alembic_version")  # noqa: S608
+    return None if found is None else str(found)
+
+
+async def check_migrated(connection: Connection, schema: str = SCHEMA) -> None:
     """Raise ReadModelOutdated unless the tables are those of this version."""
-    table = await connection.fetchval("SELECT to_regclass($1)", f"{SCHEMA}.alembic_version")
-    found = table and await connection.fetchval(f"SELECT version_num FROM {SCHEMA}.alembic_version")  # noqa: S608
+    found = await revision_of(connection, schema)
     if found != head():
         raise ReadModelOutdated(
             f"the read model is at {found or 'nothing'}, this version needs {head()}; "

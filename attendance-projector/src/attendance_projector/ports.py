@@ -1,143 +1,36 @@
 """What the projector needs of its surroundings, by role; a transaction covers the whole read model."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 from attendance_projector.directory_facts import LeaveRow, PolicyRow
-from attendance_projector.domain.day import AttendanceDay
-from attendance_projector.domain.facts import Punch, RosterEntry, ShiftVersion
-from attendance_projector.domain.schedule import Employment, Schedule
-from attendance_schemas.events import EnrolmentDecided, Event, MatchDecided
+from attendance_projector.domain.facts import ShiftVersion
+from attendance_projector.stored_facts import (
+    AcceptedPunch,
+    BadgeKey,
+    CorrectionRow,
+    DevicePoint,
+    DirectoryFact,
+    HolidayRow,
+    Home,
+    KnownCapture,
+    KnownPerson,
+    KnownPunch,
+    KnownReview,
+    PendingFact,
+    PersonDates,
+    PersonDay,
+    PersonInstants,
+    Place,
+    RosterRow,
+    StoredPunch,
+)
+from attendance_schemas.events import ClockTicked, EnrolmentDecided, MatchDecided, ReviewDecided
 from service_kit.records import Position, Record, TopicPartition
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class KnownCapture:
-    """What is stored about a capture: enough to judge a decision and to find its punch."""
-
-    capture_id: UUID
-    occurred_at: datetime
-    decision_round: int
-    org_id: str
-    site_id: str
-    device_id: str
-    direction: str | None
-    outcome: str
-    person_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedPunch:
-    """A punch of a person, with where it happened. `direction` is the contract's word."""
-
-    punch_id: UUID
-    occurred_at: datetime
-    org_id: str
-    person_id: str
-    site_id: str
-    device_id: str
-    direction: str | None
-    method: str
-    capture_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The one place of a punch: DAY with date and shift, REVIEW, or WAITING for the directory."""
-
-    placement: str
-    placed_on: date | None = None
-    placed_shift_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPunch:
-    """A punch as the rules read it, whose it is, and where it is placed now."""
-
-    punch: Punch
-    person_id: str
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class KnownPerson:
-    """A person, and the schedule once the zone of the home site is known."""
-
-    person_id: str
-    org_id: str
-    home_site_id: str
-    default_shift_id: str | None
-    employment: Employment
-    schedule: Schedule | None
-
-
-@dataclass(frozen=True, slots=True)
-class PersonDates:
-    """Local dates of a person, both inclusive."""
-
-    person_id: str
-    first_on: date
-    last_on: date
-
-
-@dataclass(frozen=True, slots=True)
-class PersonInstants:
-    """Instants of a person, both inclusive."""
-
-    person_id: str
-    first_at: datetime
-    last_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PersonDay:
-    """A computed day of a person."""
-
-    person: KnownPerson
-    day: AttendanceDay
-
-
-@dataclass(frozen=True, slots=True)
-class RosterRow:
-    """A roster entry and whose it is."""
-
-    person_id: str
-    entry: RosterEntry
-
-
-@dataclass(frozen=True, slots=True)
-class HolidayRow:
-    """A holiday and whom it is for: people of a home site, or (None) of the organisation."""
-
-    org_id: str
-    site_id: str | None
-    holiday_on: date
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """A person and the home site."""
-
-    person_id: str
-    org_id: str
-    home_site_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstone:
-    """The end of a directory fact: the name of its event and the fields of its key, as text."""
-
-    event_name: str
-    fields: Mapping[str, str]
-    key: bytes
-
-
-DirectoryFact = Event | Tombstone
 
 
 class Positions(Protocol):
@@ -152,8 +45,36 @@ class Positions(Protocol):
     async def lock_everyone(self) -> None:
         """Wait for all who compute days; they wait for this transaction."""
 
+    async def join_everyone(self) -> None:
+        """Compute days only while nobody has locked everyone; comes before the other locks."""
+
+    async def lock_captures(self, judged: Iterable[UUID], reviewed: Iterable[UUID]) -> None:
+        """Let nobody review the captures judged here, nor judge those reviewed here, until the end."""
+
     async def lock_people(self, person_ids: Iterable[str]) -> None:
         """Wait for those who compute days of these people; they wait for this transaction."""
+
+
+class Absence(Protocol):
+    """How far time has come, how far sites have reported, and which days that decides."""
+
+    async def as_of(self) -> datetime | None:
+        """Return the newest instant that has come; None before the first tick."""
+
+    async def store_points(self, points: Sequence[DevicePoint]) -> None:
+        """Keep sequence numbers until the next tick."""
+
+    async def move_clock(self, as_of: datetime) -> None:
+        """Move the clock and, with all numbers that have come, the watermarks of the sites."""
+
+    async def undecided_days(self, as_of: datetime) -> Sequence[PersonDates]:
+        """Return the days without a punch that are decided otherwise now."""
+
+    async def zones(self) -> Sequence[str]:
+        """Return the zones of all sites."""
+
+    async def people_of_zones(self, zones: Iterable[str]) -> Sequence[tuple[str, str]]:
+        """Return the people whose home site is in one of the zones, each with the zone."""
 
 
 class Captures(Protocol):
@@ -173,6 +94,42 @@ class Captures(Protocol):
 
     async def store_enrolments(self, enrolments: Sequence[EnrolmentDecided]) -> None:
         """Store decided enrolments."""
+
+
+class Corrections(Protocol):
+    """What people corrected, reviews, and punches that wait for the holder of a badge."""
+
+    async def of_people(
+        self, person_ids: Iterable[str], correction_ids: Iterable[UUID] = ()
+    ) -> Mapping[UUID, CorrectionRow]:
+        """Return all corrections of these people, and those under these ids."""
+
+    async def store(self, rows: Sequence[CorrectionRow]) -> None:
+        """Store new corrections."""
+
+    async def punches(self, punch_ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+        """Return those of the punches that are stored or wait for the holder of a badge."""
+
+    async def punches_without_face(self, ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+        """Return those of the ids that are punches by something else than a face."""
+
+    async def reviews(self, capture_ids: Collection[UUID]) -> Sequence[KnownReview]:
+        """Return all reviews of these captures."""
+
+    async def store_reviews(self, reviews: Sequence[ReviewDecided]) -> None:
+        """Store reviews; one that is stored already stays."""
+
+    async def pending(self, badges: Collection[BadgeKey]) -> Sequence[PendingFact]:
+        """Return the punches with these badges that are of whoever has the badge."""
+
+    async def store_pending(self, facts: Sequence[PendingFact]) -> None:
+        """Store such punches, with who has the badge now."""
+
+    async def holders(self, badges: Collection[BadgeKey]) -> Mapping[BadgeKey, str]:
+        """Return who has each of the badges now; one that nobody has is left out."""
+
+    async def badges_of_people(self, person_ids: Collection[str]) -> set[BadgeKey]:
+        """Return the badges that these people have."""
 
 
 class Directory(Protocol):
@@ -218,8 +175,8 @@ class Directory(Protocol):
 class Days(Protocol):
     """Attendance days, and the places of punches."""
 
-    async def punch_extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonInstants]:
-        """Return the instants of the first and last punch of those people who have any."""
+    async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
+        """Return the dates around all punches, days and overrides of those people who have any."""
 
     async def punches(self, spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
         """Return the punches of people in their spans, which do not overlap."""
@@ -235,12 +192,24 @@ class Transaction(Protocol):
     """One transaction over the read model: all of it happens, or nothing."""
 
     @property
+    def is_live(self) -> bool:
+        """Whether effects outside the tables may follow, such as messages to send; never from a rebuild."""
+
+    @property
     def positions(self) -> Positions:
         """Positions and locks."""
 
     @property
     def captures(self) -> Captures:
         """Captures, punches, enrolments."""
+
+    @property
+    def absence(self) -> Absence:
+        """Time and the watermarks of sites."""
+
+    @property
+    def corrections(self) -> Corrections:
+        """Corrections, reviews, pending facts."""
 
     @property
     def directory(self) -> Directory:
@@ -262,6 +231,20 @@ class ReadModel(Protocol):
 
         An error of the work rolls it back. Raises TransientFailure("postgresql") when the database is away.
         """
+
+
+class Timekeeper(Protocol):
+    """Knows how far time has been recorded."""
+
+    async def as_of(self) -> datetime | None:
+        """Return the newest instant that has come; None before the first tick. Raises TransientFailure."""
+
+
+class TickPublisher(Protocol):
+    """Records the passing of time."""
+
+    async def publish(self, tick: ClockTicked) -> None:
+        """Return when every in-sync replica has the tick. Raises TransientFailure."""
 
 
 class EventReader(Protocol):

@@ -8,14 +8,20 @@ when the directory learns.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from attendance_projector.correction_facts import CORRECTION, as_correction, as_punch
+from attendance_projector.domain.absence import Knowledge
 from attendance_projector.domain.attendance import attendance
-from attendance_projector.domain.facts import Direction, Punch, PunchId
+from attendance_projector.domain.corrections import Correction, CorrectionsInForce, corrections_in_force
+from attendance_projector.domain.facts import Punch, PunchId
 from attendance_projector.domain.schedule import Schedule
-from attendance_projector.domain.shift_windows import instants_of
-from attendance_projector.ports import (
+from attendance_projector.domain.shift_windows import ONE_DAY, instants_of
+from attendance_projector.domain.touched import date_touched_by_punch, expected_dates
+from attendance_projector.ports import Transaction
+from attendance_projector.stale_dates import FARTHEST_DAY, Change, PunchChanged, needs_extent, stale_dates
+from attendance_projector.stored_facts import (
     AcceptedPunch,
     KnownPerson,
     PersonDates,
@@ -23,9 +29,7 @@ from attendance_projector.ports import (
     PersonInstants,
     Place,
     StoredPunch,
-    Transaction,
 )
-from attendance_projector.stale_dates import Change, PunchAdded, needs_extent, stale_dates
 
 # A round holds every punch of its people around the stale dates in memory.
 PEOPLE_PER_ROUND = 1000
@@ -34,10 +38,26 @@ WAITING = Place("WAITING")
 NOTHING_PLANNED = Schedule(zone=ZoneInfo("UTC"))
 
 
-def as_punch(accepted: AcceptedPunch) -> Punch:
-    """Return the punch as the rules read it."""
-    direction = None if accepted.direction is None else Direction(accepted.direction.lower())
-    return Punch(PunchId(str(accepted.punch_id)), accepted.occurred_at, direction, accepted.method)
+def _punch(accepted: AcceptedPunch) -> Punch:
+    return as_punch(accepted.punch_id, accepted.occurred_at, accepted.direction, accepted.method)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the days of one person are computed from."""
+
+    person_id: str
+    person: KnownPerson | None
+    spans: Sequence[tuple[date, date]]
+    stored: Sequence[StoredPunch]
+    new: Sequence[AcceptedPunch]
+    corrections: Sequence[Correction]
+    as_of: datetime | None
+
+    @property
+    def schedule(self) -> Schedule:
+        """The person's schedule, or one that plans nothing while the zone is not known."""
+        return _schedule(self.person)
 
 
 @dataclass(slots=True)
@@ -63,7 +83,7 @@ async def recompute_days(
         all_changes[person_id].extend(of_person)
     for accepted in added:
         new_by_person[accepted.person_id].append(accepted)
-        all_changes[accepted.person_id].append(PunchAdded(as_punch(accepted)))
+        all_changes[accepted.person_id].append(PunchChanged(_punch(accepted)))
     count = 0
     for person_ids in _rounds(sorted(all_changes)):
         result = await _compute_round(
@@ -87,31 +107,40 @@ async def _compute_round(
     new_by_person: Mapping[str, Sequence[AcceptedPunch]],
 ) -> _Round:
     people = await transaction.directory.people(changes)
-    extents = await transaction.days.punch_extents(
+    extents = await transaction.days.extents(
         [person_id for person_id, of_person in changes.items() if needs_extent(of_person)]
     )
+    as_of = await transaction.absence.as_of()
     stale: dict[str, list[tuple[date, date]]] = {}
     for person_id, of_person in changes.items():
         new = [accepted.occurred_at for accepted in new_by_person.get(person_id, ())]
-        extent = _widened(person_id, extents.get(person_id), new)
-        stale[person_id] = stale_dates(of_person, _schedule(people.get(person_id)), extent)
+        schedule = _schedule(people.get(person_id))
+        extent = _widened(extents.get(person_id), new, expected_dates(schedule, as_of))
+        stale[person_id] = stale_dates(of_person, schedule, extent)
     stored = await _punches_around(transaction, stale, people)
+    corrections: dict[str, list[Correction]] = defaultdict(list)
+    for row in (await transaction.corrections.of_people(changes)).values():
+        corrections[row.person_id].append(as_correction(row))
     result = _Round()
     for person_id, spans in stale.items():
-        _place(
-            result,
-            person_id,
-            people.get(person_id),
-            spans,
-            stored[person_id],
-            new_by_person.get(person_id, ()),
+        new_punches = new_by_person.get(person_id, ())
+        facts = _Facts(
+            *(person_id, people.get(person_id), spans, stored[person_id], new_punches),
+            corrections=corrections[person_id],
+            as_of=as_of,
         )
+        _place(result, facts)
     return result
 
 
-def _widened(person_id: str, extent: PersonInstants | None, new: Sequence[datetime]) -> PersonInstants | None:
-    instants = [*new] if extent is None else [*new, extent.first_at, extent.last_at]
-    return PersonInstants(person_id, min(instants), max(instants)) if instants else None
+def _widened(
+    extent: PersonDates | None, new: Sequence[datetime], expected: tuple[date, date] | None
+) -> tuple[date, date] | None:
+    dates = [] if extent is None else [extent.first_on, extent.last_on]
+    dates += [] if expected is None else expected
+    for at in new:
+        dates += [(at.astimezone(UTC) + reach).date() for reach in (-FARTHEST_DAY, FARTHEST_DAY)]
+    return (min(dates), max(dates)) if dates else None
 
 
 def _schedule(person: KnownPerson | None) -> Schedule:
@@ -145,31 +174,51 @@ def _apart(spans: Sequence[PersonInstants]) -> list[PersonInstants]:
     return joined
 
 
-def _place(
-    result: _Round,
-    person_id: str,
-    person: KnownPerson | None,
-    spans: Sequence[tuple[date, date]],
-    stored: Sequence[StoredPunch],
-    new: Sequence[AcceptedPunch],
-) -> None:
-    schedule = _schedule(person)
+def _place(result: _Round, facts: _Facts) -> None:
+    schedule, in_force = facts.schedule, corrections_in_force(facts.corrections)
     not_on_a_day = WAITING if schedule is NOTHING_PLANNED else REVIEW
-    punches = [*(each.punch for each in stored), *map(as_punch, new)]
+    all_punches = [*(each.punch for each in facts.stored), *map(_punch, facts.new)]
+    # Added punches come with their corrections, and only while these are in force.
+    punches = [punch for punch in all_punches if punch.method != CORRECTION]
     places: dict[PunchId, Place] = {}
-    for first_on, last_on in spans:
-        result.spans.append(PersonDates(person_id, first_on, last_on))
-        computed = attendance(punches, schedule, first_on, last_on)
+    for first_on, last_on in facts.spans:
+        result.spans.append(PersonDates(facts.person_id, first_on, last_on))
+    for first_on, last_on, known in _parts(facts):
+        computed = attendance(
+            punches, schedule, first_on, last_on, corrections=facts.corrections, known=known
+        )
         for ownership in computed.unscheduled:
             places[ownership.punch.punch_id] = not_on_a_day
         for day in computed.days:
             place = Place("DAY", day.attendance_on, day.shift_id)
             places.update(dict.fromkeys((*day.punches, *day.evidence), place))
-            if person is not None:
-                result.days.append(PersonDay(person, day))
-    for each in stored:
+            if facts.person is not None and schedule is not NOTHING_PLANNED:
+                result.days.append(PersonDay(facts.person, day))
+    for punch in all_punches:
+        if _is_voided(punch, in_force):
+            places[punch.punch_id] = Place("VOIDED", date_touched_by_punch(punch, schedule))
+    for each in facts.stored:
         place = places.get(each.punch.punch_id, each.place)
         if place != each.place:
             result.moves.append((each, place))
     # A new punch touches its own date, so it was placed above.
-    result.new += [(accepted, places[PunchId(str(accepted.punch_id))]) for accepted in new]
+    result.new += [(accepted, places[PunchId(str(accepted.punch_id))]) for accepted in facts.new]
+
+
+def _parts(facts: _Facts) -> Iterator[tuple[date, date, Knowledge | None]]:
+    """Cut the stale spans at the date that time has come to: later ones have no days without a punch."""
+    as_of, person = facts.as_of, facts.person
+    for first_on, last_on in facts.spans:
+        if as_of is None or person is None or person.schedule is None:
+            yield first_on, last_on, None
+            continue
+        horizon = as_of.astimezone(person.schedule.zone).date()
+        if first_on <= horizon:
+            yield first_on, min(last_on, horizon), Knowledge(as_of, person.reported_until)
+        if last_on > horizon:
+            yield max(first_on, horizon + ONE_DAY), last_on, None
+
+
+def _is_voided(punch: Punch, in_force: CorrectionsInForce) -> bool:
+    added_no_more = punch.method == CORRECTION and punch.punch_id not in in_force.additions
+    return punch.punch_id in in_force.voids or added_no_more

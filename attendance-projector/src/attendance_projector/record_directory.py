@@ -6,16 +6,17 @@ from dataclasses import dataclass
 
 from attendance_projector.directory_facts import LeaveRow, PolicyRow, policies_of_site
 from attendance_projector.domain.facts import ShiftVersion
-from attendance_projector.ports import Directory, DirectoryFact, HolidayRow, KnownPerson, RosterRow, Tombstone
+from attendance_projector.ports import Directory
 from attendance_projector.stale_dates import (
     Change,
-    DatesOffChanged,
+    DatesChanged,
     EmploymentChanged,
     PersonChanged,
     PoliciesChanged,
     RosterChanged,
     ShiftChanged,
 )
+from attendance_projector.stored_facts import DirectoryFact, HolidayRow, KnownPerson, RosterRow, Tombstone
 from attendance_schemas.events import (
     Event,
     HolidayRecorded,
@@ -130,7 +131,7 @@ def _add_rosters_and_leave(changes: Changes, before: _Snapshot, after: _Snapshot
         old_leave, new_leave = before.leave.get(leave_id), after.leave.get(leave_id)
         for leave in (old_leave, new_leave):
             if leave is not None and old_leave != new_leave:
-                changes[leave.person_id].append(DatesOffChanged(leave.starts_on, leave.ends_on))
+                changes[leave.person_id].append(DatesChanged(leave.starts_on, leave.ends_on))
 
 
 async def _add_holidays(changes: Changes, before: _Snapshot, after: _Snapshot, directory: Directory) -> None:
@@ -144,7 +145,7 @@ async def _add_holidays(changes: Changes, before: _Snapshot, after: _Snapshot, d
     for home in await directory.homes({row.org_id for row in changed}):
         for row in changed:
             if row.org_id == home.org_id and row.site_id in {None, home.home_site_id}:
-                changes[home.person_id].append(DatesOffChanged(row.holiday_on, row.holiday_on))
+                changes[home.person_id].append(DatesChanged(row.holiday_on, row.holiday_on))
 
 
 async def _add_policies(

@@ -9,16 +9,19 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry
 
 from attendance_projector.adapters.avro_event_reader import AvroEventReader
+from attendance_projector.adapters.kafka_tick_publisher import KafkaTickPublisher
 from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_read_model
 from attendance_projector.apply_facts import ApplyFacts
+from attendance_projector.errors import ReadModelSwitched
 from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.migrate import migrate
 from attendance_projector.settings import Settings
+from attendance_projector.tick_clock import tick_clock
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import DIRECTORY, ENROLMENT_RESULTS, MATCHES
-from service_kit.backoff import Backoff, retry
+from attendance_schemas.topics import CLOCK, CORRECTIONS, DIRECTORY, ENROLMENT_RESULTS, MATCHES, PUNCHES
+from service_kit.backoff import Backoff, retry, wait
 from service_kit.consumer import RecordSource
 from service_kit.dead_letters import DeadLetters
 from service_kit.delivery import DeliveryLoop
@@ -29,8 +32,9 @@ from service_kit.metrics import DeliveryMetrics
 from service_kit.producer import RecordProducer
 
 SERVICE = "attendance-projector"
-TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS)
+TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK)
 REGISTRY_ANSWERS_WITHIN = 2.0
+LOOKS_AT_TABLES_EVERY = timedelta(seconds=1)
 
 log = get_logger(__name__)
 
@@ -77,30 +81,79 @@ async def _project(
             ProjectorMetrics(registry),
             is_tracing=settings.tracing_endpoint is not None,
         )
-        source = RecordSource(
-            settings.kafka,
-            [settings.kafka.topic(topic.name) for topic in TOPICS],
-            settings.kafka.group(SERVICE),
-            positions=read_model.positions,
-            max_records=settings.batch_records,
-        )
+
+        def new_source() -> RecordSource:
+            return RecordSource(
+                settings.kafka,
+                [settings.kafka.topic(topic.name) for topic in TOPICS],
+                settings.kafka.group(SERVICE),
+                positions=read_model.positions,
+                max_records=settings.batch_records,
+            )
+
+        source = new_source()
         watchdog = ProgressWatchdog(lambda: sum(source.lag().values()), settings.stall_limit)
         health.add_live("progress", watchdog.check)
-        loop = DeliveryLoop(
-            source,
-            dead_letters=DeadLetters(producer, service=SERVICE, version=version(SERVICE)),
-            handle_batch=applying.apply,
-            on_dead_letter=applying.pass_over,
-            dependencies_pass=lambda: _dependencies_pass(read_model, schemas),
-            progressed=watchdog.progressed,
-            metrics=DeliveryMetrics(registry),
-            # Kafka's committed offset serves lag dashboards only.
-            commit_interval=timedelta(seconds=1),
-        )
+        dead_letters = DeadLetters(producer, service=SERVICE, version=version(SERVICE))
+        metrics = DeliveryMetrics(registry)
         health.add_ready("postgresql", read_model.check)
         health.add_ready("kafka", producer.check)
         opening.done()
-        await loop.run(stopping)
+        codec = Codec(schemas, prefix=settings.kafka.topic_prefix)
+        ticking = asyncio.create_task(
+            tick_clock(
+                read_model,
+                KafkaTickPublisher(producer, codec, settings.kafka),
+                stopping,
+                interval=settings.tick_interval,
+                now=lambda: datetime.now(UTC),
+            )
+        )
+        # It ends when all ends, or by a bug that must end all.
+        ticking.add_done_callback(lambda _: stopping.set())
+        try:
+            while True:
+                loop = DeliveryLoop(
+                    source,
+                    dead_letters=dead_letters,
+                    handle_batch=applying.apply,
+                    on_dead_letter=applying.pass_over,
+                    dependencies_pass=lambda: _dependencies_pass(read_model, schemas),
+                    progressed=watchdog.progressed,
+                    metrics=metrics,
+                    # Kafka's committed offset serves lag dashboards only.
+                    commit_interval=timedelta(seconds=1),
+                )
+                await _deliver(loop, read_model, stopping)
+                if stopping.is_set():
+                    break
+                log.info("other tables took the place of the read model: going on from their positions")
+                source = new_source()
+        finally:
+            ticking.cancel()
+            await asyncio.wait({ticking})
+        if not ticking.cancelled():
+            ticking.result()
+
+
+async def _deliver(loop: DeliveryLoop, read_model: PostgresReadModel, stopping: asyncio.Event) -> None:
+    """Deliver until `stopping` is set, or until a rebuild or rollback puts other tables in place."""
+    ending = asyncio.Event()
+
+    async def watch() -> None:
+        # Without traffic no transaction would notice.
+        while not await wait(LOOKS_AT_TABLES_EVERY, stopping):
+            if await read_model.is_switched():
+                break
+        ending.set()
+
+    watching = asyncio.create_task(watch())
+    try:
+        await loop.run(ending)
+    except ReadModelSwitched:
+        log.info("a batch came too late for the tables that it was read for; nothing of it was applied")
+    finally:
+        watching.cancel()
 
 
 class _Opening:

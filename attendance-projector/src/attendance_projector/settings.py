@@ -24,6 +24,11 @@ class Settings(HttpSettings):
         default=timedelta(minutes=5),
         description="lag without progress for longer than this asks for a restart",
     )
+    tick_interval: timedelta = Field(
+        default=timedelta(minutes=1),
+        gt=timedelta(0),
+        description="how often the passing of time is recorded; days without a punch are decided by it",
+    )
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)

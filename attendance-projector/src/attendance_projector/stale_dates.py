@@ -16,15 +16,14 @@ from attendance_projector.domain.touched import (
     dates_touched_by_roster,
     dates_touched_by_shift,
 )
-from attendance_projector.ports import PersonInstants
 
 # No punch belongs to a day farther away than this.
 FARTHEST_DAY = LONGEST_WINDOW + REACH_BACK
 
 
 @dataclass(frozen=True, slots=True)
-class PunchAdded:
-    """A new punch; the rules say which day it touches."""
+class PunchChanged:
+    """A punch appeared, or was voided, or no longer is; the rules say which day it touches."""
 
     punch: Punch
 
@@ -72,36 +71,46 @@ class PoliciesChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class DatesOffChanged:
-    """A holiday or a leave appeared or disappeared; both dates are inclusive."""
+class DatesChanged:
+    """A holiday, a leave or an override appeared or disappeared; both dates are inclusive."""
 
     first_on: date
     last_on: date
 
 
+@dataclass(frozen=True, slots=True)
+class HorizonMoved:
+    """Time has come to these dates, or decides them otherwise; both are inclusive, None: since ever."""
+
+    first_on: date | None
+    last_on: date
+
+
 Change = (
-    PunchAdded
+    PunchChanged
     | DayLostPunch
     | RosterChanged
     | ShiftChanged
     | PersonChanged
     | EmploymentChanged
     | PoliciesChanged
-    | DatesOffChanged
+    | DatesChanged
+    | HorizonMoved
 )
 
 
 def needs_extent(changes: Iterable[Change]) -> bool:
-    """Say whether the dates can be open-ended, so that the person's first and last punch bound them."""
-    return any(not isinstance(change, PunchAdded | DayLostPunch) for change in changes)
+    """Say whether the dates can be open-ended, so that the person's punches and days bound them."""
+    return any(not isinstance(change, PunchChanged | DayLostPunch) for change in changes)
 
 
 def stale_dates(
-    changes: Iterable[Change], schedule: Schedule, extent: PersonInstants | None
+    changes: Iterable[Change], schedule: Schedule, extent: tuple[date, date] | None
 ) -> list[tuple[date, date]]:
     """Return the local dates to compute again, first and last, ordered and apart from each other.
 
-    Without any punch of the person, an open-ended change makes nothing stale.
+    `extent` spans the dates on which the person can have days; without it, an open-ended change makes nothing
+    stale.
     """
     touched = [span for change in changes for span in _touched(change, schedule)]
     return merged([span for each in touched if (span := _clipped(each, extent)) is not None])
@@ -109,7 +118,7 @@ def stale_dates(
 
 def _touched(change: Change, schedule: Schedule) -> list[DateSpan]:
     match change:
-        case PunchAdded(punch):
+        case PunchChanged(punch):
             on = date_touched_by_punch(punch, schedule)
             return [DateSpan(on, on)]
         case DayLostPunch(on):
@@ -124,19 +133,21 @@ def _touched(change: Change, schedule: Schedule) -> list[DateSpan]:
             return dates_touched_by_employment(before, after)
         case PoliciesChanged(before_policies, after_policies):
             return dates_touched_by_policies(before_policies, after_policies)
-        case DatesOffChanged(first_on, last_on):
+        case DatesChanged(first_on, last_on):
             return [DateSpan(first_on, last_on)]
+        case HorizonMoved(begun_on, horizon):
+            # Before the first policy that expects anybody, time decides nothing.
+            expecting = [each.effective_on for each in schedule.policies if each.expects_attendance]
+            return [DateSpan(begun_on or min(expecting), horizon)] if expecting else []
 
 
-def _clipped(span: DateSpan, extent: PersonInstants | None) -> tuple[date, date] | None:
+def _clipped(span: DateSpan, extent: tuple[date, date] | None) -> tuple[date, date] | None:
     if span.first_on is not None and span.first_on == span.last_on:
         return span.first_on, span.last_on
     if extent is None:
         return None
-    first = (extent.first_at - FARTHEST_DAY).date()
-    last = (extent.last_at + FARTHEST_DAY).date()
-    first = max(first, span.first_on or first)
-    last = min(last, span.last_on or last)
+    first = max(extent[0], span.first_on or extent[0])
+    last = min(extent[1], span.last_on or extent[1])
     return (first, last) if first <= last else None
 
 

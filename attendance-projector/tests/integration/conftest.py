@@ -1,12 +1,13 @@
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
@@ -15,8 +16,13 @@ from attendance_projector.adapters.postgres_read_model import PostgresReadModel,
 from attendance_projector.apply_facts import ApplyFacts
 from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.migrate import migrate
-from attendance_projector.ports import Tombstone
+from attendance_projector.stored_facts import Tombstone
 from attendance_schemas.events import (
+    ClockTicked,
+    DayOverridden,
+    DayStatus,
+    DeviceKind,
+    DeviceRecorded,
     EnrolmentDecided,
     EnrolmentOutcome,
     Event,
@@ -27,12 +33,19 @@ from attendance_schemas.events import (
     Outcome,
     PersonRecorded,
     PolicyRecorded,
+    PunchAdded,
+    PunchMethod,
+    PunchSubmitted,
+    PunchVoided,
+    ReviewDecided,
     RosterRecorded,
     ShiftRecorded,
     SiteRecorded,
     TimeTrust,
 )
+from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import DIRECTORY as DIRECTORY_TOPIC
+from attendance_schemas.topics import TOPICS
 from local_stack.databases import CloneTemplate, Database
 from service_kit.records import Record, TopicPartition
 
@@ -41,6 +54,8 @@ RECORDED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 IMAGE = ImageReference(
     bucket="b", key="k", sha256="00", media_type="image/jpeg", size_bytes=1, width=1, height=1
 )
+# A tombstone is the directory's.
+TOPIC_OF = {name: topic.name for topic in TOPICS.values() for name in topic.events}
 TABLES = {
     "organisation": "org_id",
     "site": "site_id",
@@ -54,6 +69,12 @@ TABLES = {
     "punch": "punch_id",
     "attendance_day": "person_id, attendance_on, shift_id",
     "enrolment": "enrolment_id",
+    "clock": "as_of",
+    "device_report": "device_id, first_sequence",
+    "site_watermark": "site_id",
+    "pending_fact": "fact_id",
+    "correction": "correction_id",
+    "review": "review_id",
     "consumed_position": "topic, partition",
 }
 
@@ -87,13 +108,14 @@ class Plant:
         self.sql = connection
         self.events = EventsInMemory()
         self.projector = self.projector_on(read_model)
+        self._corrections = 0
         self._offsets: dict[TopicPartition, count[int]] = {}
 
     def projector_on(self, read_model: Any) -> ApplyFacts:
         return ApplyFacts(self.events, read_model, ProjectorMetrics(CollectorRegistry()))
 
     def record(self, event: Event | Tombstone, topic: str | None = None, partition: int = 0) -> Record:
-        topic = topic or (MATCHES if isinstance(event, MatchDecided) else DIRECTORY)
+        topic = topic or TOPIC_OF.get(type(event).__name__, DIRECTORY)
         offsets = self._offsets.setdefault(TopicPartition(topic, partition), count())
         return Record(topic, partition, next(offsets), b"k", self.events.keep(event), (), RECORDED_AT)
 
@@ -168,6 +190,65 @@ class Plant:
             ends_on=ends_on,
             **fields,
         )
+
+    def punch(self, credential: str, at: str, punch_id: UUID | None = None, **fields: Any) -> PunchSubmitted:
+        """Return a punch by badge; `person` is whom ingest had for it."""
+        instant = datetime.fromisoformat(at).astimezone(UTC)
+        return PunchSubmitted(
+            **_common(instant),
+            punch_id=punch_id or uuid4(),
+            method=fields.pop("method", PunchMethod.BADGE),
+            credential=credential,
+            person_id=fields.pop("person", None),
+            site_id="site",
+            device_id="reader",
+            time_trust=TimeTrust.SYNCED,
+            captured_at=instant,
+            **fields,
+        )
+
+    def _corrected(self, person: str, **fields: Any) -> dict[str, Any]:
+        """Return what corrections share; each is recorded a second after the one before."""
+        self._corrections += 1
+        at = RECORDED_AT + timedelta(seconds=self._corrections)
+        made = {"made_by": "hr-1", "reason": "asked", "correction_id": uuid4(), "person_id": person}
+        return _common(at) | made | fields
+
+    def addition(self, person: str, at: str, **fields: Any) -> PunchAdded:
+        occurred_at = datetime.fromisoformat(at).astimezone(UTC)
+        common = self._corrected(person, **fields) | {"occurred_at": occurred_at}
+        return PunchAdded(**common, punch_id=deterministic_id("PunchAdded", common["correction_id"]))
+
+    def void(self, person: str, what: Event | UUID, **fields: Any) -> Any:
+        """Void a punch by its event, or a correction by its id."""
+        if isinstance(what, UUID):
+            return PunchVoided(**self._corrected(person, voided_correction_id=what, **fields))
+        assert isinstance(what, MatchDecided | PunchSubmitted | PunchAdded)
+        punch_id = what.capture_id if isinstance(what, MatchDecided) else what.punch_id
+        return PunchVoided(**self._corrected(person, punch_id=punch_id, **fields))
+
+    def override(self, person: str, on: date, status: DayStatus, **fields: Any) -> DayOverridden:
+        return DayOverridden(**self._corrected(person, attendance_on=on, status=status, **fields))
+
+    def review(self, capture_id: UUID, person: str | None, **fields: Any) -> ReviewDecided:
+        common = self._corrected("nobody")
+        del common["correction_id"], common["person_id"]
+        return ReviewDecided(
+            **common | {"review_id": uuid4(), "capture_id": capture_id, "person_id": person} | fields
+        )
+
+    def tick(self, at: str) -> ClockTicked:
+        return ClockTicked(**_common(datetime.fromisoformat(at).astimezone(UTC)) | {"org_id": ""})
+
+    def device(self, device_id: str, site: str = "site", **fields: Any) -> DeviceRecorded:
+        return DeviceRecorded(
+            **_common(), device_id=device_id, site_id=site, name=device_id, kind=DeviceKind.KIOSK, **fields
+        )
+
+    def report(self, device_id: str, sequence: int, at: str) -> MatchDecided:
+        """Return a capture of nobody, by which a device reports."""
+        match = self.match(None, at, outcome=Outcome.NO_FACE)
+        return msgspec.structs.replace(match, device_id=device_id, device_sequence=sequence)
 
     def holiday(self, on: date, site: str | None = None, holiday_id: str = "holiday") -> HolidayRecorded:
         return HolidayRecorded(

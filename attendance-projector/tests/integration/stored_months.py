@@ -12,12 +12,24 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from attendance_projector.scenario import explain_scenario, read_scenario
-from attendance_schemas.events import Counting, Direction, Event, LeavePart, Pairing, RoundingMode, Weekday
+from attendance_schemas.events import (
+    Counting,
+    DayStatus,
+    Direction,
+    Event,
+    LeavePart,
+    Outcome,
+    Pairing,
+    RoundingMode,
+    Weekday,
+)
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "property"))
 from random_months import random_month
 
 ALWAYS = date(2000, 1, 1)
+# The clock of all months: within some of them, after others, before the rest.
+CLOCK_AT = datetime(2026, 9, 17, 12, tzinfo=UTC)
 DAY_FIELDS = (
     "status",
     "worked_minutes",
@@ -37,17 +49,25 @@ class Month:
 
     person: str
     scenario: dict[str, Any]
+    as_of: datetime
+    first_on: date
     facts: dict[str, list[Event]] = field(default_factory=dict)
 
     def expected(self) -> tuple[list[tuple[Any, ...]], list[str]]:
-        """Return the days with a punch or an override, and the punches that no day owns."""
+        """Return the days until the clock, later days with a punch, and the punches that no day owns."""
+        horizon = self.as_of.astimezone(ZoneInfo(self.scenario["site_zone"])).date().isoformat()
+        clock = {"range": [self.first_on.isoformat(), horizon], "as_of": self.as_of.isoformat()}
         result = explain_scenario(read_scenario(msgspec.json.encode(self.scenario)))
+        has_begun = self.first_on.isoformat() <= horizon
+        content = msgspec.json.encode(self.scenario | (clock if has_begun else {}))
+        begun = explain_scenario(read_scenario(content))["days"] if has_begun else []
+        later = [day for day in result["days"] if day["attendance_on"] > horizon]
         days = [
             (
                 *(day["attendance_on"], day["shift"] or "", day["first_in"], day["last_out"]),
                 *(len(day["punches"]), *(day[name] for name in DAY_FIELDS)),
             )
-            for day in result["days"]
+            for day in [*begun, *later]
         ]
         return sorted(days), sorted(str(self.punch_id(name)) for name in result["unscheduled"])
 
@@ -75,32 +95,113 @@ def _text(at: datetime | None) -> str | None:
 def month_of(plant: Any, seed: int) -> Month:
     """Return a random month of a person with a site, shifts and a policy of their own."""
     scenario = random_month(seed)
-    for name in ("range", "as_of", "devices_reported_until", "corrections"):
-        del scenario[name]
+    first_on = date.fromisoformat(scenario.pop("range")[0]) - timedelta(days=15)
+    del scenario["as_of"]
     suffix = f"-{seed}"
     for shift in scenario["shifts"]:
         shift["id"] += suffix
     for entry in scenario["roster"]:
         entry["shift"] += suffix
+    for correction in scenario["corrections"]:
+        if correction.get("shift"):
+            correction["shift"] += suffix
     scenario["default_shift"] = scenario["default_shift"] and scenario["default_shift"] + suffix
-    month = Month("person" + suffix, scenario)
+    month = Month("person" + suffix, scenario, CLOCK_AT, first_on)
     _directory(month, plant, "site" + suffix, suffix)
+    _devices(month, plant, "site" + suffix)
     zone = ZoneInfo(str(scenario["site_zone"]))
+    old_ids: dict[str, str] = {}
     for number, punch in enumerate(scenario["punches"]):
         # Punches of the same instant are ordered by id: as UUIDs as in the scenario.
-        punch["id"] = f"p{number:03}"
+        old_ids[punch["id"]] = punch["id"] = f"p{number:03}"
         at = datetime.fromisoformat(punch["at"])
         punch["at"] = at.replace(tzinfo=zone).astimezone(UTC).isoformat()
         direction = None if punch["direction"] is None else Direction(punch["direction"].upper())
-        match = plant.match(month.person, punch["at"], month.punch_id(punch["id"]), direction=direction)
-        month.facts[f"capture:{punch['id']}"] = [match]
+        month.facts[f"punch:{punch['id']}"] = _punch(month, plant, number, punch, direction)
+    for correction in scenario["corrections"]:
+        for name in ("punch", "correction"):
+            named = correction.get(name)
+            if named is not None:
+                correction[name] = old_ids.get(named, f"{named[0]}{named[1:]:0>3}")
+        correction["id"] = f"{correction['id'][0]}{correction['id'][1:]:0>3}"
+        month.facts[f"correction:{correction['id']}"] = [_correction(month, plant, correction)]
     return month
+
+
+def _devices(month: Month, plant: Any, site: str) -> None:
+    """The device of the site has reported until the instant of the scenario, and then has a gap."""
+    reported = month.scenario["devices_reported_until"]
+    month.facts["device:gate"] = [
+        plant.device(f"gate of {site}", "elsewhere"),
+        plant.device(f"gate of {site}", site),
+    ]
+    if reported is None:
+        month.facts["report:2"] = [plant.report(f"gate of {site}", 2, CLOCK_AT.isoformat())]
+        return
+    until = datetime.fromisoformat(reported)
+    for sequence in (1, 2, 3):
+        at = (until - timedelta(days=3 - sequence)).isoformat()
+        month.facts[f"report:{sequence}"] = [plant.report(f"gate of {site}", sequence, at)]
+    month.facts["report:5"] = [plant.report(f"gate of {site}", 5, CLOCK_AT.isoformat())]
+
+
+def _punch(month: Month, plant: Any, number: int, punch: Mapping[str, Any], direction: Any) -> list[Event]:
+    """By face, by badge, by a badge that nobody had then; some faces were somebody else's at first."""
+    punch_id, at, fields = month.punch_id(punch["id"]), punch["at"], {"direction": direction}
+    match number % 5:
+        case 0:
+            return [plant.punch("A-1", at, punch_id, person=month.person, **fields)]
+        case 1:
+            return [plant.punch(f"badge of {month.person}", at, punch_id, **fields)]
+        case 2:
+            unsure = plant.match(month.person, at, punch_id, Outcome.REVIEW, **fields)
+            return [unsure, plant.review(punch_id, "asha"), plant.review(punch_id, month.person)]
+        case 3:
+            wrong = plant.match("asha", at, punch_id, **fields)
+            return [wrong, plant.match(month.person, at, punch_id, decision_round=1, **fields)]
+    return [plant.match(month.person, at, punch_id, **fields)]
+
+
+def _correction(month: Month, plant: Any, correction: Mapping[str, Any]) -> Any:
+    made = {
+        "made_by": correction["by"],
+        "reason": correction["reason"],
+        "correction_id": month.punch_id(correction["id"]),
+        "recorded_at": datetime.fromisoformat(correction["recorded_at"]),
+    }
+    if correction["kind"] == "void":
+        target = correction.get("punch") or correction["correction"]
+        event = plant.void(month.person, month.punch_id(target), **made)
+        if correction.get("punch"):
+            return msgspec.structs.replace(
+                event, punch_id=event.voided_correction_id, voided_correction_id=None
+            )
+        return event
+    if correction["kind"] == "add":
+        zone = ZoneInfo(str(month.scenario["site_zone"]))
+        correction["at"] = datetime.fromisoformat(correction["at"]).replace(tzinfo=zone).isoformat()
+        event = plant.addition(month.person, correction["at"], direction=Direction.IN, **made)
+        return msgspec.structs.replace(event, punch_id=month.punch_id(correction["punch"]))
+    return plant.override(
+        month.person,
+        date.fromisoformat(correction["on"]),
+        DayStatus(correction["status"]),
+        shift_id=correction["shift"],
+        worked_minutes=correction["worked_minutes"],
+        **made,
+    )
 
 
 def _directory(month: Month, plant: Any, site: str, suffix: str) -> None:
     scenario, facts = month.scenario, month.facts
     facts["site"] = [plant.site(zone="Asia/Tokyo", site_id=site), plant.site(scenario["site_zone"], site)]
-    right = plant.person(month.person, scenario["default_shift"], site, **_person(scenario["person"]))
+    right = plant.person(
+        month.person,
+        scenario["default_shift"],
+        site,
+        badge=f"badge of {month.person}",
+        **_person(scenario["person"]),
+    )
     facts["person"] = [plant.person(month.person, None, "not-yet"), right]
     for shift in scenario["shifts"]:
         event = _shift(plant, shift)
@@ -118,7 +219,9 @@ def _directory(month: Month, plant: Any, site: str, suffix: str) -> None:
             plant.leave(month.person, on, leave_id=leave_id, part=part),
         ]
     top = {name: scenario[name] for name in ("weekly_offs", "flexible", "day_start")}
-    for number, policy in enumerate([{"effective_on": ALWAYS.isoformat(), **top}, *scenario["policies"]]):
+    for number, policy in enumerate(
+        [{"effective_on": month.first_on.isoformat(), **top}, *scenario["policies"]]
+    ):
         facts[f"policy:{number}"] = [_policy(plant, policy, site, f"policy{suffix}")]
 
 

@@ -30,6 +30,27 @@ async def test_down_and_up_again(migrated: Database) -> None:
         await connection.close()
 
 
+async def test_a_first_release_in_use_is_migrated_with_its_rows(database: Database) -> None:
+    await migrate(database.url, "0001")
+    owner = await asyncpg.connect(database.url, server_settings={"search_path": "attendance"})
+    try:
+        await owner.execute("SELECT ensure_partitions('punch', '{2026-03-05}')")
+        await owner.execute("SELECT ensure_partitions('attendance_day', '{2026-03-05}')")
+        await owner.execute(
+            "INSERT INTO punch"
+            " (punch_id, occurred_at, org_id, person_id, site_id, device_id, method, placement)"
+            " VALUES (gen_random_uuid(), '2026-03-05', 'org', 'asha', 's', 'k', 'face', 'REVIEW')"
+        )
+        await migrate(database.url)
+        await check_migrated(owner)
+        assert await owner.fetchval("SELECT placement FROM punch_2026_03") == "REVIEW"
+        await owner.execute("UPDATE punch SET placement = 'VOIDED', placed_on = '2026-03-05'")
+        indexed = await owner.fetch("SELECT indexdef FROM pg_indexes WHERE tablename = 'punch_2026_03'")
+        assert any("method <> 'face'" in row["indexdef"] for row in indexed)
+    finally:
+        await owner.close()
+
+
 async def test_an_empty_database_is_outdated(database: Database) -> None:
     connection = await asyncpg.connect(database.url)
     try:

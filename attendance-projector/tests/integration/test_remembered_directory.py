@@ -1,5 +1,6 @@
 """A projector remembers people between transactions, and never longer than they stay as they are."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -32,12 +33,36 @@ async def test_people_are_asked_for_once_while_nothing_changes(plant: Any) -> No
     assert other._memory.version == await plant.sql.fetchval("SELECT last_value FROM directory_version")
 
 
+@pytest.mark.parametrize("fact", ["holiday", "leave", "leave taken back", "policy", "tick"])
+async def test_every_fact_that_plans_people_is_noticed(plant: Any, fact: str) -> None:
+    leave = plant.leave("asha", date(2026, 3, 2))
+    if fact == "leave taken back":
+        await plant.tell(leave)
+    told = {
+        "holiday": plant.holiday(date(2026, 3, 2)),
+        "leave": leave,
+        "leave taken back": plant.tombstone(leave),
+        "policy": plant.policy(date(2026, 3, 1), expects_attendance=True),
+        "tick": plant.tick(f"{DAY}T06:00+05:30"),
+    }
+    async with open_read_model(plant.url) as other:
+        remembering = plant.projector_on(other)
+        await remembering.apply([plant.record(plant.match("asha", f"{DAY}T08:00+05:30"))])
+        before = other._memory.people["asha"]
+        await plant.tell(told[fact])
+        await remembering.apply([plant.record(plant.match("asha", f"{DAY}T12:00+05:30"))])
+        after = other._memory.people["asha"]
+    assert after is not before
+    assert (after.schedule == before.schedule) is (fact == "tick")
+
+
 async def test_a_change_that_was_rolled_back_forgets_too_much_and_nothing_else(plant: Any) -> None:
     await plant.tell(plant.match("asha", f"{DAY}T08:00+05:30"))
 
     async def change_and_fail(transaction: Any) -> None:
         await transaction.positions.lock_everyone()
         await transaction.directory.store([plant.person("asha", shift=None)])
+        await transaction.positions.lock_people(["asha"])
         assert (await transaction.directory.people(["asha"]))["asha"].default_shift_id is None
         raise LookupError
 

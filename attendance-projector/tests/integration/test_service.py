@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -121,6 +121,31 @@ async def test_a_killed_projector_goes_on_where_its_rows_end(plant: Any, cluster
     assert 'attendance_projector_events_total{outcome="applied",type="MatchDecided"} 1.0' in metrics
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0
+
+
+async def test_time_passes_as_a_fact_and_decides_absences(plant: Any, cluster: Cluster) -> None:
+    cluster.environ["ATTENDANCE_PROJECTOR_TICK_INTERVAL"] = "PT0.2S"
+    today = datetime.now(UTC).date()
+    yesterday, before = (today - timedelta(days=number) for number in (1, 3))
+    await cluster.publish(plant.policy(before, expects_attendance=True), DIRECTORY)
+    processes = [await cluster.start("run", "--migrate")]
+    cluster.environ["ATTENDANCE_PROJECTOR_PORT"] = "0"
+    processes.append(await cluster.start("run"))
+
+    async def is_decided() -> bool:
+        found = {on: status for on, _, status, _ in await plant.days("asha")}
+        return found.get(str(before)) == "ABSENT" and str(yesterday) in found
+
+    await eventually(is_decided)
+    first = await plant.read_model.as_of()
+
+    async def goes_on() -> bool:
+        return bool(await plant.read_model.as_of() > first)
+
+    await eventually(goes_on)
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    assert [await process.wait() for process in processes] == [0, 0]
 
 
 async def test_a_tombstone_takes_a_holiday_back(plant: Any, cluster: Cluster) -> None:

@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from attendance_projector.judge_decisions import ReceivedDecision, judge_decisions, punch_of
-from attendance_projector.ports import KnownCapture
+from attendance_projector.stored_facts import KnownCapture
 from attendance_schemas.events import Direction, ImageReference, MatchDecided, Outcome, TimeTrust
 from service_kit.errors import PoisonRecord
 from service_kit.records import Record

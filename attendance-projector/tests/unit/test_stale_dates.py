@@ -5,12 +5,11 @@ import pytest
 
 from attendance_projector.domain.facts import Punch, PunchId, RosterEntry, ShiftId, ShiftVersion
 from attendance_projector.domain.schedule import Schedule
-from attendance_projector.ports import PersonInstants
 from attendance_projector.stale_dates import (
     Change,
     DayLostPunch,
     PersonChanged,
-    PunchAdded,
+    PunchChanged,
     RosterChanged,
     ShiftChanged,
     merged,
@@ -20,8 +19,8 @@ from attendance_projector.stale_dates import (
 
 NIGHT = ShiftVersion(ShiftId("night"), time(22), time(6))
 PLAN = Schedule(zone=ZoneInfo("UTC"), shifts=(NIGHT,), default_shift=NIGHT.shift_id)
-EXTENT = PersonInstants("asha", datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 20, tzinfo=UTC))
-MARCH_3 = PunchAdded(Punch(PunchId("p"), datetime(2026, 3, 3, 5, tzinfo=UTC)))
+EXTENT = (date(2026, 2, 19), date(2026, 3, 30))
+MARCH_3 = PunchChanged(Punch(PunchId("p"), datetime(2026, 3, 3, 5, tzinfo=UTC)))
 
 
 def march(first: int, last: int) -> tuple[date, date]:

@@ -10,7 +10,7 @@ class IngestMetrics:
     """What ingest counts; make one per registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        # operation: capture, enrolment, erasure, record, import, take-back.
+        # operation: capture, enrolment, erasure, record, import, take-back, punch, correction.
         # outcome: accepted, resent, refused, unavailable, failed.
         self.requests = Counter(
             "ingest_requests",

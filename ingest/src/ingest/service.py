@@ -10,8 +10,9 @@ from prometheus_client import CollectorRegistry
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, SchemaNotRegistered
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, DIRECTORY, ENROLMENTS
+from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, CORRECTIONS, DIRECTORY, ENROLMENTS, PUNCHES
 from ingest.accept_capture import CaptureDesk
+from ingest.accept_punch import PunchDesk
 from ingest.adapters.kafka_directory import KafkaDirectory
 from ingest.adapters.kafka_event_publisher import KafkaEventPublisher
 from ingest.adapters.s3_image_store import S3ImageStore
@@ -22,6 +23,7 @@ from ingest.erase_biometrics import ErasureDesk
 from ingest.http.app import Desks, Rules, create_app
 from ingest.http.authentication import Doorkeeper
 from ingest.metrics import IngestMetrics
+from ingest.record_correction import CorrectionDesk
 from ingest.record_directory import DirectoryDesk
 from ingest.request_enrolment import EnrolmentDesk
 from ingest.settings import Settings
@@ -76,6 +78,8 @@ class Service:
                 enrolments=EnrolmentDesk(images, publisher, self._directory, _now, limits),
                 directory=DirectoryDesk(self._directory, _now),
                 erasures=ErasureDesk(publisher, self._directory, _now),
+                punches=PunchDesk(images, publisher, self._directory, self._sequences, _now),
+                corrections=CorrectionDesk(images, publisher, self._directory, _now),
             ),
             Rules(settings.query_api_url, settings.max_enrolment_bytes, settings.max_import_bytes),
             self.metrics,
@@ -123,7 +127,7 @@ class Service:
             raise TransientFailure("ingest", "still starting; the log says what it waits for")
 
     async def _prepare_codec(self) -> None:
-        await self._codec.prepare([CAPTURES, CAPTURES_BACKLOG, ENROLMENTS, DIRECTORY])
+        await self._codec.prepare([CAPTURES, CAPTURES_BACKLOG, ENROLMENTS, DIRECTORY, PUNCHES, CORRECTIONS])
 
     async def _patiently(
         self, what: str, operation: Callable[[], Awaitable[None]], stopping: asyncio.Event

@@ -12,10 +12,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from ingest.accept_capture import CaptureDesk
+from ingest.accept_punch import PunchDesk
 from ingest.domain.image_metadata import ImageLimits
+from ingest.erase_biometrics import ErasureDesk
 from ingest.http.app import Desks, Rules, create_app
 from ingest.http.authentication import Doorkeeper
 from ingest.metrics import IngestMetrics
+from ingest.record_correction import CorrectionDesk
 from ingest.record_directory import DirectoryDesk
 from ingest.request_enrolment import EnrolmentDesk
 from service_kit.health import Health
@@ -87,6 +90,9 @@ async def door(images, publisher, sequences, directory, clock) -> AsyncIterator[
             CaptureDesk(images, publisher, sequences, clock, limits),
             EnrolmentDesk(images, publisher, directory, clock, limits),
             DirectoryDesk(directory, clock),
+            ErasureDesk(publisher, directory, clock),
+            PunchDesk(images, publisher, directory, sequences, clock),
+            CorrectionDesk(images, publisher, directory, clock),
         ),
         Rules("https://query.example", enrolment_bytes=4 * LIMIT_BYTES, import_bytes=10_000),
         IngestMetrics(registry),

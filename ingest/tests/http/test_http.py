@@ -12,11 +12,13 @@ from structlog.testing import capture_logs
 from attendance_schemas.events import CaptureReceived, Direction, PersonErased
 from attendance_schemas.topics import CAPTURES, ENROLMENTS
 from ingest.accept_capture import CaptureDesk
+from ingest.accept_punch import PunchDesk
 from ingest.domain.image_metadata import ImageLimits
 from ingest.erase_biometrics import ErasureDesk
 from ingest.http.app import Desks, Rules, create_app
 from ingest.http.authentication import Doorkeeper
 from ingest.metrics import IngestMetrics
+from ingest.record_correction import CorrectionDesk
 from ingest.record_directory import DirectoryDesk
 from ingest.request_enrolment import EnrolmentDesk
 from service_kit.errors import InvalidToken
@@ -85,6 +87,8 @@ async def front(images, publisher, sequences, directory, clock) -> AsyncIterator
             EnrolmentDesk(images, publisher, directory, clock, limits),
             DirectoryDesk(directory, clock),
             ErasureDesk(publisher, directory, clock),
+            PunchDesk(images, publisher, directory, sequences, clock),
+            CorrectionDesk(images, publisher, directory, clock),
         ),
         Rules("https://query.example", enrolment_bytes=2 * LIMIT, import_bytes=10_000),
         IngestMetrics(registry),

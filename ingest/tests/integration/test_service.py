@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from attendance_schemas.events import TimeTrust
-from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, DIRECTORY, ENROLMENTS
+from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, CORRECTIONS, DIRECTORY, ENROLMENTS, PUNCHES
 from service_kit.object_store import ObjectStore
 from service_kit.settings import ValkeySettings
 
@@ -152,6 +152,44 @@ async def test_enrolments_are_stored_published_and_repeatable(ingest, picture):
     stored = [await objects.get(photo.bucket, photo.key) for photo in events[0].photos]
     await objects.close()
     assert stored == [picture(seed=1), picture(seed=2)]
+
+
+async def test_punches_and_corrections_repeat_what_was_decided_first(ingest, start, settings, shot, picture):
+    gate = await ingest.furnish()
+    await ingest.send(gate, shot(1), picture())
+    sent = shot(2)
+    punch = {
+        "punch_id": sent["capture_id"],
+        "device_sequence": 2,
+        "method": "pin",
+        "person_id": ingest.own("p-1"),
+        "captured_at": sent["captured_at"],
+    }
+    addition = {
+        "correction_id": sent["capture_id"],
+        "person_id": ingest.own("p-1"),
+        "punched_at": "2026-03-02T16:30:00+05:30",
+        "reason": "reader broken",
+    }
+    answers = []
+    for _ in range(2):
+        for path, document, headers in (
+            ("punches", punch, ingest.bearer(gate, "device")),
+            ("corrections/additions", addition, ingest.bearer("foreman", "supervisor")),
+        ):
+            response = await ingest.client.post(f"/v1/{path}", headers=headers, json=document)
+            assert response.status_code == 202, response.text
+            answers.append(response.json())
+    assert answers[:2] == answers[2:]
+    assert answers[0]["device_sequence_acknowledged"] == 2
+    for topic in (PUNCHES, CORRECTIONS):
+        first, again = (event for _, event, _ in await ingest.events(topic))
+        assert first == again
+    await forget(settings.valkey, settings.kafka.topic_prefix)
+    async with start(settings) as second:
+        second.org_id = ingest.org_id
+        response = await second.send(gate, shot(3), picture())
+        assert response.json()["device_sequence_acknowledged"] == 3
 
 
 async def test_the_directory_reads_its_own_writes_and_survives_a_restart(ingest, start, settings):

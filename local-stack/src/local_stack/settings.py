@@ -5,6 +5,7 @@ from pathlib import Path
 
 DIRECTORY_VARIABLE = "LOCAL_STACK_DIR"
 CACHE_VARIABLE = "LOCAL_STACK_CACHE"
+DURABLE_VARIABLE = "LOCAL_STACK_DURABLE"
 
 
 def stack_folder(given: Path | None = None, *, root: Path | None = None, name: str = "default") -> Path:
@@ -17,3 +18,8 @@ def cache_folder(given: Path | None = None, *, root: Path | None = None) -> Path
     """Return the absolute folder of the downloads, which all stacks share."""
     chosen = given or os.environ.get(CACHE_VARIABLE) or (root or Path.cwd()) / ".local-stack" / "cache"
     return Path(chosen).expanduser().absolute()
+
+
+def is_durable() -> bool:
+    """Say whether PostgreSQL waits for the disk at each commit, as in production; measurements want that."""
+    return os.environ.get(DURABLE_VARIABLE) == "1"

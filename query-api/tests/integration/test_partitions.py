@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
+from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
@@ -106,3 +107,29 @@ async def test_a_page_deep_in_a_range_does_not_open_the_months_before(
     }
     plan = await connection.fetchval(f"EXPLAIN {query.text}", *query.arguments(values))
     assert "attendance_day_2026_01" not in plan
+
+
+def test_every_query_over_partitions_has_a_case() -> None:
+    tables = re.compile(r"attendance\.(attendance_day|capture|punch)\b")
+    found = [each.name for each in files("query_api").joinpath("sql").iterdir()]
+    names = [name.removesuffix(".sql") for name in found if name.endswith(".sql")]
+    partitioned = {name for name in names if tables.search(named_query(name).text)}
+    assert partitioned == {name for name, _, _ in CASES}
+
+
+@pytest.mark.parametrize(("name", "values", "expected"), CASES, ids=lambda value: str(value)[:20])
+async def test_with_years_of_partitions_the_plan_names_only_those_in_range(
+    read_database: Database, name: str, values: dict[str, Any], expected: set[str]
+) -> None:
+    """The other partitions are not even planned for: three years cost a query nothing."""
+    owner = await asyncpg.connect(read_database.url, server_settings={"search_path": "attendance"})
+    months = [date(year, month, 1) for year in (2024, 2025, 2026) for month in range(1, 13)]
+    for table in ("capture", "punch", "attendance_day"):
+        await owner.execute(f"SELECT ensure_partitions('{table}', $1::date[])", months)
+    await owner.close()
+    query = named_query(name)
+    options = PoolOptions(size=1, statement_timeout_ms=5000, connect_timeout_seconds=2.0)
+    async with open_pool(read_database.query_url, options) as pool:
+        plan = await pool.fetchval(f"EXPLAIN (FORMAT JSON) {query.text}", *query.arguments(values))
+    assert set(re.findall(r'"Relation Name": "(\w+_\d{4}_\d{2})"', plan)) == expected
+    assert not re.search('"Subplans Removed": [1-9]', plan)

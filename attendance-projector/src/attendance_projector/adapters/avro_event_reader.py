@@ -1,6 +1,6 @@
 """Records to events by the contract's codec; of the directory, tombstones too."""
 
-from attendance_projector.ports import DirectoryFact, Tombstone
+from attendance_projector.stored_facts import DirectoryFact, Tombstone
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
 from attendance_schemas.topics import DIRECTORY

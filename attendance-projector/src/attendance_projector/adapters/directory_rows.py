@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from attendance_projector.directory_facts import rule_of
-from attendance_projector.ports import DirectoryFact, Tombstone
+from attendance_projector.stored_facts import DirectoryFact, Tombstone
 from attendance_schemas.events import (
     DeviceRecorded,
     HolidayRecorded,

@@ -7,7 +7,7 @@ import msgspec
 
 from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.sql import statements
-from attendance_projector.ports import AcceptedPunch, KnownCapture, PersonDates, Place
+from attendance_projector.stored_facts import AcceptedPunch, KnownCapture, PersonDates, Place
 from attendance_schemas.events import EnrolmentDecided, MatchDecided
 
 SQL = statements("captures")
@@ -72,8 +72,8 @@ class PostgresCaptures:
         """Store one decision for each capture, in place of an earlier round."""
         # Decisions on one capture share a partition, whose position is locked: what was not known cannot
         # appear meanwhile, and is copied straight to its place.
-        new = [_capture_row(event) for event in decisions if event.capture_id in self._unknown]
-        later = [_capture_row(event) for event in decisions if event.capture_id not in self._unknown]
+        new = [capture_row(event) for event in decisions if event.capture_id in self._unknown]
+        later = [capture_row(event) for event in decisions if event.capture_id not in self._unknown]
         if new:
             await self._connection.copy_records_to_table("capture", records=new, columns=CAPTURE_COLUMNS)
             self._unknown.clear()
@@ -105,7 +105,7 @@ class PostgresCaptures:
         """Store new punches in their places."""
         if punches:
             await self._connection.copy_records_to_table(
-                "punch", records=[_punch_row(*each) for each in punches], columns=PUNCH_COLUMNS
+                "punch", records=[punch_row(*each) for each in punches], columns=PUNCH_COLUMNS
             )
 
     async def store_enrolments(self, enrolments: Sequence[EnrolmentDecided]) -> None:
@@ -114,7 +114,8 @@ class PostgresCaptures:
             await self._connection.executemany(SQL["record_enrolment"], map(_enrolment_row, enrolments))
 
 
-def _capture_row(event: MatchDecided) -> tuple[object, ...]:
+def capture_row(event: MatchDecided) -> tuple[object, ...]:
+    """Return a decision as CAPTURE_COLUMNS."""
     return (
         event.capture_id,
         event.occurred_at,
@@ -143,7 +144,8 @@ def _capture_row(event: MatchDecided) -> tuple[object, ...]:
     )
 
 
-def _punch_row(punch: AcceptedPunch, place: Place) -> tuple[object, ...]:
+def punch_row(punch: AcceptedPunch, place: Place) -> tuple[object, ...]:
+    """Return a punch in its place as PUNCH_COLUMNS."""
     return (
         punch.punch_id,
         punch.occurred_at,

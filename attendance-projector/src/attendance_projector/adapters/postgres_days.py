@@ -8,12 +8,13 @@ import msgspec
 
 from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.sql import statements
-from attendance_projector.domain.facts import Direction, Punch, PunchId
-from attendance_projector.ports import PersonDates, PersonDay, PersonInstants, Place, StoredPunch
+from attendance_projector.correction_facts import as_punch
 from attendance_projector.scenario import explanation_as_json
+from attendance_projector.stale_dates import FARTHEST_DAY
+from attendance_projector.stored_facts import PersonDates, PersonDay, PersonInstants, Place, StoredPunch
 
 SQL = statements("days")
-# Columns in the order of `_day_row`, with the types in which the server reads their arrays.
+# Columns in the order of `day_row`, with the types in which the server reads their arrays.
 DAY_COLUMNS = {
     "person_id": "text",
     "attendance_on": "date",
@@ -35,6 +36,8 @@ DAY_COLUMNS = {
     "shift_effective_on": "date",
     "break_minutes": "integer",
     "overtime_minutes": "integer",
+    "closes_at": "timestamptz",
+    "absence": "text",
 }
 MERGE_DAYS = SQL["merge_days"].format(
     columns=", ".join(DAY_COLUMNS),
@@ -48,11 +51,11 @@ class PostgresDays:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def punch_extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonInstants]:
-        """Return the instants of the first and last punch of those people who have any."""
+    async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
+        """Return the dates around all punches, days and overrides of those people who have any."""
         asked = list(person_ids)
-        rows = await self._connection.fetch(SQL["punch_extents"], asked) if asked else []
-        return {row["person_id"]: PersonInstants(*row) for row in rows}
+        rows = await self._connection.fetch(SQL["extents"], asked, FARTHEST_DAY.days) if asked else []
+        return {row["person_id"]: PersonDates(*row) for row in rows}
 
     async def punches(self, spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
         """Return the punches of people in their spans, which do not overlap."""
@@ -84,7 +87,7 @@ class PostgresDays:
         if vanished := [tuple(row) for row in stored if tuple(row) not in kept]:
             await self._connection.execute(SQL["remove_days"], *_side_by_side(vanished), first_on, last_on)
         if days:
-            await self._connection.execute(MERGE_DAYS, *_side_by_side(map(_day_row, days)))
+            await self._connection.execute(MERGE_DAYS, *_side_by_side(map(day_row, days)))
 
     async def move_punches(self, places: Sequence[tuple[StoredPunch, Place]]) -> None:
         """Give stored punches another place."""
@@ -112,14 +115,14 @@ def _side_by_side(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
 
 
 def _stored_punch(row: asyncpg.Record) -> StoredPunch:
-    direction = None if row["direction"] is None else Direction(row["direction"].lower())
-    punch = Punch(PunchId(str(row["punch_id"])), row["occurred_at"], direction, row["method"])
+    punch = as_punch(row["punch_id"], row["occurred_at"], row["direction"], row["method"])
     return StoredPunch(
         punch, row["person_id"], Place(row["placement"], row["placed_on"], row["placed_shift_id"])
     )
 
 
-def _day_row(each: PersonDay) -> tuple[object, ...]:
+def day_row(each: PersonDay) -> tuple[object, ...]:
+    """Return a day as DAY_COLUMNS."""
     person, day = each.person, each.day
     return (
         person.person_id,
@@ -142,4 +145,6 @@ def _day_row(each: PersonDay) -> tuple[object, ...]:
         day.shift_effective_on,
         day.break_minutes,
         day.overtime_minutes,
+        day.closes_at,
+        day.absence,
     )

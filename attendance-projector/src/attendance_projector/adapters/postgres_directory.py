@@ -20,7 +20,7 @@ from attendance_projector.directory_facts import (
 )
 from attendance_projector.domain.facts import RosterEntry, ShiftId, ShiftVersion
 from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Schedule
-from attendance_projector.ports import DirectoryFact, HolidayRow, Home, KnownPerson, RosterRow
+from attendance_projector.stored_facts import DirectoryFact, HolidayRow, Home, KnownPerson, RosterRow
 
 SQL = statements("directory")
 
@@ -170,4 +170,5 @@ def _person(row: asyncpg.Record, plans: _Plans) -> KnownPerson:
             employment=employment,
             policies=policies_of_site(plans.policies, org_id, home_site_id),
         )
-    return KnownPerson(person_id, org_id, home_site_id, default, employment, schedule)
+    reported_until = row["reported_until"]
+    return KnownPerson(person_id, org_id, home_site_id, default, employment, schedule, reported_until)

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping
+from uuid import UUID
 
 import asyncpg
 
@@ -10,6 +11,7 @@ from attendance_projector.adapters.sql import statements
 from service_kit.records import Position, TopicPartition
 
 SQL = statements("positions")
+GROUPS_OF_CAPTURES = 256
 
 
 class PostgresPositions:
@@ -19,6 +21,7 @@ class PostgresPositions:
         self._connection = connection
         # Of the directory, once this transaction keeps it from changing; None when it changes it itself.
         self.directory_version: int | None = None
+        self._changes_directory = False
 
     async def lock(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Lock the positions of these partitions and return their next offsets; 0 when never consumed."""
@@ -40,13 +43,28 @@ class PostgresPositions:
         """Wait for all who compute days; they wait for this transaction."""
         await self._connection.execute(SQL["lock_everyone"])
         await self._connection.execute(SQL["directory_changes"])
+        self._changes_directory = True
         self.directory_version = None
+
+    async def join_everyone(self) -> None:
+        """Compute days only while nobody has locked everyone; comes before the other locks."""
+        await self._connection.execute(SQL["share_everyone"])
+
+    async def lock_captures(self, judged: Iterable[UUID], reviewed: Iterable[UUID]) -> None:
+        """Let nobody review the captures judged here, nor judge those reviewed here, until the end."""
+        alone = {_group(each) for each in reviewed}
+        numbers = sorted({_group(each) for each in judged} | alone)
+        if numbers:
+            await self._connection.execute(
+                SQL["lock_captures"], numbers, [number in alone for number in numbers]
+            )
 
     async def lock_people(self, person_ids: Iterable[str]) -> None:
         """Wait for those who compute days of these people; they wait for this transaction."""
-        await self._connection.execute(SQL["share_everyone"])
         numbers = sorted({_number(each) for each in person_ids})
-        self.directory_version = await self._connection.fetchval(SQL["lock_people"], numbers)
+        version = await self._connection.fetchval(SQL["lock_people"], numbers)
+        # What a transaction changed and may yet undo must not be remembered.
+        self.directory_version = None if self._changes_directory else version
 
 
 async def read_positions(
@@ -64,6 +82,11 @@ def _positions(rows: Iterable[asyncpg.Record]) -> dict[TopicPartition, int]:
     return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 
-def _number(person_id: str) -> int:
-    """Return a signed 32-bit number; two people with the same number only wait for each other needlessly."""
-    return zlib.crc32(person_id.encode()) - 2**31
+def _group(capture_id: UUID) -> int:
+    """Return the number of a group of captures: one lock for each capture would fill the server's table."""
+    return zlib.crc32(capture_id.bytes) % GROUPS_OF_CAPTURES
+
+
+def _number(identity: str) -> int:
+    """Return a signed 32-bit number; two ids with the same number only wait for each other needlessly."""
+    return zlib.crc32(identity.encode()) - 2**31

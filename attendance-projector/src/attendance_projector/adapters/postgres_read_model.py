@@ -3,22 +3,24 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 import asyncpg
 
 from attendance_projector.adapters.connection import Connection
+from attendance_projector.adapters.postgres_absence import PostgresAbsence
 from attendance_projector.adapters.postgres_captures import PostgresCaptures
+from attendance_projector.adapters.postgres_corrections import PostgresCorrections
 from attendance_projector.adapters.postgres_days import PostgresDays
 from attendance_projector.adapters.postgres_errors import CONFLICTS, DEPENDENCY, naming_outages
 from attendance_projector.adapters.postgres_positions import PostgresPositions, read_positions
 from attendance_projector.adapters.remembered_directory import DirectoryMemory, RememberedDirectory
 from attendance_projector.adapters.sql import statements
-from attendance_projector.domain.facts import LONGEST_WINDOW
-from attendance_projector.domain.shift_windows import REACH_BACK
+from attendance_projector.errors import ReadModelSwitched
 from attendance_projector.migrate import SCHEMA, check_migrated
 from attendance_projector.ports import Transaction
+from attendance_projector.stale_dates import FARTHEST_DAY
 from service_kit.errors import TransientFailure
 from service_kit.records import TopicPartition
 
@@ -28,7 +30,6 @@ T = TypeVar("T")
 ATTEMPTS = 5
 # A statement that takes longer has lost its server.
 STATEMENT_TIMEOUT = timedelta(minutes=2)
-FARTHEST_DAY = LONGEST_WINDOW + REACH_BACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +37,22 @@ class PostgresTransaction:
     """One transaction's tables."""
 
     positions: PostgresPositions
+    absence: PostgresAbsence
     captures: PostgresCaptures
+    corrections: PostgresCorrections
     directory: RememberedDirectory
     days: PostgresDays
+    is_live: bool = False
 
 
 class PostgresReadModel:
     """`ReadModel` over a pool; use `open_read_model`."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, *, is_live: bool = True) -> None:
         self._pool = pool
+        self._is_live = is_live
+        # Which tables this projector writes; None until it has asked for its positions in them.
+        self._identity: int | None = None
         self._made: set[tuple[str, int, int]] = set()
         self._memory = DirectoryMemory()
 
@@ -56,6 +63,8 @@ class PostgresReadModel:
             try:
                 with naming_outages():
                     async with self._pool.acquire() as connection, connection.transaction():
+                        if self._is_live:
+                            await self._enter(connection)
                         return await work(self._tables(connection))
             except CONFLICTS as conflict:
                 last = conflict
@@ -85,8 +94,39 @@ class PostgresReadModel:
     async def positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return where to go on; a partition that was never consumed is left out."""
         with naming_outages():
-            async with self._pool.acquire() as connection:
+            async with self._pool.acquire() as connection, connection.transaction():
+                if self._is_live:
+                    self._identity = None
+                    await self._enter(connection)
                 return await read_positions(connection, partitions)
+
+    async def as_of(self) -> datetime | None:
+        """Return the newest instant that has come; None before the first tick."""
+        with naming_outages():
+            async with self._pool.acquire() as connection:
+                return await PostgresAbsence(connection).as_of()
+
+    async def is_switched(self) -> bool:
+        """Say whether other tables took the place of those that the positions were asked of."""
+        try:
+            with naming_outages():
+                identity = await self._pool.fetchval(statements("positions")["schema_identity"])
+        except TransientFailure:
+            return False
+        return self._identity is not None and self._identity != identity
+
+    async def _enter(self, connection: Connection) -> None:
+        """Keep a rebuild from taking the tables away. Raises ReadModelSwitched when one has."""
+        await connection.execute(statements("positions")["share_switch"])
+        identity = await connection.fetchval(statements("positions")["schema_identity"])
+        if self._identity is None:
+            self._identity = identity
+            self._made.clear()
+            self._memory.forget()
+        elif self._identity != identity:
+            raise ReadModelSwitched(
+                "a rebuilt read model took the place of this one; its positions count now"
+            )
 
     async def check(self) -> None:
         """Return when the database answers; raise TransientFailure when not."""
@@ -97,33 +137,49 @@ class PostgresReadModel:
         positions = PostgresPositions(connection)
         return PostgresTransaction(
             positions=positions,
+            absence=PostgresAbsence(connection),
             captures=PostgresCaptures(connection),
+            corrections=PostgresCorrections(connection),
             directory=RememberedDirectory(connection, positions, self._memory),
             days=PostgresDays(connection),
+            is_live=self._is_live,
         )
 
 
 @asynccontextmanager
 async def open_read_model(url: str, *, connections: int = 4) -> AsyncIterator[PostgresReadModel]:
     """Connect to the migrated database. Raises ReadModelOutdated, or TransientFailure when it is away."""
+    async with open_pool(url, connections=connections) as pool:
+        yield PostgresReadModel(pool)
+
+
+@asynccontextmanager
+async def open_pool(
+    url: str, *, schema: str = SCHEMA, connections: int = 4, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncpg.Pool]:
+    """Connect to a migrated schema, with these settings of the server."""
+
+    async def prepare(connection: Connection) -> None:
+        await check_migrated(connection, schema)
+        await connection.execute(statements("staging")["create_staging"])
+
     with naming_outages():
         pool = await asyncpg.create_pool(
             url,
             min_size=0,
             max_size=connections,
-            init=_prepare,
+            init=prepare,
             command_timeout=STATEMENT_TIMEOUT.total_seconds(),
-            server_settings={"search_path": f"{SCHEMA}, pg_temp", "application_name": "attendance-projector"},
+            server_settings={
+                "search_path": f"{schema}, pg_temp",
+                "application_name": "attendance-projector",
+                **(settings or {}),
+            },
         )
     try:
         with naming_outages():
             await pool.execute("SELECT 1")
-        yield PostgresReadModel(pool)
+        yield pool
     finally:
         # Waiting for connections to be given back can last as long as an outage.
         pool.terminate()
-
-
-async def _prepare(connection: Connection) -> None:
-    await check_migrated(connection)
-    await connection.execute(statements("staging")["create_staging"])

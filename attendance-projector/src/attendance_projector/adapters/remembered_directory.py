@@ -12,7 +12,7 @@ from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.postgres_directory import PostgresDirectory
 from attendance_projector.adapters.postgres_positions import PostgresPositions
 from attendance_projector.domain.schedule import Schedule
-from attendance_projector.ports import KnownPerson
+from attendance_projector.stored_facts import KnownPerson
 
 # About 1 kB each; beyond this a projector of many organisations asks again.
 PEOPLE_REMEMBERED = 50_000

@@ -5,6 +5,7 @@ A kiosk that was offline must not make people absent; one that never comes back 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from attendance_projector.domain.explanation import Explanation, Rule
 from attendance_projector.domain.shift_windows import ShiftInstance
@@ -24,21 +25,46 @@ class Knowledge:
     devices_reported_until: datetime | None = None
 
 
-def absence_by_watermark(instance: ShiftInstance, known: Knowledge) -> tuple[Status, Explanation]:
+class AbsenceBasis(StrEnum):
+    """What decides a day without a punch. SETTLED is for ever; the others can still change."""
+
+    OPEN = "OPEN"
+    WAITING = "WAITING"
+    REPORTED = "REPORTED"
+    SETTLED = "SETTLED"
+
+
+DECIDED = {
+    AbsenceBasis.OPEN: (Status.PENDING, "the window of the shift has not closed"),
+    AbsenceBasis.WAITING: (Status.PENDING, "not every device has reported past the window"),
+    AbsenceBasis.REPORTED: (Status.ABSENT, "every device has reported past the window"),
+    AbsenceBasis.SETTLED: (
+        Status.ABSENT,
+        "24 h after the window nobody waits for the devices any longer",
+    ),
+}
+
+
+def absence_by_watermark(
+    instance: ShiftInstance, known: Knowledge
+) -> tuple[AbsenceBasis, Status, Explanation]:
     """Return ABSENT once the window has closed and all devices have reported past it, else PENDING.
 
-    24 hours after the window ABSENT comes whatever the devices say. Both ends of the window belong to it, so
-    "past" is later than its last instant.
+    24 hours after the window ABSENT comes, and stays, whatever the devices say. Both ends of the window
+    belong to it, so "past" is later than its last instant.
     """
-    closes_at, as_of, reported = instance.closes_at, known.as_of, known.devices_reported_until
+    basis = absence_basis(instance.closes_at, known)
+    status, text = DECIDED[basis]
+    return basis, status, Explanation(Rule.NO_PUNCH, None, f"{status}: no punch; {text}")
+
+
+def absence_basis(closes_at: datetime, known: Knowledge) -> AbsenceBasis:
+    """Return what decides a day whose window closes then."""
+    as_of, reported = known.as_of, known.devices_reported_until
     if as_of is None or as_of <= closes_at:
-        return _without_punch(Status.PENDING, "the window of the shift has not closed")
-    if reported is not None and reported > closes_at:
-        return _without_punch(Status.ABSENT, "every device has reported past the window")
+        return AbsenceBasis.OPEN
     if as_of >= closes_at + LONGEST_WAIT:
-        return _without_punch(Status.ABSENT, "24 h after the window nobody waits for the devices any longer")
-    return _without_punch(Status.PENDING, "not every device has reported past the window")
-
-
-def _without_punch(status: Status, text: str) -> tuple[Status, Explanation]:
-    return status, Explanation(Rule.NO_PUNCH, None, f"{status}: no punch; {text}")
+        return AbsenceBasis.SETTLED
+    if reported is not None and reported > closes_at:
+        return AbsenceBasis.REPORTED
+    return AbsenceBasis.WAITING

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from attendance_projector.domain.absence import Knowledge, absence_by_watermark
+from attendance_projector.domain.absence import AbsenceBasis, Knowledge, absence_by_watermark
 from attendance_projector.domain.breaks import unpaid_break
 from attendance_projector.domain.counting import CountedTime, count_time, hours_text, whole_minutes
 from attendance_projector.domain.days_off import day_off, half_leave
@@ -23,7 +23,10 @@ from attendance_projector.domain.status import Status, early_by, late_by, status
 
 @dataclass(frozen=True, slots=True)
 class AttendanceDay:
-    """The day of a shift. `punches` were used; `evidence` belongs to the day and was not."""
+    """The day of a shift. `punches` were used; `evidence` belongs to the day and was not.
+
+    `absence` and `closes_at` are set when a day without a punch waits for time and devices, or did.
+    """
 
     attendance_on: date
     shift_id: ShiftId
@@ -42,6 +45,8 @@ class AttendanceDay:
     break_time: timedelta = NOTHING
     rounding: Rounding | None = None
     overtime_minutes: int = 0
+    closes_at: datetime | None = None
+    absence: AbsenceBasis | None = None
 
     @property
     def worked_minutes(self) -> int:
@@ -179,7 +184,11 @@ def _day_without_punch(
     half = half_leave(schedule, on)
     if off is None and half is not None:
         reasons.append(half)
-    status, why = off or absence_by_watermark(instance, known)
+    absence = None
+    if off is None:
+        absence, status, why = absence_by_watermark(instance, known)
+    else:
+        status, why = off
     return AttendanceDay(
         attendance_on=on,
         shift_id=instance.shift.shift_id,
@@ -195,6 +204,8 @@ def _day_without_punch(
         punches=(),
         evidence=(),
         explanation=(*reasons, why),
+        closes_at=None if absence is None else instance.closes_at,
+        absence=absence,
     )
 
 

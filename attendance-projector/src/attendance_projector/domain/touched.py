@@ -6,7 +6,7 @@ overlap are cut between them, the dates whose windows can reach those. A date of
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from attendance_projector.domain.facts import NOTHING, Punch, RosterEntry, ShiftVersion
 from attendance_projector.domain.flexible import unscheduled_date
@@ -68,6 +68,17 @@ def dates_touched_by_policies(before: Sequence[Policy], after: Sequence[Policy])
     starts = [date.min, *(policy.effective_on for policy in (*before, *after))]
     spans = _differing(starts, lambda on: policy_on(before, on), lambda on: policy_on(after, on))
     return [_wider_by(ONE_DAY, span.first_on or date.min, span.last_on) for span in spans]
+
+
+def expected_dates(schedule: Schedule, as_of: datetime | None) -> tuple[date, date] | None:
+    """Return the first and last date on which a day without a punch can be; None: on no date."""
+    expecting = [policy.effective_on for policy in schedule.policies if policy.expects_attendance]
+    if as_of is None or not expecting or not schedule.shifts:
+        return None
+    first_shift_on = min(shift.effective_on for shift in schedule.shifts)
+    first_on = max(expecting[0], first_shift_on, schedule.employment.joined_on or date.min)
+    horizon = as_of.astimezone(schedule.zone).date()
+    return (first_on, horizon) if first_on <= horizon else None
 
 
 def _differing(

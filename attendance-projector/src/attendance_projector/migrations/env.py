@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from attendance_projector.errors import MigrationRefused
-from attendance_projector.migrate import SCHEMA
 
 # Any constant does, as long as nothing else in the database locks the same number.
 MIGRATION_LOCK = 4_203_671
@@ -16,6 +15,7 @@ MIGRATION_LOCK = 4_203_671
 
 def _migrate(connection: Connection) -> None:
     reader = context.config.attributes["reader_role"]
+    schema = context.config.attributes["schema"]
     # Two projectors that start together must not migrate together; the lock ends with the transaction.
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     known = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": reader})
@@ -24,14 +24,14 @@ def _migrate(connection: Connection) -> None:
             f"role {reader} is missing, and without it nobody could read; as an administrator run "
             f"`CREATE ROLE {reader} NOLOGIN`, then migrate again"
         )
-    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-    connection.execute(text(f'GRANT USAGE ON SCHEMA {SCHEMA} TO "{reader}"'))
+    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+    connection.execute(text(f'GRANT USAGE ON SCHEMA {schema} TO "{reader}"'))
     # Tables of later revisions and partitions that the service makes are readable, too.
     connection.execute(
-        text(f'ALTER DEFAULT PRIVILEGES IN SCHEMA {SCHEMA} GRANT SELECT ON TABLES TO "{reader}"')
+        text(f'ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO "{reader}"')
     )
-    connection.execute(text(f"SET LOCAL search_path TO {SCHEMA}"))
-    context.configure(connection=connection, version_table_schema=SCHEMA, transaction_per_migration=False)
+    connection.execute(text(f"SET LOCAL search_path TO {schema}"))
+    context.configure(connection=connection, version_table_schema=schema, transaction_per_migration=False)
     context.run_migrations()
 
 

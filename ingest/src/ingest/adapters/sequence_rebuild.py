@@ -1,4 +1,4 @@
-"""Device sequences from the two capture topics, for a Valkey that has lost or missed some.
+"""Device sequences from the topics of captures and punches, for a Valkey that has lost or missed some.
 
 The topics keep 30 days. Where a partition no longer begins at its first record, numbers before the first one
 that is still there count as arrived.
@@ -8,8 +8,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 from attendance_schemas.codec import Codec
-from attendance_schemas.events import CaptureReceived, Event
-from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG
+from attendance_schemas.events import CaptureReceived, Event, PunchSubmitted
+from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, PUNCHES
 from ingest.adapters.kafka_event_view import KafkaEventView
 from ingest.adapters.valkey_device_sequences import ValkeyDeviceSequences
 from ingest.domain.sequence_ranges import SequenceRanges
@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class SequencesOfTopics:
-    """What the records of the capture topics say about device sequences."""
+    """What the records of these topics say about device sequences."""
 
     by_device: dict[str, SequenceRanges] = field(default_factory=dict)
     _begins_at: dict[TopicPartition, int] = field(default_factory=dict)
@@ -33,7 +33,9 @@ class SequencesOfTopics:
 
     def apply(self, record: Record, event: Event | None) -> None:
         """Take a record in; those of a partition in order."""
-        if not isinstance(event, CaptureReceived):
+        if not isinstance(event, CaptureReceived | PunchSubmitted):
+            return
+        if event.device_id is None or event.device_sequence is None:
             return
         begins_at = self._begins_at.setdefault(record.topic_partition, record.offset)
         if begins_at > 0:
@@ -64,7 +66,7 @@ class SequenceRebuild:
             return
         found = SequencesOfTopics()
         try:
-            for topic in (CAPTURES, CAPTURES_BACKLOG):
+            for topic in (CAPTURES, CAPTURES_BACKLOG, PUNCHES):
                 async with KafkaEventView(self._kafka, topic, self._codec, found.apply, self._metrics):
                     pass
         except TransientFailure:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ingest.errors import Forbidden
 
-HR, OPS = "hr", "ops"
+HR, OPS, SUPERVISOR = "hr", "ops", "supervisor"
 
 
 @dataclass(frozen=True, slots=True)

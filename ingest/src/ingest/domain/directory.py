@@ -33,10 +33,15 @@ class DirectoryView:
     records: dict[str, Event] = field(default_factory=dict)
     # Keys by what stands before the date in them.
     _versions: dict[str, set[str]] = field(default_factory=dict)
+    _badges: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def apply(self, key: str, event: Event | None) -> None:
         """Take a record in, or forget its key (None)."""
         previous = self.records.pop(key, None)
+        if isinstance(previous, PersonRecorded) and previous.badge is not None:
+            self._badges.get((previous.org_id, previous.badge), set()).discard(previous.person_id)
+        if isinstance(event, PersonRecorded) and event.badge is not None:
+            self._badges.setdefault((event.org_id, event.badge), set()).add(event.person_id)
         if isinstance(previous, VERSIONED):
             self._versions.get(_without_date(key), set()).discard(key)
         if event is None:
@@ -54,6 +59,11 @@ class DirectoryView:
         """Return a person of this organisation."""
         found = self.records.get(f"person:{person_id}")
         return found if isinstance(found, PersonRecorded) and found.org_id == org_id else None
+
+    def person_with_badge(self, org_id: str, badge: str) -> PersonRecorded | None:
+        """Return who has a badge in this organisation; of several people the first by id."""
+        holder = min(self._badges.get((org_id, badge), ()), default=None)
+        return None if holder is None else self.person(org_id, holder)
 
     def has_site(self, org_id: str, site_id: str) -> bool:
         """Say whether this organisation has this site."""
@@ -73,10 +83,20 @@ class DirectoryView:
             found = self.records.get(taken)
             if found is not None and found.org_id != event.org_id:
                 raise OtherOrganisation(f"{taken} belongs to another organisation; choose another id")
-        return [
+        taken_badge = self._taken_badge(event)
+        return taken_badge + [
             FieldError(name, f"{value} is not recorded in organisation {event.org_id}; record it first")
             for name, value, found in self._references(event)
             if not found
+        ]
+
+    def _taken_badge(self, event: Event) -> list[FieldError]:
+        if not isinstance(event, PersonRecorded) or event.badge is None:
+            return []
+        others = self._badges.get((event.org_id, event.badge), set()) - {event.person_id}
+        return [
+            FieldError("badge", f"{event.badge} is the badge of {other}; take it from them first")
+            for other in sorted(others)
         ]
 
     def same(self, event: Event) -> Event | None:

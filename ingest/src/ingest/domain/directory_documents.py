@@ -74,7 +74,8 @@ def _iso_date(value: object) -> date:
     raise ValueError(f"{value!r} is no date; write it as YYYY-MM-DD")
 
 
-def _near_date(on: date) -> date:
+def near_date(on: date) -> date:
+    """Return a date of living memory or near plans. Raises ValueError for others."""
     if not EARLIEST_ON <= on <= LATEST_ON:
         raise ValueError(f"{on} is not between {EARLIEST_ON} and {LATEST_ON}")
     return on
@@ -99,7 +100,7 @@ Badge = Annotated[str, StringConstraints(pattern=BADGE_PATTERN)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Zone = Annotated[str, AfterValidator(_zone)]
 LocalDate = Annotated[date, BeforeValidator(_iso_date, json_schema_input_type=str)]
-NearDate = Annotated[LocalDate, AfterValidator(_near_date)]
+NearDate = Annotated[LocalDate, AfterValidator(near_date)]
 LocalTime = Annotated[time, BeforeValidator(_local_time, json_schema_input_type=str)]
 Minutes = Annotated[int, Field(ge=0, le=MINUTES_PER_DAY)]
 MinutesAboveZero = Annotated[int, Field(ge=1, le=MINUTES_PER_DAY)]

@@ -25,10 +25,24 @@ def time_of(capture_id: UUID) -> datetime | None:
 
 def capture_key(org_id: str, capture_id: UUID) -> str:
     """Return the object key of a capture's image; the day is the one inside the id."""
-    instant = time_of(capture_id)
+    return _dated_key("captures", org_id, capture_id)
+
+
+def punch_key(org_id: str, punch_id: UUID) -> str:
+    """Return the object key of what was decided about a punch; the day is the one inside the id."""
+    return _dated_key("punches", org_id, punch_id)
+
+
+def correction_key(org_id: str, correction_id: UUID) -> str:
+    """Return the object key of what was decided about a correction."""
+    return f"corrections/{org_id}/{correction_id}"
+
+
+def _dated_key(folder: str, org_id: str, identity: UUID) -> str:
+    instant = time_of(identity)
     if instant is None:
-        raise ValueError(f"capture {capture_id} is no UUIDv7")
-    return f"captures/{org_id}/{instant.year:04d}/{instant.month:02d}/{instant.day:02d}/{capture_id}"
+        raise ValueError(f"{identity} is no UUIDv7")
+    return f"{folder}/{org_id}/{instant.year:04d}/{instant.month:02d}/{instant.day:02d}/{identity}"
 
 
 def enrolment_prefix(org_id: str, person_id: str, enrolment_id: UUID) -> str:

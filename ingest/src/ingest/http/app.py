@@ -9,15 +9,19 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from ingest.accept_capture import CaptureDesk
+from ingest.accept_punch import PunchDesk
 from ingest.erase_biometrics import ErasureDesk
 from ingest.http.authentication import Doorkeeper
 from ingest.http.captures import capture_routes
+from ingest.http.corrections import correction_routes
 from ingest.http.correlation import Correlation
 from ingest.http.directory import directory_routes
 from ingest.http.enrolments import enrolment_routes
 from ingest.http.people import people_routes
 from ingest.http.problems import install_problems
+from ingest.http.punches import punch_routes
 from ingest.metrics import IngestMetrics
+from ingest.record_correction import CorrectionDesk
 from ingest.record_directory import DirectoryDesk
 from ingest.request_enrolment import EnrolmentDesk
 from service_kit.health import Health, operations_routes
@@ -31,6 +35,8 @@ class Desks:
     enrolments: EnrolmentDesk
     directory: DirectoryDesk
     erasures: ErasureDesk
+    punches: PunchDesk
+    corrections: CorrectionDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ def create_app(
     app = FastAPI(
         title="Attendance ingest",
         version=version("ingest"),
-        description="The only way to write: captures of devices, enrolments, erasures, and the directory.",
+        description="The only way to write: captures, punches, enrolments, erasures, corrections, directory.",
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -69,5 +75,7 @@ def create_app(
     )
     app.include_router(people_routes(door, desks.erasures, metrics))
     app.include_router(directory_routes(door, desks.directory, metrics, import_limit=rules.import_bytes))
+    app.include_router(punch_routes(door, desks.punches, metrics))
+    app.include_router(correction_routes(door, desks.corrections, metrics))
     app.router.routes.extend(operations_routes(health, registry))
     return Correlation(app)

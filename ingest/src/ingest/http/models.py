@@ -1,39 +1,35 @@
 """What travels over HTTP: the metadata of uploads and the answers, as they appear in the API description."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
-from attendance_schemas.events import Direction
+from attendance_schemas.events import Direction, PunchMethod
 from ingest.domain.capture import CaptureClaim
+from ingest.domain.correction import Reason
 from ingest.domain.directory_documents import Badge, Identifier
 from ingest.domain.enrolment import EnrolmentClaim
 from ingest.domain.identifiers import time_of
+from ingest.domain.instants import Instant
+from ingest.domain.punch import PunchClaim
 from ingest.domain.time_trust import ClockReadings
 
 MAXIMUM_COUNTER = 2**53 - 1  # the largest integer that JSON carries everywhere
-EARLIEST_YEAR, LATEST_YEAR = 1970, 9990
-
-
-def _instant(value: object) -> datetime:
-    if not isinstance(value, str):
-        raise ValueError("an instant is text like 2026-03-02T08:00:00+05:30")  # noqa: TRY004 - pydantic's protocol
-    try:
-        parsed = datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError(f"{value!r} is no ISO 8601 instant, like 2026-03-02T08:00:00+05:30") from None
-    if parsed.tzinfo is None:
-        raise ValueError(f"{value!r} has no offset; write Z or an offset like +05:30")
-    if not EARLIEST_YEAR <= parsed.year <= LATEST_YEAR:
-        raise ValueError(f"{value!r} is outside the years {EARLIEST_YEAR} to {LATEST_YEAR}")
-    return parsed.astimezone(UTC)
 
 
 def _time_ordered(value: UUID) -> UUID:
     if time_of(value) is None:
-        raise ValueError(f"{value} is no UUIDv7 of the years 1970 to 9999; make one for every capture")
+        raise ValueError(f"{value} is no UUIDv7 of the years 1970 to 9999; make a new one each time")
     return value
 
 
@@ -41,22 +37,17 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-Instant = Annotated[datetime, BeforeValidator(_instant, json_schema_input_type=str)]
 Counter = Annotated[int, Field(strict=True, ge=0, le=MAXIMUM_COUNTER)]
+Sequence = Annotated[int, Field(strict=True, ge=1, le=MAXIMUM_COUNTER)]
+Way = Annotated[Literal["in", "out"] | None, BeforeValidator(_lower)]
 BootId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
-class CaptureMetadata(BaseModel):
-    """What a device says about one capture. Fields that this version does not know are passed over."""
+class Clocks(BaseModel):
+    """What a sender says about time. Fields that this version does not know are passed over."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    capture_id: Annotated[UUID, AfterValidator(_time_ordered)] = Field(
-        description="UUIDv7 made by the device, once per capture; the same again for every resend"
-    )
-    device_sequence: Annotated[int, Field(strict=True, ge=1, le=MAXIMUM_COUNTER)] = Field(
-        description="counts up by one per device"
-    )
     captured_at: Instant = Field(description="the device's clock at the capture")
     device_now: Instant | None = Field(default=None, description="the device's clock at this upload")
     monotonic_ms: Counter | None = Field(default=None, description="milliseconds since boot at the capture")
@@ -65,7 +56,27 @@ class CaptureMetadata(BaseModel):
         default=None, description="milliseconds since boot at this upload"
     )
     boot_id_now: BootId | None = Field(default=None, description="names the boot of this upload")
-    direction: Annotated[Literal["in", "out"] | None, BeforeValidator(_lower)] = None
+
+    def readings(self) -> ClockReadings:
+        """Return them in the words of the domain."""
+        return ClockReadings(
+            captured_at=self.captured_at,
+            device_now=self.device_now,
+            monotonic_ms=self.monotonic_ms,
+            boot_id=self.boot_id,
+            monotonic_now_ms=self.monotonic_now_ms,
+            boot_id_now=self.boot_id_now,
+        )
+
+
+class CaptureMetadata(Clocks):
+    """What a device says about one capture."""
+
+    capture_id: Annotated[UUID, AfterValidator(_time_ordered)] = Field(
+        description="UUIDv7 made by the device, once per capture; the same again for every resend"
+    )
+    device_sequence: Sequence = Field(description="counts up by one per device")
+    direction: Way = None
     claimed_badge: Badge | None = Field(default=None, description="badge shown with the face")
 
     def claim(self) -> CaptureClaim:
@@ -73,17 +84,82 @@ class CaptureMetadata(BaseModel):
         return CaptureClaim(
             capture_id=self.capture_id,
             device_sequence=self.device_sequence,
-            clocks=ClockReadings(
-                captured_at=self.captured_at,
-                device_now=self.device_now,
-                monotonic_ms=self.monotonic_ms,
-                boot_id=self.boot_id,
-                monotonic_now_ms=self.monotonic_now_ms,
-                boot_id_now=self.boot_id_now,
-            ),
+            clocks=self.readings(),
             direction=Direction(self.direction.upper()) if self.direction else None,
             claimed_badge=self.claimed_badge,
         )
+
+
+PunchId = Annotated[UUID, AfterValidator(_time_ordered)]
+
+
+class PunchDocument(Clocks):
+    """What a device says about a punch by badge, PIN or QR code. It has checked the PIN; none travels."""
+
+    punch_id: PunchId = Field(description="UUIDv7 made by the device, once per punch")
+    device_sequence: Sequence = Field(description="counts up by one per device, with its captures")
+    method: Annotated[Literal["badge", "pin", "qr"], BeforeValidator(_lower)]
+    badge: Badge | None = Field(default=None, description="number of the badge, for the method badge")
+    person_id: Identifier | None = Field(default=None, description="for the methods pin and qr")
+    direction: Way = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        shown, other = ("badge", "person_id") if self.method == "badge" else ("person_id", "badge")
+        if getattr(self, shown) is None or getattr(self, other) is not None:
+            raise ValueError(f"the method {self.method} takes {shown} and no {other}")
+        return self
+
+    def claim(self) -> PunchClaim:
+        """Return it in the words of the domain."""
+        return PunchClaim(
+            punch_id=self.punch_id,
+            method=PunchMethod(self.method.upper()),
+            credential=self.badge or self.person_id or "",
+            clocks=self.readings(),
+            device_sequence=self.device_sequence,
+            direction=Direction(self.direction.upper()) if self.direction else None,
+        )
+
+
+class SupervisedPunchDocument(Clocks):
+    """What a supervisor says: the person was there."""
+
+    punch_id: PunchId = Field(description="UUIDv7 made by the sender, once per punch")
+    person_id: Identifier
+    reason: Reason
+    site_id: Identifier | None = Field(default=None, description="where; by default the home site")
+    direction: Way = None
+
+    def claim(self) -> PunchClaim:
+        """Return it in the words of the domain."""
+        return PunchClaim(
+            punch_id=self.punch_id,
+            method=PunchMethod.SUPERVISOR,
+            credential=self.person_id,
+            clocks=self.readings(),
+            direction=Direction(self.direction.upper()) if self.direction else None,
+            reason=self.reason,
+        )
+
+
+class PunchAnswer(BaseModel):
+    """The punch is kept, whatever fails from now on."""
+
+    punch_id: UUID
+    occurred_at: datetime = Field(description="when it counts as having happened, UTC")
+    received_at: datetime = Field(description="of the first acceptance, UTC")
+    device_sequence_acknowledged: int | None = Field(
+        default=None, description="highest device_sequence up to which nothing is missing"
+    )
+
+
+class CorrectionAnswer(BaseModel):
+    """The correction is kept, whatever fails from now on."""
+
+    correction_id: UUID
+    recorded_at: datetime = Field(description="of the first acceptance, UTC")
+    made_by: str
 
 
 class EnrolmentMetadata(BaseModel):

@@ -14,6 +14,7 @@ from local_stack.ports import LOOPBACK
 from local_stack.services import Command, StopRule
 from local_stack.services.postgres_home import hand_over, home_folder, programs_folder, server_identity
 from local_stack.services.tools import run_tool
+from local_stack.settings import is_durable
 from local_stack.state import StackState
 
 CHECK_SECONDS = 3.0
@@ -66,6 +67,8 @@ async def connected(port: int, password: str) -> AsyncIterator[asyncpg.Connectio
 
 def _server(data: Path, port: int) -> Command:
     settings = {**SETTINGS, "port": port}
+    if is_durable():
+        settings |= {"fsync": "on", "full_page_writes": "on"}
     options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
     return Command(
         argv=(str(programs_folder() / "postgres"), "-D", str(data), *options),

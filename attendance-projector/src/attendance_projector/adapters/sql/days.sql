@@ -1,9 +1,25 @@
 -- Days and the places of punches, recomputed for spans of dates of people.
 
--- name: punch_extents
-SELECT person_id, min(occurred_at) AS first_at, max(occurred_at) AS last_at
-FROM punch
-WHERE person_id = ANY ($1::text[])
+-- name: extents
+-- $2: the days between a punch and the farthest day that can own it.
+SELECT person_id, min(first_on) AS first_on, max(last_on) AS last_on
+FROM (
+    SELECT person_id, (min(occurred_at) AT TIME ZONE 'UTC')::date - $2::int AS first_on,
+        (max(occurred_at) AT TIME ZONE 'UTC')::date + $2::int AS last_on
+    FROM punch
+    WHERE person_id = ANY ($1::text[])
+    GROUP BY person_id
+    UNION ALL
+    SELECT person_id, min(attendance_on), max(attendance_on)
+    FROM attendance_day
+    WHERE person_id = ANY ($1::text[])
+    GROUP BY person_id
+    UNION ALL
+    SELECT person_id, min(attendance_on), max(attendance_on)
+    FROM correction
+    WHERE person_id = ANY ($1::text[]) AND attendance_on IS NOT NULL
+    GROUP BY person_id
+) AS extent
 GROUP BY person_id;
 
 -- name: punches_of_spans
@@ -65,7 +81,9 @@ ON CONFLICT (person_id, attendance_on, shift_id) DO UPDATE SET
     explanation = excluded.explanation,
     shift_effective_on = excluded.shift_effective_on,
     break_minutes = excluded.break_minutes,
-    overtime_minutes = excluded.overtime_minutes
+    overtime_minutes = excluded.overtime_minutes,
+    closes_at = excluded.closes_at,
+    absence = excluded.absence
 WHERE day IS DISTINCT FROM excluded;
 
 -- name: move_punches

@@ -40,6 +40,19 @@ SELECT nextval('directory_version');
 -- name: share_everyone
 SELECT pg_advisory_xact_lock_shared(hashtext('attendance-projector days'), hashtext(current_schema()));
 
+-- name: lock_captures
+-- $1: numbers of captures, ascending; $2: whether each is of a review. Decisions and reviews of a capture come from
+-- two topics, each from one partition, so that only a review and a decision can be in each other's way.
+SELECT count(
+    CASE
+        WHEN is_of_review THEN
+            pg_advisory_xact_lock(hashtext('attendance-projector capture ' || current_schema()), number)::text
+        ELSE
+            pg_advisory_xact_lock_shared(hashtext('attendance-projector capture ' || current_schema()), number)::text
+    END
+)
+FROM unnest($1::int[], $2::bool[]) AS asked (number, is_of_review);
+
 -- name: lock_people
 -- $1: one number for each person, ascending. Two projectors can hold punches of one person, since records are
 -- keyed by capture; the second must see what the first wrote before it computes that person's days.
@@ -52,3 +65,11 @@ FROM unnest($1::int[]) AS number;
 -- name: ensure_partitions
 SELECT ensure_partitions('capture', $1::date[]) + ensure_partitions('punch', $1::date[])
     + ensure_partitions('attendance_day', $2::date[]);
+
+-- name: share_switch
+-- Every transaction on the live tables begins here; who puts other tables in their place waits for all of them.
+SELECT pg_advisory_xact_lock_shared(hashtext('attendance-projector switch'), 0);
+
+-- name: schema_identity
+-- Names can pass to other tables, this number cannot.
+SELECT oid::bigint FROM pg_namespace WHERE nspname = current_schema();

@@ -1,0 +1,89 @@
+-- How far time has come, how far sites have reported, and which days without a punch that decides.
+
+-- name: as_of
+SELECT as_of FROM clock;
+
+-- name: move_clock
+INSERT INTO clock (as_of) VALUES ($1)
+ON CONFLICT (is_the_one) DO UPDATE SET as_of = excluded.as_of WHERE clock.as_of < excluded.as_of;
+
+-- name: fold_points
+-- Join the ranges of the devices that reported with their new numbers, where these overlap or touch.
+WITH part AS (
+    SELECT device_id, sequence AS first_sequence, sequence AS last_sequence, occurred_at AS newest_at
+    FROM device_point
+    UNION ALL
+    SELECT device_id, first_sequence, last_sequence, newest_at
+    FROM device_report
+    WHERE device_id IN (SELECT device_id FROM device_point)
+), reached AS (
+    SELECT part.*, max(last_sequence) OVER (
+        PARTITION BY device_id ORDER BY first_sequence, last_sequence
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS reach
+    FROM part
+), numbered AS (
+    SELECT reached.*, count(*) FILTER (WHERE reach IS NULL OR first_sequence > reach + 1) OVER (
+        PARTITION BY device_id ORDER BY first_sequence, last_sequence ROWS UNBOUNDED PRECEDING
+    ) AS range_number
+    FROM reached
+), folded AS (
+    SELECT device_id, min(first_sequence) AS first_sequence, max(last_sequence) AS last_sequence,
+        max(newest_at) AS newest_at
+    FROM numbered
+    GROUP BY device_id, range_number
+), gone AS (
+    DELETE FROM device_report AS report
+    WHERE device_id IN (SELECT device_id FROM device_point)
+        AND NOT EXISTS (
+            SELECT FROM folded
+            WHERE folded.device_id = report.device_id AND folded.first_sequence = report.first_sequence
+        )
+)
+INSERT INTO device_report AS report (device_id, first_sequence, last_sequence, newest_at)
+SELECT device_id, first_sequence, last_sequence, newest_at FROM folded
+ON CONFLICT (device_id, first_sequence) DO UPDATE SET
+    last_sequence = excluded.last_sequence, newest_at = excluded.newest_at;
+
+-- name: forget_points
+TRUNCATE device_point;
+
+-- name: move_watermarks
+-- A site with a device that has a gap, or has never reported, has no watermark; nor has one without devices.
+WITH reported AS (
+    SELECT device.site_id, min(report.newest_at) AS reported_until
+    FROM device
+    LEFT JOIN device_report AS report ON report.device_id = device.device_id AND report.first_sequence = 1
+    WHERE NOT device.revoked
+    GROUP BY device.site_id
+    HAVING bool_and(report.device_id IS NOT NULL)
+), gone AS (
+    DELETE FROM site_watermark WHERE site_id NOT IN (SELECT site_id FROM reported)
+)
+INSERT INTO site_watermark AS watermark (site_id, reported_until)
+SELECT site_id, reported_until FROM reported
+ON CONFLICT (site_id) DO UPDATE SET reported_until = excluded.reported_until
+WHERE watermark.reported_until <> excluded.reported_until;
+
+-- name: undecided_days
+-- Days whose absence is another than the one stored; the same cases as in the rule absence_by_watermark.
+SELECT day.person_id, day.attendance_on
+FROM attendance_day AS day
+LEFT JOIN person ON person.person_id = day.person_id
+LEFT JOIN site_watermark AS watermark ON watermark.site_id = person.home_site_id
+WHERE day.absence <> 'SETTLED'
+    AND day.absence <> CASE
+        WHEN $1 <= day.closes_at THEN 'OPEN'
+        WHEN $1 >= day.closes_at + interval '24 hours' THEN 'SETTLED'
+        WHEN watermark.reported_until > day.closes_at THEN 'REPORTED'
+        ELSE 'WAITING'
+    END;
+
+-- name: zones
+SELECT DISTINCT time_zone FROM site;
+
+-- name: people_of_zones
+SELECT person.person_id, site.time_zone
+FROM person
+JOIN site ON site.site_id = person.home_site_id
+WHERE site.time_zone = ANY ($1::text[]);

@@ -1,0 +1,103 @@
+-- A rebuild: its own state, the schemas, and the switch. Schemas come as {live}, {next} and {previous}.
+
+-- name: only_one
+-- Held by the connection of the one rebuild of this database, and gone with it.
+SELECT pg_try_advisory_lock(hashtext('attendance-projector rebuild'), 0);
+
+-- name: create_state
+CREATE TABLE {next}.rebuild_state (name text PRIMARY KEY, value jsonb NOT NULL);
+COMMENT ON TABLE {next}.rebuild_state IS 'How far a rebuild has come; gone after the switch.';
+CREATE TABLE {next}.rebuild_bucket (number integer PRIMARY KEY);
+COMMENT ON TABLE {next}.rebuild_bucket IS 'People whose days are computed, by ranges of hashtext(person_id).';
+CREATE TABLE {next}.rebuild_punch (LIKE {next}.punch);
+ALTER TABLE {next}.rebuild_punch ADD PRIMARY KEY (punch_id);
+COMMENT ON TABLE {next}.rebuild_punch IS 'Accepted punches that wait until every fact is loaded.';
+
+-- name: read_state
+SELECT value FROM {next}.rebuild_state WHERE name = $1;
+
+-- name: write_state
+INSERT INTO {next}.rebuild_state (name, value) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: drop_state
+DROP TABLE {next}.rebuild_state, {next}.rebuild_bucket, {next}.rebuild_punch;
+
+-- name: months_before
+SELECT coalesce(array_agg(DISTINCT date_trunc('month', occurred_at AT TIME ZONE 'UTC')::date), '{{}}')
+FROM {live}.capture WHERE occurred_at < $1::date;
+
+-- name: positions
+SELECT topic, partition, next_offset FROM {schema}.consumed_position;
+
+-- name: secondary_indexes
+-- Of partitioned tables: they are built faster at once than row by row. $1: the schema.
+SELECT index.relname AS name, replace(pg_get_indexdef(index.oid), ' ON ONLY ', ' ON ') AS definition
+FROM pg_index
+JOIN pg_class AS index ON index.oid = pg_index.indexrelid
+WHERE index.relnamespace = $1::regnamespace
+    AND index.relkind = 'I'
+    AND NOT index.relispartition
+    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = index.oid)
+ORDER BY index.relname;
+
+-- name: tables
+-- $1: the schema. key: by which the table is partitioned; volatile: columns that no fact decides, such as when
+-- a row was written.
+SELECT
+    class.relname AS name,
+    class.relkind = 'p' AS is_partitioned,
+    (
+        SELECT attname FROM pg_partitioned_table AS part
+        JOIN pg_attribute ON attrelid = part.partrelid AND attnum = part.partattrs[0]
+        WHERE part.partrelid = class.oid
+    ) AS partition_key,
+    ARRAY (
+        SELECT attname::text FROM pg_attribute
+        LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        WHERE attrelid = class.oid AND attnum > 0 AND NOT attisdropped AND attidentity = ''
+            AND coalesce(pg_get_expr(adbin, adrelid), '') !~ '(clock_timestamp|now|nextval|CURRENT_TIMESTAMP)'
+        ORDER BY attname
+    ) AS columns,
+    ARRAY (
+        SELECT attname::text FROM pg_index
+        JOIN pg_attribute ON attrelid = class.oid AND attnum = ANY (indkey)
+        WHERE indrelid = class.oid AND indisprimary
+        ORDER BY array_position(indkey::int2[], attnum)
+    ) AS identity
+FROM pg_class AS class
+WHERE class.relnamespace = $1::regnamespace AND class.relkind IN ('r', 'p') AND NOT class.relispartition
+ORDER BY class.relname;
+
+-- name: stop_live
+-- Waits for the transactions of live projectors; they wait for the end of this one.
+SELECT pg_advisory_xact_lock(hashtext('attendance-projector switch'), 0);
+
+-- name: claim_bucket
+-- A bucket is claimed in the transaction that computes it: whoever comes second waits, and then has nothing to do.
+INSERT INTO rebuild_bucket (number) VALUES ($1) ON CONFLICT DO NOTHING RETURNING number;
+
+-- name: index_waiting
+CREATE INDEX IF NOT EXISTS rebuild_punch_person ON rebuild_punch (hashtext(person_id));
+
+-- name: people_of_bucket
+-- $1 and $2: the range of hashtext(person_id).
+SELECT person_id FROM person WHERE hashtext(person_id) BETWEEN $1 AND $2
+UNION
+SELECT person_id FROM rebuild_punch WHERE hashtext(person_id) BETWEEN $1 AND $2;
+
+-- name: kept_punches
+SELECT punch_id, occurred_at, person_id, method, direction FROM rebuild_punch WHERE punch_id = ANY ($1::uuid[])
+UNION ALL
+SELECT fact_id, occurred_at, person_id, method, direction
+FROM pending_fact
+WHERE fact_id = ANY ($1::uuid[]) AND person_id IS NULL;
+
+-- name: extents_of_overrides
+SELECT person_id, min(attendance_on) AS first_on, max(attendance_on) AS last_on
+FROM correction
+WHERE person_id = ANY ($1::text[]) AND attendance_on IS NOT NULL
+GROUP BY person_id;
+
+-- name: punches_of_bucket
+SELECT {columns} FROM rebuild_punch WHERE hashtext(person_id) BETWEEN $1 AND $2;

@@ -1,1 +1,0 @@
-DROP SEQUENCE directory_version;

@@ -1,0 +1,164 @@
+"""What people correct, one model per kind, and the events these become."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from attendance_schemas.events import (
+    DayOverridden,
+    DayStatus,
+    Direction,
+    Event,
+    PunchAdded,
+    PunchVoided,
+    ReviewDecided,
+)
+from attendance_schemas.identity import deterministic_id
+from ingest.domain.directory_documents import Identifier, Minutes, NearDate, near_date
+from ingest.domain.instants import Instant
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+class Correction(BaseModel):
+    """What all corrections share: an id that the sender makes, and a reason that stays on record."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    correction_id: UUID = Field(description="made by the sender, once; the same again for every resend")
+    reason: Reason = Field(examples=["reader broken, seen by the foreman"])
+
+
+class AdditionDocument(Correction):
+    """Add a punch that no device saw."""
+
+    person_id: Identifier
+    punched_at: Instant = Field(examples=["2026-03-02T16:30:00+05:30"])
+    direction: Annotated[Literal["IN", "OUT"] | None, BeforeValidator(_upper)] = None
+    site_id: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _near(self) -> Self:
+        near_date(self.punched_at.date())
+        return self
+
+
+class VoidDocument(Correction):
+    """Void a punch, or an earlier correction."""
+
+    person_id: Identifier
+    punch_id: UUID | None = Field(default=None, description="as the explanation of a day shows it")
+    voided_correction_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.punch_id is None) == (self.voided_correction_id is None):
+            raise ValueError("give either punch_id or voided_correction_id")
+        return self
+
+
+class OverrideDocument(Correction):
+    """Replace a day; without `shift_id` those of every shift on the date."""
+
+    person_id: Identifier
+    attendance_on: NearDate
+    status: Annotated[DayStatus, BeforeValidator(_upper)]
+    shift_id: Identifier | None = None
+    worked_minutes: Minutes = 0
+    overtime_minutes: Minutes = 0
+    first_in_at: Instant | None = None
+    last_out_at: Instant | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.first_in_at and self.last_out_at and self.last_out_at < self.first_in_at:
+            raise ValueError("last_out_at is before first_in_at")
+        return self
+
+
+class ReviewDocument(Correction):
+    """Say whom a capture shows."""
+
+    capture_id: UUID
+    person_id: Identifier | None = Field(default=None, description="null: nobody who counts")
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionKind:
+    """A kind of correction: its path, its document and what it does."""
+
+    path: str
+    document: type[Correction]
+    title: str
+
+
+CORRECTION_KINDS: Mapping[str, CorrectionKind] = {
+    kind.path: kind
+    for kind in (
+        CorrectionKind("additions", AdditionDocument, "Add a punch"),
+        CorrectionKind("voids", VoidDocument, "Void a punch or a correction"),
+        CorrectionKind("overrides", OverrideDocument, "Override a day"),
+        CorrectionKind("reviews", ReviewDocument, "Decide whom a capture shows"),
+    )
+}
+
+
+def decide_correction(document: Correction, *, org_id: str, made_by: str, received_at: datetime) -> Event:
+    """Decide the event of a correction received for the first time at `received_at` (UTC)."""
+    identity = document.correction_id
+    common: dict[str, Any] = {
+        "event_id": deterministic_id("Correction", org_id, identity),
+        "occurred_at": received_at,
+        "recorded_at": received_at,
+        "org_id": org_id,
+        "made_by": made_by,
+        "reason": document.reason,
+    }
+    match document:
+        case AdditionDocument():
+            return PunchAdded(
+                **common | {"occurred_at": document.punched_at},
+                correction_id=identity,
+                punch_id=deterministic_id("PunchAdded", org_id, identity),
+                person_id=document.person_id,
+                site_id=document.site_id,
+                direction=None if document.direction is None else Direction(document.direction),
+            )
+        case VoidDocument():
+            return PunchVoided(
+                **common,
+                correction_id=identity,
+                person_id=document.person_id,
+                punch_id=document.punch_id,
+                voided_correction_id=document.voided_correction_id,
+            )
+        case OverrideDocument():
+            fields = {name: getattr(document, name) for name in OverrideDocument.model_fields}
+            return DayOverridden(**common | fields)
+        case ReviewDocument():
+            return ReviewDecided(
+                **common,
+                review_id=identity,
+                capture_id=document.capture_id,
+                person_id=document.person_id,
+            )
+    raise TypeError(f"{type(document).__name__} is no correction")
+
+
+def same_correction(first: Event, second: Event) -> bool:
+    """Say whether two corrections under one id say the same."""
+    circumstances = {"event_id", "recorded_at"} | (
+        set() if isinstance(first, PunchAdded) else {"occurred_at"}
+    )
+    names = [name for name in first.__struct_fields__ if name not in circumstances]
+    return type(first) is type(second) and all(
+        getattr(first, name) == getattr(second, name) for name in names
+    )

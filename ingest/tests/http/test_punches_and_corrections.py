@@ -1,0 +1,296 @@
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from attendance_schemas.events import (
+    DayOverridden,
+    PersonRecorded,
+    PunchAdded,
+    PunchMethod,
+    PunchSubmitted,
+    PunchVoided,
+    ReviewDecided,
+    TimeTrust,
+)
+from attendance_schemas.topics import CORRECTIONS, DIRECTORY, PUNCHES
+from ingest.accept_capture import CaptureDesk
+from ingest.accept_punch import PunchDesk
+from ingest.domain.image_metadata import ImageLimits
+from ingest.erase_biometrics import ErasureDesk
+from ingest.http.app import Desks, Rules, create_app
+from ingest.http.authentication import Doorkeeper
+from ingest.metrics import IngestMetrics
+from ingest.record_correction import CorrectionDesk
+from ingest.record_directory import DirectoryDesk
+from ingest.request_enrolment import EnrolmentDesk
+from service_kit.health import Health
+from service_kit.tokens import Claims
+
+CORRECTION_ID = "3d0b7a52-11c4-4b7e-9c39-52a4d9fb0001"
+
+
+class FakeVerifier:
+    """A token is its claims as JSON."""
+
+    async def verify(self, token: str) -> Claims:
+        claims = json.loads(token)
+        sites = claims.get("sites")
+        return Claims(
+            claims["sub"], frozenset(claims["roles"]), "acme", frozenset(sites) if sites else None, claims
+        )
+
+
+def bearer(subject: str, role: str, *sites: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {json.dumps({'sub': subject, 'roles': [role], 'sites': sites})}"}
+
+
+GATE, FOREMAN, HR = bearer("gate-1", "device"), bearer("foreman", "supervisor"), bearer("hr-1", "hr")
+
+
+@dataclass
+class Front:
+    client: httpx.AsyncClient
+    registry: CollectorRegistry
+
+    async def post(self, path: str, document: dict[str, object], headers: dict[str, str]) -> httpx.Response:
+        return await self.client.post(path, headers=headers, json=document)
+
+
+@pytest.fixture
+async def front(images, publisher, sequences, directory, clock, now) -> AsyncIterator[Front]:
+    person = PersonRecorded(
+        event_id=UUID(int=9),
+        occurred_at=now,
+        recorded_at=now,
+        org_id="acme",
+        person_id="p-2",
+        home_site_id="pune",
+        display_name="Binod",
+        badge="B-7",
+    )
+    directory.view.apply(DIRECTORY.key_of(person).decode(), person)
+    registry, limits = CollectorRegistry(), ImageLimits(1000, 1000, 1)
+    app = create_app(
+        Doorkeeper(FakeVerifier(), directory, lambda: True),
+        Desks(
+            CaptureDesk(images, publisher, sequences, clock, limits),
+            EnrolmentDesk(images, publisher, directory, clock, limits),
+            DirectoryDesk(directory, clock),
+            ErasureDesk(publisher, directory, clock),
+            PunchDesk(images, publisher, directory, sequences, clock),
+            CorrectionDesk(images, publisher, directory, clock),
+        ),
+        Rules("https://query.example", enrolment_bytes=1000, import_bytes=1000),
+        IngestMetrics(registry),
+        health=Health(),
+        registry=registry,
+    )
+    inner = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(base_url="http://ingest", transport=inner) as client:
+        yield Front(client, registry)
+
+
+@pytest.fixture
+def punch(new_capture_id, now) -> dict[str, object]:
+    at = now.isoformat()
+    return {
+        "punch_id": str(new_capture_id()),
+        "device_sequence": 1,
+        "method": "badge",
+        "badge": "B-7",
+        "captured_at": at,
+        "device_now": at,
+        "direction": "in",
+    }
+
+
+def addition(now, **changes: object) -> dict[str, object]:
+    at = (now - timedelta(hours=3)).isoformat()
+    fields = {"correction_id": CORRECTION_ID, "person_id": "p-2", "punched_at": at, "reason": "reader broken"}
+    return fields | changes
+
+
+async def test_a_badge_punch_is_decided_kept_published_and_counted(front, punch, publisher, journal, now):
+    response = await front.post("/v1/punches", punch, GATE)
+    assert response.status_code == 202
+    assert response.json()["device_sequence_acknowledged"] == 1
+    assert journal.steps == ["put", "publish", "count"]
+    ((topic, event),) = publisher.published
+    assert isinstance(event, PunchSubmitted)
+    assert (topic, event.method, event.person_id, event.credential) == (
+        PUNCHES,
+        PunchMethod.BADGE,
+        "p-2",
+        "B-7",
+    )
+    assert (event.occurred_at, event.time_trust) == (now, TimeTrust.SYNCED)
+    assert (event.device_id, event.site_id, event.made_by) == ("gate-1", "pune", None)
+
+
+async def test_a_resend_gives_the_same_event_whatever_has_changed(front, punch, publisher, directory, clock):
+    first = await front.post("/v1/punches", punch, GATE)
+    clock.advance(days=2)
+    holder = directory.view.person("acme", "p-2")
+    directory.view.apply(DIRECTORY.key_of(holder).decode(), None)
+    again = await front.post("/v1/punches", punch | {"device_now": clock.now.isoformat()}, GATE)
+    assert again.json() == first.json()
+    assert publisher.published[0] == publisher.published[1]
+    other = await front.post("/v1/punches", punch | {"badge": "B-8"}, GATE)
+    assert (other.status_code, other.json()["type"]) == (409, "urn:problem:id-in-use")
+
+
+async def test_time_trust_is_that_of_captures(front, punch, publisher, now):
+    wrong = (now - timedelta(days=400)).isoformat()
+    await front.post("/v1/punches", punch | {"captured_at": wrong, "device_now": wrong}, GATE)
+    assert publisher.published[0][1].time_trust is TimeTrust.ESTIMATED
+    assert publisher.published[0][1].occurred_at == now
+
+
+async def test_what_nobody_has_is_kept(front, punch, publisher):
+    assert (await front.post("/v1/punches", punch | {"badge": "B-9"}, GATE)).status_code == 202
+    assert (publisher.published[0][1].person_id, publisher.published[0][1].credential) == (None, "B-9")
+
+
+async def test_a_punch_that_kafka_did_not_take_is_sent_again(front, punch, publisher):
+    publisher.is_away = True
+    response = await front.post("/v1/punches", punch, GATE)
+    assert (response.status_code, "Retry-After" in response.headers) == (503, True)
+    publisher.is_away = False
+    assert (await front.post("/v1/punches", punch, GATE)).status_code == 202
+    assert len(publisher.published) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"punch_id": "6b1f7f0e-3c55-4a3a-8a53-6f6c1d1f5e11"}, "body.punch_id"),
+        ({"method": "face"}, "body.method"),
+        ({"badge": None}, "body"),
+        ({"person_id": "p-2"}, "body"),
+        ({"method": "pin"}, "body"),
+        ({"device_sequence": 0}, "body.device_sequence"),
+        ({"captured_at": "2026-03-02T08:00"}, "body.captured_at"),
+    ],
+)
+async def test_wrong_punches_are_refused(front, punch, publisher, changes, field):
+    response = await front.post("/v1/punches", punch | changes, GATE)
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+    assert publisher.published == []
+
+
+async def test_a_supervisor_punches_for_a_person(front, punch, publisher):
+    document = {key: punch[key] for key in ("punch_id", "captured_at", "device_now", "direction")}
+    document |= {"person_id": "p-2", "reason": "reader broken"}
+    assert (await front.post("/v1/punches/supervised", document, FOREMAN)).status_code == 202
+    event = publisher.published[0][1]
+    assert (event.method, event.person_id, event.made_by) == (PunchMethod.SUPERVISOR, "p-2", "foreman")
+    assert (event.reason, event.site_id, event.device_id) == ("reader broken", "pune", None)
+    for headers, changes, status in (
+        (bearer("analyst", "analyst"), {}, 403),
+        (bearer("foreman", "supervisor", "delhi"), {}, 403),
+        (bearer("foreman", "supervisor", "pune"), {"site_id": "delhi"}, 403),
+        (FOREMAN, {"person_id": "p-99"}, 404),
+        (FOREMAN, {"reason": " "}, 422),
+    ):
+        response = await front.post("/v1/punches/supervised", document | changes, headers)
+        assert response.status_code == status
+    assert len(publisher.published) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "event_type"),
+    [
+        ("voids", {"person_id": "p-2", "punch_id": str(UUID(int=5))}, PunchVoided),
+        ("voids", {"person_id": "p-2", "voided_correction_id": str(UUID(int=5))}, PunchVoided),
+        ("overrides", {"person_id": "p-2", "attendance_on": "2026-03-02", "status": "leave"}, DayOverridden),
+        ("reviews", {"person_id": "p-2", "capture_id": str(UUID(int=5))}, ReviewDecided),
+        ("reviews", {"capture_id": str(UUID(int=5))}, ReviewDecided),
+    ],
+)
+async def test_corrections_say_who_when_and_why(front, publisher, clock, now, path, document, event_type):
+    document = {"correction_id": CORRECTION_ID, "reason": "asked"} | document
+    response = await front.post(f"/v1/corrections/{path}", document, HR)
+    assert response.status_code == 202
+    assert response.json()["made_by"] == "hr-1"
+    ((topic, event),) = publisher.published
+    assert (topic, type(event)) == (CORRECTIONS, event_type)
+    assert (event.made_by, event.reason, event.recorded_at) == ("hr-1", "asked", now)
+    clock.advance(hours=1)
+    assert (await front.post(f"/v1/corrections/{path}", document, HR)).json() == response.json()
+    assert publisher.published[1] == publisher.published[0]
+    other = await front.post(f"/v1/corrections/{path}", document | {"reason": "another"}, HR)
+    assert other.status_code == 409
+
+
+async def test_an_added_punch_has_its_own_instant_and_a_lasting_id(front, publisher, now):
+    for _ in range(2):
+        assert (await front.post("/v1/corrections/additions", addition(now), FOREMAN)).status_code == 202
+    first, again = (event for _, event in publisher.published)
+    assert isinstance(first, PunchAdded)
+    assert first == again
+    assert (first.occurred_at, first.recorded_at) == (now - timedelta(hours=3), now)
+    # Another kind under the same id is other content.
+    void = {
+        "correction_id": CORRECTION_ID,
+        "reason": "asked",
+        "person_id": "p-2",
+        "punch_id": str(UUID(int=5)),
+    }
+    assert (await front.post("/v1/corrections/voids", void, FOREMAN)).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "status"),
+    [
+        ("additions", {"punched_at": "2026-03-03T00:00:00Z"}, 422),
+        ("additions", {"punched_at": "1999-03-03T00:00:00Z"}, 422),
+        ("additions", {"person_id": "p-99"}, 404),
+        ("additions", {"reason": ""}, 422),
+        ("additions", {"approved": True}, 422),
+    ],
+)
+async def test_wrong_corrections_are_refused(front, publisher, now, path, changes, status):
+    response = await front.post(f"/v1/corrections/{path}", addition(now, **changes), HR)
+    assert response.status_code == status
+    assert publisher.published == []
+
+
+@pytest.mark.parametrize(
+    ("document", "headers", "status"),
+    [
+        ({"status": "PENDING"}, HR, 422),
+        ({"worked_minutes": 1441}, HR, 422),
+        ({"first_in_at": "2026-03-02T09:00:00Z", "last_out_at": "2026-03-02T08:00:00Z"}, HR, 422),
+        ({}, bearer("a", "analyst"), 403),
+        ({}, bearer("gate-1", "device"), 403),
+        ({}, bearer("foreman", "supervisor", "delhi"), 403),
+    ],
+)
+async def test_wrong_overrides_are_refused(front, publisher, document, headers, status):
+    right = {"correction_id": CORRECTION_ID, "reason": "asked", "person_id": "p-2"}
+    right |= {"attendance_on": "2026-03-02", "status": "LEAVE"}
+    assert (await front.post("/v1/corrections/overrides", right | document, headers)).status_code == status
+    assert publisher.published == []
+
+
+async def test_that_a_capture_shows_nobody_takes_a_token_for_all_sites(front, publisher):
+    document = {"correction_id": CORRECTION_ID, "reason": "a poster", "capture_id": str(UUID(int=5))}
+    refused = await front.post("/v1/corrections/reviews", document, bearer("f", "supervisor", "pune"))
+    assert refused.status_code == 403
+    assert (await front.post("/v1/corrections/reviews", document, FOREMAN)).status_code == 202
+
+
+async def test_a_badge_is_of_one_person(front):
+    person = {"home_site_id": "pune", "display_name": "Ravi", "badge": "B-7"}
+    response = await front.client.put("/v1/directory/persons/p-3", headers=HR, json=person)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (422, "badge")
+    moved = {"home_site_id": "pune", "display_name": "Binod"}
+    assert (await front.client.put("/v1/directory/persons/p-2", headers=HR, json=moved)).status_code == 200
+    assert (await front.client.put("/v1/directory/persons/p-3", headers=HR, json=person)).status_code == 200
