@@ -81,6 +81,7 @@ class Proxy:
         host, port = target.removeprefix("http://").split(":")
         self._target = host, int(port)
         self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.StreamWriter] = set()
         self.port = free_port()
 
     async def up(self) -> None:
@@ -89,8 +90,12 @@ class Proxy:
     async def away(self) -> None:
         assert self._server is not None
         self._server.close()
+        for client in self._clients:  # a connection that is kept open would still lead to the store
+            client.close()
+        self._clients.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients.add(writer)
         there, back = await asyncio.open_connection(*self._target)
         await asyncio.gather(pump(reader, back), pump(there, writer))
 
