@@ -21,12 +21,13 @@ SCRIPT = Path(__file__).with_name("embedder_process.py")
 REFERENCE = "deepface"
 # 1 - cosine with the reference, by what the network computes in.
 LIMITS = {"f32": 1e-4, "bf16": 1e-2}
+# Keras on TensorFlow imports JAX where it is installed: here, for a test; not with the services.
 LOADED = {
     "deepface": ["deepface", "onnxruntime"],
     "openvino": ["openvino"],
     "openvino-float32": ["openvino"],
-    "keras": ["deepface", "keras", "tensorflow"],
-    "keras-through-deepface": ["deepface", "keras", "tensorflow"],
+    "keras": ["deepface", "jax", "keras", "tensorflow"],
+    "keras-through-deepface": ["deepface", "jax", "keras", "tensorflow"],
 }
 
 
