@@ -119,7 +119,7 @@ async def test_a_consumer_starts_before_its_broker(
         handled.append(record.value)
 
     stopping = asyncio.Event()
-    async with RecordProducer(kafka, timeout=TIMEOUT) as producer:
+    async with RecordProducer(kafka) as producer:
         await producer.send(OutgoingRecord(topic, b"k", b"v"))
         loop = DeliveryLoop(
             RecordSource(kafka, [topic], kafka.group("group")),
