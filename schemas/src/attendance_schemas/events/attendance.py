@@ -1,0 +1,99 @@
+"""Punches without a face, what people correct, and the passing of time."""
+
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+from attendance_schemas.events.base import Direction, Event, Instant, TimeTrust
+
+
+class PunchMethod(StrEnum):
+    """How the person was told from others, without a face."""
+
+    BADGE = "BADGE"
+    PIN = "PIN"
+    QR = "QR"
+    SUPERVISOR = "SUPERVISOR"
+
+
+class DayStatus(StrEnum):
+    """What a day counts as once it is decided."""
+
+    PRESENT = "PRESENT"
+    INCOMPLETE = "INCOMPLETE"
+    HALF_DAY = "HALF_DAY"
+    ABSENT = "ABSENT"
+    LEAVE = "LEAVE"
+    HOLIDAY = "HOLIDAY"
+    WEEKLY_OFF = "WEEKLY_OFF"
+
+
+class PunchSubmitted(Event, frozen=True, kw_only=True):
+    """A person was at a device at an instant, by badge, PIN or QR code, or a supervisor says so."""
+
+    punch_id: UUID
+    method: PunchMethod
+    credential: str
+    site_id: str
+    time_trust: TimeTrust
+    captured_at: Instant
+    person_id: str | None = None
+    device_id: str | None = None
+    device_sequence: int | None = None
+    direction: Direction | None = None
+    clock_offset_ms: int | None = None
+    made_by: str | None = None
+    reason: str | None = None
+
+
+class PunchAdded(Event, frozen=True, kw_only=True):
+    """A correction: a punch that no device saw; `occurred_at` is when it happened."""
+
+    correction_id: UUID
+    person_id: str
+    punch_id: UUID
+    made_by: str
+    reason: str
+    site_id: str | None = None
+    direction: Direction | None = None
+
+
+class PunchVoided(Event, frozen=True, kw_only=True):
+    """A correction: a punch, or else an earlier correction, counts no longer."""
+
+    correction_id: UUID
+    person_id: str
+    made_by: str
+    reason: str
+    punch_id: UUID | None = None
+    voided_correction_id: UUID | None = None
+
+
+class DayOverridden(Event, frozen=True, kw_only=True):
+    """A correction: the day as a person decided it; no `shift_id`: every shift of the date."""
+
+    correction_id: UUID
+    person_id: str
+    attendance_on: date
+    status: DayStatus
+    made_by: str
+    reason: str
+    shift_id: str | None = None
+    worked_minutes: int = 0
+    overtime_minutes: int = 0
+    first_in_at: Instant | None = None
+    last_out_at: Instant | None = None
+
+
+class ReviewDecided(Event, frozen=True, kw_only=True):
+    """A person decided whom a capture shows, in place of recognition; None: nobody who counts."""
+
+    review_id: UUID
+    capture_id: UUID
+    made_by: str
+    reason: str
+    person_id: str | None = None
+
+
+class ClockTicked(Event, frozen=True, kw_only=True):
+    """Time has passed: `occurred_at` has come. `org_id` is empty: it holds for all."""
