@@ -64,7 +64,9 @@ class FollowedTopic:
         try:
             await view.start()
             if not await self._applied_all(self._start_limit):
-                raise TransientFailure("kafka", f"{self._topic} was not applied in {self._start_limit}")
+                raise TransientFailure(
+                    "schema-registry", f"{self._topic} was not decoded in {self._start_limit}"
+                )
         except BaseException:
             await view.stop()
             await self.stop()

@@ -4,14 +4,13 @@ Only sites and people matter here; other records are not even decoded.
 """
 
 from attendance_schemas.codec import Codec
-from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
+from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import IdentificationScope, PersonRecorded, SiteRecorded
 from attendance_schemas.topics import DIRECTORY
+from recognition_worker.adapters.followed_events import followed
 from recognition_worker.domain.identity import OrgId, PersonId
 from recognition_worker.domain.site_people import SiteId, SitePeople
 from recognition_worker.metrics import RecognitionMetrics
-from service_kit.errors import TransientFailure
-from service_kit.followed_topic import FollowedTopic
 from service_kit.logs import get_logger
 from service_kit.records import Record
 from service_kit.settings import KafkaSettings
@@ -67,9 +66,7 @@ class KafkaDirectoryView:
     """Follows the topic in the background; `start` returns when what it holds now is applied."""
 
     def __init__(self, kafka: KafkaSettings, feed: DirectoryFeed) -> None:
-        topic = FollowedTopic(
-            kafka, DIRECTORY.name, feed.apply, again=(RegistryUnavailable, TransientFailure)
-        )
+        topic = followed(kafka, DIRECTORY, feed.apply)
         self.start = topic.start
         self.stop = topic.stop
         self.check = topic.check

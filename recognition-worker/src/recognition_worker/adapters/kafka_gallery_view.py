@@ -4,12 +4,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.topics import GALLERY
+from recognition_worker.adapters.followed_events import followed
 from recognition_worker.adapters.gallery_feed import GalleryFeed, Key
 from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
-from service_kit.errors import TransientFailure
-from service_kit.followed_topic import FollowedTopic
 from service_kit.settings import KafkaSettings
 
 CATCH_UP_LIMIT = timedelta(seconds=10)
@@ -31,9 +29,7 @@ class KafkaGalleryView:
 
     def __init__(self, kafka: KafkaSettings, feed: GalleryFeed, keys: FollowedKeys) -> None:
         self._feed = feed
-        self._topic = FollowedTopic(
-            kafka, GALLERY.name, feed.apply, again=(RegistryUnavailable, TransientFailure)
-        )
+        self._topic = followed(kafka, GALLERY, feed.apply)
         self._keys = keys
         self._stop_telling: Callable[[], None] = lambda: None
 

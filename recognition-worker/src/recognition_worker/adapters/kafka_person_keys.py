@@ -11,10 +11,11 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 from attendance_schemas.codec import Codec
-from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
+from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import PersonKeyIssued, PersonKeysErased
 from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import PERSON_KEYS
+from recognition_worker.adapters.followed_events import followed
 from recognition_worker.adapters.sealed_templates import unwrap, wrap
 from recognition_worker.adapters.turns import Turns
 from recognition_worker.domain.identity import OrgId, PersonId
@@ -23,7 +24,6 @@ from recognition_worker.errors import KeysRefused
 from recognition_worker.event_mapping import split_key
 from service_kit.envelope import DataKey, KeyRing
 from service_kit.errors import TransientFailure
-from service_kit.followed_topic import FollowedTopic
 from service_kit.logs import get_logger
 from service_kit.records import OutgoingRecord, Position, Record
 from service_kit.settings import KafkaSettings
@@ -62,9 +62,7 @@ class KafkaPersonKeys:
         self._producer = producer
         self._ring = ring
         self._now = now
-        self._topic = FollowedTopic(
-            kafka, PERSON_KEYS.name, self.apply, again=(RegistryUnavailable, TransientFailure)
-        )
+        self._topic = followed(kafka, PERSON_KEYS, self.apply)
         self._current_as_of = float("-inf")
         self._issuing = Turns()
 

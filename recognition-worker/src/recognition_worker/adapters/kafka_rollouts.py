@@ -3,21 +3,18 @@
 `attendance.model-rollouts` is compacted and has one partition, so the last record is in force for everybody.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
 from attendance_schemas.codec import Codec
-from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
+from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import ModelRolloutRecorded, RolloutMode
 from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import MODEL_ROLLOUTS
+from recognition_worker.adapters.followed_events import followed
 from recognition_worker.adapters.kafka_snapshots import decoded, newest_by_key
 from recognition_worker.domain.identity import ModelId
 from recognition_worker.domain.rollout import Mode, RolloutPlan
-from service_kit.backoff import Backoff
-from service_kit.compacted_view import CompactedView
 from service_kit.logs import get_logger
 from service_kit.records import OutgoingRecord, Record
 from service_kit.settings import KafkaSettings
@@ -28,59 +25,23 @@ ALL_ORGANISATIONS = "*"
 
 
 class KafkaRollouts:
-    """Follows the topic; `on_plan` gets each plan, None when none is recorded any more."""
+    """Follows the topic; `on_plan` gets each plan, None when none is recorded any more.
+
+    `start` returns when what is recorded now was given to `on_plan`.
+    """
 
     def __init__(
         self, kafka: KafkaSettings, codec: Codec, on_plan: Callable[[RolloutPlan | None], None]
     ) -> None:
         self._codec = codec
         self._on_plan = on_plan
-        self._queue: asyncio.Queue[Record] = asyncio.Queue()
-        self._view = CompactedView(kafka, kafka.topic(MODEL_ROLLOUTS.name), self._queue.put_nowait)
-        self._task: asyncio.Task[None] | None = None
+        topic = followed(kafka, MODEL_ROLLOUTS, self._apply)
+        self.start = topic.start
+        self.stop = topic.stop
+        self.check = topic.check
+        self.join = topic.join
 
-    async def start(self) -> None:
-        """Return when what is recorded now was given to `on_plan`; go on in the background.
-
-        Raises:
-            TransientFailure: Kafka is away; call again.
-            RegistryUnavailable: the schema registry is away; call again.
-        """
-        await self._view.start()
-        while not self._queue.empty():
-            await self._apply(self._queue.get_nowait())
-        self._task = asyncio.create_task(self._apply_all(), name="rollouts")
-
-    async def stop(self) -> None:
-        """Stop following."""
-        await self._view.stop()
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    async def check(self) -> None:
-        """Raise unless the topic is being followed."""
-        await self._view.check()
-
-    async def join(self) -> None:
-        """Wait for the end: it comes only with `stop`, or raises the bug that it died of."""
-        if self._task is not None:
-            await asyncio.shield(self._task)
-
-    async def _apply_all(self) -> None:
-        while True:
-            record = await self._queue.get()
-            backoff = Backoff()
-            while True:
-                try:
-                    await self._apply(record)
-                    break
-                except RegistryUnavailable as error:
-                    log.warning("the rollout waits for the schema registry", error=str(error))
-                    await asyncio.sleep(backoff.next_delay().total_seconds())
-
-    async def _apply(self, record: Record) -> None:
+    async def _apply(self, record: Record, _read_at: float) -> None:
         if record.key != ALL_ORGANISATIONS.encode():
             log.error("a rollout of one organisation is left out: only * is followed", record=str(record))
             return

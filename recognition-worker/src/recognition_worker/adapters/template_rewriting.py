@@ -11,14 +11,13 @@ from datetime import timedelta
 from typing import TypeVar
 
 from attendance_schemas.codec import Codec
-from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
+from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import EmbeddingEncoding, TemplateEnrolled
 from attendance_schemas.topics import GALLERY
+from recognition_worker.adapters.followed_events import followed
 from recognition_worker.adapters.kafka_templates import KafkaTemplates
 from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
 from recognition_worker.event_mapping import template_key
-from service_kit.errors import TransientFailure
-from service_kit.followed_topic import FollowedTopic
 from service_kit.logs import get_logger
 from service_kit.records import Record
 from service_kit.settings import KafkaSettings
@@ -46,9 +45,7 @@ class TemplateRewriting:
     def __init__(self, kafka: KafkaSettings, codec: Codec, templates: KafkaTemplates) -> None:
         self._codec = codec
         self._templates = templates
-        self._topic = FollowedTopic(
-            kafka, GALLERY.name, self._apply, again=(RegistryUnavailable, TransientFailure)
-        )
+        self._topic = followed(kafka, GALLERY, self._apply)
         self._readable: dict[tuple[PersonId, TemplateId], TemplateEnrolled] = {}
         self._sealed_with: dict[tuple[PersonId, TemplateId], str] = {}
 
