@@ -138,14 +138,17 @@ class KeepLanes:
     async def start(self, plan: RolloutPlan) -> None:
         """Load the deciding model with its gallery; the candidate follows in the background.
 
+        plan: what holds unless another one is wanted already.
+
         Raises:
             ModelRefused: the deciding model must not or cannot be loaded.
         """
         self._loop = asyncio.get_running_loop()
-        self._manifest_of(plan.deciding).check_calibrated()
-        await self._open_lane(plan.deciding)
-        self._put_in_force(RolloutPlan(plan.deciding))
-        self.want(plan)
+        first = self._wanted or plan
+        self._manifest_of(first.deciding).check_calibrated()
+        await self._open_lane(first.deciding)
+        self._put_in_force(RolloutPlan(first.deciding))
+        self.want(self._wanted or plan)  # one may have come while the models were being loaded
 
     async def keep(self) -> None:
         """Follow what is wanted; ends only by a bug in a gallery, which it raises."""

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
+from typing import Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry
 
@@ -58,6 +59,15 @@ ENROLMENTS_AT_ONCE = 2
 log = get_logger(SERVICE)
 
 ManifestOf = Callable[[ModelId], ModelManifest]
+
+
+class _Part(Protocol):
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+Part = TypeVar("Part", bound=_Part)
 
 
 class Worker:
@@ -118,17 +128,13 @@ class Worker:
         schemas = await stack.enter_async_context(SchemaRegistry(settings.schema_registry.url))
         codec = Codec(schemas, prefix=kafka.topic_prefix)
         await self._patiently(lambda: codec.prepare(WRITTEN_TOPICS))
-        producer = RecordProducer(kafka)
-        stack.push_async_callback(producer.stop)
-        await self._patiently(producer.start)
+        producer = await self._started(RecordProducer(kafka), stack)
         templates = KafkaTemplates(kafka, codec, producer, settings.template_encryption.ring, now=_now)
-        stack.push_async_callback(templates.keys.stop)
-        await self._patiently(templates.keys.start)
+        keys = await self._started(templates.keys, stack)
         lanes, rollouts = await self._lanes(manifest_of, default, codec, templates, stack)
         site_people = SitePeople()
-        directory = KafkaDirectoryView(kafka, DirectoryFeed(site_people, codec, self._metrics))
-        stack.push_async_callback(directory.stop)
-        await self._patiently(directory.start)
+        feed = DirectoryFeed(site_people, codec, self._metrics)
+        directory = await self._started(KafkaDirectoryView(kafka, feed), stack)
         store = ObjectStore(settings.object_store, threads=settings.image_fetches)
         stack.push_async_callback(store.close)
         inference = await stack.enter_async_context(
@@ -141,30 +147,15 @@ class Worker:
             )
         )
         images = ObjectStoreImageReader(store, at_once=settings.image_fetches)
-        keys, publisher = templates.keys, templates.publisher
+        publisher, metrics = templates.publisher, self._metrics
         watchdog = ProgressWatchdog(self._lag, timedelta(seconds=settings.stalled_after_seconds))
+        seeing = (images, inference, publisher, metrics)
         handlers = RecordHandlers(
             codec,
             kafka,
-            DecideCapture(
-                images,
-                inference,
-                publisher,
-                self._metrics,
-                scope_of=site_people.scope_of,
-                decides=lanes.decides,
-                now=_now,
-            ),
-            DecideEnrolment(
-                images,
-                inference,
-                publisher,
-                self._metrics,
-                keys,
-                deciding=lambda: lanes.in_force.deciding,
-                now=_now,
-            ),
-            ErasePerson(keys, lanes, publisher, self._metrics, now=_now),
+            DecideCapture(*seeing, scope_of=site_people.scope_of, decides=lanes.decides, now=_now),
+            DecideEnrolment(*seeing, keys, deciding=lambda: lanes.in_force.deciding, now=_now),
+            ErasePerson(keys, lanes, publisher, metrics, now=_now),
             DeadLetters(producer, service=SERVICE, version=version(SERVICE)),
             metrics=self._delivery_metrics,
             progressed=watchdog.progressed,
@@ -174,7 +165,7 @@ class Worker:
         self._health.add_ready("directory", directory.check)
         self._observe(runner, lanes, watchdog)
         _leave_alone_what_is_loaded()
-        sweep = ErasureSweep(keys, lanes, publisher, self._metrics)
+        sweep = ErasureSweep(keys, lanes, publisher, metrics)
         await self._until_one_ends(
             runner, lanes.keep(), rollouts.join(), keys.join(), directory.join(), sweep.run()
         )
@@ -193,17 +184,6 @@ class Worker:
         eyes = await asyncio.to_thread(
             load_eyes, settings.model_cache, settings.embedder, places, settings.liveness
         )
-        wanted: list[RolloutPlan] = []
-
-        def on_plan(plan: RolloutPlan | None) -> None:
-            wanted.append(plan or RolloutPlan(default))
-            if started:
-                lanes.want(wanted[-1])
-
-        started = False
-        rollouts = KafkaRollouts(kafka, codec, on_plan)
-        stack.push_async_callback(rollouts.stop)
-        await self._patiently(rollouts.start)
 
         async def open_gallery(lane: Lane) -> KafkaGalleryView:
             def kept_elsewhere(model: ModelId) -> bool:
@@ -211,15 +191,15 @@ class Worker:
 
             metrics = self._metrics.of_model(lane.model.name, lane.model.version)
             view = templates.view_of({lane.model: lane.gallery}, metrics, kept_elsewhere=kept_elsewhere)
-            await self._patiently(view.start)
+            await self._patiently(view.start)  # the lanes stop it
             return view
 
         lanes = KeepLanes(manifest_of, eyes.load, open_gallery, on_change=self._show_lanes)
+        by_default = RolloutPlan(default)
+        rollouts = KafkaRollouts(kafka, codec, lambda plan: lanes.want(plan or by_default))
+        await self._started(rollouts, stack)
         stack.push_async_callback(lanes.stop)
-        await lanes.start(wanted[-1] if wanted else RolloutPlan(default))
-        started = True
-        if len(wanted) > 1:  # one came while the models were being loaded
-            lanes.want(wanted[-1])
+        await lanes.start(by_default)
         log.info(
             "models loaded",
             model=str(lanes.in_force.deciding),
@@ -284,6 +264,12 @@ class Worker:
     async def _starting(self) -> None:
         if self._runner is None:
             raise TransientFailure("startup", "models and gallery are being loaded")
+
+    async def _started(self, part: Part, stack: AsyncExitStack) -> Part:
+        """Start a part as soon as what it needs is there; the stack stops it."""
+        stack.push_async_callback(part.stop)
+        await self._patiently(part.start)
+        return part
 
     async def _patiently(self, step: Callable[[], Awaitable[None]]) -> None:
         await retry(
