@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from benchmarks.turns import Answer, Spent, spent_on
-from recognition_worker.adapters.onnxruntime_byte_products import load_byte_products
+from recognition_worker.adapters.manifest_files import packaged_manifest
 from recognition_worker.adapters.opencv_vision import (
     LEAST_SCORE,
     REDUCED_FLAGS,
@@ -23,16 +23,16 @@ from recognition_worker.adapters.opencv_vision import (
     OpenCvImageDecoder,
     OpenCvYuNetDetector,
 )
-from recognition_worker.adapters.openvino_sface_embedder import OpenVinoSFaceEmbedder
 from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.vision import load_eyes
 from recognition_worker.domain.alignment import CROP_SIZE, Similarity
 from recognition_worker.domain.decision import Outcome
 from recognition_worker.domain.face import DecodedImage, Pixels, Vector
-from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import OrgId, PersonId, Template, TemplateId
 from recognition_worker.domain.quality import MATCH_LIMITS, NO_LIMITS
 from recognition_worker.identify_capture import AnalysedCapture, IdentifyCapture
 from recognition_worker.recognise import FaceAnalyser, FaceProbe
+from recognition_worker.settings import EmbedderChoice
 from recognition_worker.straighten_faces import StraighteningDetector
 
 ORG = OrgId("bench")
@@ -48,7 +48,7 @@ def pipeline_and_stages(
     enrolled: photos of the people in the images, who take the first rows of the gallery.
     """
     files = prepare_models(model_cache)
-    identify = load_identify(files, gallery, enrolled)
+    identify = load_identify(model_cache, gallery, enrolled)
     stages = _bare_stages(files, images[:BATCH], gallery)
     # The bare stages repeat their batch, so the pipeline has to have the same images.
     images = images[:BATCH]
@@ -76,24 +76,16 @@ def decide_batch(identify: IdentifyCapture, images: Sequence[bytes]) -> list[Out
     return [result.outcome for result in identify.decide(captures)]
 
 
-def load_identify(files: ModelFiles, gallery: Vector, enrolled: Sequence[bytes]) -> IdentifyCapture:
-    """Load the worker's use case over a filled gallery."""
-    analyser = _analyser(OpenCvImageDecoder(), OpenCvYuNetDetector(files.yunet_file), OpenCvFaceCropper())
-    embedder = OpenVinoSFaceEmbedder(files)
-    people = InMemoryGallery(embedder.model, files.manifest.dimensions, load_products=load_byte_products)
-    analysed = [analyser.analyse(photo, NO_LIMITS, thorough=True) for photo in enrolled]
+def load_identify(model_cache: Path, gallery: Vector, enrolled: Sequence[bytes]) -> IdentifyCapture:
+    """Load the worker's use case, as the worker does, over a filled gallery."""
+    lane = load_eyes(model_cache, EmbedderChoice.OPENVINO).load(packaged_manifest())
+    analysed = [lane.analyser.analyse(photo, NO_LIMITS, thorough=True) for photo in enrolled]
     crops = [probe.crop for probe in analysed if isinstance(probe, FaceProbe)]
-    known = embedder.embed(crops)
+    known = lane.embedder.embed(crops)
     for number, row in enumerate([*known, *gallery[len(known) :]]):
         person = PersonId(f"person-{number:05d}")
-        people.add(Template(ORG, person, TemplateId("t"), embedder.model, row))
-    return IdentifyCapture(analyser, embedder, people, files.manifest, time.perf_counter, MATCH_LIMITS)
-
-
-def _analyser(
-    decoder: OpenCvImageDecoder, detector: OpenCvYuNetDetector, cropper: OpenCvFaceCropper
-) -> FaceAnalyser:
-    return FaceAnalyser(decoder, StraighteningDetector(detector, cropper), cropper, time.perf_counter)
+        lane.gallery.add(Template(ORG, person, TemplateId("t"), lane.model, row))
+    return lane.identify
 
 
 class _NotedDecoder(OpenCvImageDecoder):
@@ -136,7 +128,8 @@ def _bare_stages(
     files: ModelFiles, images: Sequence[bytes], gallery: Vector
 ) -> dict[str, Callable[[], object]]:
     decoder, detector, cropper = _NotedDecoder(), _NotedDetector(files.yunet_file), _NotedCropper()
-    analyser = _analyser(decoder, detector, cropper)
+    straightening = StraighteningDetector(detector, cropper)
+    analyser = FaceAnalyser(decoder, straightening, cropper, time.perf_counter)
     analysed = [analyser.analyse(image, MATCH_LIMITS) for image in images]
     crops = [probe.crop for probe in analysed if isinstance(probe, FaceProbe)]
     data = [(np.frombuffer(image, np.uint8), REDUCED_FLAGS[by]) for image, by in decoder.noted]

@@ -17,15 +17,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 from recognition_worker.adapters.packaged_models import prepare_models
-from recognition_worker.adapters.vision import load_vision
+from recognition_worker.adapters.manifest_files import packaged_manifest
+from recognition_worker.adapters.vision import load_eyes
 from recognition_worker.settings import EmbedderChoice
 
-vision = load_vision(Path(sys.argv[1]), EmbedderChoice.OPENVINO)
+lane = load_eyes(Path(sys.argv[1]), EmbedderChoice.OPENVINO).load(packaged_manifest())
 matrix = np.ones((20_000, 128), np.float32)
 matrix @ matrix[0]
 matrix[:2000] @ matrix[:2000].T
 noise = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
-vision.identify(bytes(cv2.imencode(".jpg", noise)[1]), org_id="acme")
+lane.identify(bytes(cv2.imencode(".jpg", noise)[1]), org_id="acme")
 print(cv2.getNumThreads(), os.environ["OPENBLAS_NUM_THREADS"], len(os.listdir("/proc/self/task")))
 """
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from recognition_worker.adapters.batched_inference import BatchedInference
+from recognition_worker.adapters.manifest_files import packaged_manifest
 from recognition_worker.adapters.packaged_models import ModelFiles
-from recognition_worker.adapters.vision import Vision, load_vision
+from recognition_worker.adapters.vision import load_eyes
 from recognition_worker.domain.identity import OrgId, PersonId, Template, TemplateId
 from recognition_worker.enrol_person import Photo
+from recognition_worker.model_lanes import Lane
 from recognition_worker.results import CaptureResult
 
 THREADS = 4
@@ -26,16 +28,16 @@ pytestmark = pytest.mark.timeout(120 + EACH)
 
 
 @pytest.fixture
-def enrolled(model_files: ModelFiles, faces_dir: Path) -> Vision:
-    vision = load_vision(model_files.deepface_home)
+def enrolled(model_files: ModelFiles, faces_dir: Path) -> Lane:
+    lane = load_eyes(model_files.deepface_home).load(packaged_manifest())
     for folder in sorted((faces_dir / "known").iterdir())[:100]:
         person = PersonId(folder.name)
         photos = [Photo((folder / f"{number}.jpg").read_bytes()) for number in (1, 2)]
-        for number, photo in enumerate(vision.enrol(photos, org_id=ORG, person_id=person).photos):
+        for number, photo in enumerate(lane.enrol(photos, org_id=ORG, person_id=person).photos):
             if photo.embedding is not None:
                 name = TemplateId(str(number))
-                vision.gallery.add(Template(ORG, person, name, vision.model, photo.embedding))
-    return vision
+                lane.gallery.add(Template(ORG, person, name, lane.model, photo.embedding))
+    return lane
 
 
 def without_timings(result: CaptureResult) -> CaptureResult:
@@ -46,7 +48,7 @@ def photos(faces_dir: Path) -> list[bytes]:
     return [file.read_bytes() for file in sorted(faces_dir.rglob("*.jpg"))[:PHOTOS]]
 
 
-async def test_four_threads_answer_as_one(enrolled: Vision, faces_dir: Path) -> None:
+async def test_four_threads_answer_as_one(enrolled: Lane, faces_dir: Path) -> None:
     images = photos(faces_dir)
     alone = [without_timings(enrolled.identify(image, org_id=ORG)) for image in images]
     assert len({str(result.outcome) for result in alone}) > 1

@@ -8,18 +8,16 @@ from pathlib import Path
 from recognition_worker.adapters.deepface_represent import DeepFaceRepresentEncoder
 from recognition_worker.adapters.embedder_choice import load_embedder
 from recognition_worker.adapters.opencv_vision import (
-    OpenCvFaceCropper,
     OpenCvImageDecoder,
-    OpenCvYuNetDetector,
 )
 from recognition_worker.adapters.packaged_models import ModelFiles, WeightPlaces, prepare_models
+from recognition_worker.adapters.vision import open_eyes
 from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.encode_faces import FaceEncoder, WorkerEncoder
 from recognition_worker.enrol_person import EnrolPerson
 from recognition_worker.recognise import FaceAnalyser
 from recognition_worker.settings import EmbedderChoice
-from recognition_worker.straighten_faces import StraighteningDetector
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +54,7 @@ def worker_pipeline(
     """
     files, gallery = _files_and_gallery(model_cache, manifest, places)
     embedder = load_embedder(EmbedderChoice.DEEPFACE, files)
-    cropper = OpenCvFaceCropper()
-    detector = StraighteningDetector(OpenCvYuNetDetector(files.yunet_file), cropper)
-    analyser = FaceAnalyser(
-        OpenCvImageDecoder(), detector, cropper, time.perf_counter, files.manifest.input_template
-    )
+    analyser = open_eyes(files.yunet_file).cutting(files.manifest.input_template)
     enrol = EnrolPerson(analyser, embedder, gallery, files.manifest, time.perf_counter) if gate else None
     encoder = WorkerEncoder(analyser, embedder, time.perf_counter, gate=enrol, mirrored=mirrored)
     return WorkerPipeline(encoder, gallery, files.manifest, analyser)

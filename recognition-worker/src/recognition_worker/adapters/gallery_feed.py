@@ -7,14 +7,14 @@ readable or not, so that an erasure finds every one.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import UndecodableRecord
-from attendance_schemas.events import EmbeddingEncoding, TemplateEnrolled
+from attendance_schemas.events import TemplateEnrolled
 from recognition_worker.adapters.sealed_templates import opened
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId, TemplateId
 from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
@@ -57,7 +57,6 @@ class _Written:
     org_id: OrgId | None = None
     requested_at: datetime | None = None
     key_id: KeyId | None = None
-    readable_by_all: bool = False
 
 
 class _Left(Exception):
@@ -131,11 +130,6 @@ class GalleryFeed:
             for template_id in self.requested_until(org_id, person_id, erased_at)
         ]
 
-    @property
-    def readable_by_all(self) -> list[Key]:
-        """Return templates that are not sealed."""
-        return [(person_id, template_id) for person_id, template_id, at in self if at.readable_by_all]
-
     def forget_erased(self, person_id: PersonId) -> None:
         """Take a person's templates out whose key or enrolment was erased."""
         for template_id in list(self._found.get(person_id, {})):
@@ -143,11 +137,6 @@ class GalleryFeed:
             if self._is_erased(person_id, written):
                 self._take_out((person_id, template_id))
                 self._metrics.gallery_ignored.labels("erased").inc()
-
-    def __iter__(self) -> Iterator[tuple[PersonId, TemplateId, _Written]]:
-        for person_id, templates in self._written.items():
-            for template_id, written in templates.items():
-                yield person_id, template_id, written
 
     async def _decoded(self, value: bytes, key: Key) -> TemplateEnrolled:
         try:
@@ -163,9 +152,8 @@ class GalleryFeed:
         return event
 
     async def _add(self, key: Key, event: TemplateEnrolled, read_at: float) -> None:
-        sealed = event.embedding_encoding is not EmbeddingEncoding.FLOAT32_LE
         key_id = KeyId(sys.intern(str(event.data_key_id))) if event.data_key_id else None
-        written = _Written(OrgId(event.org_id), event.occurred_at, key_id, readable_by_all=not sealed)
+        written = _Written(OrgId(event.org_id), event.occurred_at, key_id)
         self._remember(key, written)
         if key != (event.person_id, str(event.template_id)):
             raise _Left("unreadable", f"the record key is not the one of template {event.template_id}")

@@ -43,27 +43,21 @@ def read_registry(folder: Path | None = None) -> ModelRegistry:
     return ModelRegistry(packaged, [_read(file) for file in sorted(folder.glob(f"*{_SUFFIX}"))])
 
 
-def _read(file: Path) -> ModelManifest:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelRefused(f"the manifest {file} cannot be read: {error}; correct it") from error
-    return parse_manifest(text, file=f"the manifest {file}")
-
-
 def read_calibration(file: Path) -> ModelManifest:
     """Read the thresholds that an operator calibrated.
 
     Raises:
         ModelRefused: the file is missing, or no manifest.
     """
+    return _read(file, "calibration", "name a file that `calibrate --write` made")
+
+
+def _read(file: Path, kind: str = "manifest", advice: str = "correct it") -> ModelManifest:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelRefused(
-            f"the calibration {file} cannot be read: {error}; name a file that `calibrate --write` made"
-        ) from error
-    return parse_manifest(text, file=f"the calibration {file}")
+        raise ModelRefused(f"the {kind} {file} cannot be read: {error}; {advice}") from error
+    return parse_manifest(text, file=f"the {kind} {file}")
 
 
 def write_manifest(file: Path, manifest: ModelManifest) -> None:

@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from recognition_worker.adapters.deepface_sface_embedder import SFACE
 from recognition_worker.adapters.embedder_choice import choose, load_embedder
 from recognition_worker.adapters.liveness_off import LivenessOff
-from recognition_worker.adapters.manifest_files import packaged_manifest
 from recognition_worker.adapters.onnxruntime_byte_products import load_byte_products
 from recognition_worker.adapters.opencv_vision import (
     OpenCvFaceCropper,
@@ -20,27 +18,12 @@ from recognition_worker.adapters.opencv_vision import (
 )
 from recognition_worker.adapters.packaged_models import WeightPlaces, detector_file, prepare_models
 from recognition_worker.domain.gallery import InMemoryGallery
-from recognition_worker.domain.identity import ModelId
 from recognition_worker.domain.model_manifest import ModelManifest
-from recognition_worker.enrol_person import EnrolPerson
-from recognition_worker.identify_capture import IdentifyCapture
 from recognition_worker.model_lanes import Lane
 from recognition_worker.ports import LivenessCheck
 from recognition_worker.recognise import FaceAnalyser
 from recognition_worker.settings import EmbedderChoice, LivenessChoice
 from recognition_worker.straighten_faces import StraighteningDetector
-
-
-@dataclass(frozen=True, slots=True)
-class Vision:
-    """One loaded model as use cases over one gallery."""
-
-    model: ModelId
-    embedder: EmbedderChoice
-    gallery: InMemoryGallery
-    identify: IdentifyCapture
-    enrol: EnrolPerson
-
 
 LIVENESS_CHECKS: Mapping[LivenessChoice, Callable[[], LivenessCheck]] = {LivenessChoice.OFF: LivenessOff}
 
@@ -65,9 +48,12 @@ class LaneLoader:
         gallery = InMemoryGallery(manifest.model, manifest.dimensions, load_products=load_byte_products)
         return Lane.over(self.analyser, loaded, gallery, manifest, time.perf_counter)
 
-    def runtime_of(self, manifest: ModelManifest) -> EmbedderChoice:
-        """Return what computes a model."""
-        return self.embedder if manifest.client == SFACE else EmbedderChoice.DEEPFACE
+
+def open_eyes(yunet_file: Path, liveness: LivenessCheck | None = None) -> FaceAnalyser:
+    """Put decoder, detector and cropper together, as every pipeline of this worker has them."""
+    cropper = OpenCvFaceCropper()
+    detector = StraighteningDetector(OpenCvYuNetDetector(yunet_file), cropper)
+    return FaceAnalyser(OpenCvImageDecoder(), detector, cropper, time.perf_counter, liveness=liveness)
 
 
 def load_eyes(
@@ -81,29 +67,5 @@ def load_eyes(
     Raises:
         ModelRefused: the detector is not what it must be, or the embedder is not installed.
     """
-    cropper = OpenCvFaceCropper()
-    analyser = FaceAnalyser(
-        OpenCvImageDecoder(),
-        StraighteningDetector(OpenCvYuNetDetector(detector_file()), cropper),
-        cropper,
-        time.perf_counter,
-        liveness=LIVENESS_CHECKS[liveness](),
-    )
+    analyser = open_eyes(detector_file(), LIVENESS_CHECKS[liveness]())
     return LaneLoader(analyser, choose(embedder), model_cache, places or WeightPlaces())
-
-
-def load_vision(
-    model_cache: Path,
-    embedder: EmbedderChoice = EmbedderChoice.AUTO,
-    manifest: ModelManifest | None = None,
-    places: WeightPlaces | None = None,
-) -> Vision:
-    """Load one model on its own. The result names the embedder that was chosen, never auto.
-
-    Raises:
-        ModelRefused: a file, licence or manifest is not what it must be; do not start.
-    """
-    manifest = manifest or packaged_manifest()
-    eyes = load_eyes(model_cache, embedder, places)
-    lane = eyes.load(manifest)
-    return Vision(lane.model, eyes.runtime_of(manifest), lane.gallery, lane.identify, lane.enrol)
