@@ -11,14 +11,12 @@ from typing import TypeVar
 from uuid import UUID
 
 from attendance_projector.adapters.connection import Connection
-from attendance_projector.adapters.postgres_absence import PostgresAbsence
 from attendance_projector.adapters.postgres_captures import PUNCH_COLUMNS, PostgresCaptures, punch_row
 from attendance_projector.adapters.postgres_corrections import PostgresCorrections
 from attendance_projector.adapters.postgres_days import DAY_COLUMNS, PostgresDays, day_row
 from attendance_projector.adapters.postgres_errors import naming_outages
 from attendance_projector.adapters.postgres_positions import PostgresPositions
-from attendance_projector.adapters.postgres_read_model import PostgresReadModel, PostgresTransaction
-from attendance_projector.adapters.remembered_directory import RememberedDirectory
+from attendance_projector.adapters.postgres_read_model import PostgresReadModel
 from attendance_projector.adapters.sql import statements
 from attendance_projector.rebuild_days import ComputeDays
 from attendance_projector.stored_facts import (
@@ -111,20 +109,16 @@ class _EmptyDays(PostgresDays):
 class LoadingReadModel(PostgresReadModel):
     """`ReadModel` that takes facts and leaves the days for later."""
 
-    def _tables(self, connection: Connection) -> PostgresTransaction:
-        positions = _NobodyComputes(connection)
-        return PostgresTransaction(
-            positions=positions,
-            absence=PostgresAbsence(connection),
-            captures=_WaitingPunches(connection),
-            corrections=_WaitingCorrections(connection),
-            directory=RememberedDirectory(connection, positions, self._memory),
-            days=PostgresDays(connection),
-        )
+    _positions_of = _NobodyComputes
+    _captures_of = _WaitingPunches
+    _corrections_of = _WaitingCorrections
 
 
 class ComputingReadModel(PostgresReadModel):
     """The loaded facts of one bucket of people after the other, and room for their days."""
+
+    _positions_of = _DirectoryStands
+    _days_of = _EmptyDays
 
     async def compute_bucket(self, number: int, count: int, compute: ComputeDays) -> int:
         """Compute the days of the people of a bucket unless that was done; return how many days."""
@@ -140,14 +134,3 @@ class ComputingReadModel(PostgresReadModel):
                 rows = await connection.fetch(query, lowest, highest)
                 punches = [AcceptedPunch(*row) for row in rows]
                 return await compute(self._tables(connection), [row["person_id"] for row in people], punches)
-
-    def _tables(self, connection: Connection) -> PostgresTransaction:
-        positions = _DirectoryStands(connection)
-        return PostgresTransaction(
-            positions=positions,
-            absence=PostgresAbsence(connection),
-            captures=PostgresCaptures(connection),
-            corrections=PostgresCorrections(connection),
-            directory=RememberedDirectory(connection, positions, self._memory),
-            days=_EmptyDays(connection),
-        )

@@ -48,6 +48,11 @@ class PostgresTransaction:
 class PostgresReadModel:
     """`ReadModel` over a pool; use `open_read_model`."""
 
+    _positions_of: type[PostgresPositions] = PostgresPositions
+    _captures_of: type[PostgresCaptures] = PostgresCaptures
+    _corrections_of: type[PostgresCorrections] = PostgresCorrections
+    _days_of: type[PostgresDays] = PostgresDays
+
     def __init__(self, pool: asyncpg.Pool, *, is_live: bool = True) -> None:
         self._pool = pool
         self._is_live = is_live
@@ -134,14 +139,14 @@ class PostgresReadModel:
             await self._pool.execute("SELECT 1")
 
     def _tables(self, connection: Connection) -> PostgresTransaction:
-        positions = PostgresPositions(connection)
+        positions = self._positions_of(connection)
         return PostgresTransaction(
             positions=positions,
             absence=PostgresAbsence(connection),
-            captures=PostgresCaptures(connection),
-            corrections=PostgresCorrections(connection),
+            captures=self._captures_of(connection),
+            corrections=self._corrections_of(connection),
             directory=RememberedDirectory(connection, positions, self._memory),
-            days=PostgresDays(connection),
+            days=self._days_of(connection),
             is_live=self._is_live,
         )
 
