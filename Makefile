@@ -15,6 +15,8 @@ READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
 # kcat and avrocat are programs of the system: their test runs where they are installed.
 WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat)
+# Tests with servers mostly wait: two processes, each with servers of its own; the longest files first.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 CHAOS_ROUNDS ?= 20
 HOSTILE_IMAGES ?= 10000
 # Captures of each of four threads whose answers are compared with one thread's; tests send 250.
@@ -45,7 +47,7 @@ demo: $(READY)  ## play a morning on real components (ONCE=1: verify and exit; F
 .PHONY: test
 test: $(READY)  ## run every test: unit, contract, integration, end to end
 	$(PYTEST) -m "not integration and not end_to_end and not chaos $(WITHOUT)" --durations=5
-	CHAOS_ROUNDS=3 $(PYTEST) -m "(integration or end_to_end or chaos) $(WITHOUT)" --durations=15
+	CHAOS_ROUNDS=3 $(PYTEST) -m "(integration or end_to_end or chaos) $(WITHOUT)" --durations=15 $(SIDE_BY_SIDE) tests $(FOLDERS)
 
 .PHONY: test-unit
 test-unit: $(READY)  ## run the unit tests: no server, no model, seconds

@@ -1,8 +1,8 @@
 """Pytest fixtures over the local stack; loaded by pytest itself as a plugin.
 
-One stack serves a whole run: started when the first test asks for it, and stopped at the end unless it ran
-before. Tests keep apart by random topic prefixes, databases and buckets. A stack that cannot start is a
-failure, not a skip. Nothing heavy is imported until a test asks for a fixture.
+One stack serves a whole run, or each process of a run in several: started when the first test asks for it,
+and stopped at the end unless it ran before. Tests keep apart by random topic prefixes, databases and buckets.
+A stack that cannot start is a failure, not a skip. Nothing heavy is imported until a test asks for a fixture.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from local_stack.stack import Stack
 
 KEEP_VARIABLE = "LOCAL_STACK_KEEP"
+# Source: pytest-xdist, which sets it in each of its processes.
+PROCESS_VARIABLE = "PYTEST_XDIST_WORKER"
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +34,10 @@ def stack_control(pytestconfig: pytest.Config) -> Iterator[Stack]:
     from local_stack.stack import Stack
 
     root = pytestconfig.rootpath
-    found = Stack(stack_folder(root=root, name="test"), cache_folder(root=root))
+    folder = stack_folder(root=root, name="test")
+    if process := os.environ.get(PROCESS_VARIABLE):
+        folder = folder.with_name(f"{folder.name}-{process}")
+    found = Stack(folder, cache_folder(root=root))
     with leased(found, keep=os.environ.get(KEEP_VARIABLE) == "1"):
         yield found
 
