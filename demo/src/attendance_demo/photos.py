@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from attendance_demo.errors import PhotosUnavailable
+from local_stack.files import locked
 
 PORTRAITS_PACKAGE = "face-recognition==1.3.0"
 PICTURES_PACKAGE = "scikit-image==0.26.0"
@@ -42,20 +43,24 @@ class Album:
 def fetch_pictures(cache: Path) -> dict[str, Path]:
     """Return the packaged pictures by name, fetching them once. Raises PhotosUnavailable."""
     wanted = {name: cache / name for name in SHA256}
-    if not all(path.exists() for path in wanted.values()):
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            downloads = Path(folder)
-            _pip_download(PORTRAITS_PACKAGE, downloads, source=True)
-            _pip_download(PICTURES_PACKAGE, downloads, source=False)
-            for archive in sorted(downloads.iterdir()):
-                _extract(archive, cache)
+    with locked(cache / "photos.lock"):
+        if not all(path.exists() for path in wanted.values()):
+            _fetch(cache)
     for name, path in wanted.items():
         if not path.exists():
             raise PhotosUnavailable(f"{name} is not in {PORTRAITS_PACKAGE} or {PICTURES_PACKAGE}")
         if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256[name]:
             raise PhotosUnavailable(f"{path} has another checksum than expected; delete it and run again")
     return wanted
+
+
+def _fetch(cache: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        downloads = Path(folder)
+        _pip_download(PORTRAITS_PACKAGE, downloads, source=True)
+        _pip_download(PICTURES_PACKAGE, downloads, source=False)
+        for archive in sorted(downloads.iterdir()):
+            _extract(archive, cache)
 
 
 def _pip_download(requirement: str, target: Path, *, source: bool) -> None:
