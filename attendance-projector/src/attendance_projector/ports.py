@@ -27,7 +27,8 @@ from attendance_projector.stored_facts import (
     RosterRow,
     StoredPunch,
 )
-from attendance_schemas.events import ClockTicked, EnrolmentDecided, MatchDecided, ReviewDecided
+from attendance_schemas.events import ClockTicked, EnrolmentDecided, Event, MatchDecided, ReviewDecided
+from attendance_schemas.topics import Topic
 from service_kit.records import Position, Record, TopicPartition
 
 T = TypeVar("T")
@@ -188,6 +189,16 @@ class Days(Protocol):
         """Give stored punches another place."""
 
 
+class Outbox(Protocol):
+    """What others are told once the transaction is committed; a rebuild tells nobody."""
+
+    async def add(self, topic: Topic, events: Sequence[Event]) -> None:
+        """Publish the events once the transaction is committed; those with one key in this order.
+
+        Only transactions that lock whatever the key names, such as the person, keep its order among them.
+        """
+
+
 class Transaction(Protocol):
     """One transaction over the read model: all of it happens, or nothing."""
 
@@ -218,6 +229,10 @@ class Transaction(Protocol):
     @property
     def days(self) -> Days:
         """Attendance days."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Events to publish."""
 
 
 class ReadModel(Protocol):

@@ -26,6 +26,7 @@ from attendance_projector.adapters.kafka_log import beginnings, records_until
 from attendance_projector.adapters.postgres_comparison import Compared, compare_tables
 from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_pool
 from attendance_projector.adapters.postgres_rebuild import (
+    CARRIED,
     LIVE,
     NEXT,
     PREVIOUS,
@@ -211,7 +212,7 @@ class Rebuild:
         self.report.passed_over += replay.passed_over
 
     async def _compare(self, schemas: RebuildSchemas, url: str, catch_up: CatchUp) -> None:
-        tables = [each for each in await schemas.tables(LIVE) if each.name not in REPORTING]
+        tables = [each for each in await schemas.tables(LIVE) if each.name not in (*REPORTING, *CARRIED)]
         self._progress.step("compare", len(tables))
         connection = await asyncpg.connect(url, server_settings={"timezone": "UTC"})
         try:

@@ -14,6 +14,7 @@ from attendance_projector.adapters.postgres_captures import PostgresCaptures
 from attendance_projector.adapters.postgres_corrections import PostgresCorrections
 from attendance_projector.adapters.postgres_days import PostgresDays
 from attendance_projector.adapters.postgres_errors import CONFLICTS, DEPENDENCY, naming_outages
+from attendance_projector.adapters.postgres_outbox import NothingToTell, PostgresOutbox
 from attendance_projector.adapters.postgres_positions import PostgresPositions, read_positions
 from attendance_projector.adapters.remembered_directory import DirectoryMemory, RememberedDirectory
 from attendance_projector.adapters.sql import statements
@@ -42,6 +43,7 @@ class PostgresTransaction:
     corrections: PostgresCorrections
     directory: RememberedDirectory
     days: PostgresDays
+    outbox: PostgresOutbox | NothingToTell
     is_live: bool = False
 
 
@@ -147,6 +149,7 @@ class PostgresReadModel:
             corrections=self._corrections_of(connection),
             directory=RememberedDirectory(connection, positions, self._memory),
             days=self._days_of(connection),
+            outbox=PostgresOutbox(connection) if self._is_live else NothingToTell(),
             is_live=self._is_live,
         )
 

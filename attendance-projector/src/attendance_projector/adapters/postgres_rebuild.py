@@ -30,8 +30,9 @@ LIVE, NEXT, PREVIOUS = SCHEMA, f"{SCHEMA}_next", f"{SCHEMA}_previous"
 LOCK_TIMEOUT_MS = 200
 ATTEMPTS_TO_SWITCH = 100
 BEGIN_AGAIN = "run `python -m attendance_projector rebuild`"
-# Tables whose rows no log holds: what is still to be sent, for one. The switch takes them along.
-CARRIED: tuple[str, ...] = ()
+# Tables whose rows no log holds: what is still to be told. Whichever tables become the live ones take them
+# over, and none stay behind that a change back could tell again.
+CARRIED = ("outbox",)
 # What `--from` keeps: live table, table of the rebuild, which rows. A kept correction adds no punch any more,
 # so those of later punches come from the log.
 KEPT = (
@@ -194,8 +195,7 @@ class RebuildSchemas:
                 )
 
         async def rename() -> None:
-            for table in CARRIED:
-                await self.connection.execute(f"INSERT INTO {NEXT}.{table} SELECT * FROM {LIVE}.{table}")  # noqa: S608
+            await self._carry(NEXT)
             await self.connection.execute(SQL["drop_state"].format(next=NEXT))
             await self.connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {PREVIOUS}")
             await self.connection.execute(f"ALTER SCHEMA {NEXT} RENAME TO {LIVE}")
@@ -212,12 +212,19 @@ class RebuildSchemas:
             )
 
         async def rename() -> None:
+            await self._carry(PREVIOUS)
             aside = f"{SCHEMA}_aside"
             await self.connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {aside}")
             await self.connection.execute(f"ALTER SCHEMA {PREVIOUS} RENAME TO {LIVE}")
             await self.connection.execute(f"ALTER SCHEMA {aside} RENAME TO {PREVIOUS}")
 
         await self._while_held((LIVE, PREVIOUS), check, rename)
+
+    async def _carry(self, target: str) -> None:
+        """Move what the live tables alone hold to those that take their place."""
+        for table in CARRIED:
+            await self.connection.execute(SQL["carry_rows"].format(live=LIVE, target=target, table=table))
+            await self.connection.execute(SQL["carry_numbers"].format(live=LIVE, target=target, table=table))
 
     async def _while_held(
         self,

@@ -73,6 +73,16 @@ ORDER BY class.relname;
 -- Waits for the transactions of live projectors; they wait for the end of this one.
 SELECT pg_advisory_xact_lock(hashtext('attendance-projector switch'), 0);
 
+-- name: carry_rows
+-- target: the schema that becomes the live one; both tables are held.
+WITH carried AS (DELETE FROM {live}.{table} RETURNING *)
+INSERT INTO {target}.{table} SELECT * FROM carried;
+
+-- name: carry_numbers
+-- So that no number is given twice, and later rows have greater ones.
+SELECT setval('{target}.{table}_id_seq', greatest(live.last_value, target.last_value))
+FROM {live}.{table}_id_seq AS live, {target}.{table}_id_seq AS target;
+
 -- name: claim_bucket
 -- A bucket is claimed in the transaction that computes it: whoever comes second waits, and then has nothing to do.
 INSERT INTO rebuild_bucket (number) VALUES ($1) ON CONFLICT DO NOTHING RETURNING number;
