@@ -81,7 +81,7 @@ async def apply_in(
     directory_facts = [each.event for each in fresh if is_directory_fact(each.event)]
     ticks = _of_type(fresh, ClockTicked)
     if directory_facts or ticks:
-        await transaction.positions.lock_everyone()
+        await transaction.positions.lock_everyone(changes_directory=bool(directory_facts))
     else:
         await transaction.positions.join_everyone()
     if directory_facts:

@@ -9,11 +9,12 @@ from attendance_projector.domain.status import Status
 from attendance_projector.stored_facts import CorrectionRow
 
 CORRECTION = "correction"
+DIRECTIONS = {direction.value.upper(): direction for direction in Direction}
 
 
 def as_punch(punch_id: UUID, occurred_at: datetime, direction: str | None, method: str) -> Punch:
     """Return a punch as the rules read it; `direction` is the contract's word."""
-    way = None if direction is None else Direction(direction.lower())
+    way = None if direction is None else DIRECTIONS[direction]
     return Punch(PunchId(str(punch_id)), occurred_at, way, method)
 
 

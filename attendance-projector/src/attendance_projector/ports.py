@@ -43,8 +43,11 @@ class Positions(Protocol):
     async def move(self, positions: Iterable[Position]) -> None:
         """Move positions forward; never backward."""
 
-    async def lock_everyone(self) -> None:
-        """Wait for all who compute days; they wait for this transaction."""
+    async def lock_everyone(self, *, changes_directory: bool) -> None:
+        """Wait for all who compute days; they wait for this transaction.
+
+        When it changes the directory, nobody goes by what they remember of it any more.
+        """
 
     async def join_everyone(self) -> None:
         """Compute days only while nobody has locked everyone; comes before the other locks."""
@@ -61,6 +64,9 @@ class Absence(Protocol):
 
     async def as_of(self) -> datetime | None:
         """Return the newest instant that has come; None before the first tick."""
+
+    async def reported_until(self) -> Mapping[str, datetime]:
+        """Return, by site, until when every device has reported; sites that have not are left out."""
 
     async def store_points(self, points: Sequence[DevicePoint]) -> None:
         """Keep sequence numbers until the next tick."""

@@ -20,6 +20,7 @@ from attendance_projector.adapters.postgres_bulk_load import ComputingReadModel,
 from attendance_projector.adapters.postgres_read_model import open_pool
 from attendance_projector.adapters.postgres_rebuild import NEXT
 from attendance_projector.apply_facts import ApplyFacts
+from attendance_projector.collect_rarely import collect_rarely
 from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.rebuild_days import compute_days, keep_for_later
 from attendance_projector.replay_log import ReplayLog
@@ -66,6 +67,7 @@ class Progressed(msgspec.Struct, frozen=True):
 async def work(task: Load | Compute, settings: Settings) -> None:
     """Do the task. Raises whatever a bug raises; an outage is waited for."""
     passed_over = 0
+    collect_rarely()
 
     async def attempt() -> None:
         nonlocal passed_over

@@ -38,8 +38,8 @@ WAITING = Place("WAITING")
 NOTHING_PLANNED = Schedule(zone=ZoneInfo("UTC"))
 
 
-def _punch(accepted: AcceptedPunch) -> Punch:
-    return as_punch(accepted.punch_id, accepted.occurred_at, accepted.direction, accepted.method)
+# An accepted punch, and as the rules read it.
+NewPunch = tuple[AcceptedPunch, Punch]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class _Facts:
     person: KnownPerson | None
     spans: Sequence[tuple[date, date]]
     stored: Sequence[StoredPunch]
-    new: Sequence[AcceptedPunch]
+    new: Sequence[NewPunch]
     corrections: Sequence[Correction]
-    as_of: datetime | None
+    known: Knowledge
 
     @property
     def schedule(self) -> Schedule:
@@ -77,13 +77,14 @@ async def recompute_days(
 
     The transaction holds the locks of these people.
     """
-    new_by_person: dict[str, list[AcceptedPunch]] = defaultdict(list)
+    new_by_person: dict[str, list[NewPunch]] = defaultdict(list)
     all_changes: dict[str, list[Change]] = defaultdict(list)
     for person_id, of_person in changes.items():
         all_changes[person_id].extend(of_person)
     for accepted in added:
-        new_by_person[accepted.person_id].append(accepted)
-        all_changes[accepted.person_id].append(PunchChanged(_punch(accepted)))
+        punch = as_punch(accepted.punch_id, accepted.occurred_at, accepted.direction, accepted.method)
+        new_by_person[accepted.person_id].append((accepted, punch))
+        all_changes[accepted.person_id].append(PunchChanged(punch))
     count = 0
     for person_ids in _rounds(sorted(all_changes)):
         result = await _compute_round(
@@ -104,18 +105,21 @@ def _rounds(person_ids: Sequence[str]) -> Iterator[Sequence[str]]:
 async def _compute_round(
     transaction: Transaction,
     changes: Mapping[str, Sequence[Change]],
-    new_by_person: Mapping[str, Sequence[AcceptedPunch]],
+    new_by_person: Mapping[str, Sequence[NewPunch]],
 ) -> _Round:
     people = await transaction.directory.people(changes)
     extents = await transaction.days.extents(
         [person_id for person_id, of_person in changes.items() if needs_extent(of_person)]
     )
     as_of = await transaction.absence.as_of()
+    reported_until = await transaction.absence.reported_until()
     stale: dict[str, list[tuple[date, date]]] = {}
     for person_id, of_person in changes.items():
-        new = [accepted.occurred_at for accepted in new_by_person.get(person_id, ())]
         schedule = _schedule(people.get(person_id))
-        extent = _widened(extents.get(person_id), new, expected_dates(schedule, as_of))
+        extent = None
+        if needs_extent(of_person):
+            new = [punch.occurred_at for _, punch in new_by_person.get(person_id, ())]
+            extent = _widened(extents.get(person_id), new, expected_dates(schedule, as_of))
         stale[person_id] = stale_dates(of_person, schedule, extent)
     stored = await _punches_around(transaction, stale, people)
     corrections: dict[str, list[Correction]] = defaultdict(list)
@@ -127,10 +131,14 @@ async def _compute_round(
         facts = _Facts(
             *(person_id, people.get(person_id), spans, stored[person_id], new_punches),
             corrections=corrections[person_id],
-            as_of=as_of,
+            known=Knowledge(as_of, _reported_at_home(people.get(person_id), reported_until)),
         )
         _place(result, facts)
     return result
+
+
+def _reported_at_home(person: KnownPerson | None, reported_until: Mapping[str, datetime]) -> datetime | None:
+    return None if person is None else reported_until.get(person.home_site_id)
 
 
 def _widened(
@@ -177,7 +185,7 @@ def _apart(spans: Sequence[PersonInstants]) -> list[PersonInstants]:
 def _place(result: _Round, facts: _Facts) -> None:
     schedule, in_force = facts.schedule, corrections_in_force(facts.corrections)
     not_on_a_day = WAITING if schedule is NOTHING_PLANNED else REVIEW
-    all_punches = [*(each.punch for each in facts.stored), *map(_punch, facts.new)]
+    all_punches = [*(each.punch for each in facts.stored), *(punch for _, punch in facts.new)]
     # Added punches come with their corrections, and only while these are in force.
     punches = [punch for punch in all_punches if punch.method != CORRECTION]
     places: dict[PunchId, Place] = {}
@@ -194,27 +202,28 @@ def _place(result: _Round, facts: _Facts) -> None:
             places.update(dict.fromkeys((*day.punches, *day.evidence), place))
             if facts.person is not None and schedule is not NOTHING_PLANNED:
                 result.days.append(PersonDay(facts.person, day))
-    for punch in all_punches:
-        if _is_voided(punch, in_force):
-            places[punch.punch_id] = Place("VOIDED", date_touched_by_punch(punch, schedule))
+    if facts.corrections:
+        for punch in all_punches:
+            if _is_voided(punch, in_force):
+                places[punch.punch_id] = Place("VOIDED", date_touched_by_punch(punch, schedule))
     for each in facts.stored:
         place = places.get(each.punch.punch_id, each.place)
         if place != each.place:
             result.moves.append((each, place))
     # A new punch touches its own date, so it was placed above.
-    result.new += [(accepted, places[PunchId(str(accepted.punch_id))]) for accepted in facts.new]
+    result.new += [(accepted, places[punch.punch_id]) for accepted, punch in facts.new]
 
 
 def _parts(facts: _Facts) -> Iterator[tuple[date, date, Knowledge | None]]:
     """Cut the stale spans at the date that time has come to: later ones have no days without a punch."""
-    as_of, person = facts.as_of, facts.person
+    as_of, person = facts.known.as_of, facts.person
     for first_on, last_on in facts.spans:
         if as_of is None or person is None or person.schedule is None:
             yield first_on, last_on, None
             continue
         horizon = as_of.astimezone(person.schedule.zone).date()
         if first_on <= horizon:
-            yield first_on, min(last_on, horizon), Knowledge(as_of, person.reported_until)
+            yield first_on, min(last_on, horizon), facts.known
         if last_on > horizon:
             yield max(first_on, horizon + ONE_DAY), last_on, None
 

@@ -12,6 +12,7 @@ from attendance_projector.adapters.avro_event_reader import AvroEventReader
 from attendance_projector.adapters.kafka_tick_publisher import KafkaTickPublisher
 from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_read_model
 from attendance_projector.apply_facts import ApplyFacts
+from attendance_projector.collect_rarely import collect_rarely
 from attendance_projector.errors import ReadModelSwitched
 from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.migrate import migrate
@@ -98,6 +99,7 @@ async def _project(
         metrics = DeliveryMetrics(registry)
         health.add_ready("postgresql", read_model.check)
         health.add_ready("kafka", producer.check)
+        collect_rarely()
         opening.done()
         codec = Codec(schemas, prefix=settings.kafka.topic_prefix)
         ticking = asyncio.create_task(

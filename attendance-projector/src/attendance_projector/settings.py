@@ -15,7 +15,7 @@ class Settings(HttpSettings):
 
     port: int = Field(default=8003, ge=0, le=65535, description="port of health and metrics")
     batch_records: int = Field(
-        default=1000, ge=1, le=10_000, description="records applied in one transaction, at most"
+        default=5000, ge=1, le=10_000, description="records applied in one transaction, at most"
     )
     months_ahead: int = Field(
         default=3, ge=0, le=24, description="months for which partitions are made at start"

@@ -112,6 +112,10 @@ def stale_dates(
     `extent` spans the dates on which the person can have days; without it, an open-ended change makes nothing
     stale.
     """
+    changes = list(changes)
+    if extent is not None and any(isinstance(change, PersonChanged) for change in changes):
+        # All dates, and so those of the punches, which the extent is around.
+        changes = [change for change in changes if not isinstance(change, PunchChanged)]
     touched = [span for change in changes for span in _touched(change, schedule)]
     return merged([span for each in touched if (span := _clipped(each, extent)) is not None])
 

@@ -135,7 +135,6 @@ class KnownPerson:
     default_shift_id: str | None
     employment: Employment
     schedule: Schedule | None
-    reported_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from attendance_projector.adapters.postgres_read_model import open_read_model
+from attendance_schemas.events import Outcome
 
 pytestmark = pytest.mark.integration
 
@@ -33,7 +34,7 @@ async def test_people_are_asked_for_once_while_nothing_changes(plant: Any) -> No
     assert other._memory.version == await plant.sql.fetchval("SELECT last_value FROM directory_version")
 
 
-@pytest.mark.parametrize("fact", ["holiday", "leave", "leave taken back", "policy", "tick"])
+@pytest.mark.parametrize("fact", ["holiday", "leave", "leave taken back", "policy"])
 async def test_every_fact_that_plans_people_is_noticed(plant: Any, fact: str) -> None:
     leave = plant.leave("asha", date(2026, 3, 2))
     if fact == "leave taken back":
@@ -43,7 +44,6 @@ async def test_every_fact_that_plans_people_is_noticed(plant: Any, fact: str) ->
         "leave": leave,
         "leave taken back": plant.tombstone(leave),
         "policy": plant.policy(date(2026, 3, 1), expects_attendance=True),
-        "tick": plant.tick(f"{DAY}T06:00+05:30"),
     }
     async with open_read_model(plant.url) as other:
         remembering = plant.projector_on(other)
@@ -53,14 +53,30 @@ async def test_every_fact_that_plans_people_is_noticed(plant: Any, fact: str) ->
         await remembering.apply([plant.record(plant.match("asha", f"{DAY}T12:00+05:30"))])
         after = other._memory.people["asha"]
     assert after is not before
-    assert (after.schedule == before.schedule) is (fact == "tick")
+    assert after.schedule != before.schedule
+
+
+async def test_people_stay_remembered_when_time_passes_and_what_it_decides_does_not(plant: Any) -> None:
+    await plant.tell(plant.policy(expects_attendance=True), plant.device("kiosk"))
+    match = plant.match("asha", f"{DAY}T08:00+05:30")
+    async with open_read_model(plant.url) as other:
+        remembering = plant.projector_on(other)
+        await remembering.apply([plant.record(match)])
+        before = other._memory.people["asha"]
+        # Another projector hears that the window has closed, and that the kiosk has reported past it.
+        await plant.tell(plant.match(None, f"{DAY}T14:00+05:30", outcome=Outcome.NO_FACE))
+        await plant.tell(plant.tick(f"{DAY}T15:00+05:30"))
+        await remembering.apply([plant.record(plant.void("asha", match))])
+        assert other._memory.people["asha"] is before
+    day = (await plant.tables("attendance_day"))["attendance_day"][-1]
+    assert (str(day["attendance_on"]), day["status"], day["absence"]) == (DAY, "ABSENT", "REPORTED")
 
 
 async def test_a_change_that_was_rolled_back_forgets_too_much_and_nothing_else(plant: Any) -> None:
     await plant.tell(plant.match("asha", f"{DAY}T08:00+05:30"))
 
     async def change_and_fail(transaction: Any) -> None:
-        await transaction.positions.lock_everyone()
+        await transaction.positions.lock_everyone(changes_directory=True)
         await transaction.directory.store([plant.person("asha", shift=None)])
         await transaction.positions.lock_people(["asha"])
         assert (await transaction.directory.people(["asha"]))["asha"].default_shift_id is None

@@ -65,7 +65,7 @@ def test_scenarios_prints_each_with_its_rules_and_fails_on_a_difference(tmp_path
 def test_run_refuses_unknown_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "DATABASE_URL"):
         monkeypatch.setenv(name, "x")
-    assert Settings.load().batch_records == 1000
+    assert Settings.load().batch_records == 5000
     monkeypatch.setenv("ATTENDANCE_PROJECTOR_BATCH_RECORD", "7")
     with pytest.raises(SettingsError, match="BATCH_RECORDS"):
         Settings.load()

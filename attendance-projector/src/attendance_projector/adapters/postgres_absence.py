@@ -1,6 +1,6 @@
 """How far time has come and sites have reported, in PostgreSQL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from attendance_projector.adapters.connection import Connection
@@ -20,6 +20,11 @@ class PostgresAbsence:
         """Return the newest instant that has come; None before the first tick."""
         as_of: datetime | None = await self._connection.fetchval(SQL["as_of"])
         return as_of
+
+    async def reported_until(self) -> Mapping[str, datetime]:
+        """Return, by site, until when every device has reported; sites that have not are left out."""
+        rows = await self._connection.fetch(SQL["reported_until"])
+        return {row["site_id"]: row["reported_until"] for row in rows}
 
     async def store_points(self, points: Sequence[DevicePoint]) -> None:
         """Keep sequence numbers until the next tick."""

@@ -9,7 +9,6 @@ import msgspec
 from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.sql import statements
 from attendance_projector.correction_facts import as_punch
-from attendance_projector.scenario import explanation_as_json
 from attendance_projector.stale_dates import FARTHEST_DAY
 from attendance_projector.stored_facts import PersonDates, PersonDay, PersonInstants, Place, StoredPunch
 
@@ -141,7 +140,7 @@ def day_row(each: PersonDay) -> tuple[object, ...]:
         day.missing,
         day.open_since,
         len(day.punches),
-        msgspec.json.encode(explanation_as_json(day)).decode(),
+        msgspec.json.encode(day.explanation).decode(),
         day.shift_effective_on,
         day.break_minutes,
         day.overtime_minutes,

@@ -170,5 +170,4 @@ def _person(row: asyncpg.Record, plans: _Plans) -> KnownPerson:
             employment=employment,
             policies=policies_of_site(plans.policies, org_id, home_site_id),
         )
-    reported_until = row["reported_until"]
-    return KnownPerson(person_id, org_id, home_site_id, default, employment, schedule, reported_until)
+    return KnownPerson(person_id, org_id, home_site_id, default, employment, schedule)

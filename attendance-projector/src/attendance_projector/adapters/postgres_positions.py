@@ -11,7 +11,9 @@ from attendance_projector.adapters.sql import statements
 from service_kit.records import Position, TopicPartition
 
 SQL = statements("positions")
+# One lock for each capture or person would fill the server's table.
 GROUPS_OF_CAPTURES = 256
+GROUPS_OF_PEOPLE = 1024
 
 
 class PostgresPositions:
@@ -39,12 +41,16 @@ class PostgresPositions:
         columns = _columns([position.topic_partition for position in moved])
         await self._connection.execute(SQL["move"], *columns, [position.next_offset for position in moved])
 
-    async def lock_everyone(self) -> None:
-        """Wait for all who compute days; they wait for this transaction."""
+    async def lock_everyone(self, *, changes_directory: bool) -> None:
+        """Wait for all who compute days; they wait for this transaction.
+
+        When it changes the directory, nobody goes by what they remember of it any more.
+        """
         await self._connection.execute(SQL["lock_everyone"])
-        await self._connection.execute(SQL["directory_changes"])
-        self._changes_directory = True
-        self.directory_version = None
+        if changes_directory:
+            await self._connection.execute(SQL["directory_changes"])
+            self._changes_directory = True
+            self.directory_version = None
 
     async def join_everyone(self) -> None:
         """Compute days only while nobody has locked everyone; comes before the other locks."""
@@ -61,7 +67,7 @@ class PostgresPositions:
 
     async def lock_people(self, person_ids: Iterable[str]) -> None:
         """Wait for those who compute days of these people; they wait for this transaction."""
-        numbers = sorted({_number(each) for each in person_ids})
+        numbers = sorted({zlib.crc32(each.encode()) % GROUPS_OF_PEOPLE for each in person_ids})
         version = await self._connection.fetchval(SQL["lock_people"], numbers)
         # What a transaction changed and may yet undo must not be remembered.
         self.directory_version = None if self._changes_directory else version
@@ -83,10 +89,4 @@ def _positions(rows: Iterable[asyncpg.Record]) -> dict[TopicPartition, int]:
 
 
 def _group(capture_id: UUID) -> int:
-    """Return the number of a group of captures: one lock for each capture would fill the server's table."""
     return zlib.crc32(capture_id.bytes) % GROUPS_OF_CAPTURES
-
-
-def _number(identity: str) -> int:
-    """Return a signed 32-bit number; two ids with the same number only wait for each other needlessly."""
-    return zlib.crc32(identity.encode()) - 2**31

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from itertools import repeat
 
 from attendance_projector.domain.absence import Knowledge
 from attendance_projector.domain.corrections import Correction, CorrectionsInForce, corrections_in_force
@@ -24,6 +25,8 @@ from attendance_projector.domain.shift_windows import ShiftInstance, instances_b
 
 NOTHING_KNOWN = Knowledge()
 Order = tuple[datetime, datetime, date, str]
+# So few instances are looked at one by one.
+FEW_INSTANCES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,9 @@ def _with_overrides(
 
 def _instances_near(punches: list[Punch], instances: list[ShiftInstance]) -> Iterator[list[ShiftInstance]]:
     """Yield, for each punch, the instances that start near enough to own it; years of them would be slow."""
+    if len(instances) <= FEW_INSTANCES:
+        yield from repeat(instances, len(punches))
+        return
     starts = [instance.starts_at for instance in instances]
     opened = max((instance.starts_at - instance.opens_at for instance in instances), default=NOTHING)
     closed = max((instance.closes_at - instance.starts_at for instance in instances), default=NOTHING)

@@ -83,9 +83,16 @@ class CorrectionsInForce:
     overrides: tuple[Override, ...]
 
 
+# Of nearly every day.
+NO_CORRECTIONS = CorrectionsInForce({}, {}, ())
+
+
 def corrections_in_force(corrections: Iterable[Correction]) -> CorrectionsInForce:
     """Leave out what was voided. Raises RuleError when voids go round in a circle, or an id has two facts."""
-    ordered = sorted(set(corrections), key=lambda each: (each.made.order, repr(each)))
+    distinct = set(corrections)
+    if not distinct:
+        return NO_CORRECTIONS
+    ordered = sorted(distinct, key=lambda each: (each.made.order, repr(each)))
     by_id: dict[str, Correction] = {}
     voids_of: dict[str, list[Void]] = defaultdict(list)
     for each in ordered:

@@ -10,6 +10,8 @@ from attendance_projector.domain.explanation import Explanation, Rule
 from attendance_projector.domain.facts import NOTHING, Counting, PairingMode, Punch, ShiftVersion
 from attendance_projector.domain.pairing import Pairing
 
+ONE_MINUTE = timedelta(minutes=1)
+
 
 @dataclass(frozen=True, slots=True)
 class CountedTime:
@@ -84,4 +86,4 @@ def hours_text(duration: timedelta) -> str:
 
 def whole_minutes(duration: timedelta) -> int:
     """Return the whole minutes of a duration; what is left of a minute is dropped."""
-    return int(duration.total_seconds() // 60)
+    return duration // ONE_MINUTE

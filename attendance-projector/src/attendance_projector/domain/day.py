@@ -1,8 +1,9 @@
 """One attendance day: a person's shift instance and the punches that it owns, through all rules."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from attendance_projector.domain.absence import AbsenceBasis, Knowledge, absence_by_watermark
 from attendance_projector.domain.breaks import unpaid_break
@@ -10,7 +11,7 @@ from attendance_projector.domain.counting import CountedTime, count_time, hours_
 from attendance_projector.domain.days_off import day_off, half_leave
 from attendance_projector.domain.debounce import drop_repeats
 from attendance_projector.domain.explanation import Explanation, Rule
-from attendance_projector.domain.facts import NOTHING, PunchId, Rounding, ShiftId
+from attendance_projector.domain.facts import NOTHING, PunchId, Rounding, ShiftId, ShiftVersion
 from attendance_projector.domain.flexible import NO_SHIFT
 from attendance_projector.domain.overtime import overtime_minutes
 from attendance_projector.domain.ownership import Ownership
@@ -100,37 +101,55 @@ def build_day(
     time = count_time(pairing, shift)
     used = tuple(punch.punch_id for punch in counted if punch.punch_id not in pairing.unused)
     reasons += [*(ownership.why for ownership in owned), *repeats, *pairing.explanation]
-    day = AttendanceDay(
+    off = day_off(schedule, on, counts_punches=shift.count_on_holiday)
+    if off is None:
+        work = _work(instance, schedule, pairing, time, reasons)
+    else:
+        reasons.append(off[1])
+        work = _Work(off[0])
+    return AttendanceDay(
         attendance_on=on,
         shift_id=shift.shift_id,
         shift_effective_on=shift.effective_on,
-        status=Status.PRESENT,
-        worked=NOTHING,
+        status=work.status,
+        worked=work.worked,
         first_in_at=time.first_in_at,
         last_out_at=time.last_out_at,
-        late_by=NOTHING,
-        early_by=NOTHING,
-        missing=None,
+        late_by=work.late_by,
+        early_by=work.early_by,
+        missing=work.missing,
         open_since=pairing.open_in.occurred_at if pairing.open_in else None,
         punches=used,
         evidence=tuple(punch.punch_id for punch in punches if punch.punch_id not in used),
-        explanation=(),
+        explanation=tuple(reasons),
+        break_time=work.break_time,
+        rounding=work.rounding,
+        overtime_minutes=work.overtime_minutes,
     )
-    off = day_off(schedule, on, counts_punches=shift.count_on_holiday)
-    if off is not None:
-        return replace(day, status=off[0], explanation=(*reasons, off[1]))
-    return _worked_day(day, instance, schedule, pairing, time, reasons)
 
 
-def _worked_day(
-    day: AttendanceDay,
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the rules make of the time counted; on a day off nothing but its status."""
+
+    status: Status
+    worked: timedelta = NOTHING
+    late_by: timedelta = NOTHING
+    early_by: timedelta = NOTHING
+    missing: Missing | None = None
+    break_time: timedelta = NOTHING
+    rounding: Rounding | None = None
+    overtime_minutes: int = 0
+
+
+def _work(
     instance: ShiftInstance,
     schedule: Schedule,
     pairing: Pairing,
     time: CountedTime,
     reasons: list[Explanation],
-) -> AttendanceDay:
-    """Deduct, compare and mark a day of work."""
+) -> _Work:
+    """Deduct, compare and mark a day of work, and append why."""
     shift, on = instance.shift, instance.attendance_on
     reasons.append(time.explanation)
     break_time, why_break = unpaid_break(time.worked, len(pairing.pairs), shift)
@@ -160,18 +179,8 @@ def _worked_day(
     if not is_employed:
         text = "nobody expects the person on this date; the day is never ABSENT"
         reasons.append(Explanation(Rule.NOT_EMPLOYED, None, text))
-    return replace(
-        day,
-        status=status,
-        worked=worked,
-        late_by=late,
-        early_by=early,
-        missing=pairing.missing,
-        explanation=(*reasons, why_status),
-        break_time=break_time,
-        rounding=shift.rounding,
-        overtime_minutes=overtime,
-    )
+    reasons.append(why_status)
+    return _Work(status, worked, late, early, pairing.missing, break_time, shift.rounding, overtime)
 
 
 def _day_without_punch(
@@ -213,13 +222,13 @@ def _versions(instance: ShiftInstance, schedule: Schedule) -> list[Explanation]:
     """Name the versions of the shift and, where it has a name, of the policy."""
     policy = schedule.policy_on(instance.attendance_on)
     if policy.name is None:
-        return [_version(instance)]
+        return [_version(instance.shift)]
     text = f"policy {policy.name} as recorded from {policy.effective_on} on"
-    return [_version(instance), Explanation(Rule.POLICY_VERSION, None, text)]
+    return [_version(instance.shift), Explanation(Rule.POLICY_VERSION, None, text)]
 
 
-def _version(instance: ShiftInstance) -> Explanation:
-    shift = instance.shift
+@lru_cache
+def _version(shift: ShiftVersion) -> Explanation:
     if shift.shift_id == NO_SHIFT:
         return Explanation(Rule.FLEXIBLE, None, f"no shift; the day begins at {shift.start:%H:%M}")
     since = "always" if shift.effective_on == date.min else f"from {shift.effective_on} on"

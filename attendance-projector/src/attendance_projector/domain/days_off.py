@@ -3,7 +3,6 @@
 They are dates on which a shift starts: a night that began on the eve of a holiday is no holiday.
 """
 
-from collections.abc import Callable
 from datetime import date
 
 from attendance_projector.domain.explanation import Explanation, Rule
@@ -19,15 +18,15 @@ def day_off(schedule: Schedule, on: date, *, counts_punches: bool) -> DayOff | N
 
     `counts_punches`: the shift counts on holidays and the person punched, so only leave is off.
     """
-    rules: list[Callable[[Schedule, date], DayOff | None]] = [full_leave]
-    if not counts_punches:
-        rules += [holiday, weekly_off]
-    return next((off for rule in rules if (off := rule(schedule, on)) is not None), None)
+    off = full_leave(schedule, on)
+    if off is None and not counts_punches:
+        off = holiday(schedule, on) or weekly_off(schedule, on)
+    return off
 
 
 def full_leave(schedule: Schedule, on: date) -> DayOff | None:
     """Leave that was granted stays leave, also when the person came; a clerk can take it back."""
-    if Leave(on, LeavePart.FULL) not in schedule.leave:
+    if not schedule.leave or Leave(on, LeavePart.FULL) not in schedule.leave:
         return None
     return Status.LEAVE, Explanation(Rule.FULL_LEAVE, None, f"LEAVE: {on} is leave; punches count nothing")
 
@@ -50,7 +49,7 @@ def weekly_off(schedule: Schedule, on: date) -> DayOff | None:
 
 def half_leave(schedule: Schedule, on: date) -> Explanation | None:
     """Half leave asks for the other half only; nobody knows which, so late and early are not marked."""
-    if Leave(on, LeavePart.HALF) not in schedule.leave:
+    if not schedule.leave or Leave(on, LeavePart.HALF) not in schedule.leave:
         return None
     text = f"half of {on} is leave: thresholds are halved, late and early not marked"
     return Explanation(Rule.HALF_LEAVE, None, text)

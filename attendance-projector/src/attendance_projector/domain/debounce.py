@@ -25,5 +25,7 @@ def drop_repeats(punches: Sequence[Punch], shift: ShiftVersion) -> tuple[list[Pu
 
 
 def _repeats(last: Punch, punch: Punch, shift: ShiftVersion) -> bool:
+    if punch.occurred_at - last.occurred_at > shift.debounce or shift.debounce == NOTHING:
+        return False
     turned = shift.pairing is PairingMode.DIRECTED and {last.direction, punch.direction} == {"in", "out"}
-    return shift.debounce > NOTHING and not turned and punch.occurred_at - last.occurred_at <= shift.debounce
+    return not turned

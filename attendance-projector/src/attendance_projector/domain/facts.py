@@ -143,6 +143,10 @@ class ShiftVersion:
                     field, f"shift {self.shift_id} has {value}; give more than zero, or leave it out"
                 )
 
+    def __hash__(self) -> int:
+        # Of what tells versions apart, not of every field.
+        return hash((self.shift_id, self.effective_on, self.start, self.end))
+
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
@@ -203,4 +207,8 @@ def distinct_punches(punches: Iterable[Punch]) -> list[Punch]:
             raise RuleError(
                 f"punch {punch.punch_id} is given twice with different facts; keep the one recorded first"
             )
-    return sorted(by_id.values(), key=lambda punch: (punch.occurred_at, punch.punch_id))
+    return sorted(by_id.values(), key=_order_of_punches)
+
+
+def _order_of_punches(punch: Punch) -> tuple[datetime, PunchId]:
+    return punch.occurred_at, punch.punch_id

@@ -21,12 +21,8 @@ class Ownership:
     why: Explanation
 
 
-def _named(instance: ShiftInstance) -> str:
-    return f"{instance.shift.shift_id} of {instance.attendance_on}"
-
-
 def _all_named(instances: Sequence[ShiftInstance]) -> str:
-    return " and ".join(map(_named, instances))
+    return " and ".join(instance.name for instance in instances)
 
 
 def owner_of(punch: Punch, instances: Sequence[ShiftInstance]) -> Ownership:
@@ -41,7 +37,7 @@ def owner_of(punch: Punch, instances: Sequence[ShiftInstance]) -> Ownership:
         text = "in the window of no shift; listed for review, counts nothing"
         return Ownership(punch, None, Explanation(Rule.UNSCHEDULED, punch.punch_id, text))
     if len(candidates) == 1:
-        text = f"in the window of {_named(candidates[0])}"
+        text = f"in the window of {candidates[0].name}"
         return Ownership(punch, candidates[0], Explanation(Rule.WINDOW, punch.punch_id, text))
     if punch.direction is not None:
         return _owned_by_direction(punch, candidates)
@@ -51,7 +47,7 @@ def owner_of(punch: Punch, instances: Sequence[ShiftInstance]) -> Ownership:
 def _owned_by_direction(punch: Punch, candidates: list[ShiftInstance]) -> Ownership:
     """Give an out in the shared part to the earlier shift, an in to the later one."""
     owner = candidates[0] if punch.direction is Direction.OUT else candidates[-1]
-    text = f"shared by {_all_named(candidates)}; an {punch.direction} goes to {_named(owner)}"
+    text = f"shared by {_all_named(candidates)}; an {punch.direction} goes to {owner.name}"
     return Ownership(punch, owner, Explanation(Rule.DIRECTION, punch.punch_id, text))
 
 
@@ -61,5 +57,5 @@ def _owned_by_midpoint(punch: Punch, candidates: list[ShiftInstance]) -> Ownersh
     for later in candidates[1:]:
         if punch.occurred_at > midpoint_cut(owner, later):
             owner = later
-    text = f"shared by {_all_named(candidates)}; the midpoint gives it to {_named(owner)}"
+    text = f"shared by {_all_named(candidates)}; the midpoint gives it to {owner.name}"
     return Ownership(punch, owner, Explanation(Rule.MIDPOINT, punch.punch_id, text))

@@ -8,13 +8,14 @@ dates before it, and a shift has no instance before its first version.
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date, time, timedelta
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from attendance_projector.domain.facts import (
     MONDAY_TO_SUNDAY,
+    NOTHING,
     InvalidFact,
     RosterEntry,
     ShiftId,
@@ -104,10 +105,11 @@ class Schedule:
     leave: frozenset[Leave] = frozenset()
     employment: Employment = ALWAYS_EMPLOYED
     policies: tuple[Policy, ...] = (USUAL_POLICY,)
-    # Instances of shifts by their span of dates: a memo of `shift_windows`, no part of the facts.
-    memo: dict[tuple[date, date], list[Any]] = field(
-        default_factory=dict, init=False, compare=False, repr=False
-    )
+    # The longest windows before and after any of the shifts.
+    longest_before: timedelta = field(init=False, compare=False, repr=False)
+    longest_after: timedelta = field(init=False, compare=False, repr=False)
+    # What `shift_windows` worked out about spans of dates: a memo, no part of the facts.
+    memo: dict[tuple[object, ...], Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         starts = [policy.effective_on for policy in self.policies]
@@ -118,6 +120,10 @@ class Schedule:
             if seen.setdefault((shift.shift_id, shift.effective_on), shift) != shift:
                 problem = f"shift {shift.shift_id} has two versions from {shift.effective_on} on; keep one"
                 raise InvalidFact("shifts", problem)
+        before = max((shift.window_before for shift in self.shifts), default=NOTHING)
+        after = max((shift.window_after for shift in self.shifts), default=NOTHING)
+        object.__setattr__(self, "longest_before", before)
+        object.__setattr__(self, "longest_after", after)
 
     def zone_of(self, shift: ShiftVersion) -> ZoneInfo:
         """Return the zone of the shift's local times: its own, or else the home site's."""

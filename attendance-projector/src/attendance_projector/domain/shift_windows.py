@@ -4,41 +4,54 @@ An instance is a shift on the local date on which it starts. Its window runs fro
 `end + window_after`, both inclusive. Durations are differences of instants: a night of 23 hours has 23.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import TypeVar
+from zoneinfo import ZoneInfo
 
-from attendance_projector.domain.facts import NOTHING, ShiftVersion
+from attendance_projector.domain.facts import ShiftVersion
 from attendance_projector.domain.local_time import end_instant, start_instant
 from attendance_projector.domain.schedule import Schedule, shifts_on
 
+T = TypeVar("T")
 ONE_DAY = timedelta(days=1)
 # A local date begins at most 14 h before and 12 h after the UTC date of the same name, a shift lasts a day at
 # most (25 h when clocks change), and a time that does not exist moves forward (a whole day in Apia in 2011).
 REACH_BACK = timedelta(days=3)
 REACH_AHEAD = timedelta(days=2)
-# One punch asks for a week, and many people share a schedule: a projector asks for the same weeks all day.
-LONGEST_REMEMBERED = 14
+# One punch asks for a week, and many people share a schedule: a projector asks for the same weeks all day, a
+# rebuild for the same months.
+LONGEST_REMEMBERED = timedelta(days=100)
 SPANS_REMEMBERED = 64
+# Thousands of people work the same few shifts, also those with a roster of their own: 20 shifts for 3 years.
+INSTANCES_REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class ShiftInstance:
-    """A shift on one local date, as instants in UTC."""
+    """A shift on one local date, as instants in UTC, and what explanations call it.
+
+    The window runs from `opens_at` to `closes_at`, both inclusive.
+    """
 
     shift: ShiftVersion
     attendance_on: date
     starts_at: datetime
     ends_at: datetime
+    opens_at: datetime = field(init=False, compare=False)
+    closes_at: datetime = field(init=False, compare=False)
+    name: str = field(init=False, compare=False)
 
-    @property
-    def opens_at(self) -> datetime:
-        """First instant of the window."""
-        return self.starts_at - self.shift.window_before
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "opens_at", self.starts_at - self.shift.window_before)
+        object.__setattr__(self, "closes_at", self.ends_at + self.shift.window_after)
+        object.__setattr__(self, "name", f"{self.shift.shift_id} of {self.attendance_on}")
 
-    @property
-    def closes_at(self) -> datetime:
-        """Last instant of the window; it belongs to the window."""
-        return self.ends_at + self.shift.window_after
+    def __hash__(self) -> int:
+        # Of what tells instances apart: a version of a shift has many fields.
+        return hash((self.shift.shift_id, self.starts_at))
 
     def takes(self, at: datetime) -> bool:
         """Say whether the window contains the instant; both ends are inclusive."""
@@ -50,9 +63,9 @@ class ShiftInstance:
         return self.starts_at, self.ends_at, self.attendance_on, self.shift.shift_id
 
 
-def shift_instance(schedule: Schedule, shift: ShiftVersion, on: date) -> ShiftInstance:
+@lru_cache(maxsize=INSTANCES_REMEMBERED)
+def shift_instance(shift: ShiftVersion, on: date, zone: ZoneInfo) -> ShiftInstance:
     """Return the instance of the shift that starts on this local date; `end <= start` ends a date later."""
-    zone = schedule.zone_of(shift)
     starts_at = start_instant(on, shift.start, zone)
     ends_on = on + ONE_DAY if shift.end <= shift.start else on
     # A start moved forward out of a gap can pass the end; such a shift has no length, not a negative one.
@@ -62,26 +75,48 @@ def shift_instance(schedule: Schedule, shift: ShiftVersion, on: date) -> ShiftIn
 
 def instances_between(schedule: Schedule, first_on: date, last_on: date) -> list[ShiftInstance]:
     """Return the instances of the local dates from first to last, inclusive, earlier shift first."""
-    remembered: list[ShiftInstance] | None = schedule.memo.get((first_on, last_on))
-    if remembered is not None:
-        return remembered
+    return remembered(_instances_between, schedule, first_on, last_on)
+
+
+def instants_of(schedule: Schedule, first_on: date, last_on: date) -> tuple[datetime, datetime]:
+    """Return the first and last instant of any punch that the days of these local dates can depend on.
+
+    Covers the windows of their shifts and the dates themselves in the site's zone.
+    """
+    return remembered(_instants_of, schedule, first_on, last_on)
+
+
+def remembered(
+    work_out: Callable[[Schedule, date, date], T], schedule: Schedule, first_on: date, last_on: date
+) -> T:
+    """Work something out about a short span of dates once for each schedule."""
+    key = (work_out, first_on, last_on)
+    known: T | None = schedule.memo.get(key)
+    if known is None:
+        known = work_out(schedule, first_on, last_on)
+        if last_on - first_on < LONGEST_REMEMBERED:
+            if len(schedule.memo) >= SPANS_REMEMBERED:
+                schedule.memo.clear()
+            schedule.memo[key] = known
+    return known
+
+
+def _instances_between(schedule: Schedule, first_on: date, last_on: date) -> list[ShiftInstance]:
     days = (last_on - first_on).days + 1
     dates = [first_on + timedelta(days=number) for number in range(days)]
-    instances = [shift_instance(schedule, shift, on) for on in dates for shift in shifts_on(schedule, on)]
+    instances = [
+        shift_instance(shift, on, schedule.zone_of(shift))
+        for on in dates
+        for shift in shifts_on(schedule, on)
+    ]
     instances.sort(key=lambda instance: instance.order)
-    if days <= LONGEST_REMEMBERED:
-        if len(schedule.memo) >= SPANS_REMEMBERED:
-            schedule.memo.clear()
-        schedule.memo[first_on, last_on] = instances
     return instances
 
 
 def instances_reaching(schedule: Schedule, first_at: datetime, last_at: datetime) -> list[ShiftInstance]:
     """Return every instance whose window contains an instant of the span, earlier shift first."""
-    before = max((shift.window_before for shift in schedule.shifts), default=NOTHING)
-    after = max((shift.window_after for shift in schedule.shifts), default=NOTHING)
-    first_on = (first_at.astimezone(UTC) - after - REACH_BACK).date()
-    last_on = (last_at.astimezone(UTC) + before + REACH_AHEAD).date()
+    first_on = (first_at.astimezone(UTC) - schedule.longest_after - REACH_BACK).date()
+    last_on = (last_at.astimezone(UTC) + schedule.longest_before + REACH_AHEAD).date()
     instances = instances_between(schedule, first_on, last_on)
     return [each for each in instances if each.opens_at <= last_at and each.closes_at >= first_at]
 
@@ -96,11 +131,7 @@ def midpoint_cut(earlier: ShiftInstance, later: ShiftInstance) -> datetime:
     return bound + (later.starts_at - bound) / 2
 
 
-def instants_of(schedule: Schedule, first_on: date, last_on: date) -> tuple[datetime, datetime]:
-    """Return the first and last instant of any punch that the days of these local dates can depend on.
-
-    Covers the windows of their shifts and the dates themselves in the site's zone.
-    """
+def _instants_of(schedule: Schedule, first_on: date, last_on: date) -> tuple[datetime, datetime]:
     instances = instances_between(schedule, first_on, last_on)
     opens = [instance.opens_at for instance in instances]
     closes = [instance.closes_at for instance in instances]

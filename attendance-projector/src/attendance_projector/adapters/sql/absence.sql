@@ -3,6 +3,9 @@
 -- name: as_of
 SELECT as_of FROM clock;
 
+-- name: reported_until
+SELECT site_id, reported_until FROM site_watermark;
+
 -- name: move_clock
 INSERT INTO clock (as_of) VALUES ($1)
 ON CONFLICT (is_the_one) DO UPDATE SET as_of = excluded.as_of WHERE clock.as_of < excluded.as_of;

@@ -95,10 +95,9 @@ SELECT site_id, time_zone FROM site WHERE site_id = ANY ($1::text[]);
 
 -- name: people
 SELECT person.person_id, person.org_id, person.home_site_id, person.default_shift_id, person.joined_on,
-    person.left_on, person.active, site.time_zone, watermark.reported_until
+    person.left_on, person.active, site.time_zone
 FROM person
 LEFT JOIN site ON site.site_id = person.home_site_id
-LEFT JOIN site_watermark AS watermark ON watermark.site_id = person.home_site_id
 WHERE person.person_id = ANY ($1::text[]);
 
 -- name: roster_entries

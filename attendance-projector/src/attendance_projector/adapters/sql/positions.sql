@@ -54,7 +54,7 @@ SELECT count(
 FROM unnest($1::int[], $2::bool[]) AS asked (number, is_of_review);
 
 -- name: lock_people
--- $1: one number for each person, ascending. Two projectors can hold punches of one person, since records are
+-- $1: numbers of people, ascending. Two projectors can hold punches of one person, since records are
 -- keyed by capture; the second must see what the first wrote before it computes that person's days.
 -- Only after share_everyone, so that the version cannot move any more.
 SELECT
