@@ -1,7 +1,6 @@
 """`python -m attendance_projector`: run the service, migrate its tables, or try the rules on a file."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from attendance_projector.check_scenarios import check_scenarios
 from attendance_projector.errors import ProjectorError
+from attendance_projector.explain_command import explain
 from attendance_projector.migrate import head
 from attendance_projector.migrate import migrate as migrate_database
-from attendance_projector.print_days import print_checks, print_days
+from attendance_projector.print_days import print_checks
 from attendance_projector.rebuild_command import rebuild, rebuild_worker
-from attendance_projector.scenario import ScenarioError, explain_scenario, read_scenario
 from attendance_projector.service import SERVICE, run_service
 from attendance_projector.settings import Settings
 from service_kit.errors import ServiceKitError, SettingsError
@@ -27,6 +26,7 @@ from service_kit.telemetry import configure_tracing
 
 FAILED, WRONG_USAGE = 1, 2
 cli = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False, add_completion=False)
+cli.command()(explain)
 cli.command()(rebuild)
 cli.command(hidden=True)(rebuild_worker)
 console = Console(highlight=False)
@@ -63,24 +63,6 @@ def migrate() -> None:
         errors.print(str(error))
         raise typer.Exit(FAILED) from error
     console.print(f"the read model is at {head()}")
-
-
-@cli.command()
-def explain(
-    scenario: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Scenario file, JSON.")],
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
-) -> None:
-    """Apply the rules to a scenario file; print the days and why. Needs no server."""
-    try:
-        result = explain_scenario(read_scenario(scenario.read_bytes()))
-    except ScenarioError as error:
-        errors.print(str(error))
-        raise typer.Exit(WRONG_USAGE) from error
-    if as_json:
-        console.print_json(json.dumps(result))
-    else:
-        print_days(console, result)
 
 
 @cli.command()

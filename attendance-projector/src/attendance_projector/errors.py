@@ -19,3 +19,11 @@ class ReadModelSwitched(ProjectorError):
 
 class RebuildRefused(ProjectorError):
     """The rebuild cannot begin or end as asked; nothing that readers see was changed."""
+
+
+class UnknownPerson(ProjectorError):
+    """Nobody is recorded under the id: check it, or record the person."""
+
+
+class SnapshotRefused(ProjectorError):
+    """What was asked for is not in the read model; the message names it."""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from attendance_projector.directory_facts import LeaveRow, PolicyRow
 from attendance_projector.domain.facts import ShiftVersion
+from attendance_projector.recorded_facts import AskedFacts, RecordedFact
 from attendance_projector.stored_facts import (
     AcceptedPunch,
     BadgeKey,
@@ -239,6 +240,31 @@ class Transaction(Protocol):
     @property
     def outbox(self) -> Outbox:
         """Events to publish."""
+
+
+class Snapshot(Transaction, Protocol):
+    """The tables as they are at one instant, only to be read."""
+
+    def altered(self, alter: Callable[[KnownPerson], KnownPerson]) -> Directory:
+        """Return the directory as it would be with other plans."""
+
+    async def stored_days(self, person_id: str, on: date) -> Mapping[str, Mapping[str, object]]:
+        """Return the columns of the stored days of a local date, by shift."""
+
+    def columns_of(self, day: PersonDay) -> Mapping[str, object]:
+        """Return the columns as which a computed day would be stored."""
+
+    async def recorded(self, asked: AskedFacts) -> Sequence[RecordedFact]:
+        """Return the facts that a day is made of, as they were recorded."""
+
+    async def people_at(self, site_id: str) -> Sequence[str] | None:
+        """Return the people with this home site, in order; None when the site is not recorded."""
+
+    async def shift_ids(self, org_ids: Iterable[str]) -> set[str]:
+        """Return the shifts of these organisations."""
+
+    async def waiting_count(self, person_id: str) -> int:
+        """Return how many punches wait for somebody to be recorded under this id."""
 
 
 class ReadModel(Protocol):

@@ -4,15 +4,18 @@ The what-if tool of payroll clerks and the format of the golden tests. A field t
 is an error that names it; nothing is ignored silently.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 
-from attendance_projector.domain.attendance import Attendance, attendance
+from attendance_projector.domain.absence import Knowledge
+from attendance_projector.domain.attendance import attendance
 from attendance_projector.domain.corrections import corrections_in_force
 from attendance_projector.domain.day import AttendanceDay
 from attendance_projector.domain.flexible import NO_SHIFT
+from attendance_projector.domain.shift_windows import ONE_DAY
 from attendance_projector.scenario_facts import (
     LONGEST_RANGE,
     ScenarioError,
@@ -25,7 +28,15 @@ from attendance_projector.scenario_facts import (
 )
 from attendance_projector.scenario_file import Scenario
 
-__all__ = ["Scenario", "ScenarioError", "explain_scenario", "explanation_as_json", "read_scenario"]
+__all__ = [
+    "Scenario",
+    "ScenarioError",
+    "day_as_json",
+    "explain_scenario",
+    "explanation_as_json",
+    "read_scenario",
+    "write_scenario",
+]
 
 
 def read_scenario(content: bytes) -> Scenario:
@@ -34,6 +45,11 @@ def read_scenario(content: bytes) -> Scenario:
         return msgspec.json.decode(content, type=Scenario)
     except msgspec.DecodeError as error:
         raise ScenarioError(f"the scenario does not read: {error}") from error
+
+
+def write_scenario(scenario: Scenario) -> bytes:
+    """Write a scenario file; `read_scenario` reads the same scenario."""
+    return msgspec.json.format(msgspec.json.encode(scenario), indent=1) + b"\n"
 
 
 def explain_scenario(scenario: Scenario) -> dict[str, Any]:
@@ -54,19 +70,33 @@ def explain_scenario(scenario: Scenario) -> dict[str, Any]:
         raise ScenarioError(f"range: more than {LONGEST_RANGE.days} days; ask for less")
     with naming("corrections"):
         corrections_in_force(corrections)
+    days: list[dict[str, Any]] = []
+    unscheduled: list[str] = []
     with naming("punches"):
-        return _as_json(
-            attendance(punches, schedule, first_on, last_on, corrections=corrections, known=known)
-        )
-
-
-def _as_json(result: Attendance) -> dict[str, Any]:
-    unscheduled = [ownership.punch.punch_id for ownership in result.unscheduled]
-    days = [_day_as_json(day) for day in result.days]
+        for first, last, what in _parts(scenario, known):
+            part = attendance(punches, schedule, first, last, corrections=corrections, known=what)
+            days += map(day_as_json, part.days)
+            unscheduled += (ownership.punch.punch_id for ownership in part.unscheduled)
     return {"days": days, "unscheduled": unscheduled, "review": unscheduled}
 
 
-def _day_as_json(day: AttendanceDay) -> dict[str, Any]:
+def _parts(
+    scenario: Scenario, known: Knowledge
+) -> Iterator[tuple[date | None, date | None, Knowledge | None]]:
+    """Cut the range after the last date on which a day without a punch is shown."""
+    until = check_date("expected_until", scenario.expected_until)
+    if scenario.range is None or until is None:
+        yield *(scenario.range or (None, None)), known
+        return
+    first_on, last_on = scenario.range
+    if first_on <= until:
+        yield first_on, min(last_on, until), known
+    if last_on > until:
+        yield max(first_on, until + ONE_DAY), last_on, None
+
+
+def day_as_json(day: AttendanceDay) -> dict[str, Any]:
+    """Return a day as it is printed for scripts."""
     return {
         "attendance_on": day.attendance_on.isoformat(),
         "shift": None if day.shift_id == NO_SHIFT else day.shift_id,

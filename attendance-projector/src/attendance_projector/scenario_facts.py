@@ -24,6 +24,7 @@ from attendance_projector.domain.status import Status
 from attendance_projector.scenario_file import (
     AddText,
     OverrideText,
+    PolicyText,
     PunchText,
     RosterText,
     Scenario,
@@ -68,7 +69,7 @@ def check_date(where: str, on: date | None) -> date | None:
 def schedule_of(scenario: Scenario) -> Schedule:
     """Return the schedule of a scenario. Raises ScenarioError."""
     zone = _zone("site_zone", scenario.site_zone)
-    shifts = tuple(_shift(f"shifts[{index}]", text) for index, text in enumerate(scenario.shifts))
+    shifts = tuple(shift_of(f"shifts[{index}]", text) for index, text in enumerate(scenario.shifts))
     known = {shift.shift_id for shift in shifts}
     if scenario.default_shift is not None and scenario.default_shift not in known:
         raise ScenarioError(f"default_shift: no shift has the id {scenario.default_shift!r}")
@@ -102,20 +103,22 @@ def _policies(scenario: Scenario) -> tuple[Policy, ...]:
             Policy(date.min, frozenset(scenario.weekly_offs), day_start if scenario.flexible else None)
         ]
     for index, text in enumerate(scenario.policies):
-        where = f"policies[{index}]"
-        check_date(f"{where}.effective_on", text.effective_on)
-        start = _time(f"{where}.day_start", text.day_start)
-        with naming(where):
-            policies.append(
-                Policy(
-                    text.effective_on,
-                    frozenset(text.weekly_offs),
-                    start if text.flexible else None,
-                    text.expects_attendance,
-                    text.name,
-                )
-            )
+        policies.append(policy_of(f"policies[{index}]", text))
     return tuple(sorted(policies, key=lambda policy: policy.effective_on))
+
+
+def policy_of(where: str, text: PolicyText) -> Policy:
+    """Return the policy of a version in a file. Raises ScenarioError."""
+    check_date(f"{where}.effective_on", text.effective_on)
+    start = _time(f"{where}.day_start", text.day_start)
+    with naming(where):
+        return Policy(
+            text.effective_on,
+            frozenset(text.weekly_offs),
+            start if text.flexible else None,
+            text.expects_attendance,
+            text.name,
+        )
 
 
 def punches_of(scenario: Scenario, zone: ZoneInfo) -> list[Punch]:
@@ -208,7 +211,8 @@ def _hours(value: float | None) -> timedelta | None:
     return None if value is None else timedelta(hours=value)
 
 
-def _shift(where: str, text: ShiftText) -> ShiftVersion:
+def shift_of(where: str, text: ShiftText) -> ShiftVersion:
+    """Return the shift of a version in a file. Raises ScenarioError."""
     start, end = _time(f"{where}.start", text.start), _time(f"{where}.end", text.end)
     zone = None if text.time_zone is None else _zone(f"{where}.time_zone", text.time_zone)
     rounding = text.rounding

@@ -19,8 +19,8 @@ Name = Annotated[str, Meta(min_length=1)]
 DayMinutes = Annotated[int, Meta(ge=0, le=1560)]
 
 
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A JSON object whose unknown fields are errors."""
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A JSON object whose unknown fields are errors. Written, it leaves out what is as usual."""
 
 
 class RoundingText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -92,8 +92,9 @@ class PolicyText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class PersonText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """When the person works here; both dates are inclusive."""
+    """When the person works here; both dates are inclusive. `id` is for whoever reads the file."""
 
+    id: str | None = None
     joined_on: date | None = None
     left_on: date | None = None
     active: bool = True
@@ -147,7 +148,10 @@ class OverrideText(
 
 
 class Scenario(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A scenario as the file has it. Without a `range`, only days with a punch or an override are shown."""
+    """A scenario as the file has it. Without a `range`, only days with a punch or an override are shown.
+
+    `expected_until`: the last date of the range on which a day without a punch is shown; null: all of them.
+    """
 
     site_zone: str
     shifts: tuple[ShiftText, ...] = ()
@@ -165,3 +169,4 @@ class Scenario(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
     as_of: str | None = None
     devices_reported_until: str | None = None
     range: tuple[date, date] | None = None
+    expected_until: date | None = None

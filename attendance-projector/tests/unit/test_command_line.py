@@ -86,3 +86,35 @@ def test_every_metric_is_documented() -> None:
 def test_every_setting_is_documented(name: str) -> None:
     readme = (Path(__file__).parent.parent.parent / "README.md").read_text()
     assert Settings.variable(name) in readme
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "give one of"),
+        (["--from-store", "p", "--what-if", __file__], "give one of"),
+        (["--from-store", "p"], "--on is missing"),
+        (["--from-store", "p", "--on", "2026-02-30"], "--on 2026-02-30 does not read"),
+        (["--from-store", "p", "--on", "0001-01-01"], "--on 0001-01-01 does not read"),
+        (["--scenario", __file__, "--on", "2026-03-02"], "go with --from-store"),
+        (["--from-store", "p", "--on", "2026-03-02", "--site", "s"], "go with --what-if"),
+        (["--what-if", __file__, "--month", "2026-03"], "either --person or --site"),
+        (["--what-if", __file__, "--person", "p", "--month", "2026-13"], "--month 2026-13 does not read"),
+        (["--what-if", __file__, "--person", "p", "--month", "2026-03"], "the what-if does not read"),
+        (["--from-store", "p", "--on", "2026-03-02"], "DATABASE_URL"),
+    ],
+)
+def test_explain_says_how_it_is_used(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    result = CliRunner().invoke(cli, ["explain", *arguments])
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_explain_says_when_the_database_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/attendance")
+    result = CliRunner().invoke(cli, ["explain", "--from-store", "p", "--on", "2026-03-02"])
+    assert result.exit_code == 3
+    assert "postgresql" in result.output

@@ -1,0 +1,117 @@
+"""Explain the days of a person and a local date: the facts in the database, and what the rules make of them.
+
+Reads one snapshot and writes nothing. The rules are applied by the use case of the live service, so that a
+difference between the stored days and these is never a matter of how one looks at them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from attendance_projector.domain.flexible import unscheduled_date
+from attendance_projector.domain.shift_windows import instants_of
+from attendance_projector.dry_run import KeptDays, compute_days
+from attendance_projector.errors import UnknownPerson
+from attendance_projector.ports import Snapshot
+from attendance_projector.recompute_days import NOTHING_PLANNED, REVIEW
+from attendance_projector.recorded_facts import AskedFacts, RecordedFact
+from attendance_projector.stored_facts import KnownPerson, PersonDay, Place
+from attendance_projector.stored_scenario import PersonFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where the read model says otherwise than the rules; None: one of the two has nothing there."""
+
+    where: str
+    stored: object
+    computed: object
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExplanation:
+    """The facts behind the days of a date, what the rules make of them, and how the tables differ."""
+
+    on: date
+    facts: PersonFacts
+    recorded: Sequence[RecordedFact]
+    days: Sequence[PersonDay]
+    unscheduled: Sequence[str]
+    waiting: Sequence[str]
+    differences: Sequence[Difference]
+
+
+async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> StoredExplanation:
+    """Explain the days of a local date. Raises UnknownPerson."""
+    person = (await snapshot.directory.people([person_id])).get(person_id)
+    if person is None:
+        raise UnknownPerson(await _unknown(snapshot, person_id))
+    schedule = person.schedule or NOTHING_PLANNED
+    kept = await compute_days(snapshot, [person_id], on, on)
+    rows = await snapshot.corrections.of_people([person_id])
+    facts = PersonFacts(
+        person=person,
+        schedule=schedule,
+        punches=sorted(
+            (each.punch for each in kept.read), key=lambda punch: (punch.occurred_at, punch.punch_id)
+        ),
+        corrections=list(rows.values()),
+        as_of=await snapshot.absence.as_of(),
+    )
+    asked = AskedFacts(person_id, on, *instants_of(schedule, on, on))
+    return StoredExplanation(
+        on=on,
+        facts=facts,
+        recorded=await snapshot.recorded(asked),
+        days=kept.days,
+        unscheduled=_unscheduled(kept, person, on),
+        waiting=[each.punch.punch_id for each in kept.read if person.schedule is None],
+        differences=[*await _differing_days(snapshot, kept, person_id, on), *_differing_places(kept)],
+    )
+
+
+async def _unknown(snapshot: Snapshot, person_id: str) -> str:
+    count = await snapshot.waiting_count(person_id)
+    waiting = f" {count} punches of this id wait for it." if count else ""
+    return (
+        f"nobody is recorded under {person_id}.{waiting} Check the id, or record the person: "
+        f"PUT /v1/directory/persons/{person_id}"
+    )
+
+
+def _unscheduled(kept: KeptDays, person: KnownPerson, on: date) -> list[str]:
+    if person.schedule is None:
+        return []
+    found = [each.punch for each in kept.read if kept.place_of(each) == REVIEW]
+    found.sort(key=lambda punch: (punch.occurred_at, punch.punch_id))
+    return [punch.punch_id for punch in found if unscheduled_date(person.schedule, punch.occurred_at) == on]
+
+
+async def _differing_days(snapshot: Snapshot, kept: KeptDays, person_id: str, on: date) -> list[Difference]:
+    stored = await snapshot.stored_days(person_id, on)
+    computed = {str(each.day.shift_id): snapshot.columns_of(each) for each in kept.days}
+    found = []
+    for shift_id in sorted(stored.keys() | computed.keys()):
+        where = f"day {on} {shift_id or 'no shift'}"
+        before, after = stored.get(shift_id), computed.get(shift_id)
+        if before is None or after is None:
+            found.append(Difference(where, before and before["status"], after and after["status"]))
+            continue
+        found += [
+            Difference(f"{where}, {name}", before[name], after[name])
+            for name in after
+            if before[name] != after[name]
+        ]
+    return found
+
+
+def _differing_places(kept: KeptDays) -> list[Difference]:
+    return [
+        Difference(f"place of punch {each.punch.punch_id}", _place_text(each.place), _place_text(place))
+        for each, place in kept.moves
+    ]
+
+
+def _place_text(place: Place) -> str:
+    parts = (place.placement, place.placed_on, place.placed_shift_id)
+    return " ".join(str(part) for part in parts if part)

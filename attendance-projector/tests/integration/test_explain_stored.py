@@ -1,0 +1,188 @@
+"""`explain` on what is stored: facts, days, and the scenario file that says the same without a database."""
+
+import asyncio
+import json
+import os
+import random
+import sys
+from datetime import UTC, date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from attendance_projector.__main__ import cli
+from attendance_projector.adapters.postgres_snapshot import open_snapshot
+from attendance_projector.explain_stored import explain_stored
+from attendance_projector.print_explanation import days_json
+from attendance_projector.scenario import explain_scenario, read_scenario, write_scenario
+from attendance_projector.stored_scenario import scenario_of
+from attendance_schemas.events import Direction, Outcome
+from local_stack.databases import Database
+
+sys.path.insert(0, str(Path(__file__).parent))
+from stored_months import CLOCK_AT, month_of
+from test_any_order import told
+
+pytestmark = pytest.mark.integration
+
+PEOPLE = 4
+# Of each person; STORED_DATES=100 takes all.
+DATES = int(os.environ.get("STORED_DATES", "7"))
+MONDAY = date(2026, 3, 2)
+
+
+@pytest.mark.parametrize("has_ticked", [True, False])
+async def test_the_exported_scenario_gives_the_stored_days(plant: Any, has_ticked: bool) -> None:
+    """Nights, flexible days, rotations, holidays, leave, corrections, clock changes of random months."""
+    chance = random.Random(has_ticked)
+    months = [month_of(plant, 500 + number + PEOPLE * has_ticked) for number in range(PEOPLE)]
+    await told(plant, months, chance)
+    if has_ticked:
+        ticks = (CLOCK_AT - timedelta(days=170), CLOCK_AT)
+        await plant.tell(*(plant.tick(at.isoformat()) for at in ticks))
+    compared = 0
+    async with open_snapshot(plant.url) as snapshot:
+        for month in months:
+            rows = await plant.sql.fetch("SELECT * FROM attendance_day WHERE person_id = $1", month.person)
+            punches = await plant.sql.fetch("SELECT * FROM punch WHERE person_id = $1", month.person)
+            dates = {row["attendance_on"] for row in rows}
+            dates |= {punch["occurred_at"].astimezone(UTC).date() for punch in punches}
+            for on in chance.sample(sorted(dates), min(DATES, len(dates))):
+                found = await explain_stored(snapshot, month.person, on)
+                assert found.differences == []
+                content = write_scenario(scenario_of(found.facts, on, on))
+                assert explain_scenario(read_scenario(content)) == days_json(found), (month.person, on)
+                assert len(found.days) == sum(row["attendance_on"] == on for row in rows)
+                compared += len(found.days) + len(found.unscheduled)
+    assert compared > PEOPLE
+
+
+async def ran(*arguments: str) -> Result:
+    """Run the command as a process would, without the loop of the test."""
+    return await asyncio.to_thread(CliRunner().invoke, cli, ["explain", *arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+async def week(plant: Any, migrated: Database, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Asha's Monday: in by face, out by a badge that became hers later; a capture that is hers perhaps.
+
+    The command has the login of readers, which may only SELECT.
+    """
+    monkeypatch.setenv("DATABASE_URL", migrated.query_url)
+    late = plant.match("asha", "2026-03-02T08:09:00+05:30", score=0.71, direction=Direction.IN)
+    await plant.tell(
+        plant.policy(expects_attendance=True),
+        plant.roster("asha", "day", date(2026, 1, 5)),
+        plant.shift("day", 8, 12, date(2026, 2, 1), late_grace_minutes=5, overtime_after_minutes=0),
+        late,
+        plant.match("asha", "2026-03-02T08:10:00+05:30", outcome=Outcome.REVIEW, score=0.4),
+        plant.punch("B-7", "2026-03-02T12:30:00+05:30"),
+        plant.punch("B-7", "2026-03-02T16:00:00+05:30"),
+        plant.person("asha", badge="B-7", display_name="Asha Rao"),
+        plant.person("ravi"),
+        plant.tick("2026-03-03T23:00:00+05:30"),
+    )
+    await plant.tell(plant.addition("asha", "2026-03-03T08:00:00+05:30"))
+    return plant
+
+
+async def test_explain_from_store_says_what_the_database_used_and_why(week: Any) -> None:
+    result = await ran("--from-store", "asha", "--on", "2026-03-02")
+    assert result.exit_code == 0
+    for line in (
+        "asha on 2026-03-02, Asia/Kolkata; time has come to 2026-03-03 23:00:00+05:30",
+        "person asha: home site site, default shift day; recorded 2026-01-01 00:00:00Z",
+        "site site: zone Asia/Kolkata; not every device has reported",
+        "shift day (2026-02-01): 08:00 to 12:00, late_grace 5, overtime_after 0",
+        "roster roster-asha: shift day from 2026-01-05, open, every day",
+        "policy policy (2026-01-01): of the organisation, weekly offs none, no flexible days, ",
+        ": 2026-03-02 08:09:00+05:30 in by face at kiosk, site site; DAY 2026-03-02 day",
+        "at kiosk: IDENTIFIED asha by m 1, score 0.710; recorded",
+        "at kiosk: REVIEW asha by m 1, score 0.400; recorded",
+        ": 2026-03-02 12:30:00+05:30 by badge at reader: of whoever has the badge, now this person",
+        "2026-03-02  day  PRESENT  4 h 21 min  (late, overtime 21 min)",
+        "unscheduled, for review: ",
+        "the stored rows are what the rules give",
+    ):
+        assert line in result.output
+    assert "Asha Rao" not in result.output
+
+
+async def test_explain_from_store_names_corrections(week: Any) -> None:
+    result = await ran("--from-store", "asha", "--on", "2026-03-03", "--json")
+    found = json.loads(result.output)
+    assert [fact["text"].partition(" at ")[2] for fact in found["facts"] if fact["kind"] == "correction"] == [
+        "2026-03-03 08:00:00+05:30, by hr-1: asked"
+    ]
+    assert (found["days"][0]["status"], found["differences"]) == ("INCOMPLETE", [])
+
+
+async def test_explain_as_scenario_prints_a_file_that_gives_the_same(week: Any, tmp_path: Path) -> None:
+    stored = json.loads((await ran("--from-store", "asha", "--on", "2026-03-02", "--json")).output)
+    printed = await ran("--from-store", "asha", "--on", "2026-03-02", "--as-scenario")
+    assert "Asha" not in printed.output
+    (tmp_path / "asha.json").write_text(printed.output)
+    again = json.loads((await ran("--scenario", str(tmp_path / "asha.json"), "--json")).output)
+    assert again == {name: stored[name] for name in ("days", "unscheduled", "review")}
+
+
+async def test_explain_fails_when_the_stored_day_is_not_what_the_rules_give(week: Any) -> None:
+    await week.sql.execute("UPDATE attendance_day SET worked_minutes = 7 WHERE attendance_on = $1", MONDAY)
+    await week.sql.execute("UPDATE punch SET placement = 'WAITING' WHERE placement = 'REVIEW'")
+    result = await ran("--from-store", "asha", "--on", "2026-03-02")
+    assert result.exit_code == 1
+    assert "day 2026-03-02 day, worked_minutes: stored 7, rules 261" in result.output
+    assert ": stored WAITING, rules REVIEW" in result.output
+    assert "a bug, or tables of an older version" in result.output
+    await week.sql.execute("DELETE FROM attendance_day")
+    result = await ran("--from-store", "asha", "--on", "2026-03-02", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["differences"][0] == {
+        "where": "day 2026-03-02 day",
+        "stored": None,
+        "computed": "PRESENT",
+    }
+
+
+async def test_explain_says_who_is_unknown_and_what_is_missing(week: Any) -> None:
+    await week.tell(week.match("nobody-yet", "2026-03-02T08:00:00+05:30"), week.person("new", site="plant-9"))
+    await week.tell(week.match("new", "2026-03-02T09:00:00+05:30"))
+    unknown = await ran("--from-store", "nobody-yet", "--on", "2026-03-02")
+    assert unknown.exit_code == 2
+    assert "nobody is recorded under nobody-yet. 1 punches of this id wait for it." in unknown.output
+    assert "PUT /v1/directory/persons/nobody-yet" in unknown.output
+    waiting = await ran("--from-store", "new", "--on", "2026-03-02")
+    assert waiting.exit_code == 0
+    assert "home site plant-9 is not recorded, so no zone is known; 1 punches wait for it" in waiting.output
+
+
+async def test_what_if_compares_the_people_of_a_site_and_writes_nothing(week: Any, tmp_path: Path) -> None:
+    before = await week.tables()
+    file = tmp_path / "what-if.json"
+    file.write_text('{"policy": {"flexible": true}, "shifts": [{"id": "day", "late_grace": 10}]}')
+    asked = ("--what-if", str(file), "--month", "2026-03")
+    one = await ran(*asked, "--person", "asha")
+    assert one.exit_code == 0
+    assert "2026-03-02  day          PRESENT, worked 4 h 21 min, late 9 -> 0 min" in one.output
+    assert "2026-03-02  no shift     no day -> INCOMPLETE 0 h 00 min" in one.output
+    assert "worked 4 h 21 min, overtime 21 min, late 9 min -> 0 min" in one.output
+    lines = [json.loads(line) for line in (await ran(*asked, "--site", "site", "--json")).stdout.splitlines()]
+    assert [len(line["changed"]) for line in lines[:-1]] == [2, 0]
+    totals = lines[-1]["totals"]
+    assert (totals["people"], totals["changed_people"], totals["changed_days"]) == (2, 1, 2)
+    assert totals["before"]["statuses"] == {"ABSENT": 3, "INCOMPLETE": 1, "PENDING": 1, "PRESENT": 1}
+    assert totals["after"]["statuses"]["INCOMPLETE"] == 2
+    assert (totals["before"]["late_minutes"], totals["after"]["late_minutes"]) == (9, 0)
+    assert await week.tables() == before
+
+
+async def test_what_if_names_what_is_not_recorded(week: Any, tmp_path: Path) -> None:
+    file = tmp_path / "what-if.json"
+    file.write_text('{"shifts": [{"id": "evening", "late_grace": 10}]}')
+    asked = ("--what-if", str(file), "--month", "2026-03")
+    shift = await ran(*asked, "--site", "site")
+    assert (shift.exit_code, "shifts[0].id: no shift 'evening'" in shift.output) == (2, True)
+    site = await ran(*asked, "--site", "plant-9")
+    assert (site.exit_code, "site plant-9 is not recorded" in site.output) == (2, True)
