@@ -17,7 +17,8 @@ PYTEST := $(BIN)/python -m pytest
 WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat)
 # Tests with servers mostly wait: two processes, each with servers of its own; the longest files first.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
-CHAOS_ROUNDS ?= 20
+CHAOS_ROUNDS ?= 50
+CHURN_ROUNDS ?= 20
 HOSTILE_IMAGES ?= 10000
 # Captures of each of four threads whose answers are compared with one thread's; tests send 250.
 CAPTURES_PER_THREAD ?= 1000
@@ -54,8 +55,9 @@ test-unit: $(READY)  ## run the unit tests: no server, no model, seconds
 	$(PYTEST) $(wildcard */tests/unit)
 
 .PHONY: chaos
-chaos: $(READY)  ## kill workers and projectors under load, CHAOS_ROUNDS=20 rounds of each; 4 threads of captures
-	CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600
+chaos: $(READY)  ## harm everything under load: CHAOS_ROUNDS=50 (SEED=n), then CHURN_ROUNDS=20 of single parts
+	$(BIN)/python -m chaos --rounds $(CHAOS_ROUNDS) $(if $(SEED),--seed $(SEED))
+	CHAOS_ROUNDS=$(CHURN_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600 --deselect tests/test_chaos.py
 	CAPTURES_PER_THREAD=$(CAPTURES_PER_THREAD) $(PYTEST) -v recognition-worker/tests/integration/test_threads.py
 
 .PHONY: hostile
@@ -87,7 +89,7 @@ bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL i
 check: $(READY)  ## format, lint, types, imports, spelling, schema compatibility, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(FOLDERS:%=%/src) benchmarks
+	$(BIN)/mypy $(FOLDERS:%=%/src) benchmarks $(wildcard chaos/*.py)
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
 	$(BIN)/attendance-schemas check

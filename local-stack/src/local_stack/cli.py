@@ -130,9 +130,17 @@ def status(*, as_json: AsJson = False, directory: Directory = None) -> None:
 
 
 @app.command()
-def env(*, as_json: AsJson = False, directory: Directory = None) -> None:
+def env(
+    *,
+    as_json: AsJson = False,
+    proxied: Annotated[
+        bool, typer.Option("--proxied", help="Through Toxiproxy; `local-stack start toxiproxy` first.")
+    ] = False,
+    directory: Directory = None,
+) -> None:
     """Print the variables by which services find the stack, for `eval`."""
-    found = Stack(directory).env
+    stack = Stack(directory)
+    found = stack.env_through_proxies if proxied else stack.env
     typer.echo(json.dumps(found.environ(), indent=2) if as_json else found.exports())
 
 

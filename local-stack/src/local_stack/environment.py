@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from local_stack.encryption import template_encryption_keys
+from local_stack.links import proxied_ports
 from local_stack.ports import LOOPBACK
 from local_stack.state import StackState
 from local_stack.tokens import AUDIENCE, ISSUER, jwks_path
@@ -48,9 +49,11 @@ class StackEnv:
         return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in self.environ().items())
 
 
-def stack_env(folder: Path, state: StackState) -> StackEnv:
-    """Build the variables of the stack in the folder."""
+def stack_env(folder: Path, state: StackState, *, proxied: bool = False) -> StackEnv:
+    """Build the variables of the stack in the folder; proxied: every server through its proxy."""
     ports, passwords = state.ports, state.secrets
+    if proxied:
+        ports = {**ports, **proxied_ports(state)}
 
     def postgres(role: str, database: str, port: int) -> str:
         return f"postgresql://{role}:{passwords[role]}@{LOOPBACK}:{port}/{database}"

@@ -27,13 +27,16 @@ LOG_KEPT_BYTES = 10 * 1024 * 1024
 class ServiceRunner:
     """The one owner of a server's process."""
 
-    def __init__(self, service: Service, *, logs: Path, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, service: Service, *, logs: Path, on_change: Callable[[], None], on_demand: bool = False
+    ) -> None:
         self.service = service
+        self.on_demand = on_demand
         self.log = logs / f"{service.name}.log"
         self.process: asyncio.subprocess.Process | None = None
         self.ready = asyncio.Event()
-        self._state = ServiceState.WAITING
-        self._detail = ""
+        self._state = ServiceState.IDLE if on_demand else ServiceState.WAITING
+        self._detail = f"`local-stack start {service.name}` starts it" if on_demand else ""
         self._ready_after: float | None = None
         self._on_change = on_change
         self._turn = asyncio.Lock()
@@ -89,7 +92,8 @@ class ServiceRunner:
         async with self._turn:
             self._enter(ServiceState.STOPPING)
             await self._end(kill=kill)
-            self._enter(ServiceState.STOPPED, "killed on request" if kill else "stopped on request")
+            state = ServiceState.IDLE if self.on_demand else ServiceState.STOPPED
+            self._enter(state, "killed on request" if kill else "stopped on request")
 
     async def _launch(self) -> None:
         busy = [port for port in self.service.ports if not is_free(port)]

@@ -18,11 +18,14 @@ from local_stack.environment import StackEnv, stack_env
 from local_stack.errors import LocalStackError, NotRunning
 from local_stack.files import locked
 from local_stack.orphans import end_orphans
+from local_stack.ports import LOOPBACK
 from local_stack.services.postgres_home import home_path
+from local_stack.services.toxiproxy import Toxiproxy
 from local_stack.settings import cache_folder, stack_folder
 from local_stack.state import StackState, load_state, open_state
 from local_stack.status import DOWN, Phase, StackStatus
 from local_stack.tokens import ensure_key
+from local_stack.toxiproxy import build_toxiproxy
 
 UP_WITHIN_SECONDS, DOWN_WITHIN_SECONDS = 180.0, 90.0
 POLL_SECONDS = 0.1
@@ -47,11 +50,28 @@ class Stack:
     @property
     def env(self) -> StackEnv:
         """The variables by which services find the stack; they exist from the first start on."""
+        return self._env()
+
+    @property
+    def env_through_proxies(self) -> StackEnv:
+        """The same, with Toxiproxy before every server; for when the service `toxiproxy` runs."""
+        return self._env(proxied=True)
+
+    @property
+    def toxiproxy_url(self) -> str:
+        """Where Toxiproxy's API answers once `toxiproxy` runs; its proxies are named as the services."""
+        return f"http://{LOOPBACK}:{self._state().ports['toxiproxy']}"
+
+    def _env(self, *, proxied: bool = False) -> StackEnv:
+        state = self._state()
+        with locked(self.folder / "state.lock"):  # a stack of an earlier version gets its key here
+            return stack_env(self.folder, state, proxied=proxied)
+
+    def _state(self) -> StackState:
         state = load_state(self.folder)
         if state is None:
             raise LocalStackError(f"There is no stack in {self.folder}; run `local-stack up` first.")
-        with locked(self.folder / "state.lock"):  # a stack of an earlier version gets its key here
-            return stack_env(self.folder, state)
+        return state
 
     def prepare(
         self,
@@ -128,7 +148,12 @@ class Stack:
         return ask(self.folder, {"command": "stop", "service": name, "kill": kill})
 
     def start_service(self, name: str) -> StackStatus:
-        """Bring one server back, on the same port and data, and wait until it answers."""
+        """Bring one server back, on the same port and data, and wait until it answers.
+
+        `toxiproxy` is built from its locked sources at its first start, in this process.
+        """
+        if name == Toxiproxy.name:
+            build_toxiproxy(self.cache.folder)
         return ask(self.folder, {"command": "start", "service": name})
 
     def _launch(self) -> bool:

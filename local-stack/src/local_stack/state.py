@@ -26,6 +26,12 @@ PORT_NAMES = (
     "s3-master-grpc",
     "s3-volume",
     "s3-volume-grpc",
+    "toxiproxy",
+    "registry-proxy",
+    "postgres-proxy",
+    "postgres-replica-proxy",
+    "valkey-proxy",
+    "s3-proxy",
 )
 SECRET_NAMES = (
     "postgres",
@@ -65,8 +71,9 @@ def kafka_uuid() -> str:
 
 
 def broker_port_names(brokers: int) -> list[str]:
-    """Name the ports of the brokers: one for clients and one for the controller quorum each."""
-    return [f"kafka-{node}{role}" for node in range(1, brokers + 1) for role in ("", "-controller")]
+    """Name the ports of each broker: for clients, the quorum, clients of a proxy, and that proxy itself."""
+    roles = ("", "-controller", "-proxied", "-proxy")
+    return [f"kafka-{node}{role}" for node in range(1, brokers + 1) for role in roles]
 
 
 def state_path(folder: Path) -> Path:
@@ -105,10 +112,19 @@ def open_state(folder: Path, cache: Path, *, brokers: int | None, replica: bool 
         raise LocalStackError(
             f"The stack in {folder} has {state.brokers} broker(s), not {brokers}; use another --dir."
         )
-    if replica is not None and replica != state.replica:
-        state = replace(state, replica=replica)
-        save_state(folder, state)
-    return state
+    wanted = replace(state, ports={**_missing_ports(state, folder, cache), **state.ports})
+    if replica is not None:
+        wanted = replace(wanted, replica=replica)
+    if wanted != state:
+        save_state(folder, wanted)
+    return wanted
+
+
+def _missing_ports(state: StackState, folder: Path, cache: Path) -> dict[str, int]:
+    """Pick the ports that a stack of an earlier version does not have yet."""
+    names = [*broker_port_names(state.brokers), *PORT_NAMES]
+    missing = [name for name in names if name not in state.ports]
+    return pick_ports(missing, folder=folder, cache=cache) if missing else {}
 
 
 def _make_state(folder: Path, cache: Path, brokers: int, *, replica: bool) -> StackState:

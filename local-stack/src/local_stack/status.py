@@ -7,9 +7,10 @@ from typing import Any
 
 
 class ServiceState(StrEnum):
-    """What a server is doing."""
+    """What a server is doing; one that is idle starts when it is asked for, and nobody misses it."""
 
     WAITING = "waiting"
+    IDLE = "idle"
     PREPARING = "preparing"
     STARTING = "starting"
     READY = "ready"
@@ -42,7 +43,12 @@ class ServiceStatus:
     @property
     def is_settled(self) -> bool:
         """Whether nothing will change by itself."""
-        return self.state in {ServiceState.READY, ServiceState.STOPPED, ServiceState.CRASHED}
+        return self.is_well or self.state in {ServiceState.STOPPED, ServiceState.CRASHED}
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it answers, or need not."""
+        return self.state in {ServiceState.READY, ServiceState.IDLE}
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,8 @@ class StackStatus:
 
     @property
     def is_ready(self) -> bool:
-        """Whether every server answers."""
-        return self.phase is Phase.RUNNING and all(s.state is ServiceState.READY for s in self.services)
+        """Whether every server answers that has to."""
+        return self.phase is Phase.RUNNING and all(service.is_well for service in self.services)
 
 
 DOWN = StackStatus(phase=Phase.DOWN, supervisor_pid=None, services=())

@@ -19,7 +19,7 @@ from local_stack.errors import LocalStackError, ServiceFailed
 from local_stack.files import write_private
 from local_stack.orphans import end_orphans, remember
 from local_stack.runner import ServiceRunner
-from local_stack.services.catalogue import services
+from local_stack.services.catalogue import ON_DEMAND, services
 from local_stack.state import StackState
 from local_stack.status import Phase, ServiceState, StackStatus
 
@@ -57,7 +57,9 @@ class Supervisor:
         logs = folder / "logs"
         logs.mkdir(exist_ok=True)
         self._runners = {
-            service.name: ServiceRunner(service, logs=logs, on_change=self._changed)
+            service.name: ServiceRunner(
+                service, logs=logs, on_change=self._changed, on_demand=service.name in ON_DEMAND
+            )
             for service in services(state, folder, cache, self._sockets)
         }
 
@@ -89,7 +91,7 @@ class Supervisor:
         failures: list[ServiceFailed] = []
         try:
             async with asyncio.TaskGroup() as group:
-                for runner in self._runners.values():
+                for runner in (one for one in self._runners.values() if not one.on_demand):
                     group.create_task(self._start_one(runner))
         except* ServiceFailed as found:
             failures += [error for error in found.exceptions if isinstance(error, ServiceFailed)]

@@ -24,6 +24,7 @@ STYLES = {
     ServiceState.CRASHED: "bold red",
     ServiceState.STOPPED: "dim",
     ServiceState.WAITING: "dim",
+    ServiceState.IDLE: "dim",
 }
 
 

@@ -1,3 +1,4 @@
+import re
 import shlex
 import stat
 from base64 import b64decode
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local_stack.environment import stack_env
+from local_stack.links import links
 from local_stack.state import PORT_NAMES, SECRET_NAMES, StackState, broker_port_names
 
 
@@ -62,6 +64,30 @@ def test_queries_go_to_the_replica_when_there_is_one(folder: Path) -> None:
     assert stack_env(folder, replace(state, replica=False)).query_database_url.startswith(
         "postgresql://query_api:"
     )
+
+
+def test_proxies_stand_before_every_server_that_services_use(folder: Path) -> None:
+    state = a_state(brokers=3, replica=True)
+    direct = stack_env(folder, state).environ()
+    proxied = stack_env(folder, state, proxied=True).environ()
+    by_port = {state.ports[name]: name for name in state.ports}
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "DATABASE_URL", "OBJECT_STORE_ENDPOINT"):
+        here, there = (re.findall(r"127\.0\.0\.1:(\d+)", found[name]) for found in (direct, proxied))
+        expected = [f"{by_port[int(port)]}-proxy" for port in here]
+        assert [by_port[int(port)] for port in there] == expected, name
+    assert f":{state.ports['postgres-replica-proxy']}/" in proxied["QUERY_DATABASE_URL"]
+    assert f":{state.ports['valkey-proxy']}/" in proxied["VALKEY_URL"]
+    assert proxied["POSTGRES_ADMIN_URL"] != direct["POSTGRES_ADMIN_URL"]
+
+
+def test_every_proxy_leads_to_a_listener_of_its_server() -> None:
+    found = {link.name: link for link in links(a_state(brokers=3))}
+    assert set(found) == {"kafka-1", "kafka-2", "kafka-3", "registry", "postgres", "object-store", "valkey"}
+    ports = a_state(brokers=3).ports
+    # A broker names its own address to whoever asks: behind a proxy it needs a second one.
+    assert found["kafka-2"].upstream_port == ports["kafka-2-proxied"]
+    assert found["object-store"].upstream_port == ports["s3"]
+    assert len({link.proxy_port for link in found.values()}) == len(found)
 
 
 def test_clients_learn_every_broker(folder: Path) -> None:

@@ -1,12 +1,13 @@
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from local_stack.environment import stack_env
 from local_stack.errors import LocalStackError
-from local_stack.state import kafka_uuid, load_state, open_state, state_path
+from local_stack.state import kafka_uuid, load_state, open_state, save_state, state_path
 
 
 @pytest.fixture
@@ -58,6 +59,16 @@ def test_ports_of_a_deleted_stack_are_given_back(folder: Path, cache: Path, tmp_
     other.mkdir()
     open_state(other, cache, brokers=1, replica=False)
     assert list(json.loads((cache / "ports.json").read_text())) == [str(other)]
+
+
+def test_a_stack_of_an_earlier_version_gets_the_ports_that_it_lacks(folder: Path, cache: Path) -> None:
+    first = open_state(folder, cache, brokers=1, replica=False)
+    earlier = {name: port for name, port in first.ports.items() if "prox" not in name}
+    save_state(folder, replace(first, ports=earlier))
+    again = open_state(folder, cache, brokers=None, replica=None)
+    assert set(again.ports) == set(first.ports)
+    assert earlier.items() <= again.ports.items()
+    assert load_state(folder) == again
 
 
 def test_another_number_of_brokers_is_refused(folder: Path, cache: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which servers a stack consists of."""
+"""Which servers a stack consists of, and which of them start only when they are asked for."""
 
 from pathlib import Path
 
@@ -8,8 +8,11 @@ from local_stack.services.kafka import KafkaBroker
 from local_stack.services.object_store import ObjectStore
 from local_stack.services.postgres import Postgres, PostgresReplica
 from local_stack.services.registry import SchemaRegistry
+from local_stack.services.toxiproxy import Toxiproxy
 from local_stack.services.valkey import Valkey
 from local_stack.state import StackState
+
+ON_DEMAND = frozenset({Toxiproxy.name})
 
 
 def services(state: StackState, folder: Path, cache: ArtifactCache, sockets: Path) -> list[Service]:
@@ -22,6 +25,7 @@ def services(state: StackState, folder: Path, cache: ArtifactCache, sockets: Pat
         Postgres(state=state, folder=folder),
         ObjectStore(state=state, folder=folder, sockets=sockets),
         Valkey(state=state, folder=folder),
+        Toxiproxy(state=state, folder=folder, cache=cache.folder),
     ]
     if state.replica:
         found.append(PostgresReplica(state=state, folder=folder))

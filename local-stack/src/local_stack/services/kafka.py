@@ -16,6 +16,7 @@ from local_stack.state import SINGLE_BROKER, StackState
 
 HEAP_MEGABYTES, CLUSTER_HEAP_MEGABYTES = 512, 384
 CHECK_MILLISECONDS = 3000
+PROXIED = "PROXIED"
 
 LOGGING = """\
 status = WARN
@@ -42,7 +43,11 @@ class KafkaBroker:
     def __init__(self, node: int, *, state: StackState, folder: Path, cache: ArtifactCache) -> None:
         self.name = f"kafka-{node}" if state.brokers > SINGLE_BROKER else "kafka"
         self.port = state.ports[f"kafka-{node}"]
-        self.ports = (self.port, state.ports[f"kafka-{node}-controller"])
+        self.ports = (
+            self.port,
+            state.ports[f"kafka-{node}-controller"],
+            state.ports[f"kafka-{node}-proxied"],
+        )
         self._node = node
         self._state = state
         self._folder = folder / self.name
@@ -102,6 +107,9 @@ class KafkaBroker:
     def _controller(self, node: int) -> str:
         return f"{LOOPBACK}:{self._state.ports[f'kafka-{node}-controller']}"
 
+    def _port(self, role: str) -> int:
+        return self._state.ports[f"kafka-{self._node}{role}"]
+
     def _voters(self) -> str:
         ids = self._state.directory_ids
         return ",".join(
@@ -114,7 +122,12 @@ class KafkaBroker:
         settings = {
             "process.roles": "broker,controller",
             "node.id": self._node,
-            "listeners": f"PLAINTEXT://{LOOPBACK}:{self.port},CONTROLLER://{self._controller(self._node)}",
+            "listeners": f"PLAINTEXT://{LOOPBACK}:{self.port},{PROXIED}://{LOOPBACK}:{self._port('-proxied')},"
+            f"CONTROLLER://{self._controller(self._node)}",
+            # Clients go on where the broker says: whoever came through the proxy is kept on it.
+            "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{self.port},{PROXIED}://{LOOPBACK}:{self._port('-proxy')}",
+            "listener.security.protocol.map": f"PLAINTEXT:PLAINTEXT,{PROXIED}:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
             "controller.quorum.bootstrap.servers": ",".join(map(self._controller, self._state.broker_ids)),
             "log.dirs": data,

@@ -1,0 +1,1 @@
+"""Harm to the running services under load, and an independent audit of what they kept: `python -m chaos`."""

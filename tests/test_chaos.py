@@ -1,0 +1,57 @@
+"""Rounds of harm under load: nothing lost, nothing counted twice, by an auditor that asks only the query API.
+
+Killed services, cut and crippled connections, servers taken away, rebalances. `make chaos` does 50 rounds.
+"""
+
+import os
+
+import asyncpg
+import pytest
+
+from chaos.run import open_scene, run_rounds
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.chaos, pytest.mark.timeout(600)]
+
+# CI repeats these; `make chaos` draws others each time and prints them.
+SEED = int(os.environ.get("CHAOS_SEED", "9"))
+
+
+async def test_harm_under_load_loses_and_doubles_nothing(stack_control, chaos_rounds, tmp_path, capsys):
+    with capsys.disabled():
+        async with open_scene(stack_control, tmp_path, SEED) as scene:
+            report = await run_rounds(scene, SEED, chaos_rounds, print)
+            assert not report.ended
+            last = report.rounds[-1].verdict
+            assert not last["findings"]
+            assert last["accepted"] == last["sent"] > 20 * chaos_rounds
+            await assert_the_auditor_sees_tampering(scene)
+
+
+async def assert_the_auditor_sees_tampering(scene):
+    """A day that is taken away is a loss, a day under two shifts is counted twice."""
+    connection = await asyncpg.connect(scene.database.admin_url)
+    try:
+        days = await connection.fetch(
+            "SELECT person_id, attendance_on, punch_count FROM attendance.attendance_day "
+            "ORDER BY punch_count DESC, person_id LIMIT 2"
+        )
+        lost, doubled = days
+        await connection.execute(
+            "DELETE FROM attendance.attendance_day WHERE person_id = $1 AND attendance_on = $2",
+            lost["person_id"],
+            lost["attendance_on"],
+        )
+        await connection.execute(
+            """
+            INSERT INTO attendance.attendance_day
+            SELECT (jsonb_populate_record(day, '{"shift_id": "another"}')).*
+            FROM attendance.attendance_day AS day WHERE person_id = $1 AND attendance_on = $2
+            """,
+            doubled["person_id"],
+            doubled["attendance_on"],
+        )
+    finally:
+        await connection.close()
+    verdict = await scene.audit(wait_seconds=0)
+    assert verdict["lost"] == lost["punch_count"]
+    assert verdict["double_counted"] == doubled["punch_count"]
