@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from attendance_projector.ports import Absence, Captures, Corrections, Days, Directory, Positions, Snapshot
+from attendance_projector.ports import (
+    Absence,
+    Captures,
+    Corrections,
+    Days,
+    Directory,
+    Outbox,
+    Positions,
+    Snapshot,
+)
 from attendance_projector.recompute_days import recompute_days
 from attendance_projector.stale_dates import DatesChanged
 from attendance_projector.stored_facts import (
@@ -68,6 +77,7 @@ class _DryRun:
     corrections: Corrections
     directory: Directory
     days: KeptDays
+    outbox: Outbox
     is_live: bool = False
 
 
@@ -83,6 +93,7 @@ async def compute_days(
         corrections=snapshot.corrections,
         directory=snapshot.directory if alter is None else snapshot.altered(alter),
         days=kept,
+        outbox=snapshot.outbox,
     )
     changes = {person_id: [DatesChanged(first_on, last_on)] for person_id in person_ids}
     await recompute_days(dry_run, changes, [])

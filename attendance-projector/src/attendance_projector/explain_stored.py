@@ -49,6 +49,7 @@ async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> Stored
     schedule = person.schedule or NOTHING_PLANNED
     kept = await compute_days(snapshot, [person_id], on, on)
     rows = await snapshot.corrections.of_people([person_id])
+    reported_until = await snapshot.absence.reported_until()
     facts = PersonFacts(
         person=person,
         schedule=schedule,
@@ -57,6 +58,7 @@ async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> Stored
         ),
         corrections=list(rows.values()),
         as_of=await snapshot.absence.as_of(),
+        reported_until=reported_until.get(person.home_site_id),
     )
     asked = AskedFacts(person_id, on, *instants_of(schedule, on, on))
     return StoredExplanation(

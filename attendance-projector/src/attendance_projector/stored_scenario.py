@@ -45,6 +45,7 @@ class PersonFacts:
     punches: Sequence[Punch]
     corrections: Sequence[CorrectionRow]
     as_of: datetime | None
+    reported_until: datetime | None = None
 
 
 def scenario_of(facts: PersonFacts, first_on: date, last_on: date) -> Scenario:
@@ -77,7 +78,7 @@ def scenario_of(facts: PersonFacts, first_on: date, last_on: date) -> Scenario:
         punches=tuple(_punch_text(punch, zone) for punch in punches),
         corrections=tuple(corrections),
         as_of=_utc(facts.as_of),
-        devices_reported_until=_utc(person.reported_until),
+        devices_reported_until=_utc(facts.reported_until),
         range=(first_on, last_on),
         expected_until=min(last_on, first_on - ONE_DAY if horizon is None else horizon),
     )

@@ -32,7 +32,7 @@ class PostgresOutbox:
 
 
 class NothingToTell:
-    """`Outbox` of tables that nobody reads yet: what a rebuild computes was told when it happened."""
+    """`Outbox` of those who only repeat what was told when it happened: rebuilds, and explanations."""
 
     async def add(self, _topic: Topic, _events: Sequence[Event]) -> None:
         """Tell nobody."""

@@ -15,6 +15,7 @@ from attendance_projector.adapters.postgres_corrections import PostgresCorrectio
 from attendance_projector.adapters.postgres_days import DAY_COLUMNS, PostgresDays, day_row
 from attendance_projector.adapters.postgres_directory import PostgresDirectory
 from attendance_projector.adapters.postgres_errors import naming_outages
+from attendance_projector.adapters.postgres_outbox import NothingToTell
 from attendance_projector.adapters.postgres_positions import PostgresPositions
 from attendance_projector.adapters.sql import statements
 from attendance_projector.dry_run import Alter
@@ -55,6 +56,7 @@ class PostgresSnapshot:
         self.corrections = PostgresCorrections(connection)
         self.directory = PostgresDirectory(connection)
         self.days = PostgresDays(connection)
+        self.outbox = NothingToTell()
 
     def altered(self, alter: Alter) -> PostgresDirectory:
         """Return the directory as it would be with other plans."""
