@@ -74,3 +74,21 @@ class OutboxMetrics:
         """Show nothing: another projector is the relay, or nobody can be."""
         for gauge in (self.relaying, self.size, self.oldest_seconds):
             gauge.set(0)
+
+
+class PresenceMetrics:
+    """What the keeper of presence counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        # Alert when the sum over all projectors is 0: query-api asks the database.
+        self.keeping = Gauge(
+            "attendance_projector_keeping_presence",
+            "1 while this projector keeps presence in the cache.",
+            registry=registry,
+        )
+        # At the start of a keeper, after an outage, and when the cache was emptied.
+        self.fills = Counter(
+            "attendance_projector_presence_fills",
+            "Fills of the cache from the read model.",
+            registry=registry,
+        )
