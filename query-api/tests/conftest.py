@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from attendance_schemas.events import ImageReference, MatchDecided, Outcome, TimeTrust
+from query_api.domain.presence import PresenceNames
 from query_api.domain.rows import (
     AttendanceDay,
     Capture,
@@ -151,6 +152,15 @@ class FakeReadModel:
     ) -> list[PresentPerson]:
         self._ask("present_people", scope=scope, now=now, sites=sites, after=after, limit=limit)
         return []
+
+    async def presence_names(
+        self, scope: Scope, *, people: Sequence[str], sites: Sequence[str]
+    ) -> PresenceNames:
+        self._ask("presence_names", scope=scope, people=people, sites=sites)
+        return PresenceNames(
+            people={each: each.title() for each in people},
+            sites={each: (each.title(), "Asia/Kolkata") for each in sites},
+        )
 
     async def capture(self, scope: Scope, capture_id: UUID, instants: InstantRange) -> Capture | None:
         self._ask("capture", scope=scope, capture_id=capture_id, instants=instants)

@@ -12,6 +12,7 @@ from attendance_projector.adapters.avro_event_reader import AvroEventReader
 from attendance_projector.adapters.kafka_tick_publisher import KafkaTickPublisher
 from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_read_model
 from attendance_projector.apply_facts import ApplyFacts
+from attendance_projector.change_feed import feed_changes
 from attendance_projector.collect_rarely import collect_rarely
 from attendance_projector.errors import ReadModelSwitched
 from attendance_projector.metrics import ProjectorMetrics
@@ -36,6 +37,7 @@ SERVICE = "attendance-projector"
 TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK)
 REGISTRY_ANSWERS_WITHIN = 2.0
 LOOKS_AT_TABLES_EVERY = timedelta(seconds=1)
+ENDS_WITHIN = timedelta(seconds=5)
 
 log = get_logger(__name__)
 
@@ -111,8 +113,11 @@ async def _project(
                 now=lambda: datetime.now(UTC),
             )
         )
-        # It ends when all ends, or by a bug that must end all.
-        ticking.add_done_callback(lambda _: stopping.set())
+        feeding = asyncio.create_task(feed_changes(settings, schemas, registry, stopping))
+        beside = (ticking, feeding)
+        for task in beside:
+            # It ends when all ends, or by a bug that must end all.
+            task.add_done_callback(lambda _: stopping.set())
         try:
             while True:
                 loop = DeliveryLoop(
@@ -132,10 +137,15 @@ async def _project(
                 log.info("other tables took the place of the read model: going on from their positions")
                 source = new_source()
         finally:
+            stopping.set()
             ticking.cancel()
-            await asyncio.wait({ticking})
-        if not ticking.cancelled():
-            ticking.result()
+            # What is being published gets its acknowledgements, so that nothing comes twice.
+            await asyncio.wait(beside, timeout=ENDS_WITHIN.total_seconds())
+            feeding.cancel()
+            await asyncio.wait(beside)
+        for task in beside:
+            if not task.cancelled():
+                task.result()
 
 
 async def _deliver(loop: DeliveryLoop, read_model: PostgresReadModel, stopping: asyncio.Event) -> None:

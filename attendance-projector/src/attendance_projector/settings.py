@@ -5,7 +5,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from service_kit.settings import DatabaseSettings, HttpSettings, KafkaSettings, SchemaRegistrySettings
+from service_kit.settings import (
+    DatabaseSettings,
+    HttpSettings,
+    KafkaSettings,
+    OptionalValkeySettings,
+    SchemaRegistrySettings,
+)
 
 
 class Settings(HttpSettings):
@@ -32,3 +38,4 @@ class Settings(HttpSettings):
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    valkey: OptionalValkeySettings = Field(default_factory=OptionalValkeySettings)

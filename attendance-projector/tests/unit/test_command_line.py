@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
 from attendance_projector.__main__ import cli
-from attendance_projector.metrics import ProjectorMetrics
+from attendance_projector.metrics import OutboxMetrics, PresenceMetrics, ProjectorMetrics
 from attendance_projector.settings import Settings
 from service_kit.errors import SettingsError
 
@@ -75,7 +75,8 @@ def test_run_refuses_unknown_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_metric_is_documented() -> None:
     registry = CollectorRegistry()
-    ProjectorMetrics(registry)
+    for metrics in (ProjectorMetrics, OutboxMetrics, PresenceMetrics):
+        metrics(registry)
     readme = (Path(__file__).parent.parent.parent / "README.md").read_text()
     assert [metric.name for metric in registry.collect() if metric.name not in readme] == []
 

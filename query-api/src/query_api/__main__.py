@@ -15,11 +15,13 @@ from query_api.adapters.decision_feed import InMemoryDecisionFeed
 from query_api.adapters.kafka_match_tail import KafkaMatchTail
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.adapters.postgres_read_model import PostgresReadModel
+from query_api.adapters.valkey_presence_cache import NoPresenceCache, open_presence_cache
 from query_api.adapters.verified_tokens import VerifiedTokens
 from query_api.await_decision import DecisionSources
 from query_api.http.app import create_app
 from query_api.http.services import Services
 from query_api.metrics import QueryApiMetrics
+from query_api.ports import PresenceCache
 from query_api.settings import Settings
 from service_kit.errors import SettingsError
 from service_kit.health import Health
@@ -55,6 +57,15 @@ async def _open_pools(settings: Settings, metrics: QueryApiMetrics, stack: Async
     )
 
 
+async def _open_presence(
+    settings: Settings, metrics: QueryApiMetrics, stack: AsyncExitStack
+) -> PresenceCache:
+    if settings.valkey.url is None:
+        return NoPresenceCache(metrics)
+    url, prefix = settings.valkey.url.get_secret_value(), settings.kafka.topic_prefix
+    return await stack.enter_async_context(open_presence_cache(url, prefix, metrics))
+
+
 async def _stop_waiting(stopping: asyncio.Event, feed: InMemoryDecisionFeed) -> None:
     await stopping.wait()
     feed.stop()
@@ -75,6 +86,7 @@ async def serve_queries(settings: Settings, stopping: asyncio.Event) -> None:
         health.add_ready("token-issuer", verifier.check)
         services = Services(
             read_model=read_model,
+            presence=await _open_presence(settings, metrics, stack),
             decisions=DecisionSources(
                 reader=read_model, feed=feed, now=_now, monotonic=time.monotonic, recheck=recheck
             ),

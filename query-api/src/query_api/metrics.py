@@ -50,3 +50,14 @@ class QueryApiMetrics:
             ["reason"],
             registry=registry,
         )
+        # Sources: cache, read-model.
+        self.presence = Counter(
+            "query_api_presence_answers", "Answers about presence by source.", ["source"], registry=registry
+        )
+        # Reasons: away, not-whole (nobody keeps presence, or it is being filled). Alert on a steady rate.
+        self.presence_fallbacks = Counter(
+            "query_api_presence_fallbacks",
+            "Answers about presence without the cache that is configured.",
+            ["reason"],
+            registry=registry,
+        )

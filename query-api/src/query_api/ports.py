@@ -8,6 +8,8 @@ from typing import Protocol
 from uuid import UUID
 
 from attendance_schemas.events import MatchDecided
+from attendance_schemas.presence import OpenDay
+from query_api.domain.presence import PresenceNames
 from query_api.domain.rows import (
     AttendanceDay,
     Capture,
@@ -85,6 +87,12 @@ class ReadModel(CaptureReader, Protocol):
         """Return who is in, in the order of person_id."""
         ...
 
+    async def presence_names(
+        self, scope: Scope, *, people: Sequence[str], sites: Sequence[str]
+    ) -> PresenceNames:
+        """Return the names of these people and sites of the organisation."""
+        ...
+
     async def captures(
         self, scope: Scope, which: CaptureFilter, *, after: tuple[datetime, UUID] | None, limit: int
     ) -> list[Capture]:
@@ -99,6 +107,14 @@ class ReadModel(CaptureReader, Protocol):
 
     async def enrolment(self, scope: Scope, enrolment_id: UUID) -> Enrolment | None:
         """Return a decided enrolment, or None."""
+        ...
+
+
+class PresenceCache(Protocol):
+    """Open days at hand; never a part of them."""
+
+    async def open_days(self, org_id: str) -> Sequence[OpenDay] | None:
+        """Return all open days of an organisation; None when the cache is away or not whole."""
         ...
 
 

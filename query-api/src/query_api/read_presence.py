@@ -1,12 +1,29 @@
-"""Read who is in now: people whose last in has no out, within the last 16 hours."""
+"""Read who is in now: people whose last in has no out, within the last 16 hours.
 
+From the cache when it is whole, else from the read model: the same answer. Names always come from the read
+model; while that is away, presence from the cache is told without them.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from attendance_schemas.presence import OpenDay
 from query_api.domain.pages import Page, PageRequest, page_of
+from query_api.domain.presence import (
+    NO_NAMES,
+    named_people,
+    named_sites,
+    page_of_people,
+    people_per_site,
+    present_days,
+)
 from query_api.domain.rows import PresentPerson, SitePresence
 from query_api.domain.scope import Scope
-from query_api.ports import ReadModel
+from query_api.errors import ReadModelUnavailable
+from query_api.ports import PresenceCache, ReadModel
+
+People = tuple[list[SitePresence], list[PresentPerson]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,18 +36,42 @@ class Presence:
 
 
 async def read_presence(
-    *, site_id: str | None, request: PageRequest, scope: Scope, read_model: ReadModel, now: datetime
+    *,
+    site_id: str | None,
+    request: PageRequest,
+    scope: Scope,
+    read_model: ReadModel,
+    cache: PresenceCache,
+    now: datetime,
 ) -> Presence:
     """Return who is in at `now`. Raises InvalidCursor or SiteNotAllowed."""
     filters = {"list": "presence", "site": site_id}
     after = request.after(filters, str)
     sites = scope.sites_for(site_id)
-    counts = await read_model.presence_counts(scope, now=now, sites=sites)
-    rows = await read_model.present_people(
-        scope, now=now, sites=sites, after=after, limit=request.fetch_count
-    )
+    open_days = await cache.open_days(scope.org_id)
+    if open_days is None:
+        counts = await read_model.presence_counts(scope, now=now, sites=sites)
+        rows = await read_model.present_people(
+            scope, now=now, sites=sites, after=after, limit=request.fetch_count
+        )
+    else:
+        days = present_days(open_days, now=now, sites=sites)
+        page = page_of_people(days, after=after, limit=request.fetch_count)
+        counts, rows = await _named(scope, people_per_site(days), page, read_model)
     return Presence(
         at=now,
         sites=counts,
         people=page_of(rows, request, key=lambda person: (person.person_id,), filters=filters),
     )
+
+
+async def _named(
+    scope: Scope, counts: dict[str, int], page: Sequence[OpenDay], read_model: ReadModel
+) -> People:
+    try:
+        names = await read_model.presence_names(
+            scope, people=[day.person_id for day in page], sites=list(counts)
+        )
+    except ReadModelUnavailable:
+        names = NO_NAMES
+    return named_sites(counts, names), named_people(page, names)

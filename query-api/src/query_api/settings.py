@@ -8,6 +8,7 @@ from service_kit.settings import (
     AuthSettings,
     HttpSettings,
     KafkaSettings,
+    OptionalValkeySettings,
     QueryDatabaseSettings,
     SchemaRegistrySettings,
 )
@@ -36,3 +37,4 @@ class Settings(HttpSettings):
     auth: AuthSettings = Field(default_factory=AuthSettings)
     database: QueryDatabaseSettings = Field(default_factory=QueryDatabaseSettings)
     registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)
+    valkey: OptionalValkeySettings = Field(default_factory=OptionalValkeySettings)

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import TypeAdapter
 from structlog.testing import capture_logs
 
+from query_api.adapters.valkey_presence_cache import NoPresenceCache
 from query_api.await_decision import DecisionSources
 from query_api.domain.rows import AttendanceDay, Capture, Enrolment, Person
 from query_api.domain.scope import Caller
@@ -51,6 +52,7 @@ async def client(
     }
     services = Services(
         read_model=read_model,
+        presence=NoPresenceCache(metrics),
         decisions=DecisionSources(reader=read_model, feed=feed, now=lambda: NOW, monotonic=clock.monotonic),
         tokens=tokens,
         metrics=metrics,

@@ -24,6 +24,7 @@ from local_stack.environment import StackEnv
 from query_api.adapters.decision_feed import InMemoryDecisionFeed
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.adapters.postgres_read_model import PostgresReadModel
+from query_api.adapters.valkey_presence_cache import NoPresenceCache
 from query_api.await_decision import DecisionSources
 from query_api.domain.scope import Caller
 from query_api.http.app import create_app
@@ -112,6 +113,7 @@ def open_api(
             model = PostgresReadModel(pools)
             services = Services(
                 read_model=model,
+                presence=NoPresenceCache(metrics),
                 decisions=DecisionSources(
                     reader=model, feed=memory_feed, now=lambda: NOW, monotonic=time.monotonic
                 ),

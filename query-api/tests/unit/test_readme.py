@@ -10,7 +10,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 def test_every_setting_is_documented() -> None:
     text = README.read_text(encoding="utf-8")
-    own = set(Settings.model_fields) - {"kafka", "auth", "database", "registry"}
+    own = set(Settings.model_fields) - {"kafka", "auth", "database", "registry", "valkey"}
     assert [name for name in sorted(own) if f"`{Settings.variable(name)}`" not in text] == []
 
 

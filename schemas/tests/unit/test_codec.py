@@ -18,6 +18,7 @@ from attendance_schemas.topics import CAPTURES, DIRECTORY, TOPICS
 
 RELEASED = Path(__file__).parents[2] / "released"
 GOLDEN = list(golden_examples())
+CAPTURE = next(golden_examples(CaptureReceived))
 TOPIC_OF = {name: topic for topic in TOPICS.values() for name in topic.events}
 
 
@@ -97,7 +98,7 @@ async def test_unframed_values_are_undecodable(codec, value):
 
 
 async def test_left_over_bytes_are_undecodable(codec):
-    _, event, _ = GOLDEN[0]
+    _, event, _ = CAPTURE
     with pytest.raises(UndecodableRecord, match="bytes are left"):
         await codec.decode(codec.encode(event, CAPTURES) + b"\x00")
 
@@ -108,7 +109,7 @@ async def test_unknown_schema_id_is_undecodable(codec):
 
 
 async def test_newer_writer_field_is_skipped():
-    _, event, body = GOLDEN[0]
+    _, event, body = CAPTURE
     newer = json.loads(schema_text("CaptureReceived"))
     newer["fields"].append({"name": "added_later", "type": "string", "default": ""})
     registry = InMemoryRegistry()
@@ -118,13 +119,13 @@ async def test_newer_writer_field_is_skipped():
 
 
 async def test_writing_needs_preparation():
-    _, event, _ = GOLDEN[0]
+    _, event, _ = CAPTURE
     with pytest.raises(SchemaError, match="not prepared"):
         Codec(InMemoryRegistry()).encode(event, CAPTURES)
 
 
 def test_naive_instants_are_refused():
-    fields = to_fields(GOLDEN[0][1])
+    fields = to_fields(CAPTURE[1])
     with pytest.raises(msgspec.ValidationError, match="occurred_at"):
         from_fields(CaptureReceived, fields | {"occurred_at": fields["occurred_at"].replace(tzinfo=None)})
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
@@ -82,6 +82,15 @@ class RecordProducer:
         """
         return await self._bounded(self._send(record), f"publish to {record.topic}")
 
+    async def send_all(self, records: Sequence[OutgoingRecord]) -> list[Position]:
+        """Publish records, in this order within a partition, and wait until every in-sync replica has all.
+
+        Raises:
+            TransientFailure: not all were acknowledged within the timeout; any of them may or may not arrive.
+            PoisonRecord: one of them is larger than the broker or this client accepts; others may arrive.
+        """
+        return await self._bounded(self._send_all(records), f"publish {len(records)} records")
+
     async def check(self) -> None:
         """Raise TransientFailure unless Kafka answers; for readiness."""
         await self._bounded(self._check(), "metadata")
@@ -91,19 +100,33 @@ class RecordProducer:
         await client.client.fetch_all_metadata()
 
     async def _send(self, record: OutgoingRecord) -> Position:
+        (position,) = await self._send_all([record])
+        return position
+
+    async def _send_all(self, records: Sequence[OutgoingRecord]) -> list[Position]:
         client = await self._connected()
+        sent: list[asyncio.Future[Any]] = []
         try:
-            sent = await client.send_and_wait(
-                record.topic, value=record.value, key=record.key, headers=list(record.headers)
-            )
+            for record in records:
+                # In the client's hands, in this order; acknowledged when the future is.
+                sent.append(
+                    await client.send(
+                        record.topic, value=record.value, key=record.key, headers=list(record.headers)
+                    )
+                )
+            acknowledged = await asyncio.gather(*sent)
         except (MessageSizeTooLargeError, RecordTooLargeError) as error:
             await self._replace(client)  # a refused batch leaves the sequence numbers out of step
-            raise PoisonRecord("record-too-large", f"{record.topic} refuses the record: {error}") from error
+            topics = ", ".join(sorted({record.topic for record in records}))
+            raise PoisonRecord("record-too-large", f"{topics} refuses the record: {error}") from error
         except KafkaError as error:
             if not error.retriable:
                 await self._replace(client)
             raise
-        return Position(str(sent.topic), int(sent.partition), int(sent.offset) + 1)
+        finally:
+            for each in sent:
+                each.cancel()  # nobody waits for the rest any more
+        return [Position(str(each.topic), int(each.partition), int(each.offset) + 1) for each in acknowledged]
 
     async def _bounded(self, work: Awaitable[T], what: str) -> T:
         seconds = self._timeout.total_seconds()

@@ -214,6 +214,14 @@ class ValkeySettings(EnvironmentSettings):
     url: SecretStr
 
 
+class OptionalValkeySettings(EnvironmentSettings):
+    """The cache of a service that also works without one."""
+
+    env_prefix: ClassVar[str] = "VALKEY_"
+
+    url: SecretStr | None = None
+
+
 class SchemaRegistrySettings(EnvironmentSettings):
     """The schema registry's Confluent-compatible API."""
 

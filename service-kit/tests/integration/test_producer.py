@@ -24,6 +24,21 @@ async def test_positions_are_those_after_the_record(kafka: KafkaSettings, make_t
     assert sorted(position.next_offset for position in positions) == list(range(1, 51))
 
 
+async def test_records_sent_together_keep_their_order(kafka: KafkaSettings, make_topic: MakeTopic) -> None:
+    topic = await make_topic()
+    async with RecordProducer(kafka) as producer:
+        assert await producer.send_all([]) == []
+        # More than the client holds in one batch for a partition.
+        positions = await producer.send_all([OutgoingRecord(topic, b"k", b"x" * 1000) for _ in range(500)])
+        assert [position.next_offset for position in positions] == list(range(1, 501))
+        narrow = await make_topic("narrow", **{"max.message.bytes": "2000"})
+        with pytest.raises(PoisonRecord, match="record-too-large"):
+            await producer.send_all(
+                [OutgoingRecord(narrow, b"k", b"small"), OutgoingRecord(narrow, b"k", b"x" * 9000)]
+            )
+        assert await producer.send_all([OutgoingRecord(topic, b"k", b"goes on")])
+
+
 async def test_a_record_that_is_too_large_is_poison_and_the_producer_goes_on(
     kafka: KafkaSettings, make_topic: MakeTopic
 ) -> None:

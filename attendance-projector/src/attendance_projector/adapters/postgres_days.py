@@ -47,6 +47,9 @@ MERGE_DAYS = SQL["merge_days"].format(
 class PostgresDays:
     """`Days` within one transaction."""
 
+    _merge_days = MERGE_DAYS
+    _remove_days = SQL["remove_days"]
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -84,9 +87,9 @@ class PostgresDays:
         )
         kept = {(each.person.person_id, each.day.attendance_on, each.day.shift_id) for each in days}
         if vanished := [tuple(row) for row in stored if tuple(row) not in kept]:
-            await self._connection.execute(SQL["remove_days"], *_side_by_side(vanished), first_on, last_on)
+            await self._connection.execute(self._remove_days, *_side_by_side(vanished), first_on, last_on)
         if days:
-            await self._connection.execute(MERGE_DAYS, *_side_by_side(map(day_row, days)))
+            await self._connection.execute(self._merge_days, *_side_by_side(map(day_row, days)))
 
     async def move_punches(self, places: Sequence[tuple[StoredPunch, Place]]) -> None:
         """Give stored punches another place."""

@@ -16,6 +16,7 @@ from attendance_projector.adapters.postgres_days import PostgresDays
 from attendance_projector.adapters.postgres_errors import CONFLICTS, DEPENDENCY, naming_outages
 from attendance_projector.adapters.postgres_outbox import NothingToTell, PostgresOutbox
 from attendance_projector.adapters.postgres_positions import PostgresPositions, read_positions
+from attendance_projector.adapters.postgres_told_days import PostgresToldDays
 from attendance_projector.adapters.remembered_directory import DirectoryMemory, RememberedDirectory
 from attendance_projector.adapters.sql import statements
 from attendance_projector.errors import ReadModelSwitched
@@ -148,7 +149,7 @@ class PostgresReadModel:
             captures=self._captures_of(connection),
             corrections=self._corrections_of(connection),
             directory=RememberedDirectory(connection, positions, self._memory),
-            days=self._days_of(connection),
+            days=PostgresToldDays(connection) if self._is_live else self._days_of(connection),
             outbox=PostgresOutbox(connection) if self._is_live else NothingToTell(),
             is_live=self._is_live,
         )

@@ -9,6 +9,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from query_api.adapters.postgres_pools import ReadPools
+from query_api.domain.presence import PresenceNames
 from query_api.domain.rows import (
     AttendanceDay,
     Capture,
@@ -92,6 +93,18 @@ class PostgresReadModel:
             **_presence_bounds(now),
         )
         return [PresentPerson(**record) for record in records]
+
+    async def presence_names(
+        self, scope: Scope, *, people: Sequence[str], sites: Sequence[str]
+    ) -> PresenceNames:
+        """Return the names of these people and sites of the organisation."""
+        records = await self._pools.fetch("presence_names", org_id=scope.org_id, people=people, sites=sites)
+        return PresenceNames(
+            people={each["id"]: each["name"] for each in records if each["kind"] == "person"},
+            sites={
+                each["id"]: (each["name"], each["time_zone"]) for each in records if each["kind"] == "site"
+            },
+        )
 
     async def capture(self, scope: Scope, capture_id: UUID, instants: InstantRange) -> Capture | None:
         """Return a decided capture within these instants, or None."""

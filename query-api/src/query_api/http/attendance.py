@@ -115,6 +115,7 @@ async def get_presence(
         request=parameters.page_request(),
         scope=scope,
         read_model=services.read_model,
+        cache=services.presence,
         now=services.now(),
     )
     return PresenceAnswer(

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 
 from query_api.await_decision import DecisionSources
 from query_api.metrics import QueryApiMetrics
-from query_api.ports import ReadModel, TokenReader
+from query_api.ports import PresenceCache, ReadModel, TokenReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,7 @@ class Services:
     """The adapters behind the routes."""
 
     read_model: ReadModel
+    presence: PresenceCache
     decisions: DecisionSources
     tokens: TokenReader
     metrics: QueryApiMetrics

@@ -12,4 +12,4 @@ WHERE day.org_id = %(org_id)s::text
   AND day.open_since <= %(now)s::timestamptz
   AND (%(sites)s::text[] IS NULL OR day.site_id = ANY (%(sites)s::text[]))
 GROUP BY day.site_id, site.name
-ORDER BY day.site_id
+ORDER BY day.site_id COLLATE "C"

@@ -1,5 +1,6 @@
--- One page of the people who are in, in the order of person_id; of several open days the newest counts.
-SELECT DISTINCT ON (day.person_id)
+-- One page of the people who are in, in the order of person_id; of several open days the newest counts. The order is
+-- that of the cache, whichever answered the page before.
+SELECT DISTINCT ON (day.person_id COLLATE "C")
     day.person_id,
     person.display_name,
     day.site_id,
@@ -15,6 +16,10 @@ WHERE day.org_id = %(org_id)s::text
   AND day.open_since > %(open_after)s::timestamptz
   AND day.open_since <= %(now)s::timestamptz
   AND (%(sites)s::text[] IS NULL OR day.site_id = ANY (%(sites)s::text[]))
-  AND (%(after)s::text IS NULL OR day.person_id > %(after)s::text)
-ORDER BY day.person_id, day.open_since DESC
+  AND (%(after)s::text IS NULL OR day.person_id > %(after)s::text COLLATE "C")
+ORDER BY
+    day.person_id COLLATE "C",
+    day.open_since DESC,
+    day.attendance_on DESC,
+    day.shift_id COLLATE "C" DESC
 LIMIT %(limit)s::int

@@ -10,8 +10,12 @@ from uuid import UUID
 import msgspec
 
 from attendance_schemas.events.attendance import (
+    AttendanceDayChanged,
+    AttendanceStatus,
     ClockTicked,
+    DayChange,
     DayOverridden,
+    DayState,
     DayStatus,
     PunchAdded,
     PunchMethod,
@@ -65,10 +69,14 @@ from attendance_schemas.events.recognition import (
 __all__ = [
     "EVENT_BY_NAME",
     "EVENT_TYPES",
+    "AttendanceDayChanged",
+    "AttendanceStatus",
     "CaptureReceived",
     "ClockTicked",
     "Counting",
+    "DayChange",
     "DayOverridden",
+    "DayState",
     "DayStatus",
     "DeviceKind",
     "DeviceRecorded",
@@ -138,6 +146,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     DayOverridden,
     ReviewDecided,
     ClockTicked,
+    AttendanceDayChanged,
 )
 
 EVENT_BY_NAME = {event_type.__name__: event_type for event_type in EVENT_TYPES}

@@ -4,6 +4,8 @@ from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
+from msgspec import Struct
+
 from attendance_schemas.events.base import Direction, Event, Instant, TimeTrust
 
 
@@ -26,6 +28,27 @@ class DayStatus(StrEnum):
     LEAVE = "LEAVE"
     HOLIDAY = "HOLIDAY"
     WEEKLY_OFF = "WEEKLY_OFF"
+
+
+class AttendanceStatus(StrEnum):
+    """What a day counts as now; PENDING is not decided yet."""
+
+    PRESENT = "PRESENT"
+    INCOMPLETE = "INCOMPLETE"
+    HALF_DAY = "HALF_DAY"
+    ABSENT = "ABSENT"
+    PENDING = "PENDING"
+    LEAVE = "LEAVE"
+    HOLIDAY = "HOLIDAY"
+    WEEKLY_OFF = "WEEKLY_OFF"
+
+
+class DayChange(StrEnum):
+    """What happened to a day."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    REMOVED = "REMOVED"
 
 
 class PunchSubmitted(Event, frozen=True, kw_only=True):
@@ -97,3 +120,34 @@ class ReviewDecided(Event, frozen=True, kw_only=True):
 
 class ClockTicked(Event, frozen=True, kw_only=True):
     """Time has passed: `occurred_at` has come. `org_id` is empty: it holds for all."""
+
+
+class DayState(Struct, frozen=True, kw_only=True):
+    """An attendance day as it stands after a change."""
+
+    site_id: str
+    status: AttendanceStatus
+    worked_minutes: int
+    break_minutes: int
+    overtime_minutes: int
+    late: bool
+    late_minutes: int
+    early: bool
+    early_minutes: int
+    punch_count: int
+    first_in_at: Instant | None = None
+    last_out_at: Instant | None = None
+    missing: Direction | None = None
+    open_since: Instant | None = None
+
+
+class AttendanceDayChanged(Event, frozen=True, kw_only=True):
+    """An attendance day is another than before; of one day the greatest `revision` is how it stands."""
+
+    person_id: str
+    attendance_on: date
+    shift_id: str
+    change: DayChange
+    revision: int
+    day: DayState | None = None
+    previous: DayState | None = None

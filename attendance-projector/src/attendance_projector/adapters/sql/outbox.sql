@@ -7,3 +7,83 @@ SELECT topic, key, event_type, payload
 FROM unnest($1::text[], $2::text[], $3::text[], $4::json[])
     WITH ORDINALITY AS added (topic, key, event_type, payload, number)
 ORDER BY number;
+
+-- name: day_state
+-- The fields of DayState.
+json_build_object(
+    'site_id', {row}.site_id,
+    'status', {row}.status,
+    'worked_minutes', {row}.worked_minutes,
+    'break_minutes', {row}.break_minutes,
+    'overtime_minutes', {row}.overtime_minutes,
+    'late', {row}.late,
+    'late_minutes', {row}.late_minutes,
+    'early', {row}.early,
+    'early_minutes', {row}.early_minutes,
+    'punch_count', {row}.punch_count,
+    'first_in_at', {row}.first_in_at,
+    'last_out_at', {row}.last_out_at,
+    'missing', upper({row}.missing),
+    'open_since', {row}.open_since
+)
+
+-- name: tell_days
+-- Of a statement that writes days, with what it returns of each row. What is told is what was written, but for a day
+-- whose told fields are as before, such as one with another explanation.
+WITH changed AS (
+    {statement}
+    RETURNING {returning}
+)
+INSERT INTO outbox (id, topic, key, event_type, payload)
+SELECT
+    id, '{topic}', person_id, 'AttendanceDayChanged',
+    json_build_object(
+        'event_id', gen_random_uuid(),
+        'occurred_at', now(),
+        'recorded_at', now(),
+        'org_id', org_id,
+        'person_id', person_id,
+        'attendance_on', attendance_on,
+        'shift_id', shift_id,
+        'change', CASE WHEN previous IS NULL THEN 'CREATED' WHEN day IS NULL THEN 'REMOVED' ELSE 'UPDATED' END,
+        'revision', id,
+        'day', day,
+        'previous', previous
+    )
+FROM (
+    SELECT nextval('outbox_id_seq') AS id, *
+    FROM changed
+    WHERE day::text IS DISTINCT FROM previous::text
+) AS told;
+
+-- name: numbers_ahead
+-- A database that was restored to an earlier instant gives no number again.
+SELECT setval('outbox_id_seq', newest)
+FROM outbox_id_seq, CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS newest
+WHERE last_value < newest;
+
+-- name: only_relay
+-- Held by the connection of the one relay of this database, and gone with it.
+SELECT pg_try_advisory_lock(hashtext('attendance-projector relay'), 0);
+
+-- name: first_rows
+SELECT id, topic, key, event_type, payload::text AS payload
+FROM outbox
+WHERE refused IS NULL
+ORDER BY id
+LIMIT $1;
+
+-- name: remove
+DELETE FROM outbox WHERE id = ANY ($1::bigint[]);
+
+-- name: refuse
+UPDATE outbox SET refused = $2 WHERE id = $1;
+
+-- name: backlog
+-- $1: where counting ends.
+SELECT
+    (SELECT count(*) FROM (SELECT FROM outbox WHERE refused IS NULL LIMIT $1) AS waiting) AS size,
+    (
+        SELECT extract(epoch FROM clock_timestamp() - created_at)::float
+        FROM outbox WHERE refused IS NULL ORDER BY id LIMIT 1
+    ) AS oldest_seconds;
