@@ -17,7 +17,7 @@ import fastavro
 import msgspec
 
 from attendance_schemas.errors import SchemaError, SchemaNotRegistered, UndecodableRecord
-from attendance_schemas.events import EVENT_BY_NAME, Event, from_fields, to_fields
+from attendance_schemas.events import EVENT_BY_NAME, Event, from_fields, from_wire, to_fields
 from attendance_schemas.topics import Topic
 
 MAGIC = 0
@@ -47,6 +47,16 @@ def schema_text(event_name: str) -> str:
 @cache
 def _parsed(event_name: str) -> Any:
     return fastavro.parse_schema(json.loads(schema_text(event_name)))
+
+
+@cache
+def _with_uuids_as_text(event_name: str) -> Any:
+    """Return the schema for reading what this version wrote: msgspec makes UUIDs faster than fastavro."""
+    return fastavro.parse_schema(json.loads(schema_text(event_name), object_hook=_without_uuid))
+
+
+def _without_uuid(part: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if (name, value) != ("logicalType", "uuid")}
 
 
 def subject_of(topic_name: str, event_name: str) -> str:
@@ -107,8 +117,12 @@ class Codec:
             )
         body = io.BytesIO(value[FRAME.size :])
         try:
-            fields = fastavro.schemaless_reader(body, writer, _parsed(event_name))
-            event = from_fields(EVENT_BY_NAME[event_name], fields)
+            if writer is _parsed(event_name):
+                ours: Any = fastavro.schemaless_reader(body, _with_uuids_as_text(event_name), None)
+                event = from_wire(EVENT_BY_NAME[event_name], ours)
+            else:
+                fields = fastavro.schemaless_reader(body, writer, _parsed(event_name))
+                event = from_fields(EVENT_BY_NAME[event_name], fields)
         except (
             ValueError,
             TypeError,
@@ -133,7 +147,7 @@ class Codec:
                 raise UndecodableRecord(str(error)) from error
             parsed: Any = fastavro.parse_schema(json.loads(text))
             name = str(parsed["name"]).removeprefix(f"{NAMESPACE}.")
-            # The same object for writer and reader spares the resolution of every field: a third of the time.
+            # The same object for writer and reader says that nothing is to be resolved: a third of the time.
             is_ours = name in EVENT_BY_NAME and parsed == _parsed(name)
             self._writer_schemas[schema_id] = _parsed(name) if is_ours else parsed
         return self._writer_schemas[schema_id]

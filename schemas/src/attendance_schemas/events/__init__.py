@@ -118,6 +118,7 @@ __all__ = [
     "TimeTrust",
     "Weekday",
     "from_fields",
+    "from_wire",
     "to_fields",
 ]
 
@@ -161,3 +162,8 @@ def to_fields(event: Event) -> dict[str, object]:
 def from_fields(event_type: type[Event], fields: object) -> Event:
     """Return the typed event of these fields. Raises msgspec.ValidationError, naming the field."""
     return msgspec.convert(fields, event_type, builtin_types=(datetime, date, time, UUID, bytes))
+
+
+def from_wire(event_type: type[Event], fields: object) -> Event:
+    """Return the typed event of fields whose UUIDs are text. Raises msgspec.ValidationError."""
+    return msgspec.convert(fields, event_type, builtin_types=(datetime, date, time, bytes))
