@@ -14,8 +14,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import Protocol
 
+from attendance_projector.feed_ports import ChangeTail, PresenceBoard, PresenceSource
 from attendance_projector.metrics import PresenceMetrics
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.presence import KEPT, OpenDay
@@ -28,48 +28,6 @@ ASKS_TO_LEAD_EVERY = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(seconds=10)
 
 log = get_logger(__name__)
-
-
-class PresenceSource(Protocol):
-    """The read model, seen by the one keeper of a database; every method may raise TransientFailure."""
-
-    async def lead(self) -> bool:
-        """Say whether this is the one keeper now: it is until the connection ends."""
-
-    async def open_days(self, since: datetime) -> Sequence[OpenDay]:
-        """Return the days that are open since later than this."""
-
-    async def is_told(self) -> bool:
-        """Say whether every change has been published, but for those of the last seconds.
-
-        Raises TransientFailure once other tables took the place of those of the last `open_days`.
-        """
-
-
-class ChangeTail(Protocol):
-    """The change feed from where it ended when it was opened."""
-
-    async def take(self, timeout: timedelta) -> Sequence[AttendanceDayChanged]:
-        """Return what has come since the last call, in order; nothing after the timeout.
-
-        Raises TransientFailure when something was missed.
-        """
-
-    async def take_all(self) -> Sequence[AttendanceDayChanged] | None:
-        """Return the rest of what the feed holds now; None when that takes too long."""
-
-
-class PresenceBoard(Protocol):
-    """The cache; every method may raise TransientFailure."""
-
-    async def fill(self, days: Sequence[OpenDay]) -> None:
-        """Begin a generation with these days and call it whole."""
-
-    async def put(self, opened: Sequence[OpenDay], closed: Sequence[AttendanceDayChanged]) -> None:
-        """Add or replace open days of this generation, and take others away."""
-
-    async def renew(self) -> bool:
-        """Call this generation whole for some more seconds; False when the cache has lost it."""
 
 
 OpenSource = Callable[[], AbstractAsyncContextManager[PresenceSource]]

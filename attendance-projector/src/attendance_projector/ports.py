@@ -1,13 +1,12 @@
 """What the projector needs of its surroundings, by role; a transaction covers the whole read model."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 from attendance_projector.directory_facts import LeaveRow, PolicyRow
 from attendance_projector.domain.facts import ShiftVersion
-from attendance_projector.outbox_rows import Backlog, OutboxRow
 from attendance_projector.recorded_facts import AskedFacts, RecordedFact
 from attendance_projector.stored_facts import (
     AcceptedPunch,
@@ -266,41 +265,6 @@ class Snapshot(Transaction, Protocol):
 
     async def waiting_count(self, person_id: str) -> int:
         """Return how many punches wait for somebody to be recorded under this id."""
-
-
-class OutboxQueue(Protocol):
-    """The outbox as the one relay of a database sees it, over a connection of its own.
-
-    Every method raises TransientFailure("postgresql") when the connection is lost; the lead is lost with it.
-    """
-
-    async def lead(self) -> bool:
-        """Say whether this is the one relay now: it is until the connection ends."""
-
-    async def first_rows(self, limit: int) -> Sequence[OutboxRow]:
-        """Return the oldest rows, in the order in which they are to be published."""
-
-    async def remove(self, rows: Sequence[OutboxRow]) -> None:
-        """Remove rows that are published."""
-
-    async def refuse(self, row: OutboxRow, why: str) -> None:
-        """Keep a row that can never be published, and let those after it go on."""
-
-    async def backlog(self) -> Backlog:
-        """Return how much waits, and for how long."""
-
-    async def news(self, timeout: timedelta) -> None:
-        """Return when rows have come since the last look, or after the timeout."""
-
-
-class OutboxPublisher(Protocol):
-    """Makes records of rows."""
-
-    async def publish(self, rows: Sequence[OutboxRow]) -> None:
-        """Return when every in-sync replica has the events of all rows, in this order for each key.
-
-        Raises TransientFailure: some may have arrived; PoisonRecord: one of them never will.
-        """
 
 
 class ReadModel(Protocol):

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
+from attendance_projector.feed_ports import OutboxPublisher, OutboxQueue
 from attendance_projector.metrics import OutboxMetrics
 from attendance_projector.outbox_rows import OutboxRow
-from attendance_projector.ports import OutboxPublisher, OutboxQueue
 from service_kit.backoff import Backoff, wait
 from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.logs import get_logger
