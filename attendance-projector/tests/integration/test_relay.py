@@ -1,6 +1,7 @@
 """The outbox reaches Kafka: in order for each person, the same ids again after a crash, and nothing lost."""
 
 import asyncio
+import os
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +20,7 @@ from local_stack.environment import StackEnv
 from local_stack.stack import Stack
 
 sys.path.insert(0, str(Path(__file__).parent))
-from change_feeds import PEOPLE, Feed, eventually, open_feed
+from change_feeds import DEADLINE, PEOPLE, Feed, eventually, open_feed
 
 pytestmark = pytest.mark.integration
 
@@ -137,6 +138,25 @@ async def test_what_can_never_be_published_stays_and_holds_up_nobody(feed: Feed)
         ("p-1", "no-such-topic"),
     ]
     assert feed.metrics[0].refused._value.get() == 2
+
+
+async def test_the_consumer_of_the_documentation_runs(feed: Feed, stack: StackEnv) -> None:
+    example = Path(__file__).parents[3] / "docs" / "attendance" / "follow_changes.py"
+    environ = {**os.environ, **stack.environ(), "KAFKA_TOPIC_PREFIX": feed.kafka.topic_prefix}
+    await feed.change(2)
+    async with feed.relaying():
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(example), env=environ, stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(DEADLINE):
+                lines = [(await process.stdout.readline()).decode() for _ in range(2 * len(PEOPLE))]
+        finally:
+            process.kill()
+            await process.wait()
+    assert sorted(lines)[:1] == ["CREATED p-0 2026-03-02 day: INCOMPLETE, 0 minutes\n"]
+    assert sorted(lines)[-1:] == ["UPDATED p-5 2026-03-02 day: PRESENT, 3 minutes\n"]
 
 
 @pytest.mark.chaos
