@@ -51,7 +51,8 @@ async def test_rows_come_late_while_postgresql_is_away(scene, without):
     await stop("postgres", kill=True)
     answers = await scene.send(scene.shots(CAPTURES))
     assert {answer.attempts for answer in answers} == {1}
-    url = f"{scene.plant.query_url}/v1/presence"
+    # Not presence: that is told from the cache for some seconds more.
+    url = f"{scene.plant.query_url}/v1/attendance?from=2026-01-01&to=2026-01-02"
     response = await scene.plant.client.get(url, headers=scene.plant.headers("analyst"))
     assert response.status_code == 503
     assert "Retry-After" in response.headers
