@@ -1,6 +1,7 @@
 """The outbox reaches Kafka: in order for each person, the same ids again after a crash, and nothing lost."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections import defaultdict
@@ -123,6 +124,40 @@ async def test_of_two_relays_one_publishes_and_the_other_takes_over(feed: Feed) 
         events = await feed.published(8 * len(PEOPLE))
         assert datetime.now(UTC) - started < timedelta(seconds=5)
     assert_whole(events, 8)
+
+
+async def test_a_projector_killed_while_it_publishes_is_followed_by_another(
+    feed: Feed, stack: StackEnv
+) -> None:
+    environ = {
+        **os.environ,
+        **stack.environ(),
+        "KAFKA_TOPIC_PREFIX": feed.kafka.topic_prefix,
+        "DATABASE_URL": feed.plant.url,
+        "ATTENDANCE_PROJECTOR_PORT": "0",
+    }
+
+    async def projector() -> asyncio.subprocess.Process:
+        command = (sys.executable, "-m", "attendance_projector", "run")
+        return await asyncio.create_subprocess_exec(*command, env=environ)
+
+    processes = [await projector()]
+    try:
+        await feed.change(1)
+        await feed.published(len(PEOPLE))  # so the first one leads
+        processes.append(await projector())
+        changing = asyncio.create_task(feed.change(19, first=1))
+        await feed.published(5 * len(PEOPLE))
+        processes[0].kill()
+        await changing
+        await eventually(feed.is_empty)
+        events = await feed.published(20 * len(PEOPLE))
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    assert_whole(events, 20)
 
 
 async def test_what_can_never_be_published_stays_and_holds_up_nobody(feed: Feed) -> None:
