@@ -1,6 +1,7 @@
 """What the change feed needs of its surroundings, by role: the outbox, Kafka, and the cache of presence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -44,13 +45,21 @@ class OutboxPublisher(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class FoundOpen:
+    """Open days at one instant; `revisions`: the newest of people of whom something is not published yet."""
+
+    days: Sequence[OpenDay]
+    revisions: Mapping[str, int]
+
+
 class PresenceSource(Protocol):
     """The read model, seen by the one keeper of a database; every method may raise TransientFailure."""
 
     async def lead(self) -> bool:
         """Say whether this is the one keeper now: it is until the connection ends."""
 
-    async def open_days(self, since: datetime) -> Sequence[OpenDay]:
+    async def open_days(self, since: datetime) -> FoundOpen:
         """Return the days that are open since later than this."""
 
     async def is_told(self) -> bool:

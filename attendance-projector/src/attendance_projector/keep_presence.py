@@ -53,7 +53,7 @@ async def keep_presence(
                         return
                 async with open_tail() as tail:
                     metrics.keeping.set(1)
-                    await _keep(source, tail, board, metrics, backoff, stopping, now)
+                    await _Keeper(source, tail, board, metrics, now).keep(stopping, backoff)
         except TransientFailure as failure:
             log.warning("presence is not kept here now", reason=str(failure))
             await wait(backoff.next_delay(), stopping)
@@ -61,37 +61,56 @@ async def keep_presence(
             metrics.keeping.set(0)
 
 
-async def _keep(
-    source: PresenceSource,
-    tail: ChangeTail,
-    board: PresenceBoard,
-    metrics: PresenceMetrics,
-    backoff: Backoff,
-    stopping: asyncio.Event,
-    now: Callable[[], datetime],
-) -> None:
-    clock, renewed_at, is_filled = asyncio.get_running_loop().time, 0.0, False
-    while not stopping.is_set():
-        if not is_filled:
-            renewed_at = clock()
-            days = await source.open_days(now() - KEPT)
-            await board.fill(days)
-            is_filled = True
-            metrics.fills.inc()
-            backoff.reset()
-            log.info("presence was filled from the read model", open_days=len(days))
-        await _put(board, await tail.take(RENEWS_EVERY), now())
-        if clock() - renewed_at < RENEWS_EVERY.total_seconds() or not await source.is_told():
-            continue
-        if (rest := await tail.take_all()) is not None:
-            await _put(board, rest, now())
-            is_filled = await board.renew()
-            renewed_at = clock()
+class _Keeper:
+    """One lead: from the lock to the first failure, or the end."""
 
+    def __init__(
+        self,
+        source: PresenceSource,
+        tail: ChangeTail,
+        board: PresenceBoard,
+        metrics: PresenceMetrics,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._source = source
+        self._tail = tail
+        self._board = board
+        self._metrics = metrics
+        self._now = now
+        # The newest revision that the cache has of each person: what is told again, or late, is nothing new.
+        self._revisions: dict[str, int] = {}
 
-async def _put(board: PresenceBoard, changes: Sequence[AttendanceDayChanged], now: datetime) -> None:
-    if changes:
-        await board.put(*sorted_out(changes, now))
+    async def keep(self, stopping: asyncio.Event, backoff: Backoff) -> None:
+        clock, renewed_at, is_filled = asyncio.get_running_loop().time, 0.0, False
+        while not stopping.is_set():
+            if not is_filled:
+                renewed_at = clock()
+                await self._fill()
+                is_filled = True
+                backoff.reset()
+            await self._put(await self._tail.take(RENEWS_EVERY))
+            if clock() - renewed_at < RENEWS_EVERY.total_seconds() or not await self._source.is_told():
+                continue
+            if (rest := await self._tail.take_all()) is not None:
+                await self._put(rest)
+                is_filled = await self._board.renew()
+                renewed_at = clock()
+
+    async def _fill(self) -> None:
+        found = await self._source.open_days(self._now() - KEPT)
+        await self._board.fill(found.days)
+        self._revisions = dict(found.revisions)
+        self._metrics.fills.inc()
+        log.info("presence was filled from the read model", open_days=len(found.days))
+
+    async def _put(self, changes: Sequence[AttendanceDayChanged]) -> None:
+        news = []
+        for change in changes:
+            if change.revision > self._revisions.get(change.person_id, 0):
+                self._revisions[change.person_id] = change.revision
+                news.append(change)
+        if news:
+            await self._board.put(*sorted_out(news, self._now()))
 
 
 def sorted_out(

@@ -93,7 +93,7 @@ async def test_the_cache_and_the_database_give_the_same_answer(
         assert await cache.open_days("acme") is None
         source = await opened.enter_async_context(open_presence_source(read_database.url))
         board = await opened.enter_async_context(open_presence_board(stack.valkey_url, topic_prefix))
-        await board.fill(await source.open_days(seeded - KEPT))
+        await board.fill((await source.open_days(seeded - KEPT)).days)
 
         async def asked(which: PresenceCache, scope: Scope, now: datetime, **page: Any) -> Presence:
             return await read_presence(

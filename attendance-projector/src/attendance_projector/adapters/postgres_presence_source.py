@@ -1,6 +1,6 @@
 """The read model as the keeper of presence sees it: one connection, and a lock that ends with it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -10,7 +10,9 @@ from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.postgres_errors import DEPENDENCY, naming_outages
 from attendance_projector.adapters.postgres_outbox_queue import SERVER_SETTINGS, STATEMENT_TIMEOUT
 from attendance_projector.adapters.sql import statements
+from attendance_projector.feed_ports import FoundOpen
 from attendance_schemas.presence import OpenDay
+from attendance_schemas.topics import CHANGES
 from service_kit.errors import TransientFailure
 
 SQL = statements("presence")
@@ -33,12 +35,16 @@ class PostgresPresenceSource:
         with naming_outages():
             return bool(await self._connection.fetchval(SQL["only_keeper"]))
 
-    async def open_days(self, since: datetime) -> Sequence[OpenDay]:
+    async def open_days(self, since: datetime) -> FoundOpen:
         """Return the days that are open since later than this."""
         with naming_outages():
-            self._identity = await self._connection.fetchval(IDENTITY)
-            rows = await self._connection.fetch(SQL["open_days"], since, (since - DATES_BEFORE).date())
-        return [OpenDay(*row) for row in rows]
+            async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+                self._identity = await self._connection.fetchval(IDENTITY)
+                rows = await self._connection.fetch(SQL["open_days"], since, (since - DATES_BEFORE).date())
+                newest = await self._connection.fetch(SQL["newest_revisions"], CHANGES.name)
+        return FoundOpen(
+            [OpenDay(*row) for row in rows], {row["person_id"]: row["revision"] for row in newest}
+        )
 
     async def is_told(self) -> bool:
         """Say whether every change has been published, but for those of the last seconds."""
