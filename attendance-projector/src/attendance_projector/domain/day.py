@@ -16,7 +16,7 @@ from attendance_projector.domain.overtime import overtime_minutes
 from attendance_projector.domain.ownership import Ownership
 from attendance_projector.domain.pairing import Missing, Pairing, pair_punches
 from attendance_projector.domain.rounding import rounded_minutes
-from attendance_projector.domain.schedule import Schedule
+from attendance_projector.domain.schedule import SINCE_EVER, Schedule
 from attendance_projector.domain.shift_windows import ShiftInstance
 from attendance_projector.domain.status import Status, early_by, late_by, status_of
 
@@ -214,7 +214,8 @@ def _versions(instance: ShiftInstance, schedule: Schedule) -> list[Explanation]:
     policy = schedule.policy_on(instance.attendance_on)
     if policy.name is None:
         return [_version(instance)]
-    text = f"policy {policy.name} as recorded from {policy.effective_on} on"
+    since = "always" if policy.effective_on <= SINCE_EVER else f"from {policy.effective_on} on"
+    text = f"policy {policy.name} as recorded {since}"
     return [_version(instance), Explanation(Rule.POLICY_VERSION, None, text)]
 
 

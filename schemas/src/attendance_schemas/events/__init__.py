@@ -28,6 +28,7 @@ from attendance_schemas.events.base import (
 )
 from attendance_schemas.events.directory import (
     Counting,
+    DefaultPolicy,
     DeviceKind,
     DeviceRecorded,
     HolidayRecorded,
@@ -70,6 +71,7 @@ __all__ = [
     "Counting",
     "DayOverridden",
     "DayStatus",
+    "DefaultPolicy",
     "DeviceKind",
     "DeviceRecorded",
     "Direction",

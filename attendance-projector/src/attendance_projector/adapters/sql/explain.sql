@@ -7,6 +7,12 @@ SELECT person_id AS fact_id, NULL AS version, recorded_at, home_site_id, default
 FROM person
 WHERE person_id = {person_id};
 
+-- name: organisation
+SELECT org_id AS fact_id, NULL AS version, NULL::timestamptz AS recorded_at, org_type, default_policy, default_policy_on
+FROM person
+JOIN organisation USING (org_id)
+WHERE person_id = {person_id};
+
 -- name: site
 SELECT site.site_id AS fact_id, NULL AS version, NULL::timestamptz AS recorded_at, site.time_zone, watermark.reported_until
 FROM person
