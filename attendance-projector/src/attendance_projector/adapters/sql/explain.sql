@@ -151,5 +151,6 @@ SELECT DISTINCT shift_id FROM shift WHERE org_id = ANY ($1::text[]);
 SELECT count(*) FROM punch WHERE person_id = $1 AND placement = 'WAITING';
 
 -- name: identity
--- By the catalog of now, not of the snapshot: names pass to other tables when a rebuild is switched in.
+-- By the names of now, not of the snapshot: they pass to other tables when a rebuild is switched in. A connection
+-- learns of that when it first touches a table after it; until then it goes on reading the tables of before.
 SELECT to_regnamespace(current_schema())::oid::bigint;
