@@ -19,6 +19,7 @@ from query_api.domain.rows import (
     Capture,
     Enrolment,
     ExplainedDay,
+    Organisation,
     Person,
     PresentPerson,
     SitePresence,
@@ -118,6 +119,7 @@ class FakeReadModel:
 
     days: list[AttendanceDay] = field(default_factory=list)
     decided: list[Capture] = field(default_factory=list)
+    recorded: Organisation | None = None
     failure: QueryApiError | None = None
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -183,6 +185,10 @@ class FakeReadModel:
     ) -> tuple[str | None, str | None]:
         self._ask("names", org_id=org_id, person_id=person_id, site_id=site_id)
         return ("Asha Rao" if person_id else None), "Pune plant"
+
+    async def organisation(self, scope: Scope) -> Organisation | None:
+        self._ask("organisation", scope=scope)
+        return self.recorded
 
     async def person(self, scope: Scope, person_id: str) -> Person | None:
         self._ask("person", scope=scope, person_id=person_id)

@@ -31,6 +31,7 @@ from attendance_schemas.events import (
     DayOverridden,
     EnrolmentDecided,
     MatchDecided,
+    OrganisationRecorded,
     Outcome,
     PolicyRecorded,
     PunchAdded,
@@ -176,6 +177,8 @@ def _months_needed(fact: DirectoryFact, today: date) -> set[date]:
         return _months(on - LONGEST_OUTAGE, on)
     if isinstance(fact, PolicyRecorded) and fact.expects_attendance:
         return _months(fact.effective_on, max(fact.effective_on, today))
+    if isinstance(fact, OrganisationRecorded) and fact.default_policy_on is not None:
+        return _months(fact.default_policy_on, max(fact.default_policy_on, today))
     return _dates_named(fact)
 
 

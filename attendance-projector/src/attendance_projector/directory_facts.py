@@ -22,8 +22,9 @@ from attendance_projector.domain.facts import (
     ShiftId,
     ShiftVersion,
 )
-from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Policy
+from attendance_projector.domain.schedule import SINCE_EVER, Employment, Leave, LeavePart, Policy
 from attendance_schemas.events import (
+    DefaultPolicy,
     Event,
     HolidayRecorded,
     LeaveRecorded,
@@ -156,11 +157,28 @@ def read_policy(
     return Policy(effective_on, offs, flexible_day_start, expects_attendance, policy_id)
 
 
-def policies_of_site(rows: Iterable[PolicyRow], org_id: str, site_id: str) -> tuple[Policy, ...]:
+def read_default_policy(org_type: str, policy: str | bytes, on: date | None) -> Policy:
+    """Return the policy of an organisation's type, of a stored row. Raises InvalidFact."""
+    fields = msgspec.json.decode(policy, type=DefaultPolicy)
+    if fields.expects_attendance and on is None:
+        raise InvalidFact("default_policy_on", f"{org_type} expects attendance; say from which date on")
+    return read_policy(
+        on or SINCE_EVER,
+        fields.weekly_offs,
+        fields.flexible_day_start,
+        fields.expects_attendance,
+        f"of the type {org_type}",
+    )
+
+
+def policies_of_site(
+    rows: Iterable[PolicyRow], org_id: str, site_id: str, default: Policy | None = None
+) -> tuple[Policy, ...]:
     """Return what is in force for a home site, in order of effect.
 
-    From a site's first version on, only its own count; before, those of the organisation. Of two versions
-    from the same date on, the one with the greater policy_id stands.
+    From a site's first version on, only its own count; before, those of the organisation; before these, the
+    default of the organisation's type. Of two versions from the same date on, the one with the greater
+    policy_id stands.
     """
     chosen: dict[bool, dict[date, PolicyRow]] = {True: {}, False: {}}
     for row in sorted(rows, key=lambda row: row.policy_id):
@@ -168,7 +186,10 @@ def policies_of_site(rows: Iterable[PolicyRow], org_id: str, site_id: str) -> tu
             chosen[row.site_id is not None][row.version.effective_on] = row
     own_from = min(chosen[True], default=date.max)
     in_force = {on: row for on, row in chosen[False].items() if on < own_from} | chosen[True]
-    return tuple(in_force[on].version for on in sorted(in_force))
+    versions = tuple(in_force[on].version for on in sorted(in_force))
+    if default is None or (versions and versions[0].effective_on <= default.effective_on):
+        return versions
+    return (default, *versions)
 
 
 def policy_row(event: PolicyRecorded) -> PolicyRow:
@@ -181,6 +202,14 @@ def policy_row(event: PolicyRecorded) -> PolicyRow:
         event.policy_id,
     )
     return PolicyRow(event.policy_id, event.org_id, event.site_id, version)
+
+
+def default_policy(event: OrganisationRecorded) -> Policy | None:
+    """Return the policy that holds where none is recorded. Raises InvalidFact."""
+    policy = event.default_policy
+    if policy is None:
+        return None
+    return read_default_policy(event.org_type, msgspec.json.encode(policy), event.default_policy_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +253,12 @@ def check_directory_event(event: Event) -> None:
             shift_version(event)
         case RosterRecorded():
             roster_entry(event)
-        case SiteRecorded() | OrganisationRecorded():
+        case SiteRecorded():
             read_zone(event.time_zone)
+        case OrganisationRecorded():
+            read_zone(event.time_zone)
+            default_policy(event)
+            _check_dates("default_policy_on", event.default_policy_on or EARLIEST_ON)
         case PersonRecorded():
             Employment(event.joined_on, event.left_on, event.active)
         case LeaveRecorded():

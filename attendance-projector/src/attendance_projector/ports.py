@@ -7,6 +7,7 @@ from uuid import UUID
 
 from attendance_projector.directory_facts import LeaveRow, PolicyRow
 from attendance_projector.domain.facts import ShiftVersion
+from attendance_projector.domain.schedule import Policy
 from attendance_projector.recorded_facts import AskedFacts, RecordedFact
 from attendance_projector.stored_facts import (
     AcceptedPunch,
@@ -169,6 +170,9 @@ class Directory(Protocol):
 
     async def policies(self, org_ids: Iterable[str]) -> Sequence[PolicyRow]:
         """Return all versions of all policies of these organisations."""
+
+    async def default_policies(self, org_ids: Iterable[str]) -> Mapping[str, Policy]:
+        """Return what the types of these organisations say where no policy is recorded."""
 
     async def homes(self, org_ids: Iterable[str]) -> Sequence[Home]:
         """Return the people of these organisations."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from attendance_projector.directory_facts import LeaveRow, PolicyRow, policies_of_site
 from attendance_projector.domain.facts import ShiftVersion
+from attendance_projector.domain.schedule import Policy
 from attendance_projector.ports import Directory
 from attendance_projector.stale_dates import (
     Change,
@@ -21,6 +22,7 @@ from attendance_schemas.events import (
     Event,
     HolidayRecorded,
     LeaveRecorded,
+    OrganisationRecorded,
     PersonRecorded,
     PolicyRecorded,
     RosterRecorded,
@@ -43,6 +45,7 @@ class _Snapshot:
     holidays: Mapping[str, HolidayRow]
     leave: Mapping[str, LeaveRow]
     policies: Sequence[PolicyRow]
+    defaults: Mapping[str, Policy]
 
 
 async def record_directory(directory: Directory, facts: Sequence[DirectoryFact]) -> Changes:
@@ -55,6 +58,7 @@ async def record_directory(directory: Directory, facts: Sequence[DirectoryFact])
     named = list(newest.values())
     organisations = {fact.org_id for fact in named if isinstance(fact, PolicyRecorded)}
     organisations |= set(await directory.organisations_of_policies(_ids(named, PolicyRecorded, "policy_id")))
+    organisations |= _ids(named, OrganisationRecorded, "org_id")
     before = await _snapshot(directory, named, organisations)
     await directory.store(named)
     after = await _snapshot(directory, named, organisations)
@@ -63,7 +67,7 @@ async def record_directory(directory: Directory, facts: Sequence[DirectoryFact])
     await _add_sites_and_shifts(changes, before, after, directory)
     _add_rosters_and_leave(changes, before, after)
     await _add_holidays(changes, before, after, directory)
-    if before.policies != after.policies:
+    if before.policies != after.policies or before.defaults != after.defaults:
         await _add_policies(changes, before, after, directory, organisations)
     return dict(changes)
 
@@ -93,6 +97,7 @@ async def _snapshot(
         holidays=await directory.holidays(_ids(facts, HolidayRecorded, "holiday_id")),
         leave=await directory.leave(_ids(facts, LeaveRecorded, "leave_id")),
         policies=await directory.policies(organisations),
+        defaults=await directory.default_policies(organisations),
     )
 
 
@@ -156,7 +161,10 @@ async def _add_policies(
         site = (home.org_id, home.home_site_id)
         if site not in by_site:
             by_site[site] = PoliciesChanged(
-                policies_of_site(before.policies, *site), policies_of_site(after.policies, *site)
+                *(
+                    policies_of_site(each.policies, *site, each.defaults.get(home.org_id))
+                    for each in (before, after)
+                )
             )
         if by_site[site].before != by_site[site].after:
             changes[home.person_id].append(by_site[site])

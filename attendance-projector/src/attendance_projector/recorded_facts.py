@@ -66,6 +66,14 @@ def _person(columns: Columns, _zone: ZoneInfo) -> str:
     return f"{text}{', ' + dates if dates else ''}{'' if columns['active'] else ', inactive'}"
 
 
+def _organisation(columns: Columns, _zone: ZoneInfo) -> str:
+    policy, on = columns["default_policy"], columns["default_policy_on"]
+    if policy is None:
+        return f"type {columns['org_type']}"
+    since = f"from {on} on" if on else "always"
+    return f"type {columns['org_type']}, whose policy holds {since} where none is recorded: {policy}"
+
+
 def _site(columns: Columns, zone: ZoneInfo) -> str:
     reported = columns["reported_until"]
     until = "not every device has reported" if reported is None else "every device has reported until "
@@ -159,6 +167,7 @@ def _pending(columns: Columns, zone: ZoneInfo) -> str:
 
 TEXTS: Mapping[str, Callable[[Columns, ZoneInfo], str]] = {
     "person": _person,
+    "organisation": _organisation,
     "site": _site,
     "device": _device,
     "shift": _shift,

@@ -21,6 +21,7 @@ from attendance_schemas.events import (
     ClockTicked,
     DayOverridden,
     DayStatus,
+    DefaultPolicy,
     DeviceKind,
     DeviceRecorded,
     EnrolmentDecided,
@@ -30,6 +31,7 @@ from attendance_schemas.events import (
     ImageReference,
     LeaveRecorded,
     MatchDecided,
+    OrganisationRecorded,
     Outcome,
     PersonRecorded,
     PolicyRecorded,
@@ -44,6 +46,7 @@ from attendance_schemas.events import (
     TimeTrust,
 )
 from attendance_schemas.identity import deterministic_id
+from attendance_schemas.org_types import load_org_types
 from attendance_schemas.topics import DIRECTORY as DIRECTORY_TOPIC
 from attendance_schemas.topics import TOPICS
 from local_stack.databases import CloneTemplate, Database
@@ -152,6 +155,19 @@ class Plant:
 
     def site(self, zone: str = "Asia/Kolkata", site_id: str = "site") -> SiteRecorded:
         return SiteRecorded(**_common(), site_id=site_id, name="Plant", time_zone=zone)
+
+    def organisation(self, org_type: str = "company", **fields: Any) -> OrganisationRecorded:
+        """Return an organisation with the policy that ingest takes from the file of its type."""
+        policy = load_org_types()[org_type].policy
+        default = None if policy is None else DefaultPolicy(**msgspec.structs.asdict(policy))
+        return OrganisationRecorded(
+            **_common(),
+            name="Acme",
+            time_zone="Asia/Kolkata",
+            org_type=org_type,
+            default_policy=default,
+            **fields,
+        )
 
     def person(
         self, name: str, shift: str | None = "day", site: str = "site", **fields: Any

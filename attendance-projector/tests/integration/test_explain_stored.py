@@ -5,19 +5,27 @@ import json
 import os
 import random
 import sys
-from datetime import UTC, date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, time, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
 from attendance_projector.__main__ import cli
 from attendance_projector.adapters.postgres_snapshot import open_snapshot
+from attendance_projector.dry_run import compute_days
+from attendance_projector.errors import ReadModelSwitched
 from attendance_projector.explain_stored import explain_stored
 from attendance_projector.print_explanation import days_json
 from attendance_projector.scenario import explain_scenario, read_scenario, write_scenario
+from attendance_projector.stored_facts import KnownPerson
 from attendance_projector.stored_scenario import scenario_of
+from attendance_projector.what_if import people_asked
+from attendance_projector.what_if_file import WhatIf, altered, read_what_if
 from attendance_schemas.events import Direction, Outcome
 from local_stack.databases import Database
 
@@ -30,7 +38,8 @@ pytestmark = pytest.mark.integration
 PEOPLE = 4
 # Of each person; STORED_DATES=100 takes all.
 DATES = int(os.environ.get("STORED_DATES", "7"))
-MONDAY = date(2026, 3, 2)
+MARCH, MONDAY = date(2026, 3, 1), date(2026, 3, 2)
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 @pytest.mark.parametrize("has_ticked", [True, False])
@@ -71,15 +80,15 @@ async def week(plant: Any, migrated: Database, monkeypatch: pytest.MonkeyPatch) 
     The command has the login of readers, which may only SELECT.
     """
     monkeypatch.setenv("DATABASE_URL", migrated.query_url)
-    late = plant.match("asha", "2026-03-02T08:09:00+05:30", score=0.71, direction=Direction.IN)
+    ids = [UUID(int=number) for number in range(5)]
     await plant.tell(
         plant.policy(expects_attendance=True),
         plant.roster("asha", "day", date(2026, 1, 5)),
         plant.shift("day", 8, 12, date(2026, 2, 1), late_grace_minutes=5, overtime_after_minutes=0),
-        late,
-        plant.match("asha", "2026-03-02T08:10:00+05:30", outcome=Outcome.REVIEW, score=0.4),
-        plant.punch("B-7", "2026-03-02T12:30:00+05:30"),
-        plant.punch("B-7", "2026-03-02T16:00:00+05:30"),
+        plant.match("asha", "2026-03-02T08:09:00+05:30", ids[1], score=0.71, direction=Direction.IN),
+        plant.match("asha", "2026-03-02T08:10:00+05:30", ids[2], Outcome.REVIEW, score=0.4),
+        plant.punch("B-7", "2026-03-02T12:30:00+05:30", ids[3]),
+        plant.punch("B-7", "2026-03-02T16:00:00+05:30", ids[4]),
         plant.person("asha", badge="B-7", display_name="Asha Rao"),
         plant.person("ravi"),
         plant.tick("2026-03-03T23:00:00+05:30"),
@@ -88,44 +97,22 @@ async def week(plant: Any, migrated: Database, monkeypatch: pytest.MonkeyPatch) 
     return plant
 
 
-async def test_explain_from_store_says_what_the_database_used_and_why(week: Any) -> None:
-    result = await ran("--from-store", "asha", "--on", "2026-03-02")
-    assert result.exit_code == 0
-    for line in (
-        "asha on 2026-03-02, Asia/Kolkata; time has come to 2026-03-03 23:00:00+05:30",
-        "person asha: home site site, default shift day; recorded 2026-01-01 00:00:00Z",
-        "site site: zone Asia/Kolkata; not every device has reported",
-        "shift day (2026-02-01): 08:00 to 12:00, late_grace 5, overtime_after 0",
-        "roster roster-asha: shift day from 2026-01-05, open, every day",
-        "policy policy (2026-01-01): of the organisation, weekly offs none, no flexible days, ",
-        ": 2026-03-02 08:09:00+05:30 in by face at kiosk, site site; DAY 2026-03-02 day",
-        "at kiosk: IDENTIFIED asha by m 1, score 0.710; recorded",
-        "at kiosk: REVIEW asha by m 1, score 0.400; recorded",
-        ": 2026-03-02 12:30:00+05:30 by badge at reader: of whoever has the badge, now this person",
-        "2026-03-02  day  PRESENT  4 h 21 min  (late, overtime 21 min)",
-        "unscheduled, for review: ",
-        "the stored rows are what the rules give",
-    ):
-        assert line in result.output
-    assert "Asha Rao" not in result.output
-
-
-async def test_explain_from_store_names_corrections(week: Any) -> None:
-    result = await ran("--from-store", "asha", "--on", "2026-03-03", "--json")
-    found = json.loads(result.output)
-    assert [fact["text"].partition(" at ")[2] for fact in found["facts"] if fact["kind"] == "correction"] == [
-        "2026-03-03 08:00:00+05:30, by hr-1: asked"
-    ]
-    assert (found["days"][0]["status"], found["differences"]) == ("INCOMPLETE", [])
-
-
-async def test_explain_as_scenario_prints_a_file_that_gives_the_same(week: Any, tmp_path: Path) -> None:
-    stored = json.loads((await ran("--from-store", "asha", "--on", "2026-03-02", "--json")).output)
-    printed = await ran("--from-store", "asha", "--on", "2026-03-02", "--as-scenario")
-    assert "Asha" not in printed.output
-    (tmp_path / "asha.json").write_text(printed.output)
+async def test_explain_from_store_says_what_the_database_used_and_why(week: Any, tmp_path: Path) -> None:
+    monday = ("--from-store", "asha", "--on", "2026-03-02")
+    text = await ran(*monday)
+    assert (text.exit_code, text.output) == (0, (GOLDEN / "explain_from_store.txt").read_text())
+    # The exported file says the same without the database.
+    stored = json.loads((await ran(*monday, "--json")).output)
+    (tmp_path / "asha.json").write_text((await ran(*monday, "--as-scenario")).output)
     again = json.loads((await ran("--scenario", str(tmp_path / "asha.json"), "--json")).output)
     assert again == {name: stored[name] for name in ("days", "unscheduled", "review")}
+    assert "Asha" not in (tmp_path / "asha.json").read_text()
+    tuesday = json.loads((await ran("--from-store", "asha", "--on", "2026-03-03", "--json")).output)
+    corrections = [fact["text"] for fact in tuesday["facts"] if fact["kind"] == "correction"]
+    assert [text.partition(" at ")[2] for text in corrections] == [
+        "2026-03-03 08:00:00+05:30, by hr-1: asked"
+    ]
+    assert (tuesday["days"][0]["status"], tuesday["differences"]) == ("INCOMPLETE", [])
 
 
 async def test_explain_fails_when_the_stored_day_is_not_what_the_rules_give(week: Any) -> None:
@@ -163,11 +150,8 @@ async def test_what_if_compares_the_people_of_a_site_and_writes_nothing(week: An
     file = tmp_path / "what-if.json"
     file.write_text('{"policy": {"flexible": true}, "shifts": [{"id": "day", "late_grace": 10}]}')
     asked = ("--what-if", str(file), "--month", "2026-03")
-    one = await ran(*asked, "--person", "asha")
-    assert one.exit_code == 0
-    assert "2026-03-02  day          PRESENT, worked 4 h 21 min, late 9 -> 0 min" in one.output
-    assert "2026-03-02  no shift     no day -> INCOMPLETE 0 h 00 min" in one.output
-    assert "worked 4 h 21 min, overtime 21 min, late 9 min -> 0 min" in one.output
+    text = await ran(*asked, "--site", "site")
+    assert (text.exit_code, text.output) == (0, (GOLDEN / "what_if.txt").read_text())
     lines = [json.loads(line) for line in (await ran(*asked, "--site", "site", "--json")).stdout.splitlines()]
     assert [len(line["changed"]) for line in lines[:-1]] == [2, 0]
     totals = lines[-1]["totals"]
@@ -176,13 +160,47 @@ async def test_what_if_compares_the_people_of_a_site_and_writes_nothing(week: An
     assert totals["after"]["statuses"]["INCOMPLETE"] == 2
     assert (totals["before"]["late_minutes"], totals["after"]["late_minutes"]) == (9, 0)
     assert await week.tables() == before
-
-
-async def test_what_if_names_what_is_not_recorded(week: Any, tmp_path: Path) -> None:
-    file = tmp_path / "what-if.json"
-    file.write_text('{"shifts": [{"id": "evening", "late_grace": 10}]}')
-    asked = ("--what-if", str(file), "--month", "2026-03")
-    shift = await ran(*asked, "--site", "site")
-    assert (shift.exit_code, "shifts[0].id: no shift 'evening'" in shift.output) == (2, True)
     site = await ran(*asked, "--site", "plant-9")
     assert (site.exit_code, "site plant-9 is not recorded" in site.output) == (2, True)
+    file.write_text('{"shifts": [{"id": "evening", "late_grace": 10}]}')
+    shift = await ran(*asked, "--site", "site")
+    assert (shift.exit_code, "shifts[0].id: no shift 'evening'" in shift.output) == (2, True)
+
+
+async def test_what_would_be_is_what_comes_out_once_it_is_recorded(week: Any) -> None:
+    changes = {"policy": {"flexible": True}, "shifts": [{"id": "day", "late_grace": 10, "end": "12:15"}]}
+    what_if = read_what_if(json.dumps(changes).encode())
+    last_on = date(2026, 3, 31)
+    async with open_snapshot(week.url) as snapshot:
+        kept = await compute_days(
+            snapshot, ["asha", "ravi"], MARCH, last_on, lambda person: altered_person(person, what_if)
+        )
+        expected = [snapshot.columns_of(day) for day in kept.days]
+    shift = week.shift("day", 8, 12, MARCH, late_grace_minutes=10, overtime_after_minutes=0)
+    await week.tell(
+        msgspec.structs.replace(shift, end=time(12, 15)),
+        week.policy(MARCH, expects_attendance=True, flexible_day_start=time(5)),
+    )
+    rows = await week.sql.fetch("SELECT * FROM attendance_day WHERE attendance_on >= $1", MARCH)
+    assert len(rows) == len(expected) == 7
+    # The explanation calls the policy another name.
+    columns = [name for name in expected[0] if name != "explanation"]
+    assert sorted([[row[name] for name in columns] for row in rows], key=str) == sorted(
+        ([day[name] for name in columns] for day in expected), key=str
+    )
+
+
+def altered_person(person: KnownPerson, what_if: WhatIf) -> KnownPerson:
+    assert person.schedule is not None
+    return replace(person, schedule=altered(person.schedule, what_if, MARCH))
+
+
+async def test_a_snapshot_ends_with_an_error_when_other_tables_were_switched_in(week: Any) -> None:
+    with pytest.raises(ReadModelSwitched):
+        async with open_snapshot(week.url) as snapshot:
+            await week.sql.execute(
+                """ALTER SCHEMA attendance RENAME TO attendance_before;
+                CREATE SCHEMA attendance;
+                CREATE TABLE attendance.site AS TABLE attendance_before.site"""
+            )
+            await people_asked(snapshot, None, "site")

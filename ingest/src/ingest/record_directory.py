@@ -1,16 +1,18 @@
 """Record what the directory says: one document, or a file of them, all or nothing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID, uuid4
 
 from attendance_schemas.events import Event, OrganisationRecorded
+from attendance_schemas.org_types import OrgType, load_org_types
 from ingest.domain.actor import Actor
 from ingest.domain.directory import DirectoryView
 from ingest.domain.directory_documents import Document, Kind
 from ingest.domain.directory_rows import Row, parse_rows
+from ingest.domain.organisation_type import with_type
 from ingest.errors import FieldError, Forbidden, InvalidRecord, NotRecorded, OtherOrganisation
 from ingest.ports import Clock, Directory
 
@@ -22,6 +24,7 @@ class DirectoryDesk:
     directory: Directory
     clock: Clock
     new_id: Callable[[], UUID] = uuid4
+    org_types: Mapping[str, OrgType] = field(default_factory=load_org_types)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -46,9 +49,13 @@ async def record_document(
     """
     actor.require_role(kind.roles, f"record {kind.path}")
     async with desk.turn:
-        event = kind.to_event(
+        untyped = kind.to_event(
             identity, document, org_id=actor.org_id, event_id=desk.new_id(), at=desk.clock()
         )
+        try:
+            event = with_type(untyped, desk.org_types)
+        except FieldError as error:
+            raise InvalidRecord([error]) from error
         _authorise(event, identity, actor, desk.directory.view)
         errors = desk.directory.view.check(event)
         if errors:
@@ -94,12 +101,25 @@ async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: Director
             parse_rows, data, kind, org_id=actor.org_id, at=desk.clock(), new_id=desk.new_id
         )
         view = desk.directory.view
+        rows = _with_types(rows, desk.org_types)
         errors = [error for row in rows for error in _row_errors(row, kind, actor, view)]
         if errors:
             raise InvalidRecord(errors)
         changed = [row.event for row in rows if view.same(row.event) is None]
         await desk.directory.record(changed)
         return ImportCounts(recorded=len(changed), unchanged=len(rows) - len(changed))
+
+
+def _with_types(rows: Sequence[Row], types: Mapping[str, OrgType]) -> list[Row]:
+    typed, errors = [], []
+    for row in rows:
+        try:
+            typed.append(Row(row.line, with_type(row.event, types)))
+        except FieldError as error:
+            errors.append(FieldError(error.field, error.message, line=row.line))
+    if errors:
+        raise InvalidRecord(errors)
+    return typed
 
 
 def _authorise(event: Event, identity: str, actor: Actor, view: DirectoryView) -> None:

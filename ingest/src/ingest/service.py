@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, SchemaNotRegistered
+from attendance_schemas.org_types import load_org_types
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, CORRECTIONS, DIRECTORY, ENROLMENTS, PUNCHES
 from ingest.accept_capture import CaptureDesk
@@ -76,7 +77,9 @@ class Service:
             Desks(
                 captures=CaptureDesk(images, publisher, self._sequences, _now, limits),
                 enrolments=EnrolmentDesk(images, publisher, self._directory, _now, limits),
-                directory=DirectoryDesk(self._directory, _now),
+                directory=DirectoryDesk(
+                    self._directory, _now, org_types=load_org_types(settings.org_types_dir)
+                ),
                 erasures=ErasureDesk(publisher, self._directory, _now),
                 punches=PunchDesk(images, publisher, self._directory, self._sequences, _now),
                 corrections=CorrectionDesk(images, publisher, self._directory, _now),

@@ -1,9 +1,12 @@
 """Settings of ingest, read from the environment at start; unknown ones are refused."""
 
-from typing import ClassVar
+from pathlib import Path
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from attendance_schemas.errors import SchemaError
+from attendance_schemas.org_types import load_org_types
 from service_kit.settings import (
     AuthSettings,
     HttpSettings,
@@ -14,6 +17,14 @@ from service_kit.settings import (
 )
 
 MEBIBYTE = 1024 * 1024
+
+
+def _types_that_read(own: Path | None) -> Path | None:
+    try:
+        load_org_types(own)
+    except SchemaError as error:
+        raise ValueError(str(error)) from error
+    return own
 
 
 class Settings(HttpSettings):
@@ -42,6 +53,9 @@ class Settings(HttpSettings):
         default=5.0, gt=0, le=30, description="after this long without an answer from Kafka or the store: 503"
     )
     drain_seconds: float = Field(default=10.0, ge=1, le=120, description="for requests in flight at a stop")
+    org_types_dir: Annotated[Path | None, AfterValidator(_types_that_read)] = Field(
+        default=None, description="folder of own types of organisations; the same for ingest and query-api"
+    )
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     object_store: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)

@@ -60,6 +60,7 @@ def test_complete_settings_pass(environment, capsys):
         ("INGEST_MAX_IMAGE_BYTES", "ten", "INGEST_MAX_IMAGE_BYTES"),
         ("OBJECT_STORE_ENDPOINT", "s3", "OBJECT_STORE_ENDPOINT"),
         ("INGEST_QUERY_API_URL", "query/", "INGEST_QUERY_API_URL"),
+        ("INGEST_ORG_TYPES_DIR", "/nowhere", "INGEST_ORG_TYPES_DIR: Value error, /nowhere is no folder"),
     ],
 )
 def test_wrong_settings_are_named_without_secrets(environment, capsys, name, value, message):

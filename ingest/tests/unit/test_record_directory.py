@@ -1,10 +1,12 @@
 from datetime import date, time
+from importlib.resources import files
 
 import pytest
 from pydantic import ValidationError
 
 from attendance_schemas.codec import encode_body
 from attendance_schemas.events import (
+    DefaultPolicy,
     IdentificationScope,
     PersonRecorded,
     RosterRecorded,
@@ -12,6 +14,7 @@ from attendance_schemas.events import (
     Weekday,
 )
 from attendance_schemas.golden import golden_examples
+from attendance_schemas.org_types import load_org_types
 from attendance_schemas.topics import DIRECTORY
 from ingest.domain.actor import Actor
 from ingest.domain.directory import DirectoryView, is_directory_event
@@ -66,6 +69,55 @@ async def test_a_site_says_with_whom_its_captures_are_compared(desk, directory):
     rows = b"site_id,name,time_zone,identification_scope\ngate,Gate,Asia/Kolkata,\nyard,Yard,UTC,SITE\n"
     assert (await import_documents(KINDS["sites"], rows, HR, desk)).recorded == 2
     assert [event.identification_scope.value for event in directory.recorded[-2:]] == ["ORGANISATION", "SITE"]
+
+
+async def test_the_policy_of_a_type_goes_with_the_organisation(desk, directory):
+    school = {"name": "Hillside", "time_zone": "Europe/London", "org_type": "school"}
+    event = await record(desk, "organisations", "acme", school | {"default_policy_on": "2026-01-05"}, OPS)
+    assert event.default_policy == DefaultPolicy(
+        weekly_offs=(Weekday.SAT, Weekday.SUN), flexible_day_start=None, expects_attendance=True
+    )
+    assert event.default_policy_on == date(2026, 1, 5)
+    assert encode_body(event)
+    usual = await record(desk, "organisations", "acme", {"name": "Acme", "time_zone": "UTC"}, OPS)
+    assert (usual.org_type, usual.default_policy) == ("company", None)
+
+
+async def test_a_type_that_waits_for_people_says_from_when(desk, directory):
+    plain = {"name": "Hillside", "time_zone": "Europe/London"}
+    with pytest.raises(InvalidRecord) as caught:
+        await record(desk, "organisations", "acme", plain | {"org_type": "school"}, OPS)
+    assert errors_of(caught) == [(None, "default_policy_on")]
+    fair = await record(desk, "organisations", "acme", plain | {"org_type": "event"}, OPS)
+    assert fair.default_policy.flexible_day_start == time(5)
+
+
+async def test_an_unknown_type_names_the_known_ones(desk, directory):
+    with pytest.raises(InvalidRecord) as caught:
+        await record(
+            desk, "organisations", "acme", {"name": "x", "time_zone": "UTC", "org_type": "academy"}, OPS
+        )
+    assert errors_of(caught) == [(None, "org_type")]
+    assert "clinic, company, event, plant, school" in caught.value.errors[0].message
+    rows = b"org_id,name,time_zone,org_type\nacme,Acme,UTC,academy\n"
+    with pytest.raises(InvalidRecord) as caught:
+        await import_documents(KINDS["organisations"], rows, OPS, desk)
+    assert errors_of(caught) == [(2, "org_type")]
+    assert directory.recorded == []
+
+
+async def test_a_type_is_added_by_a_file_and_counts_once_recorded_again(directory, clock, tmp_path):
+    file, gym = tmp_path / "gym.yaml", {"name": "Acme", "time_zone": "UTC", "org_type": "gym"}
+    built_in = files("attendance_schemas").joinpath("org-types", "event.yaml")
+    file.write_text(built_in.read_text())
+    desk = DirectoryDesk(directory, clock, org_types=load_org_types(tmp_path))
+    event = await record(desk, "organisations", "acme", gym, OPS)
+    assert (event.org_type, event.default_policy.flexible_day_start) == ("gym", time(5))
+    file.write_text(built_in.read_text().replace("05:00:00", "03:00:00"))
+    changed = DirectoryDesk(directory, clock, org_types=load_org_types(tmp_path))
+    assert directory.recorded == [event]
+    again = await record(changed, "organisations", "acme", gym, OPS)
+    assert again.default_policy.flexible_day_start == time(3)
 
 
 async def test_versions_of_a_shift_are_kept_apart(desk, directory):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client import CollectorRegistry
 
 from attendance_schemas.codec import Codec
+from attendance_schemas.org_types import load_org_types
 from attendance_schemas.registry import SchemaRegistry
 from query_api.adapters.decision_feed import InMemoryDecisionFeed
 from query_api.adapters.kafka_match_tail import KafkaMatchTail
@@ -93,6 +94,7 @@ async def serve_queries(settings: Settings, stopping: asyncio.Event) -> None:
             tokens=VerifiedTokens(verifier),
             metrics=metrics,
             now=_now,
+            org_types=load_org_types(settings.org_types_dir),
         )
         async with asyncio.TaskGroup() as tasks:
             beside = [

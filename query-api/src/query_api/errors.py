@@ -21,6 +21,10 @@ class NotAllowed(QueryApiError):
     """The token is valid, and its roles or claims do not allow this request."""
 
 
+class UnknownOrganisation(QueryApiError):
+    """The caller's organisation is not recorded."""
+
+
 class UnknownPerson(QueryApiError):
     """No such person in the caller's organisation and sites."""
 

@@ -15,6 +15,7 @@ from query_api.domain.rows import (
     Capture,
     Enrolment,
     ExplainedDay,
+    Organisation,
     Person,
     PresentPerson,
     SitePresence,
@@ -60,6 +61,10 @@ class CaptureReader(Protocol):
 
 class ReadModel(CaptureReader, Protocol):
     """Everything that can be read. Raises ReadModelUnavailable or QueryTooSlow."""
+
+    async def organisation(self, scope: Scope) -> Organisation | None:
+        """Return the organisation, or None while it is not recorded."""
+        ...
 
     async def person(self, scope: Scope, person_id: str) -> Person | None:
         """Return a person of the organisation and sites, or None."""

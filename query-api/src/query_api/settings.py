@@ -1,9 +1,12 @@
 """The settings of query-api: its own variables start with `QUERY_API_`, shared ones are in groups."""
 
-from typing import ClassVar
+from pathlib import Path
+from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
+from attendance_schemas.errors import SchemaError
+from attendance_schemas.org_types import load_org_types
 from service_kit.settings import (
     AuthSettings,
     HttpSettings,
@@ -12,6 +15,14 @@ from service_kit.settings import (
     QueryDatabaseSettings,
     SchemaRegistrySettings,
 )
+
+
+def _types_that_read(own: Path | None) -> Path | None:
+    try:
+        load_org_types(own)
+    except SchemaError as error:
+        raise ValueError(str(error)) from error
+    return own
 
 
 class Settings(HttpSettings):
@@ -33,6 +44,9 @@ class Settings(HttpSettings):
         default=1.0, gt=0, le=30, description="how often a waiting request looks into the read model"
     )
 
+    org_types_dir: Annotated[Path | None, AfterValidator(_types_that_read)] = Field(
+        default=None, description="folder of own types of organisations; the same for ingest and query-api"
+    )
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     database: QueryDatabaseSettings = Field(default_factory=QueryDatabaseSettings)

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from query_api.adapters.valkey_presence_cache import NoPresenceCache
 from query_api.await_decision import DecisionSources
-from query_api.domain.rows import AttendanceDay, Capture, Enrolment, Person
+from query_api.domain.rows import AttendanceDay, Capture, Enrolment, Organisation, Person
 from query_api.domain.scope import Caller
 from query_api.errors import QueryTooSlow, ReadModelUnavailable
 from query_api.http import examples
@@ -34,6 +34,7 @@ LISTS = [
     f"/v1/captures?{INSTANTS}",
     "/v1/people",
     f"/v1/enrolments/{CAPTURE_ID}",
+    "/v1/organisation",
 ]
 ROUTES = [*LISTS, f"/v1/captures/{CAPTURE_ID}"]
 
@@ -274,3 +275,36 @@ def test_examples_have_the_shape_of_the_answers(shape: Any, example: dict[str, o
     written = adapter.dump_python(adapter.validate_python(example), mode="json")
     assert set(written) == set(example)
     assert adapter.validate_python(written) == adapter.validate_python(example)
+
+
+def school(**changes: Any) -> Organisation:
+    fields = {"org_id": "acme", "name": "Hillside", "time_zone": "Europe/London", "org_type": "school"}
+    return Organisation(**fields | {"default_policy": None, "default_policy_on": None} | changes)
+
+
+async def test_the_organisation_says_what_things_are_called(
+    client: httpx.AsyncClient, read_model: Any
+) -> None:
+    read_model.recorded = school()
+    body = (await client.get("/v1/organisation")).json()
+    assert (body["org_type"], body["labels_of"]) == ("school", "school")
+    assert body["labels"]["person"] == {"one": "pupil", "many": "pupils"}
+    assert body["roles"] == {
+        "supervisor": "Class teacher",
+        "hr": "School office",
+        "ops": "Caretaker",
+        "auditor": "School authority",
+    }
+
+
+async def test_a_type_without_a_file_here_has_the_usual_labels(
+    client: httpx.AsyncClient, read_model: Any
+) -> None:
+    read_model.recorded = school(org_type="gym")
+    body = (await client.get("/v1/organisation")).json()
+    assert (body["org_type"], body["labels_of"]) == ("gym", "company")
+    assert body["labels"]["person"]["one"] == "employee"
+
+
+async def test_an_organisation_that_is_not_recorded_is_a_problem(client: httpx.AsyncClient) -> None:
+    assert_problem(await client.get("/v1/organisation"), 404, "unknown-organisation")

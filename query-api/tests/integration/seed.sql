@@ -1,6 +1,10 @@
 -- Two organisations. Every text of the second begins with "umbrella" where it is its own; two of its rows name a
 -- person and a site of the first, as a confused import might, and must not bring their names along.
-INSERT INTO organisation VALUES ('acme', 'Acme', 'Asia/Kolkata'), ('umbrella', 'umbrella corp', 'Europe/Berlin');
+INSERT INTO organisation (org_id, name, time_zone) VALUES ('acme', 'Acme', 'Asia/Kolkata'), ('umbrella', 'umbrella corp', 'Europe/Berlin');
+UPDATE organisation
+SET org_type = 'plant', default_policy = '{"weekly_offs": ["SUN"], "flexible_day_start": null, "expects_attendance": true}',
+    default_policy_on = '2026-01-05'
+WHERE org_id = 'acme';
 INSERT INTO site VALUES
     ('pune-1', 'acme', 'Pune plant', 'Asia/Kolkata'),
     ('goa-1', 'acme', 'Goa plant', 'Asia/Kolkata'),

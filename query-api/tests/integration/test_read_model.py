@@ -200,3 +200,15 @@ async def test_an_enrolment_tells_about_each_photo(client: httpx.AsyncClient) ->
 
 async def test_readiness_asks_the_database(client: httpx.AsyncClient) -> None:
     assert (await get(client, "/health/ready"))["checks"] == {"database": "ok"}
+
+
+async def test_the_organisation_has_its_type_and_the_policy_that_came_with_it(
+    client: httpx.AsyncClient, as_caller: As
+) -> None:
+    acme = await get(client, "/v1/organisation")
+    assert (acme["org_id"], acme["name"], acme["org_type"]) == ("acme", "Acme", "plant")
+    assert acme["labels"]["person"]["one"] == "worker"
+    assert acme["default_policy"]["weekly_offs"] == ["SUN"]
+    assert acme["default_policy_on"] == "2026-01-05"
+    other = await get(client, "/v1/organisation", as_caller("umbrella"))
+    assert (other["org_id"], other["org_type"], other["default_policy"]) == ("umbrella", "company", None)

@@ -8,7 +8,7 @@ from query_api.adapters.postgres_pools import PoolOptions, open_pool
 
 pytestmark = pytest.mark.integration
 
-INSERT = "INSERT INTO attendance.organisation VALUES ('x', 'x', 'UTC')"
+INSERT = "INSERT INTO attendance.organisation (org_id, name, time_zone) VALUES ('x', 'x', 'UTC')"
 OPTIONS = PoolOptions(size=1, statement_timeout_ms=5000, connect_timeout_seconds=2.0)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from attendance_projector.directory_facts import rule_of
 from attendance_projector.stored_facts import DirectoryFact, Tombstone
 from attendance_schemas.events import (
@@ -38,7 +40,15 @@ def _name(event_name: str) -> str:
 
 
 def _organisation(event: OrganisationRecorded) -> Row:
-    return event.org_id, event.name, event.time_zone
+    policy = event.default_policy
+    return (
+        event.org_id,
+        event.name,
+        event.time_zone,
+        event.org_type,
+        None if policy is None else msgspec.json.encode(policy).decode(),
+        event.default_policy_on,
+    )
 
 
 def _site(event: SiteRecorded) -> Row:

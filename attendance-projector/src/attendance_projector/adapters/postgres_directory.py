@@ -13,13 +13,14 @@ from attendance_projector.directory_facts import (
     LeaveRow,
     PolicyRow,
     policies_of_site,
+    read_default_policy,
     read_policy,
     read_roster,
     read_rule,
     read_zone,
 )
 from attendance_projector.domain.facts import RosterEntry, ShiftId, ShiftVersion
-from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Schedule
+from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Policy, Schedule
 from attendance_projector.stored_facts import DirectoryFact, HolidayRow, Home, KnownPerson, RosterRow
 
 SQL = statements("directory")
@@ -34,6 +35,7 @@ class _Plans:
     leave: Mapping[str, Sequence[Leave]]
     holidays: Sequence[HolidayRow]
     policies: Sequence[PolicyRow]
+    defaults: Mapping[str, Policy]
 
 
 class PostgresDirectory:
@@ -68,7 +70,11 @@ class PostgresDirectory:
             leave[row["person_id"]] += _leave(row).dates()
         organisations = {row["org_id"] for row in rows}
         holidays = [_holiday(row) for row in await self._fetch("holidays_of_organisations", organisations)]
-        plans = _Plans(entries, versions, leave, holidays, await self.policies(organisations))
+        plans = _Plans(
+            *(entries, versions, leave, holidays),
+            policies=await self.policies(organisations),
+            defaults=await self.default_policies(organisations),
+        )
         return {row["person_id"]: _person(row, plans) for row in rows}
 
     async def time_zones(self, site_ids: Iterable[str]) -> Mapping[str, str]:
@@ -101,6 +107,16 @@ class PostgresDirectory:
     async def policies(self, org_ids: Iterable[str]) -> Sequence[PolicyRow]:
         """Return all versions of all policies of these organisations."""
         return [_policy(row) for row in await self._fetch("policies_of_organisations", org_ids)]
+
+    async def default_policies(self, org_ids: Iterable[str]) -> Mapping[str, Policy]:
+        """Return what the types of these organisations say where no policy is recorded."""
+        rows = await self._fetch("default_policies", org_ids)
+        return {
+            row["org_id"]: read_default_policy(
+                row["org_type"], row["default_policy"], row["default_policy_on"]
+            )
+            for row in rows
+        }
 
     async def homes(self, org_ids: Iterable[str]) -> Sequence[Home]:
         """Return the people of these organisations."""
@@ -168,6 +184,6 @@ def _person(row: asyncpg.Record, plans: _Plans) -> KnownPerson:
             holidays=frozenset(each.holiday_on for each in holidays if each.site_id in {None, home_site_id}),
             leave=frozenset(plans.leave.get(person_id, ())),
             employment=employment,
-            policies=policies_of_site(plans.policies, org_id, home_site_id),
+            policies=policies_of_site(plans.policies, org_id, home_site_id, plans.defaults.get(org_id)),
         )
     return KnownPerson(person_id, org_id, home_site_id, default, employment, schedule)

@@ -19,7 +19,7 @@ from attendance_projector.adapters.postgres_outbox import NothingToTell
 from attendance_projector.adapters.postgres_positions import PostgresPositions
 from attendance_projector.adapters.sql import statements
 from attendance_projector.dry_run import Alter
-from attendance_projector.errors import ReadModelSwitched
+from attendance_projector.errors import ProjectorError, ReadModelSwitched
 from attendance_projector.migrate import SCHEMA, check_migrated
 from attendance_projector.recorded_facts import TEXTS, AskedFacts, RecordedFact
 from attendance_projector.stored_facts import KnownPerson, PersonDay
@@ -129,7 +129,11 @@ async def open_snapshot(url: str, *, schema: str = SCHEMA) -> AsyncIterator[Post
             await check_migrated(connection, schema)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 snapshot = PostgresSnapshot(connection, await connection.fetchval(SQL["identity"]))
-                yield snapshot
+                try:
+                    yield snapshot
+                except ProjectorError:
+                    await snapshot.check()
+                    raise
                 await snapshot.check()
         finally:
             connection.terminate()

@@ -17,7 +17,7 @@ from attendance_projector.domain.overtime import overtime_minutes
 from attendance_projector.domain.ownership import Ownership
 from attendance_projector.domain.pairing import Missing, Pairing, pair_punches
 from attendance_projector.domain.rounding import rounded_minutes
-from attendance_projector.domain.schedule import Schedule
+from attendance_projector.domain.schedule import SINCE_EVER, Schedule
 from attendance_projector.domain.shift_windows import ShiftInstance
 from attendance_projector.domain.status import Status, early_by, late_by, status_of
 
@@ -223,7 +223,8 @@ def _versions(instance: ShiftInstance, schedule: Schedule) -> list[Explanation]:
     policy = schedule.policy_on(instance.attendance_on)
     if policy.name is None:
         return [_version(instance.shift)]
-    text = f"policy {policy.name} as recorded from {policy.effective_on} on"
+    since = "always" if policy.effective_on <= SINCE_EVER else f"from {policy.effective_on} on"
+    text = f"policy {policy.name} as recorded {since}"
     return [_version(instance.shift), Explanation(Rule.POLICY_VERSION, None, text)]
 
 

@@ -79,6 +79,8 @@ class Policy:
             raise InvalidFact("weekly_offs", f"{', '.join(unknown)} is no weekday; use mon to sun")
 
 
+# What holds always, as versions and files write it.
+SINCE_EVER = date(1900, 1, 1)
 USUAL_POLICY = Policy()
 # Where nothing was recorded, nobody is waited for.
 NO_POLICY = Policy(expects_attendance=False)

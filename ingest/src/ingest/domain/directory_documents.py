@@ -41,6 +41,7 @@ from attendance_schemas.events import (
     SiteRecorded,
     Weekday,
 )
+from attendance_schemas.org_types import USUAL_TYPE
 from attendance_schemas.topics import DIRECTORY
 from ingest.domain.actor import HR, OPS
 from ingest.domain.identifiers import BADGE_PATTERN, ID_PATTERN
@@ -120,6 +121,16 @@ class OrganisationDocument(Document):
 
     name: Name = Field(examples=["Acme Textiles"])
     time_zone: Zone = Field(examples=["Asia/Kolkata"])
+    org_type: Name = Field(
+        default=USUAL_TYPE,
+        description="what things are called, and the policy where none is recorded; an unknown one names all",
+        examples=["plant"],
+    )
+    default_policy_on: NearDate | None = Field(
+        default=None,
+        description="first date on which the type's policy holds; null: since ever, if it waits for nobody",
+        examples=["2026-01-01"],
+    )
 
 
 class SiteDocument(Document):

@@ -15,6 +15,7 @@ from query_api.domain.rows import (
     Capture,
     Enrolment,
     ExplainedDay,
+    Organisation,
     Person,
     PresentPerson,
     Recognition,
@@ -145,6 +146,11 @@ class PostgresReadModel:
         """Return the display name of a person and the name of a site of an organisation."""
         (record,) = await self._pools.fetch("names", org_id=org_id, person_id=person_id, site_id=site_id)
         return record["display_name"], record["site_name"]
+
+    async def organisation(self, scope: Scope) -> Organisation | None:
+        """Return the organisation, or None while it is not recorded."""
+        records = await self._pools.fetch("organisation", org_id=scope.org_id)
+        return Organisation(**_with_json(records[0], "default_policy")) if records else None
 
     async def person(self, scope: Scope, person_id: str) -> Person | None:
         """Return a person of the organisation and sites, or None."""

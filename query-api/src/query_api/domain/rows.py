@@ -132,3 +132,32 @@ class Enrolment:
     decided_at: datetime | None
     model_name: str | None
     model_version: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organisation:
+    """An organisation as recorded; `default_policy` holds where no policy is recorded."""
+
+    org_id: str
+    name: str
+    time_zone: str
+    org_type: str
+    default_policy: Any
+    default_policy_on: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What one and several of a thing are called."""
+
+    one: str
+    many: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganisationDescription(Organisation):
+    """An organisation, what things are called there, and what its roles are called."""
+
+    labels_of: str
+    labels: dict[str, Label]
+    roles: dict[str, str]

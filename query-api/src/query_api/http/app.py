@@ -5,7 +5,7 @@ from fastapi_swagger import patch_fastapi
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from query_api.http import attendance, captures, people
+from query_api.http import attendance, captures, organisation, people
 from query_api.http.observe import ObservedApp
 from query_api.http.problems import install_problems
 from query_api.http.services import Services
@@ -32,7 +32,7 @@ def create_app(services: Services, health: Health, registry: CollectorRegistry) 
     patch_fastapi(app)  # the pages of /docs from the package, so that they need no internet
     app.state.services = services
     install_problems(app)
-    for module in (attendance, captures, people):
+    for module in (attendance, captures, organisation, people):
         app.include_router(module.router)
     app.router.routes.extend(operations_routes(health, registry))
     return ObservedApp(app, services.metrics)

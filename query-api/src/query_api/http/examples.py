@@ -119,3 +119,15 @@ ENROLMENT: dict[str, object] = {
     "model_name": "SFace",
     "model_version": "2021dec",
 }
+
+ORGANISATION = {
+    "org_id": "hillside",
+    "name": "Hillside School",
+    "time_zone": "Europe/London",
+    "org_type": "school",
+    "default_policy": {"weekly_offs": ["SAT", "SUN"], "flexible_day_start": None, "expects_attendance": True},
+    "default_policy_on": "2026-01-05",
+    "labels_of": "school",
+    "labels": {"person": {"one": "pupil", "many": "pupils"}, "shift": {"one": "lesson", "many": "lessons"}},
+    "roles": {"supervisor": "Class teacher", "hr": "School office"},
+}

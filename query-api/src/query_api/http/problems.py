@@ -23,6 +23,7 @@ _PROBLEMS: dict[type[Exception], tuple[int, str, str, int | None]] = {
     errors.InvalidCursor: (422, "invalid-cursor", "The cursor is not valid here", None),
     errors.NotAllowed: (403, "forbidden", "The token does not allow this", None),
     errors.SiteNotAllowed: (403, "site-not-allowed", "The token does not cover this site", None),
+    errors.UnknownOrganisation: (404, "unknown-organisation", "The organisation is not recorded", None),
     errors.UnknownPerson: (404, "unknown-person", "No such person", None),
     errors.UnknownEnrolment: (404, "enrolment-not-decided", "No decision on this enrolment", None),
     errors.CaptureNotDecided: (

@@ -1,12 +1,13 @@
 """What the routes work with, made by the composition root and reached through the application's state."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from attendance_schemas.org_types import OrgType, load_org_types
 from query_api.await_decision import DecisionSources
 from query_api.metrics import QueryApiMetrics
 from query_api.ports import PresenceCache, ReadModel, TokenReader
@@ -22,6 +23,7 @@ class Services:
     tokens: TokenReader
     metrics: QueryApiMetrics
     now: Callable[[], datetime]
+    org_types: Mapping[str, OrgType] = field(default_factory=load_org_types)
 
 
 def services_of(request: Request) -> Services:

@@ -32,6 +32,7 @@ from attendance_schemas.events.base import (
 )
 from attendance_schemas.events.directory import (
     Counting,
+    DefaultPolicy,
     DeviceKind,
     DeviceRecorded,
     HolidayRecorded,
@@ -78,6 +79,7 @@ __all__ = [
     "DayOverridden",
     "DayState",
     "DayStatus",
+    "DefaultPolicy",
     "DeviceKind",
     "DeviceRecorded",
     "Direction",

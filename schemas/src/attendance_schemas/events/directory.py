@@ -3,6 +3,8 @@
 from datetime import date, time
 from enum import StrEnum
 
+from msgspec import Struct
+
 from attendance_schemas.events.base import Event
 
 
@@ -62,11 +64,26 @@ class Weekday(StrEnum):
     SUN = "SUN"
 
 
+class DefaultPolicy(Struct, frozen=True, kw_only=True):
+    """What a type of organisations says for everybody where no PolicyRecorded is in effect."""
+
+    weekly_offs: tuple[Weekday, ...]
+    flexible_day_start: time | None
+    expects_attendance: bool
+
+
 class OrganisationRecorded(Event, frozen=True, kw_only=True):
-    """An organisation as it is from now on."""
+    """An organisation as it is from now on.
+
+    `default_policy` is that of the type when this was recorded; it holds from `default_policy_on` on, else
+    since ever.
+    """
 
     name: str
     time_zone: str
+    org_type: str = "company"
+    default_policy: DefaultPolicy | None = None
+    default_policy_on: date | None = None
 
 
 class SiteRecorded(Event, frozen=True, kw_only=True):

@@ -1,8 +1,11 @@
 -- The directory: each fact replaces what was known under its key. Records of one key come in order.
 
 -- name: record_organisation
-INSERT INTO organisation (org_id, name, time_zone) VALUES ($1, $2, $3)
-ON CONFLICT (org_id) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone;
+INSERT INTO organisation (org_id, name, time_zone, org_type, default_policy, default_policy_on)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (org_id) DO UPDATE SET
+    name = excluded.name, time_zone = excluded.time_zone, org_type = excluded.org_type,
+    default_policy = excluded.default_policy, default_policy_on = excluded.default_policy_on;
 
 -- name: record_site
 INSERT INTO site (site_id, org_id, name, time_zone) VALUES ($1, $2, $3, $4)
@@ -129,6 +132,11 @@ SELECT DISTINCT org_id FROM policy WHERE policy_id = ANY ($1::text[]);
 SELECT policy_id, effective_on, org_id, site_id, weekly_offs, flexible_day_start, expects_attendance
 FROM policy
 WHERE org_id = ANY ($1::text[]);
+
+-- name: default_policies
+SELECT org_id, org_type, default_policy, default_policy_on
+FROM organisation
+WHERE org_id = ANY ($1::text[]) AND default_policy IS NOT NULL;
 
 -- name: homes
 SELECT person_id, org_id, home_site_id FROM person WHERE org_id = ANY ($1::text[]);

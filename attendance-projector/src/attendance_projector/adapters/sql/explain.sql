@@ -7,6 +7,12 @@ SELECT person_id AS fact_id, NULL AS version, recorded_at, home_site_id, default
 FROM person
 WHERE person_id = {person_id};
 
+-- name: organisation
+SELECT org_id AS fact_id, NULL AS version, NULL::timestamptz AS recorded_at, org_type, default_policy, default_policy_on
+FROM person
+JOIN organisation USING (org_id)
+WHERE person_id = {person_id};
+
 -- name: site
 SELECT site.site_id AS fact_id, NULL AS version, NULL::timestamptz AS recorded_at, site.time_zone, watermark.reported_until
 FROM person
@@ -145,5 +151,6 @@ SELECT DISTINCT shift_id FROM shift WHERE org_id = ANY ($1::text[]);
 SELECT count(*) FROM punch WHERE person_id = $1 AND placement = 'WAITING';
 
 -- name: identity
--- By the catalog of now, not of the snapshot: names pass to other tables when a rebuild is switched in.
+-- By the names of now, not of the snapshot: they pass to other tables when a rebuild is switched in. A connection
+-- learns of that when it first touches a table after it; until then it goes on reading the tables of before.
 SELECT to_regnamespace(current_schema())::oid::bigint;
