@@ -4,6 +4,7 @@ The what-if tool of payroll clerks and the format of the golden tests. A field t
 is an error that names it; nothing is ignored silently.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,9 @@ import msgspec
 from attendance_projector.domain.attendance import Attendance, attendance
 from attendance_projector.domain.corrections import corrections_in_force
 from attendance_projector.domain.day import AttendanceDay
+from attendance_projector.domain.explanation import Explanation
 from attendance_projector.domain.flexible import NO_SHIFT
+from attendance_projector.domain.periods import Adjustment
 from attendance_projector.scenario_facts import (
     LONGEST_RANGE,
     ScenarioError,
@@ -24,6 +27,7 @@ from attendance_projector.scenario_facts import (
     schedule_of,
 )
 from attendance_projector.scenario_file import Scenario
+from attendance_projector.scenario_locks import closed_days
 
 __all__ = ["Scenario", "ScenarioError", "explain_scenario", "explanation_as_json", "read_scenario"]
 
@@ -55,15 +59,16 @@ def explain_scenario(scenario: Scenario) -> dict[str, Any]:
     with naming("corrections"):
         corrections_in_force(corrections)
     with naming("punches"):
-        return _as_json(
-            attendance(punches, schedule, first_on, last_on, corrections=corrections, known=known)
-        )
+        result = attendance(punches, schedule, first_on, last_on, corrections=corrections, known=known)
+    if not scenario.locks:
+        return _as_json(result, result.days)
+    days, adjustments = closed_days(scenario, result.days)
+    return _as_json(result, days) | {"adjustments": [_adjustment_as_json(each) for each in adjustments]}
 
 
-def _as_json(result: Attendance) -> dict[str, Any]:
+def _as_json(result: Attendance, days: Sequence[AttendanceDay]) -> dict[str, Any]:
     unscheduled = [ownership.punch.punch_id for ownership in result.unscheduled]
-    days = [_day_as_json(day) for day in result.days]
-    return {"days": days, "unscheduled": unscheduled, "review": unscheduled}
+    return {"days": [_day_as_json(day) for day in days], "unscheduled": unscheduled, "review": unscheduled}
 
 
 def _day_as_json(day: AttendanceDay) -> dict[str, Any]:
@@ -86,9 +91,31 @@ def _day_as_json(day: AttendanceDay) -> dict[str, Any]:
     }
 
 
+def _adjustment_as_json(each: Adjustment) -> dict[str, Any]:
+    return {
+        "attendance_on": each.attendance_on.isoformat(),
+        "shift": None if each.shift_id == NO_SHIFT else each.shift_id,
+        "booked_on": each.booked_on.isoformat(),
+        "settled": each.settled_by is not None,
+        "status_from": None if each.status_from is None else each.status_from.value,
+        "status_to": None if each.status_to is None else each.status_to.value,
+        "worked_minutes": each.worked_minutes,
+        "overtime_minutes": each.overtime_minutes,
+        "late_minutes": each.late_minutes,
+        "early_minutes": each.early_minutes,
+        "break_minutes": each.break_minutes,
+        "explanation": reasons_as_json(each.explanation),
+    }
+
+
 def explanation_as_json(day: AttendanceDay) -> list[dict[str, str | None]]:
     """Return a day's explanation as it is stored and printed."""
-    return [{"rule": entry.rule.value, "punch": entry.punch, "text": entry.text} for entry in day.explanation]
+    return reasons_as_json(day.explanation)
+
+
+def reasons_as_json(reasons: Iterable[Explanation]) -> list[dict[str, str | None]]:
+    """Return an explanation as it is stored and printed."""
+    return [{"rule": entry.rule.value, "punch": entry.punch, "text": entry.text} for entry in reasons]
 
 
 def _instant_text(at: datetime | None) -> str | None:
