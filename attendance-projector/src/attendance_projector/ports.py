@@ -8,6 +8,7 @@ from uuid import UUID
 from attendance_projector.directory_facts import LeaveRow, PolicyRow
 from attendance_projector.domain.facts import ShiftVersion
 from attendance_projector.outbox_rows import Backlog, OutboxRow
+from attendance_projector.period_ports import Periods
 from attendance_projector.stored_facts import (
     AcceptedPunch,
     BadgeKey,
@@ -234,6 +235,10 @@ class Transaction(Protocol):
     @property
     def outbox(self) -> Outbox:
         """Events to publish."""
+
+    @property
+    def periods(self) -> Periods:
+        """Locked periods."""
 
 
 class OutboxQueue(Protocol):

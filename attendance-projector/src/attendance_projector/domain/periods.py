@@ -176,8 +176,17 @@ def adjustment_of(
         return None
     on, shift_id = key
     booked_on = first_open_date(locks, on)
-    difference = [one - other for one, other in zip(due.minutes, paid.minutes, strict=True)]
-    adjustment = Adjustment(on, shift_id, booked_on, paid.status, due.status, *difference)
+    worked, overtime, late, early, deducted = (
+        one - other for one, other in zip(due.minutes, paid.minutes, strict=True)
+    )
+    adjustment = Adjustment(
+        *(on, shift_id, booked_on, paid.status, due.status),
+        worked_minutes=worked,
+        overtime_minutes=overtime,
+        late_minutes=late,
+        early_minutes=early,
+        break_minutes=deducted,
+    )
     lock = lock_on(locks, on)
     kept = "the period was reopened" if lock is None else f"{lock.text}; the day stays as it was then"
     reasons = [Explanation(Rule.PERIOD_LOCK, None, kept)]
