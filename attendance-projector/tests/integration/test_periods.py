@@ -153,8 +153,11 @@ async def test_a_lock_is_in_force_once_all_of_it_came_back(plant: Any) -> None:
     late = plant.match("asha", LATE)
     await plant.tell(late, seal, days[0])
     assert await plant.days("asha") == [(ON, "day", "PRESENT", 240)]
+    await plant.outbox("attendance.changes")
     await plant.tell(days[1])
     assert (await plant.days("asha"), len(await adjustments(plant))) == (STOOD, 1)
+    (told,) = await plant.outbox("attendance.changes")
+    assert (told.previous.worked_minutes, told.day.worked_minutes) == (240, 210)
     # Another sealing, as of a database that was lost, and the same again: the first one counts.
     other = uuid4()
     await plant.tell(

@@ -85,6 +85,9 @@ NO_KEYS: tuple[list[object], ...] = ([], [], [], [])
 class PostgresPeriods:
     """`Periods` within one transaction."""
 
+    _restore_days = SQL["restore_days"]
+    _remove_unlocked_days = SQL["remove_unlocked_days"]
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -186,9 +189,9 @@ class PostgresPeriods:
             for each in days
             if each.day.absence is not None
         ]
-        await self._connection.execute(SQL["remove_unlocked_days"], *asked, *dates_of(spans))
+        await self._connection.execute(self._remove_unlocked_days, *asked, *dates_of(spans))
         await self._connection.execute(
-            SQL["restore_days"], *asked, *(_side_by_side(undecided) or ([], [], [], [], []))
+            self._restore_days, *asked, *(_side_by_side(undecided) or ([], [], [], [], []))
         )
 
     async def replace_adjustments(self, spans: Sequence[PersonDates], rows: Sequence[AdjustmentRow]) -> None:

@@ -17,7 +17,7 @@ from attendance_projector.adapters.postgres_errors import CONFLICTS, DEPENDENCY,
 from attendance_projector.adapters.postgres_outbox import NothingToTell, PostgresOutbox
 from attendance_projector.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.adapters.postgres_positions import PostgresPositions, read_positions
-from attendance_projector.adapters.postgres_told_days import PostgresToldDays
+from attendance_projector.adapters.postgres_told_days import PostgresToldDays, PostgresToldPeriods
 from attendance_projector.adapters.remembered_directory import DirectoryMemory, RememberedDirectory
 from attendance_projector.adapters.sql import statements
 from attendance_projector.errors import ReadModelSwitched
@@ -154,7 +154,7 @@ class PostgresReadModel:
             directory=RememberedDirectory(connection, positions, self._memory),
             days=PostgresToldDays(connection) if self._is_live else self._days_of(connection),
             outbox=PostgresOutbox(connection) if self._is_live else NothingToTell(),
-            periods=self._periods_of(connection),
+            periods=PostgresToldPeriods(connection) if self._is_live else self._periods_of(connection),
             is_live=self._is_live,
         )
 
