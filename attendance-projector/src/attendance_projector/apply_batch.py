@@ -1,9 +1,11 @@
 """Apply the events of a batch in one transaction: each exactly once, whoever sends it again.
 
 1. lock the positions and leave out what was applied before;
-2. lock what is judged: everyone, when the directory changes or time passes, else the captures and people;
-3. record the directory, let time pass, judge decisions, punches and corrections against what is stored;
-4. store them, recompute the days that became stale, move the positions.
+2. lock what is judged: everyone, when the directory or a locked period changes or time passes, else the
+   captures and people;
+3. record the directory and locked periods, let time pass, judge decisions, punches and corrections against
+   what is stored;
+4. store them, recompute the days that became stale, record those of a new lock, move the positions.
 
 Locks are taken in one order by all: positions, everyone, captures, people.
 """
@@ -24,6 +26,8 @@ from attendance_projector.record_corrections import (
     judge_corrections,
 )
 from attendance_projector.record_directory import record_directory
+from attendance_projector.record_periods import PeriodEvent, ReceivedPeriodEvent, record_periods
+from attendance_projector.seal_period import seal_period
 from attendance_projector.stale_dates import Change, DayLostPunch
 from attendance_projector.stored_facts import AcceptedPunch, BadgeKey, DirectoryFact, Tombstone
 from attendance_schemas.events import (
@@ -80,7 +84,10 @@ async def apply_in(
     badges: set[BadgeKey] = set()
     directory_facts = [each.event for each in fresh if is_directory_fact(each.event)]
     ticks = _of_type(fresh, ClockTicked)
-    if directory_facts or ticks:
+    period_events = [
+        ReceivedPeriodEvent(each.record, each.event) for each in fresh if isinstance(each.event, PeriodEvent)
+    ]
+    if directory_facts or ticks or period_events:
         await transaction.positions.lock_everyone(changes_directory=bool(directory_facts))
     else:
         await transaction.positions.join_everyone()
@@ -91,6 +98,8 @@ async def apply_in(
     await transaction.absence.store_points(device_points(each.event for each in fresh))
     if ticks:
         _merge(changes, await pass_time(ticks, transaction.absence))
+    recorded = await record_periods(period_events, transaction.periods)
+    _merge(changes, recorded.changes)
     decided = await _judge_captures(transaction, fresh)
     punched = await _judge_punches(transaction, fresh, badges)
     corrections = [
@@ -113,6 +122,8 @@ async def apply_in(
         changes.setdefault(lost.person_id, []).append(DayLostPunch(lost.first_on))
     added = [*decided.added, *punched.added, *corrected.added]
     day_count = await recompute(transaction, changes, added)
+    for lock in recorded.unsealed if transaction.is_live else ():
+        await seal_period(lock, transaction.periods, transaction.outbox)
     await transaction.positions.move(_last_positions(fresh))
     without_effect = decided.without_effect + punched.without_effect + corrected.without_effect
     return Applied(fresh, len(received) - len(fresh) + without_effect, day_count)

@@ -29,10 +29,14 @@ from attendance_projector.stored_facts import DirectoryFact, Tombstone
 from attendance_schemas.events import (
     ClockTicked,
     DayOverridden,
+    DaysLocked,
     EnrolmentDecided,
     MatchDecided,
     OrganisationRecorded,
     Outcome,
+    PeriodLocked,
+    PeriodReopened,
+    PeriodSealed,
     PolicyRecorded,
     PunchAdded,
     PunchSubmitted,
@@ -47,6 +51,7 @@ DATED = (MatchDecided, PunchSubmitted, PunchAdded)
 # Without a tick for longer than this, months between the ticks would be missing.
 LONGEST_OUTAGE = timedelta(days=400)
 UNDATED = (ClockTicked, EnrolmentDecided, PunchVoided, DayOverridden, ReviewDecided)
+PERIODS = (PeriodLocked, PeriodReopened, PeriodSealed, DaysLocked)
 
 
 class ApplyFacts:
@@ -137,6 +142,12 @@ def check_event(received: ReceivedEvent) -> None:
                 f"capture {event.capture_id} is IDENTIFIED without a person",
                 record=received.record,
             )
+    elif isinstance(event, PeriodLocked) and event.ends_on < event.starts_on:
+        raise PoisonRecord(
+            "impossible-fact",
+            f"lock {event.lock_id} ends on {event.ends_on}, before it starts; lock with a new id",
+            record=received.record,
+        )
     elif isinstance(event, Tombstone):
         _check_tombstone(received.record, event)
     elif is_directory_fact(event):
@@ -145,7 +156,7 @@ def check_event(received: ReceivedEvent) -> None:
         except RuleError as error:
             detail = f"{type(event).__name__} {event.event_id}: {error}"
             raise PoisonRecord("impossible-fact", detail, record=received.record) from error
-    elif not isinstance(event, (*DATED, *UNDATED)):
+    elif not isinstance(event, (*DATED, *UNDATED, *PERIODS)):
         raise PoisonRecord(
             "unexpected-event",
             f"{type(event).__name__} {event.event_id} is no event of {received.record.topic}",
@@ -167,6 +178,10 @@ def _dates_named(fact: DirectoryFact) -> set[date]:
     """Return the UTC dates that a fact is about."""
     if isinstance(fact, (*DATED, ClockTicked)):
         return {fact.occurred_at.astimezone(UTC).date()}
+    if isinstance(fact, DaysLocked):
+        return {day.attendance_on for day in fact.days}
+    if isinstance(fact, PeriodLocked):
+        return {fact.starts_on, fact.ends_on}
     return {fact.attendance_on} if isinstance(fact, DayOverridden) else set()
 
 

@@ -44,7 +44,8 @@ def check_scenario(folder: Path, name: str) -> CheckedScenario:
         return CheckedScenario(name, ("scenario_error",), () if is_expected else (f"error: {error}",))
     if "error" in expected:
         return CheckedScenario(name, (), (f"no error; expected {expected['error']!r}",))
-    rules = {entry["rule"] for day in result["days"] for entry in day["explanation"]}
+    explained = [*result["days"], *result.get("adjustments", ())]
+    rules = {entry["rule"] for each in explained for entry in each["explanation"]}
     rules |= {"unscheduled"} if result["unscheduled"] else set()
     return CheckedScenario(name, tuple(sorted(rules)), tuple(_differences(result, expected)))
 
@@ -54,15 +55,23 @@ def _differences(result: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     for field in ("unscheduled", "review"):
         if result[field] != expected[field]:
             found.append(f"{field}: {result[field]}, expected {expected[field]}")
-    days, wanted_days = result["days"], expected["days"]
-    if len(days) != len(wanted_days):
-        shown = [f"{day['attendance_on']} {day['shift']}" for day in days]
-        found.append(f"days: {shown}, expected {len(wanted_days)}")
-    for number, (day, wanted) in enumerate(zip(days, wanted_days, strict=False)):
+    for name in ("days", "adjustments"):
+        found += _row_differences(name, result.get(name, []), expected.get(name, []))
+    return found
+
+
+def _row_differences(name: str, rows: list[dict[str, Any]], wanted_rows: list[dict[str, Any]]) -> list[str]:
+    found = []
+    if len(rows) != len(wanted_rows):
+        shown = [f"{row['attendance_on']} {row['shift']}" for row in rows]
+        found.append(f"{name}: {shown}, expected {len(wanted_rows)}")
+    for number, (row, wanted) in enumerate(zip(rows, wanted_rows, strict=False)):
         for field, value in wanted.items():
             if field == "rules":
-                missing = set(value) - {entry["rule"] for entry in day["explanation"]}
-                found += [f"days[{number}].explanation: rule {rule} is not named" for rule in sorted(missing)]
-            elif day[field] != value:
-                found.append(f"days[{number}].{field}: {day[field]!r}, expected {value!r}")
+                missing = set(value) - {entry["rule"] for entry in row["explanation"]}
+                found += [
+                    f"{name}[{number}].explanation: rule {rule} is not named" for rule in sorted(missing)
+                ]
+            elif row[field] != value:
+                found.append(f"{name}[{number}].{field}: {row[field]!r}, expected {value!r}")
     return found

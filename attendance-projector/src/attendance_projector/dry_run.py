@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from attendance_projector.period_ports import Periods
 from attendance_projector.ports import (
     Absence,
     Captures,
@@ -78,6 +79,7 @@ class _DryRun:
     directory: Directory
     days: KeptDays
     outbox: Outbox
+    periods: Periods
     is_live: bool = False
 
 
@@ -94,6 +96,8 @@ async def compute_days(
         directory=snapshot.directory if alter is None else snapshot.altered(alter),
         days=kept,
         outbox=snapshot.outbox,
+        # What the rules say, also where a lock keeps what they said before.
+        periods=snapshot.unlocked(),
     )
     changes = {person_id: [DatesChanged(first_on, last_on)] for person_id in person_ids}
     await recompute_days(dry_run, changes, [])

@@ -120,7 +120,7 @@ def _show(found: StoredExplanation, *, as_json: bool, as_scenario: bool) -> None
         console.print_json(json.dumps(explanation_json(found)))
     else:
         print_explanation(console, found)
-    if found.differences:
+    if found.is_wrong:
         errors.print(DIFFERS, soft_wrap=True)
         raise typer.Exit(DIFFERENT)
 

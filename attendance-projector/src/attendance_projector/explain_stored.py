@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from attendance_projector.domain.flexible import unscheduled_date
+from attendance_projector.domain.periods import PeriodLock
 from attendance_projector.domain.shift_windows import instants_of
 from attendance_projector.dry_run import KeptDays, compute_days
 from attendance_projector.errors import UnknownPerson
+from attendance_projector.keep_locked_days import lock_of_day
 from attendance_projector.ports import Snapshot
 from attendance_projector.recompute_days import NOTHING_PLANNED, REVIEW
 from attendance_projector.recorded_facts import AskedFacts, RecordedFact
@@ -39,6 +41,12 @@ class StoredExplanation:
     unscheduled: Sequence[str]
     waiting: Sequence[str]
     differences: Sequence[Difference]
+    lock: PeriodLock | None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Say whether the tables should be what the rules give, and are not."""
+        return self.lock is None and bool(self.differences)
 
 
 async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> StoredExplanation:
@@ -69,6 +77,7 @@ async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> Stored
         unscheduled=_unscheduled(kept, person, on),
         waiting=[each.punch.punch_id for each in kept.read if person.schedule is None],
         differences=[*await _differing_days(snapshot, kept, person_id, on), *_differing_places(kept)],
+        lock=await lock_of_day(snapshot.periods, person, on),
     )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from attendance_projector.directory_facts import LeaveRow, PolicyRow
 from attendance_projector.domain.facts import ShiftVersion
 from attendance_projector.domain.schedule import Policy
+from attendance_projector.period_ports import Periods
 from attendance_projector.recorded_facts import AskedFacts, RecordedFact
 from attendance_projector.stored_facts import (
     AcceptedPunch,
@@ -245,12 +246,19 @@ class Transaction(Protocol):
     def outbox(self) -> Outbox:
         """Events to publish."""
 
+    @property
+    def periods(self) -> Periods:
+        """Locked periods."""
+
 
 class Snapshot(Transaction, Protocol):
     """The tables as they are at one instant, only to be read."""
 
     def altered(self, alter: Callable[[KnownPerson], KnownPerson]) -> Directory:
         """Return the directory as it would be with other plans."""
+
+    def unlocked(self) -> Periods:
+        """Return periods as if none were locked."""
 
     async def stored_days(self, person_id: str, on: date) -> Mapping[str, Mapping[str, object]]:
         """Return the columns of the stored days of a local date, by shift."""

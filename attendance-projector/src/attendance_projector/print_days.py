@@ -25,6 +25,13 @@ def print_days(console: Console, result: dict[str, Any]) -> None:
         for entry in day["explanation"]:
             about = f"{entry['punch']}: " if entry["punch"] else ""
             console.print(f"    {about}{entry['text']} [{entry['rule']}]", markup=False, soft_wrap=True)
+    for each in result.get("adjustments", ()):
+        about = f"{each['attendance_on']}  {each['shift'] or 'no shift'}"
+        paid = "paid with" if each["settled"] else "goes to"
+        console.print(f"adjustment of {about}: {paid} {each['booked_on']}", markup=False)
+        for entry in each["explanation"]:
+            named = f"{entry['punch']}: " if entry["punch"] else ""
+            console.print(f"    {named}{entry['text']} [{entry['rule']}]", markup=False, soft_wrap=True)
     if result["unscheduled"]:
         console.print(f"unscheduled, for review: {', '.join(result['unscheduled'])}", markup=False)
     if not result["days"] and not result["unscheduled"]:

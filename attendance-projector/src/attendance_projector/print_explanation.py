@@ -37,6 +37,7 @@ def explanation_json(found: StoredExplanation) -> dict[str, Any]:
         ],
         **days_json(found),
         "waiting": list(found.waiting),
+        "locked": found.lock is not None,
         "differences": [
             {"where": each.where, "stored": _plain(each.stored), "computed": _plain(each.computed)}
             for each in found.differences
@@ -75,7 +76,17 @@ def print_explanation(console: Console, found: StoredExplanation) -> None:
     console.print()
     for difference in found.differences:
         _line(console, f"{difference.where}: stored {difference.stored}, rules {difference.computed}")
-    _line(console, DIFFERS if found.differences else "the stored rows are what the rules give")
+    _line(console, _verdict(found))
+
+
+def _verdict(found: StoredExplanation) -> str:
+    if found.lock is not None:
+        lock = found.lock
+        return (
+            f"{lock.starts_on} to {lock.ends_on} was closed {lock.made.text}. What is stored stays; what the"
+            " rules say otherwise now is an adjustment."
+        )
+    return DIFFERS if found.differences else "the stored rows are what the rules give"
 
 
 def person_json(person: ComparedPerson) -> dict[str, Any]:

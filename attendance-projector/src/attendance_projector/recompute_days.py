@@ -19,6 +19,7 @@ from attendance_projector.domain.facts import Punch, PunchId
 from attendance_projector.domain.schedule import Schedule
 from attendance_projector.domain.shift_windows import ONE_DAY, instants_of
 from attendance_projector.domain.touched import date_touched_by_punch, expected_dates
+from attendance_projector.keep_locked_days import Computed, keep_locked_days
 from attendance_projector.ports import Transaction
 from attendance_projector.stale_dates import FARTHEST_DAY, Change, PunchChanged, needs_extent, stale_dates
 from attendance_projector.stored_facts import (
@@ -64,6 +65,7 @@ class _Facts:
 class _Round:
     """What comes out for a group of people."""
 
+    people: Mapping[str, KnownPerson]
     spans: list[PersonDates] = field(default_factory=list)
     days: list[PersonDay] = field(default_factory=list)
     moves: list[tuple[StoredPunch, Place]] = field(default_factory=list)
@@ -90,7 +92,9 @@ async def recompute_days(
         result = await _compute_round(
             transaction, {each: all_changes[each] for each in person_ids}, new_by_person
         )
-        await transaction.days.replace(result.spans, result.days)
+        computed = Computed(result.spans, result.days)
+        to_store = await keep_locked_days(transaction.periods, result.people, computed)
+        await transaction.days.replace(to_store.spans, to_store.days)
         await transaction.days.move_punches(result.moves)
         await transaction.captures.store_punches(result.new)
         count += len(result.days)
@@ -125,7 +129,7 @@ async def _compute_round(
     corrections: dict[str, list[Correction]] = defaultdict(list)
     for row in (await transaction.corrections.of_people(changes)).values():
         corrections[row.person_id].append(as_correction(row))
-    result = _Round()
+    result = _Round(people)
     for person_id, spans in stale.items():
         new_punches = new_by_person.get(person_id, ())
         facts = _Facts(

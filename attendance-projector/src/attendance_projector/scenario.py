@@ -4,7 +4,7 @@ The what-if tool of payroll clerks and the format of the golden tests. A field t
 is an error that names it; nothing is ignored silently.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -14,7 +14,9 @@ from attendance_projector.domain.absence import Knowledge
 from attendance_projector.domain.attendance import attendance
 from attendance_projector.domain.corrections import corrections_in_force
 from attendance_projector.domain.day import AttendanceDay
+from attendance_projector.domain.explanation import Explanation
 from attendance_projector.domain.flexible import NO_SHIFT
+from attendance_projector.domain.periods import Adjustment
 from attendance_projector.domain.shift_windows import ONE_DAY
 from attendance_projector.scenario_facts import (
     LONGEST_RANGE,
@@ -27,6 +29,7 @@ from attendance_projector.scenario_facts import (
     schedule_of,
 )
 from attendance_projector.scenario_file import Scenario
+from attendance_projector.scenario_locks import closed_days
 
 __all__ = [
     "Scenario",
@@ -70,14 +73,19 @@ def explain_scenario(scenario: Scenario) -> dict[str, Any]:
         raise ScenarioError(f"range: more than {LONGEST_RANGE.days} days; ask for less")
     with naming("corrections"):
         corrections_in_force(corrections)
-    days: list[dict[str, Any]] = []
+    days: list[AttendanceDay] = []
     unscheduled: list[str] = []
     with naming("punches"):
         for first, last, what in _parts(scenario, known):
             part = attendance(punches, schedule, first, last, corrections=corrections, known=what)
-            days += map(day_as_json, part.days)
+            days += part.days
             unscheduled += (ownership.punch.punch_id for ownership in part.unscheduled)
-    return {"days": days, "unscheduled": unscheduled, "review": unscheduled}
+    adjustments: dict[str, Any] = {}
+    if scenario.locks:
+        days, found = closed_days(scenario, days)
+        adjustments["adjustments"] = [_adjustment_as_json(each) for each in found]
+    shown = [day_as_json(day) for day in days]
+    return {"days": shown, "unscheduled": unscheduled, "review": unscheduled} | adjustments
 
 
 def _parts(
@@ -116,9 +124,31 @@ def day_as_json(day: AttendanceDay) -> dict[str, Any]:
     }
 
 
+def _adjustment_as_json(each: Adjustment) -> dict[str, Any]:
+    return {
+        "attendance_on": each.attendance_on.isoformat(),
+        "shift": None if each.shift_id == NO_SHIFT else each.shift_id,
+        "booked_on": each.booked_on.isoformat(),
+        "settled": each.settled_by is not None,
+        "status_from": None if each.status_from is None else each.status_from.value,
+        "status_to": None if each.status_to is None else each.status_to.value,
+        "worked_minutes": each.worked_minutes,
+        "overtime_minutes": each.overtime_minutes,
+        "late_minutes": each.late_minutes,
+        "early_minutes": each.early_minutes,
+        "break_minutes": each.break_minutes,
+        "explanation": reasons_as_json(each.explanation),
+    }
+
+
 def explanation_as_json(day: AttendanceDay) -> list[dict[str, str | None]]:
     """Return a day's explanation as it is stored and printed."""
-    return [{"rule": entry.rule.value, "punch": entry.punch, "text": entry.text} for entry in day.explanation]
+    return reasons_as_json(day.explanation)
+
+
+def reasons_as_json(reasons: Iterable[Explanation]) -> list[dict[str, str | None]]:
+    """Return an explanation as it is stored and printed."""
+    return [{"rule": entry.rule.value, "punch": entry.punch, "text": entry.text} for entry in reasons]
 
 
 def _instant_text(at: datetime | None) -> str | None:

@@ -128,8 +128,8 @@ def punches_of(scenario: Scenario, zone: ZoneInfo) -> list[Punch]:
 
 def knowledge_of(scenario: Scenario, zone: ZoneInfo) -> Knowledge:
     """Return until when something is known. Raises ScenarioError."""
-    reported = _maybe_instant("devices_reported_until", scenario.devices_reported_until, zone)
-    return Knowledge(_maybe_instant("as_of", scenario.as_of, zone), reported)
+    reported = maybe_instant_of("devices_reported_until", scenario.devices_reported_until, zone)
+    return Knowledge(maybe_instant_of("as_of", scenario.as_of, zone), reported)
 
 
 def corrections_of(scenario: Scenario, zone: ZoneInfo) -> list[Correction]:
@@ -142,12 +142,12 @@ def corrections_of(scenario: Scenario, zone: ZoneInfo) -> list[Correction]:
     for index, text in enumerate(scenario.corrections):
         where = f"corrections[{index}]"
         made = Made(
-            text.by, text.reason, _maybe_instant(f"{where}.recorded_at", text.recorded_at, zone), text.id
+            text.by, text.reason, maybe_instant_of(f"{where}.recorded_at", text.recorded_at, zone), text.id
         )
         if isinstance(text, VoidText):
             corrections.append(_void(where, text, made, punch_ids, correction_ids))
         elif isinstance(text, AddText):
-            at = _instant(f"{where}.at", text.at, zone)
+            at = instant_of(f"{where}.at", text.at, zone)
             punch = Punch(PunchId(text.punch), at, text.direction, "correction")
             corrections.append(Addition(made, punch))
         else:
@@ -171,8 +171,8 @@ def _override(where: str, text: OverrideText, made: Made, shift_ids: set[str], z
         raise ScenarioError(f"{where}.status: a day cannot be overridden to PENDING; decide what it is")
     if text.shift is not None and text.shift not in shift_ids:
         raise ScenarioError(f"{where}.shift: no shift has the id {text.shift!r}")
-    first_in_at = _maybe_instant(f"{where}.first_in", text.first_in, zone)
-    last_out_at = _maybe_instant(f"{where}.last_out", text.last_out, zone)
+    first_in_at = maybe_instant_of(f"{where}.first_in", text.first_in, zone)
+    last_out_at = maybe_instant_of(f"{where}.last_out", text.last_out, zone)
     if first_in_at is not None and last_out_at is not None and last_out_at < first_in_at:
         raise ScenarioError(f"{where}.last_out: {text.last_out} is before first_in")
     return Override(
@@ -255,10 +255,10 @@ def _roster(where: str, text: RosterText, known: set[ShiftId]) -> RosterEntry:
 
 
 def _punch(where: str, text: PunchText, zone: ZoneInfo) -> Punch:
-    return Punch(PunchId(text.id), _instant(where, text.at, zone), text.direction, text.method)
+    return Punch(PunchId(text.id), instant_of(where, text.at, zone), text.direction, text.method)
 
 
-def _instant(where: str, text: str, zone: ZoneInfo) -> datetime:
+def instant_of(where: str, text: str, zone: ZoneInfo) -> datetime:
     """Read an instant; without an offset it is local time, and of a time that comes twice, the first."""
     with naming(where):
         at = datetime.fromisoformat(text)
@@ -268,5 +268,6 @@ def _instant(where: str, text: str, zone: ZoneInfo) -> datetime:
         return start_instant(at.date(), at.time(), zone) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def _maybe_instant(where: str, text: str | None, zone: ZoneInfo) -> datetime | None:
-    return None if text is None else _instant(where, text, zone)
+def maybe_instant_of(where: str, text: str | None, zone: ZoneInfo) -> datetime | None:
+    """Read an instant that may be absent. Raises ScenarioError."""
+    return None if text is None else instant_of(where, text, zone)

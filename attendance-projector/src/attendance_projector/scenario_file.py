@@ -74,10 +74,11 @@ class RosterText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class LeaveText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Leave on a date."""
+    """Leave on a date; a lock of before `recorded_at` did not know it."""
 
     on: date
     part: LeavePart = LeavePart.FULL
+    recorded_at: str | None = None
 
 
 class PolicyText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -101,12 +102,13 @@ class PersonText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class PunchText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A punch; `at` without an offset is local time of the site."""
+    """A punch; `at` without an offset is local time of the site. A late one has `recorded_at`."""
 
     id: Name
     at: str
     direction: Direction | None = None
     method: Literal["face", "badge", "pin", "qr", "supervisor", "correction"] = "face"
+    recorded_at: str | None = None
 
 
 class _Made(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -147,6 +149,17 @@ class OverrideText(
     last_out: str | None = None
 
 
+class LockText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A period that payroll closed at an instant, with the days as they were known then; and reopened."""
+
+    starts_on: date = msgspec.field(name="from")
+    ends_on: date = msgspec.field(name="until")
+    at: str
+    by: Name = "payroll"
+    reason: Name = "payroll closed"
+    reopened_at: str | None = None
+
+
 class Scenario(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A scenario as the file has it. Without a `range`, only days with a punch or an override are shown.
 
@@ -166,6 +179,7 @@ class Scenario(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
     person: PersonText = PersonText()
     punches: tuple[PunchText, ...] = ()
     corrections: tuple[VoidText | AddText | OverrideText, ...] = ()
+    locks: tuple[LockText, ...] = ()
     as_of: str | None = None
     devices_reported_until: str | None = None
     range: tuple[date, date] | None = None

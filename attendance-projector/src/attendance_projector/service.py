@@ -22,7 +22,15 @@ from attendance_projector.tick_clock import tick_clock
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import CLOCK, CORRECTIONS, DIRECTORY, ENROLMENT_RESULTS, MATCHES, PUNCHES
+from attendance_schemas.topics import (
+    CLOCK,
+    CORRECTIONS,
+    DIRECTORY,
+    ENROLMENT_RESULTS,
+    LOCKED_DAYS,
+    MATCHES,
+    PUNCHES,
+)
 from service_kit.backoff import Backoff, retry, wait
 from service_kit.consumer import RecordSource
 from service_kit.dead_letters import DeadLetters
@@ -34,7 +42,7 @@ from service_kit.metrics import DeliveryMetrics
 from service_kit.producer import RecordProducer
 
 SERVICE = "attendance-projector"
-TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK)
+TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK, LOCKED_DAYS)
 REGISTRY_ANSWERS_WITHIN = 2.0
 LOOKS_AT_TABLES_EVERY = timedelta(seconds=1)
 ENDS_WITHIN = timedelta(seconds=5)

@@ -18,6 +18,7 @@ from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.migrate import migrate
 from attendance_projector.stored_facts import Tombstone
 from attendance_schemas.events import (
+    EVENT_BY_NAME,
     ClockTicked,
     DayOverridden,
     DayStatus,
@@ -33,6 +34,8 @@ from attendance_schemas.events import (
     MatchDecided,
     OrganisationRecorded,
     Outcome,
+    PeriodLocked,
+    PeriodReopened,
     PersonRecorded,
     PolicyRecorded,
     PunchAdded,
@@ -78,6 +81,11 @@ TABLES = {
     "pending_fact": "fact_id",
     "correction": "correction_id",
     "review": "review_id",
+    "period_lock": "lock_id",
+    "locked_person": "lock_id, sealing_id, person_id",
+    "locked_day": "lock_id, sealing_id, person_id, attendance_on, shift_id",
+    "locked_adjustment": "lock_id, sealing_id, person_id, attendance_on, shift_id",
+    "adjustment": "person_id, attendance_on, shift_id, booked_on",
     "consumed_position": "topic, partition",
 }
 
@@ -252,6 +260,32 @@ class Plant:
         return ReviewDecided(
             **common | {"review_id": uuid4(), "capture_id": capture_id, "person_id": person} | fields
         )
+
+    def lock(self, starts_on: date, ends_on: date, site: str | None = None, **fields: Any) -> PeriodLocked:
+        common = self._corrected("nobody")
+        del common["correction_id"], common["person_id"]
+        period = {"lock_id": uuid4(), "starts_on": starts_on, "ends_on": ends_on, "site_id": site}
+        return PeriodLocked(**common | period | fields)
+
+    def reopening(self, lock: PeriodLocked) -> PeriodReopened:
+        common = self._corrected("nobody")
+        del common["correction_id"], common["person_id"]
+        return PeriodReopened(**common, reopening_id=uuid4(), lock_id=lock.lock_id)
+
+    async def outbox(self, topic: str = "attendance.locked-days") -> list[Event]:
+        """Take what is to be published on a topic, as if it had been."""
+        rows = await self.sql.fetch("DELETE FROM outbox WHERE topic = $1 RETURNING *", topic)
+        return [
+            msgspec.json.decode(row["payload"], type=EVENT_BY_NAME[row["event_type"]])
+            for row in sorted(rows, key=lambda row: row["id"])
+        ]
+
+    async def close(self, starts_on: date, ends_on: date, site: str | None = None) -> PeriodLocked:
+        """Lock a period, and hear what the projector told of it."""
+        lock = self.lock(starts_on, ends_on, site)
+        await self.tell(lock)
+        await self.tell(*await self.outbox())
+        return lock
 
     def tick(self, at: str) -> ClockTicked:
         return ClockTicked(**_common(datetime.fromisoformat(at).astimezone(UTC)) | {"org_id": ""})

@@ -54,6 +54,11 @@ TABLES = (
     "pending_fact",
     "correction",
     "review",
+    "period_lock",
+    "locked_person",
+    "locked_day",
+    "locked_adjustment",
+    "adjustment",
 )
 # How far devices have reported goes by the order in which topics are read.
 REPORTING = ("device_point", "device_report", "site_watermark")
@@ -173,12 +178,32 @@ class Deployment:
         for correction in corrections:
             await self.publish(correction, CORRECTIONS)
 
+    async def lock_periods(self) -> None:
+        """Close parts of March, with what comes late, what is settled, and a lock that is reopened."""
+        plant = self.plant
+        for first_day, last_day, late in ((20, 25, "2026-03-24"), (26, 30, "2026-03-23"), (31, 31, None)):
+            lock = plant.lock(date(2026, 3, first_day), date(2026, 3, last_day))
+            await self.publish(lock, CORRECTIONS)
+            in_force = "SELECT in_force FROM attendance.period_lock WHERE lock_id = $1"
+
+            async def is_locked(lock: Any = lock, in_force: str = in_force) -> Any:
+                return await self.sql.fetchval(in_force, lock.lock_id)
+
+            await eventually(is_locked)
+            for number in range(PEOPLE) if late else ():
+                await self.publish(plant.match(f"p-{number}", f"{late}T10:30:00+00:00"))
+                await self.publish(plant.match(f"p-{number}", f"2026-03-2{number % 3}T13:00:00+00:00"))
+            await self.live_is_even()
+        await self.publish(plant.reopening(lock), CORRECTIONS)
+        await self.publish(plant.override("p-9", date(2026, 3, 21), DayStatus.LEAVE), CORRECTIONS)
+        await self.live_is_even()
+
     async def consumed(self, schema: str = "attendance") -> int:
         return int(
             await self.sql.fetchval(
                 f"SELECT coalesce(sum(next_offset), 0) FROM {schema}.consumed_position"  # noqa: S608
-                # The live service ticks by itself.
-                " WHERE starts_with(topic, $1) AND topic NOT LIKE '%clock'",
+                # The live service ticks by itself, and records what it locks.
+                " WHERE starts_with(topic, $1) AND topic NOT SIMILAR TO '%(clock|locked-days)'",
                 self.prefix,
             )
         )
@@ -244,6 +269,7 @@ async def deployment(
         await made.history()
         await made.start("run")
         await made.live_is_even()
+        await made.lock_periods()
         yield made
         await made.stop()
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
@@ -327,6 +353,9 @@ async def test_a_rebuild_under_traffic_and_readers_equals_live(
     # A second one, of the tables that the first one made, and quiet now: row by row.
     live = await deployment.tables()
     assert [table for table in TABLES if not live[table]] == ["organisation", "enrolment"]
+    settled = await deployment.sql.fetch("SELECT settled_by IS NULL AS is_due FROM attendance.adjustment")
+    assert {row["is_due"] for row in settled} == {True, False}
+    assert ("2026-03-21", "day", "LEAVE", 0) not in await deployment.plant.days("p-9")
     assert {"DAY", "VOIDED"} <= {place for place, _ in await deployment.plant.places("p-1")}
     assert ("2026-04-20", "day", "PRESENT", 480) in await deployment.plant.days("p-9")
     assert "ABSENT" in {day[2] for day in await deployment.plant.days("p-0")}

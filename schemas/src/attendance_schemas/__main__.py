@@ -34,7 +34,8 @@ def list_topics(*, as_json: Json = False) -> None:
         console.print_json(json.dumps([asdict(topic) for topic in TOPICS.values()]))
         return
     for topic in TOPICS.values():
-        kept = "compacted" if topic.retention_days is None else f"kept {topic.retention_days} days"
+        kept = "kept for ever" if topic.retention_days is None else f"kept {topic.retention_days} days"
+        kept = "compacted" if "compact" in topic.cleanup else kept
         console.print(f"[bold]{topic.name}[/bold]  {topic.partitions} partitions, {kept}")
         console.print(f"  from {', '.join(topic.producers)} to {', '.join(topic.consumers)}")
         for name, key in topic.events.items():

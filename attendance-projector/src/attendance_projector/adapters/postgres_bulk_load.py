@@ -15,6 +15,7 @@ from attendance_projector.adapters.postgres_captures import PUNCH_COLUMNS, Postg
 from attendance_projector.adapters.postgres_corrections import PostgresCorrections
 from attendance_projector.adapters.postgres_days import DAY_COLUMNS, PostgresDays, day_row
 from attendance_projector.adapters.postgres_errors import naming_outages
+from attendance_projector.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.adapters.postgres_positions import PostgresPositions
 from attendance_projector.adapters.postgres_read_model import PostgresReadModel
 from attendance_projector.adapters.sql import statements
@@ -106,12 +107,21 @@ class _EmptyDays(PostgresDays):
             )
 
 
+class _WaitingPeriods(PostgresPeriods):
+    """Locked periods before there is any day."""
+
+    async def stale_days(self, _lock_id: UUID) -> Sequence[PersonDates]:
+        """Return nothing: all days will be computed."""
+        return []
+
+
 class LoadingReadModel(PostgresReadModel):
     """`ReadModel` that takes facts and leaves the days for later."""
 
     _positions_of = _NobodyComputes
     _captures_of = _WaitingPunches
     _corrections_of = _WaitingCorrections
+    _periods_of = _WaitingPeriods
 
 
 class ComputingReadModel(PostgresReadModel):

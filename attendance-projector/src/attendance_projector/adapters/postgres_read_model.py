@@ -15,8 +15,9 @@ from attendance_projector.adapters.postgres_corrections import PostgresCorrectio
 from attendance_projector.adapters.postgres_days import PostgresDays
 from attendance_projector.adapters.postgres_errors import CONFLICTS, DEPENDENCY, naming_outages
 from attendance_projector.adapters.postgres_outbox import NothingToTell, PostgresOutbox
+from attendance_projector.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.adapters.postgres_positions import PostgresPositions, read_positions
-from attendance_projector.adapters.postgres_told_days import PostgresToldDays
+from attendance_projector.adapters.postgres_told_days import PostgresToldDays, PostgresToldPeriods
 from attendance_projector.adapters.remembered_directory import DirectoryMemory, RememberedDirectory
 from attendance_projector.adapters.sql import statements
 from attendance_projector.errors import ReadModelSwitched
@@ -45,6 +46,7 @@ class PostgresTransaction:
     directory: RememberedDirectory
     days: PostgresDays
     outbox: PostgresOutbox | NothingToTell
+    periods: PostgresPeriods
     is_live: bool = False
 
 
@@ -55,6 +57,7 @@ class PostgresReadModel:
     _captures_of: type[PostgresCaptures] = PostgresCaptures
     _corrections_of: type[PostgresCorrections] = PostgresCorrections
     _days_of: type[PostgresDays] = PostgresDays
+    _periods_of: type[PostgresPeriods] = PostgresPeriods
 
     def __init__(self, pool: asyncpg.Pool, *, is_live: bool = True) -> None:
         self._pool = pool
@@ -151,6 +154,7 @@ class PostgresReadModel:
             directory=RememberedDirectory(connection, positions, self._memory),
             days=PostgresToldDays(connection) if self._is_live else self._days_of(connection),
             outbox=PostgresOutbox(connection) if self._is_live else NothingToTell(),
+            periods=PostgresToldPeriods(connection) if self._is_live else self._periods_of(connection),
             is_live=self._is_live,
         )
 

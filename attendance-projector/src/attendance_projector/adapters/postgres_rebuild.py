@@ -45,9 +45,10 @@ KEPT = (
         "review",
         f"capture_id IN (SELECT capture_id FROM {LIVE}.capture WHERE occurred_at < $1::date)",  # noqa: S608
     ),
+    ("period_lock", "period_lock", "$1::date IS NOT NULL"),
 )
 # Days without a punch that the next tick may decide otherwise, by how far devices have reported until then.
-UNDECIDED = {"attendance_day": "absence IS NULL OR absence = 'SETTLED'"}
+UNDECIDED = dict.fromkeys(("attendance_day", "adjustment"), "absence IS NULL OR absence = 'SETTLED'")
 # How far devices have reported, by the order in which a projector happened to read the topics.
 REPORTING = ("device_point", "device_report", "site_watermark")
 

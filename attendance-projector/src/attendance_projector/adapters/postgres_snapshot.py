@@ -1,6 +1,6 @@
 """The read model at one instant, in a transaction that cannot write: for explaining and for what-ifs."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from datetime import date
@@ -16,6 +16,7 @@ from attendance_projector.adapters.postgres_days import DAY_COLUMNS, PostgresDay
 from attendance_projector.adapters.postgres_directory import PostgresDirectory
 from attendance_projector.adapters.postgres_errors import naming_outages
 from attendance_projector.adapters.postgres_outbox import NothingToTell
+from attendance_projector.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.adapters.postgres_positions import PostgresPositions
 from attendance_projector.adapters.sql import statements
 from attendance_projector.dry_run import Alter
@@ -23,6 +24,7 @@ from attendance_projector.errors import ProjectorError, ReadModelSwitched
 from attendance_projector.migrate import SCHEMA, check_migrated
 from attendance_projector.recorded_facts import TEXTS, AskedFacts, RecordedFact
 from attendance_projector.stored_facts import KnownPerson, PersonDay
+from attendance_projector.stored_periods import StoredLock
 
 SQL = statements("explain")
 # A statement that takes longer has lost its server.
@@ -42,6 +44,14 @@ class _AlteredDirectory(PostgresDirectory):
         return {person_id: self._alter(person) for person_id, person in found.items()}
 
 
+class _Unlocked(PostgresPeriods):
+    """Periods as if none were locked: what the rules say now."""
+
+    async def in_force(self, _org_ids: Collection[str], _first_on: date) -> Sequence[StoredLock]:
+        """Return nothing."""
+        return []
+
+
 class PostgresSnapshot:
     """`Snapshot` within one read-only transaction; use `open_snapshot`."""
 
@@ -57,10 +67,15 @@ class PostgresSnapshot:
         self.directory = PostgresDirectory(connection)
         self.days = PostgresDays(connection)
         self.outbox = NothingToTell()
+        self.periods = PostgresPeriods(connection)
 
     def altered(self, alter: Alter) -> PostgresDirectory:
         """Return the directory as it would be with other plans."""
         return _AlteredDirectory(self._connection, alter)
+
+    def unlocked(self) -> PostgresPeriods:
+        """Return periods as if none were locked."""
+        return _Unlocked(self._connection)
 
     async def stored_days(self, person_id: str, on: date) -> Mapping[str, Mapping[str, object]]:
         """Return the columns of the stored days of a local date, by shift."""

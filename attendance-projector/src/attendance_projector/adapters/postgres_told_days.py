@@ -6,6 +6,8 @@ statement puts what changed into the outbox: nothing is read twice and nothing t
 
 from attendance_projector.adapters.postgres_days import MERGE_DAYS, PostgresDays
 from attendance_projector.adapters.postgres_days import SQL as DAYS
+from attendance_projector.adapters.postgres_periods import SQL as PERIODS
+from attendance_projector.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.adapters.sql import statements
 from attendance_schemas.topics import CHANGES
 
@@ -31,3 +33,12 @@ class PostgresToldDays(PostgresDays):
 
     _merge_days = _telling(MERGE_DAYS.rstrip(";"), "new", _state("new"), _state("old"))
     _remove_days = _telling(DAYS["remove_days"].rstrip(";"), "day", "NULL::json", _state("day"))
+
+
+class PostgresToldPeriods(PostgresPeriods):
+    """`Periods` within one transaction of the live projector."""
+
+    _restore_days = _telling(PERIODS["restore_days"].rstrip(";"), "new", _state("new"), _state("old"))
+    _remove_unlocked_days = _telling(
+        PERIODS["remove_unlocked_days"].rstrip(";"), "day", "NULL::json", _state("day")
+    )

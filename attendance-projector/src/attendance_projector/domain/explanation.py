@@ -39,6 +39,8 @@ class Rule(StrEnum):
     OVERTIME = "overtime"
     OVERTIME_CAP = "overtime_cap"
     OVERTIME_APPROVAL = "overtime_approval"
+    PERIOD_LOCK = "period_lock"
+    ADJUSTMENT = "adjustment"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,17 @@ from attendance_projector.domain.flexible import NO_SHIFT
 
 
 def overridden(day: AttendanceDay, override: Override) -> AttendanceDay:
-    """Replace the whole day: the punches stay as evidence, no mark of the rules stays."""
+    """Replace the whole day: the punches stay as evidence, no mark of the rules stays.
+
+    Nor does what time and devices decided of a day without a punch: nobody would look at it again.
+    """
+    explained = tuple(each for each in day.explanation if each.rule is not Rule.NO_PUNCH)
     return replace(
         _decided(override),
         shift_id=day.shift_id,
         shift_effective_on=day.shift_effective_on,
         evidence=(*day.punches, *day.evidence),
-        explanation=(*day.explanation, _why(override)),
+        explanation=(*explained, _why(override)),
     )
 
 

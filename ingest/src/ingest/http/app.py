@@ -18,6 +18,7 @@ from ingest.http.correlation import Correlation
 from ingest.http.directory import directory_routes
 from ingest.http.enrolments import enrolment_routes
 from ingest.http.people import people_routes
+from ingest.http.periods import period_routes
 from ingest.http.problems import install_problems
 from ingest.http.punches import punch_routes
 from ingest.metrics import IngestMetrics
@@ -61,7 +62,8 @@ def create_app(
     app = FastAPI(
         title="Attendance ingest",
         version=version("ingest"),
-        description="The only way to write: captures, punches, enrolments, erasures, corrections, directory.",
+        description="The only way to write: captures, punches, enrolments, erasures, corrections, periods, "
+        "directory.",
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -77,5 +79,6 @@ def create_app(
     app.include_router(directory_routes(door, desks.directory, metrics, import_limit=rules.import_bytes))
     app.include_router(punch_routes(door, desks.punches, metrics))
     app.include_router(correction_routes(door, desks.corrections, metrics))
+    app.include_router(period_routes(door, desks.corrections, metrics))
     app.router.routes.extend(operations_routes(health, registry))
     return Correlation(app)

@@ -162,6 +162,14 @@ class CorrectionAnswer(BaseModel):
     made_by: str
 
 
+class PeriodAnswer(BaseModel):
+    """The lock or reopening is kept, whatever fails from now on; it is in force moments later."""
+
+    id: UUID = Field(description="the lock_id or reopening_id")
+    recorded_at: datetime = Field(description="of the first acceptance, UTC")
+    made_by: str
+
+
 class EnrolmentMetadata(BaseModel):
     """Whom the photos show, and where their consent is kept."""
 

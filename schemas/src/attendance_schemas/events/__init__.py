@@ -49,6 +49,14 @@ from attendance_schemas.events.directory import (
     SiteRecorded,
     Weekday,
 )
+from attendance_schemas.events.periods import (
+    DaysLocked,
+    LockedAdjustment,
+    LockedDay,
+    PeriodLocked,
+    PeriodReopened,
+    PeriodSealed,
+)
 from attendance_schemas.events.recognition import (
     CaptureReceived,
     EmbeddingEncoding,
@@ -79,6 +87,7 @@ __all__ = [
     "DayOverridden",
     "DayState",
     "DayStatus",
+    "DaysLocked",
     "DefaultPolicy",
     "DeviceKind",
     "DeviceRecorded",
@@ -95,11 +104,16 @@ __all__ = [
     "Instant",
     "LeavePart",
     "LeaveRecorded",
+    "LockedAdjustment",
+    "LockedDay",
     "MatchDecided",
     "ModelRolloutRecorded",
     "OrganisationRecorded",
     "Outcome",
     "Pairing",
+    "PeriodLocked",
+    "PeriodReopened",
+    "PeriodSealed",
     "PersonErased",
     "PersonKeyIssued",
     "PersonKeysErased",
@@ -150,6 +164,10 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     ReviewDecided,
     ClockTicked,
     AttendanceDayChanged,
+    PeriodLocked,
+    PeriodReopened,
+    PeriodSealed,
+    DaysLocked,
 )
 
 EVENT_BY_NAME = {event_type.__name__: event_type for event_type in EVENT_TYPES}

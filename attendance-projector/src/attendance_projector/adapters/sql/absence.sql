@@ -80,7 +80,12 @@ WHERE day.absence <> 'SETTLED'
         WHEN $1 >= day.closes_at + interval '24 hours' THEN 'SETTLED'
         WHEN watermark.reported_until > day.closes_at THEN 'REPORTED'
         ELSE 'WAITING'
-    END;
+    END
+UNION
+-- In a locked period the adjustment alone can tell of a day. SETTLED ends the waiting, whatever devices say.
+SELECT person_id, attendance_on
+FROM adjustment
+WHERE absence <> 'SETTLED' AND $1 >= closes_at + interval '24 hours';
 
 -- name: zones
 SELECT DISTINCT time_zone FROM site;
