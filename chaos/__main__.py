@@ -7,7 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chaos.run import Report, open_scene, run_rounds
+from chaos.run import Report, run_rounds
+from chaos.scene import open_scene
 from local_stack.lease import leased
 from local_stack.settings import cache_folder, stack_folder
 from local_stack.stack import Stack

@@ -8,7 +8,8 @@ import os
 import asyncpg
 import pytest
 
-from chaos.run import open_scene, run_rounds
+from chaos.run import run_rounds
+from chaos.scene import open_scene
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.chaos, pytest.mark.timeout(600)]
 

