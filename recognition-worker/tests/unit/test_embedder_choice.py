@@ -101,7 +101,7 @@ def test_each_library_is_imported_in_one_adapter() -> None:
         "keras": "keras_sface_embedder.py",
         "onnx": "onnx_sface_restoration.py",
         "onnxruntime": "onnxruntime_session.py",
-        "openvino": "openvino_sface_embedder.py",
+        "openvino": "openvino_runtime.py",
         "tensorflow": "keras_sface_embedder.py",
     }
     assert {library: users.get(library) for library in expected} == {

@@ -10,7 +10,12 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from recognition_worker.adapters import deepface_sface_embedder, keras_sface_embedder, openvino_sface_embedder
+from recognition_worker.adapters import (
+    deepface_sface_embedder,
+    keras_sface_embedder,
+    openvino_runtime,
+    openvino_sface_embedder,
+)
 from recognition_worker.adapters.packaged_models import ModelFiles
 from recognition_worker.errors import ModelRefused
 from recognition_worker.ports import Embedder
@@ -18,6 +23,7 @@ from recognition_worker.settings import EmbedderChoice
 
 # Source: NVIDIA driver README, "device files"; /dev/dxg is the GPU inside WSL.
 _DEVICE_FILES = ("dev/nvidia[0-9]*", "dev/dxg")
+OPENVINO_CHOICES = (EmbedderChoice.OPENVINO,)
 
 
 def gpu_is_there(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> bool:
@@ -32,7 +38,7 @@ def choose(
     *,
     gpu_is_there: Callable[[], bool] = gpu_is_there,
     gpu_is_visible: Callable[[], bool] = keras_sface_embedder.gpu_is_visible,
-    openvino_is_installed: Callable[[], bool] = openvino_sface_embedder.is_installed,
+    openvino_is_installed: Callable[[], bool] = openvino_runtime.is_installed,
 ) -> EmbedderChoice:
     """Return what is wanted, or for auto: keras on a GPU, else openvino, else deepface.
 
