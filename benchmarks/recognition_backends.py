@@ -58,6 +58,7 @@ BACKENDS: dict[str, Callable[[ModelFiles], Embed]] = {
     "keras": lambda files: load_embedder(EmbedderChoice.KERAS, files).embed,
     "openvino f32": lambda files: OpenVinoSFaceEmbedder(files, Precision.FLOAT32).embed,
     "openvino bf16": lambda files: OpenVinoSFaceEmbedder(files, Precision.BFLOAT16).embed,
+    "openvino int8": lambda files: OpenVinoSFaceEmbedder(files, Precision.INT8).embed,
 }
 
 

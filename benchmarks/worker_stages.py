@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 
 from benchmarks.turns import Answer, Spent, spent_on
+from recognition_worker.adapters.embedder_choice import choose
 from recognition_worker.adapters.manifest_files import packaged_manifest
 from recognition_worker.adapters.opencv_vision import REDUCED_FLAGS, OpenCvFaceCropper, OpenCvImageDecoder
+from recognition_worker.adapters.openvino_runtime import Precision
 from recognition_worker.adapters.openvino_sface_embedder import AT_ONCE, compile_sface
 from recognition_worker.adapters.openvino_yunet import OpenVinoYuNet
 from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
@@ -73,7 +75,7 @@ def decide_batch(identify: IdentifyCapture, images: Sequence[bytes]) -> list[Out
 
 def load_identify(model_cache: Path, gallery: Vector, enrolled: Sequence[bytes]) -> IdentifyCapture:
     """Load the worker's use case, as the worker does, over a filled gallery."""
-    lane = load_eyes(model_cache, EmbedderChoice.OPENVINO).load(packaged_manifest())
+    lane = load_eyes(model_cache, _on_a_cpu()).load(packaged_manifest())
     analysed = [lane.analyser.analyse(photo, NO_LIMITS, thorough=True) for photo in enrolled]
     crops = [probe.crop for probe in analysed if isinstance(probe, FaceProbe)]
     known = lane.embedder.embed(crops)
@@ -81,6 +83,11 @@ def load_identify(model_cache: Path, gallery: Vector, enrolled: Sequence[bytes])
         person = PersonId(f"person-{number:05d}")
         lane.gallery.add(Template(ORG, person, TemplateId("t"), lane.model, row))
     return lane.identify
+
+
+def _on_a_cpu() -> EmbedderChoice:
+    """Return what auto takes on a machine without a GPU."""
+    return choose(EmbedderChoice.AUTO, gpu_is_there=lambda: False)
 
 
 class _NotedDecoder(OpenCvImageDecoder):
@@ -132,7 +139,8 @@ def _bare_stages(
     warps = [(pixels, transform.matrix) for pixels, transform in cropper.noted]
     planes = np.stack(crops)[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32, order="C")
     parts = [planes[start : start + AT_ONCE] for start in range(0, len(planes), AT_ONCE)]
-    network, _ = compile_sface(files)
+    in_bytes = _on_a_cpu() is EmbedderChoice.OPENVINO_INT8
+    network, _ = compile_sface(files, Precision.INT8 if in_bytes else None)
     bare_yunet, size = OpenVinoYuNet(files.yunet_file), (CROP_SIZE, CROP_SIZE)
     return {
         "decode": lambda: [cv2.imdecode(image, flag) for image, flag in data],

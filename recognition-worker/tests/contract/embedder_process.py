@@ -54,6 +54,7 @@ def keras_on_jax(files: ModelFiles) -> KerasSFaceEmbedder:
 BACKENDS: dict[str, Callable[[ModelFiles], object]] = {
     "deepface": lambda files: load_embedder(EmbedderChoice.DEEPFACE, files),
     "openvino": lambda files: load_embedder(EmbedderChoice.OPENVINO, files),
+    "openvino-int8": lambda files: load_embedder(EmbedderChoice.OPENVINO_INT8, files),
     "openvino-float32": lambda files: OpenVinoSFaceEmbedder(files, Precision.FLOAT32),
     "keras": lambda files: load_embedder(EmbedderChoice.KERAS, files),
     "keras-through-deepface": ThroughDeepFace,

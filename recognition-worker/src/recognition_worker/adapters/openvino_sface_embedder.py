@@ -1,14 +1,17 @@
 """Embeds faces with SFace on OpenVINO, the fast way on a CPU.
 
 Where the processor computes bfloat16 (AVX512-BF16 or AMX), the network does, on the same weights; elsewhere
-float32.
+float32. In bytes, its wide products are computed with 8 bits and the rest as said.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from recognition_worker.adapters.embedding_checks import require_dimensions, require_weights, unit_norm
+from recognition_worker.adapters.onnx_sface_restoration import read_network
+from recognition_worker.adapters.openvino_byte_network import byte_model
 from recognition_worker.adapters.openvino_runtime import OneCoreModel, Precision, best_float, library
 from recognition_worker.adapters.packaged_models import ModelFiles
 from recognition_worker.domain.face import Pixels, Vector
@@ -26,9 +29,14 @@ def compile_sface(files: ModelFiles, precision: Precision | None = None) -> tupl
         ModelRefused: OpenVINO cannot load the file.
     """
     core = library().Core()
-    precision = precision or best_float(core)
+    floats = best_float(core)
+    precision = precision or floats
     try:
-        return OneCoreModel(core, core.read_model(files.sface_file), precision), precision
+        if precision is Precision.INT8:
+            model: Any = byte_model(read_network(files.sface_file.read_bytes()))
+        else:
+            model, floats = core.read_model(files.sface_file), precision
+        return OneCoreModel(core, model, floats), precision
     except RuntimeError as error:
         raise ModelRefused(
             f"OpenVINO cannot load {files.sface_file.name}: {error}; empty the model cache and start again"
