@@ -20,10 +20,11 @@ from recognition_worker.adapters.opencv_vision import (
     DecodingLimits,
     OpenCvFaceCropper,
     OpenCvImageDecoder,
-    OpenCvYuNetDetector,
+    OpenCvYuNet,
 )
 from recognition_worker.adapters.openvino_sface_embedder import OpenVinoSFaceEmbedder
 from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.yunet_detector import YuNetDetector
 from recognition_worker.domain.alignment import CROP_SIZE, fit_similarity
 from recognition_worker.domain.face import DetectedFace, Pixels, Vector
 from recognition_worker.domain.selection import by_prominence
@@ -55,8 +56,8 @@ class Searches:
         self.embedder = OpenVinoSFaceEmbedder(files)
         self._cropper = OpenCvFaceCropper()
         self._full, self._half = OpenCvImageDecoder(), OpenCvImageDecoder(_HALF)
-        self._native = OpenCvYuNetDetector(files.yunet_file)
-        self._detectors = {look: OpenCvYuNetDetector(files.yunet_file, looks=(look,)) for look in LOOKS_PX}
+        self._native = YuNetDetector(OpenCvYuNet(files.yunet_file))
+        self._detectors = {look: YuNetDetector(OpenCvYuNet(files.yunet_file), (look,)) for look in LOOKS_PX}
 
     def template(self, photos: Sequence[bytes]) -> Vector | None:
         """Return the mean embedding of photos."""

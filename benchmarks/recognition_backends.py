@@ -19,10 +19,12 @@ from recognition_worker.adapters.embedder_choice import load_embedder
 from recognition_worker.adapters.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
-    OpenCvYuNetDetector,
+    OpenCvYuNet,
 )
-from recognition_worker.adapters.openvino_sface_embedder import OpenVinoSFaceEmbedder, Precision
+from recognition_worker.adapters.openvino_runtime import Precision
+from recognition_worker.adapters.openvino_sface_embedder import OpenVinoSFaceEmbedder
 from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.yunet_detector import YuNetDetector
 from recognition_worker.domain.alignment import CROP_SIZE, fit_similarity
 from recognition_worker.domain.face import Pixels, Vector
 from recognition_worker.settings import EmbedderChoice
@@ -56,6 +58,7 @@ BACKENDS: dict[str, Callable[[ModelFiles], Embed]] = {
     "keras": lambda files: load_embedder(EmbedderChoice.KERAS, files).embed,
     "openvino f32": lambda files: OpenVinoSFaceEmbedder(files, Precision.FLOAT32).embed,
     "openvino bf16": lambda files: OpenVinoSFaceEmbedder(files, Precision.BFLOAT16).embed,
+    "openvino int8": lambda files: OpenVinoSFaceEmbedder(files, Precision.INT8).embed,
 }
 
 
@@ -79,7 +82,7 @@ def _crops(files: ModelFiles, faces: Path | None) -> Pixels:
     if faces is None:
         return np.random.default_rng(0).integers(0, 256, (16, CROP_SIZE, CROP_SIZE, 3), np.uint8)
     decoder, cropper = OpenCvImageDecoder(), OpenCvFaceCropper()
-    detector = OpenCvYuNetDetector(files.yunet_file)
+    detector = YuNetDetector(OpenCvYuNet(files.yunet_file))
     crops = []
     for file in sorted(faces.glob("*/[12].jpg")):
         pixels = decoder.decode(file.read_bytes()).pixels

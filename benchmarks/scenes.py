@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from attendance_demo.photos import fetch_pictures
-from recognition_worker.adapters.opencv_vision import OpenCvYuNetDetector
+from recognition_worker.adapters.opencv_vision import OpenCvYuNet
+from recognition_worker.adapters.yunet_detector import YuNetDetector
 from recognition_worker.domain.face import Box, Pixels, Vector
 
 WIDTH, HEIGHT = 1280, 720
@@ -53,7 +54,7 @@ def portraits(faces: Path | None, yunet_file: Path, count: int, cache: Path) -> 
 
     cache: where packaged portraits are kept when no folder of photos is named; there are five.
     """
-    detector = OpenCvYuNetDetector(yunet_file)
+    detector = YuNetDetector(OpenCvYuNet(yunet_file))
     found: list[Portrait] = []
     for file in _files(faces, cache):
         pixels = cv2.imread(str(file))

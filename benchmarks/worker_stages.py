@@ -7,24 +7,21 @@ their sum with these libraries and sizes.
 
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
 from benchmarks.turns import Answer, Spent, spent_on
+from recognition_worker.adapters.embedder_choice import choose
 from recognition_worker.adapters.manifest_files import packaged_manifest
-from recognition_worker.adapters.opencv_vision import (
-    LEAST_SCORE,
-    REDUCED_FLAGS,
-    OpenCvFaceCropper,
-    OpenCvImageDecoder,
-    OpenCvYuNetDetector,
-)
+from recognition_worker.adapters.opencv_vision import REDUCED_FLAGS, OpenCvFaceCropper, OpenCvImageDecoder
+from recognition_worker.adapters.openvino_runtime import Precision
+from recognition_worker.adapters.openvino_sface_embedder import AT_ONCE, compile_sface
+from recognition_worker.adapters.openvino_yunet import OpenVinoYuNet
 from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
 from recognition_worker.adapters.vision import load_eyes
+from recognition_worker.adapters.yunet_detector import YuNetDetector
 from recognition_worker.domain.alignment import CROP_SIZE, Similarity
 from recognition_worker.domain.decision import Outcome
 from recognition_worker.domain.face import DecodedImage, Pixels, Vector
@@ -78,7 +75,7 @@ def decide_batch(identify: IdentifyCapture, images: Sequence[bytes]) -> list[Out
 
 def load_identify(model_cache: Path, gallery: Vector, enrolled: Sequence[bytes]) -> IdentifyCapture:
     """Load the worker's use case, as the worker does, over a filled gallery."""
-    lane = load_eyes(model_cache, EmbedderChoice.OPENVINO).load(packaged_manifest())
+    lane = load_eyes(model_cache, _on_a_cpu()).load(packaged_manifest())
     analysed = [lane.analyser.analyse(photo, NO_LIMITS, thorough=True) for photo in enrolled]
     crops = [probe.crop for probe in analysed if isinstance(probe, FaceProbe)]
     known = lane.embedder.embed(crops)
@@ -86,6 +83,11 @@ def load_identify(model_cache: Path, gallery: Vector, enrolled: Sequence[bytes])
         person = PersonId(f"person-{number:05d}")
         lane.gallery.add(Template(ORG, person, TemplateId("t"), lane.model, row))
     return lane.identify
+
+
+def _on_a_cpu() -> EmbedderChoice:
+    """Return what auto takes on a machine without a GPU."""
+    return choose(EmbedderChoice.AUTO, gpu_is_there=lambda: False)
 
 
 class _NotedDecoder(OpenCvImageDecoder):
@@ -101,16 +103,16 @@ class _NotedDecoder(OpenCvImageDecoder):
         return found
 
 
-class _NotedDetector(OpenCvYuNetDetector):
+class _NotedYuNet(OpenVinoYuNet):
     """Notes what YuNet was given, look by look."""
 
     def __init__(self, model_file: Path) -> None:
         super().__init__(model_file)
-        self.noted: list[tuple[int, Pixels]] = []
+        self.noted: list[Pixels] = []
 
-    def _search(self, role: int, pixels: Pixels) -> Sequence[Vector]:
-        self.noted.append((role, pixels))
-        return super()._search(role, pixels)
+    def search(self, pixels: Pixels, look_px: int) -> Vector:
+        self.noted.append(pixels)
+        return super().search(pixels, look_px)
 
 
 class _NotedCropper(OpenCvFaceCropper):
@@ -127,43 +129,23 @@ class _NotedCropper(OpenCvFaceCropper):
 def _bare_stages(
     files: ModelFiles, images: Sequence[bytes], gallery: Vector
 ) -> dict[str, Callable[[], object]]:
-    decoder, detector, cropper = _NotedDecoder(), _NotedDetector(files.yunet_file), _NotedCropper()
-    straightening = StraighteningDetector(detector, cropper)
+    decoder, yunet, cropper = _NotedDecoder(), _NotedYuNet(files.yunet_file), _NotedCropper()
+    straightening = StraighteningDetector(YuNetDetector(yunet), cropper)
     analyser = FaceAnalyser(decoder, straightening, cropper, time.perf_counter)
     analysed = [analyser.analyse(image, MATCH_LIMITS) for image in images]
     crops = [probe.crop for probe in analysed if isinstance(probe, FaceProbe)]
     data = [(np.frombuffer(image, np.uint8), REDUCED_FLAGS[by]) for image, by in decoder.noted]
-    looks = [(_bare_detector(files, pixels), pixels) for _, pixels in detector.noted]
+    looks = tuple(yunet.noted)
     warps = [(pixels, transform.matrix) for pixels, transform in cropper.noted]
     planes = np.stack(crops)[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32, order="C")
-    request, size = _bare_request(files), (CROP_SIZE, CROP_SIZE)
+    parts = [planes[start : start + AT_ONCE] for start in range(0, len(planes), AT_ONCE)]
+    in_bytes = _on_a_cpu() is EmbedderChoice.OPENVINO_INT8
+    network, _ = compile_sface(files, Precision.INT8 if in_bytes else None)
+    bare_yunet, size = OpenVinoYuNet(files.yunet_file), (CROP_SIZE, CROP_SIZE)
     return {
         "decode": lambda: [cv2.imdecode(image, flag) for image, flag in data],
-        "detect": lambda: [yunet.detect(pixels) for yunet, pixels in looks],
+        "detect": lambda: [bare_yunet.search(pixels, 0) for pixels in looks],
         "align": lambda: [cv2.warpAffine(pixels, matrix, size) for pixels, matrix in warps],
-        "embed": lambda: request.infer([planes]),
+        "embed": lambda: [network(part) for part in parts],
         "search": lambda: [np.argpartition(gallery @ probe, -2) for probe in gallery[: len(crops)]],
     }
-
-
-@cache
-def _detector_of_size(yunet_file: Path, width: int, height: int) -> "cv2.FaceDetectorYN":
-    return cv2.FaceDetectorYN.create(str(yunet_file), "", (width, height), LEAST_SCORE)
-
-
-def _bare_detector(files: ModelFiles, pixels: Pixels) -> "cv2.FaceDetectorYN":
-    return _detector_of_size(files.yunet_file, pixels.shape[1], pixels.shape[0])
-
-
-def _bare_request(files: ModelFiles) -> Any:
-    import openvino  # type: ignore[import-untyped]
-
-    core = openvino.Core()
-    bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    options = {
-        "NUM_STREAMS": 1,
-        "INFERENCE_NUM_THREADS": 1,
-        "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
-        "ENABLE_CPU_PINNING": False,
-    }
-    return core.compile_model(core.read_model(files.sface_file), "CPU", options).create_infer_request()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from recognition_worker.adapters.evaluated_pipelines import PIPELINES, EvaluatedPipeline, worker_pipeline
 from recognition_worker.adapters.evaluation_console import progress, show_gate, show_pairs, show_summaries
@@ -17,6 +18,7 @@ from recognition_worker.evaluate_model import EvaluateModel, PersonPhotos
 from recognition_worker.evaluation_summary import summarise
 from recognition_worker.measure_gate import measure_gate
 from recognition_worker.registry_arguments import add_model, manifest_of, places_of
+from recognition_worker.settings import EmbedderChoice
 from recognition_worker.verify_pairs import verify_pairs
 from service_kit.errors import SettingsError
 
@@ -64,6 +66,13 @@ def add_photos(parser: argparse.ArgumentParser, *, strangers_needed: bool) -> No
 def add_shared(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of both commands."""
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    parser.add_argument(
+        "--embedder",
+        type=EmbedderChoice,
+        choices=list(EmbedderChoice),
+        default=EmbedderChoice.DEEPFACE,
+        help="what computes the worker's embeddings (default deepface, the reference)",
+    )
     add_model(parser)
 
 
@@ -119,8 +128,10 @@ def _measure(
     return Evaluated(measured, summary)
 
 
-def load_pipeline(name: str, arguments: argparse.Namespace, **options: bool) -> EvaluatedPipeline:
-    """Load a pipeline with the model that the arguments name; ModelRefused."""
+def load_pipeline(name: str, arguments: argparse.Namespace, **options: Any) -> EvaluatedPipeline:
+    """Load a pipeline with the model and the embedder that the arguments name; ModelRefused."""
+    if name == "worker":
+        options["embedder"] = arguments.embedder
     return PIPELINES[name](
         arguments.model_cache, manifest=manifest_of(arguments), places=places_of(arguments), **options
     )
@@ -163,7 +174,10 @@ def _evaluate_quality(
     known: Sequence[PersonPhotos], unknown: Sequence[PersonPhotos], arguments: argparse.Namespace
 ) -> int:
     pipeline = worker_pipeline(
-        arguments.model_cache, manifest=manifest_of(arguments), places=places_of(arguments)
+        arguments.model_cache,
+        manifest=manifest_of(arguments),
+        places=places_of(arguments),
+        embedder=arguments.embedder,
     )
     count = sum(len(person.photos) for person in (*known, *unknown))
     with progress("worker", {"photos": count}) as on_photos:

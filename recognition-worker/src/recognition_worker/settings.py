@@ -27,6 +27,7 @@ class EmbedderChoice(StrEnum):
 
     AUTO = "auto"
     OPENVINO = "openvino"
+    OPENVINO_INT8 = "openvino-int8"
     KERAS = "keras"
     DEEPFACE = "deepface"
 
@@ -66,7 +67,8 @@ class Settings(HttpSettings):
     )
     embedder: EmbedderChoice = Field(
         default=EmbedderChoice.AUTO,
-        description="auto: keras on a GPU, else openvino, and deepface where OpenVINO is not installed",
+        description="auto: keras on a GPU, else openvino-int8 or openvino, by what the processor has, and "
+        "deepface where OpenVINO is not installed",
     )
     liveness: LivenessChoice = Field(
         default=LivenessChoice.OFF,

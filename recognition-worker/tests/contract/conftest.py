@@ -1,21 +1,28 @@
-"""The prepared model files; photos of real faces come from FACES_DIR, which is not shipped."""
+"""The prepared model files and drawn faces; photos of real ones come from FACES_DIR, which is not shipped."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from recognition_worker.adapters.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
-    OpenCvYuNetDetector,
+    OpenCvYuNet,
 )
 from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.yunet_detector import YuNetDetector
 from recognition_worker.domain.alignment import fit_similarity
 
 _BESIDE_THE_REPOSITORY = Path(__file__).parents[3].parent / "shared" / "faces" / "lfw300"
 _PEOPLE = 40
+_FROM_FACES_DIR = {"real_crops", "photos"}
+
+DrawnFace = Callable[..., np.ndarray]
+"""(height, width, middle, scale, seed) to an image with a face."""
 
 
 def _faces_dir() -> Path:
@@ -25,6 +32,56 @@ def _faces_dir() -> Path:
 @pytest.fixture(scope="session")
 def model_files(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
     return prepare_models(tmp_path_factory.mktemp("models"))
+
+
+def _drawn_face(
+    height: int, width: int, middle: tuple[float, float], scale: float = 1.0, seed: int = 0
+) -> np.ndarray:
+    """Draw a face, 150 pixels high at scale 1; YuNet is sure of it. The seed varies its features."""
+    drawn = np.random.default_rng(seed)
+    image = np.full((height, width, 3), 110, np.uint8)
+    skin, dark = drawn.integers(-40, 40), drawn.integers(0, 60)
+    wide, apart, low = drawn.uniform(0.85, 1.2, 3)
+
+    def ellipse(x: float, y: float, across: float, down: float, colour: tuple[float, float, float]) -> None:
+        centre = round(middle[0] + x * scale), round(middle[1] + y * scale)
+        axes = max(1, round(across * scale)), max(1, round(down * scale))
+        cv2.ellipse(image, centre, axes, 0, 0, 360, colour, -1, cv2.LINE_AA)
+
+    ellipse(0, -10, 66 * wide, 88, (40.0 + dark, 50.0 + dark, 60.0 + dark))
+    ellipse(0, 10, 56 * wide, 75, (140.0 + skin, 170.0 + skin, 215.0 + skin))
+    for x in (-22 * apart, 22 * apart):
+        ellipse(x, -5, 11, 6, (240, 240, 240))
+        ellipse(x, -5, 5, 5, (50, 40, 30))
+        ellipse(x, -20, 14, 4, (50, 60, 70))
+    ellipse(0, 18, 5, 14, (120.0 + skin, 150.0 + skin, 195.0 + skin))
+    for x in (-5, 5):
+        ellipse(x, 28, 4, 3, (90, 110, 150))
+    ellipse(0, 48 * low, 20, 7, (90, 90, 180))
+    ellipse(0, 46 * low, 20, 3, (60, 60, 140))
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), max(0.5, 2 * scale)))
+
+
+@pytest.fixture(scope="session")
+def drawn_face() -> DrawnFace:
+    return _drawn_face
+
+
+@pytest.fixture(scope="session")
+def photos() -> list[Path]:
+    return sorted(_faces_dir().glob("known/*/1.jpg"))[:_PEOPLE]
+
+
+@pytest.fixture(scope="session")
+def drawn_crops(model_files: ModelFiles) -> np.ndarray:
+    """Aligned drawings of 24 faces; uint8 (24, 112, 112, 3)."""
+    cropper, detector = OpenCvFaceCropper(), YuNetDetector(OpenCvYuNet(model_files.yunet_file))
+    crops = []
+    for seed in range(24):
+        image = _drawn_face(240, 320, (160, 120), seed=seed)
+        (face,) = detector.detect(image)
+        crops.append(cropper.crop(image, fit_similarity(face.landmarks), 112))
+    return np.stack(crops)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +95,7 @@ def synthetic_crops() -> np.ndarray:
 def real_crops(model_files: ModelFiles) -> np.ndarray:
     """Aligned faces, two of each person, one after the other."""
     decoder, cropper = OpenCvImageDecoder(), OpenCvFaceCropper()
-    detector = OpenCvYuNetDetector(model_files.yunet_file)
+    detector = YuNetDetector(OpenCvYuNet(model_files.yunet_file))
     crops = []
     for person in sorted(_faces_dir().glob("known/*"))[:_PEOPLE]:
         for number in ("1", "3"):
@@ -52,6 +109,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what needs photos of real faces where there are none; the report counts it as deselected."""
     if (_faces_dir() / "known").is_dir():
         return
-    needing = [item for item in items if "real_crops" in getattr(item, "fixturenames", ())]
+    needing = [item for item in items if _FROM_FACES_DIR & set(getattr(item, "fixturenames", ()))]
     items[:] = [item for item in items if item not in needing]
     config.hook.pytest_deselected(items=needing)

@@ -17,7 +17,8 @@ import numpy as np
 from recognition_worker.adapters.deepface_sface_embedder import register_keras_sface
 from recognition_worker.adapters.embedder_choice import load_embedder
 from recognition_worker.adapters.keras_sface_embedder import KerasSFaceClient, KerasSFaceEmbedder
-from recognition_worker.adapters.openvino_sface_embedder import OpenVinoSFaceEmbedder, Precision
+from recognition_worker.adapters.openvino_runtime import Precision
+from recognition_worker.adapters.openvino_sface_embedder import OpenVinoSFaceEmbedder
 from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
 from recognition_worker.domain.face import Pixels, Vector
 from recognition_worker.settings import EmbedderChoice
@@ -53,6 +54,7 @@ def keras_on_jax(files: ModelFiles) -> KerasSFaceEmbedder:
 BACKENDS: dict[str, Callable[[ModelFiles], object]] = {
     "deepface": lambda files: load_embedder(EmbedderChoice.DEEPFACE, files),
     "openvino": lambda files: load_embedder(EmbedderChoice.OPENVINO, files),
+    "openvino-int8": lambda files: load_embedder(EmbedderChoice.OPENVINO_INT8, files),
     "openvino-float32": lambda files: OpenVinoSFaceEmbedder(files, Precision.FLOAT32),
     "keras": lambda files: load_embedder(EmbedderChoice.KERAS, files),
     "keras-through-deepface": ThroughDeepFace,

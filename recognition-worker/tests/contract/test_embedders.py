@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from recognition_worker.adapters.embedder_choice import load_embedder
+from recognition_worker.adapters.openvino_runtime import multiplies_bytes
 from recognition_worker.adapters.packaged_models import ModelFiles
 from recognition_worker.errors import ModelRefused
 from recognition_worker.settings import EmbedderChoice
@@ -20,15 +21,22 @@ from recognition_worker.settings import EmbedderChoice
 SCRIPT = Path(__file__).with_name("embedder_process.py")
 REFERENCE = "deepface"
 # 1 - cosine with the reference, by what the network computes in.
-LIMITS = {"f32": 1e-4, "bf16": 1e-2}
+LIMITS = {"f32": 1e-4, "bf16": 1e-2, "i8": 1e-2}
+# How much the score of two photos may change. What it does to rates: docs/recognition/speed.md.
+SCORE_LIMITS = {"f32": 1e-4, "bf16": 1e-2, "i8": 5e-2}
+# Of blocks of colour: bytes hold the range of values that faces have, and such blocks leave it.
+BLOCK_LIMITS = {**LIMITS, "i8": 0.2}
 # Keras on TensorFlow imports JAX where it is installed: here, for a test; not with the services.
 LOADED = {
     "deepface": ["deepface", "onnxruntime"],
     "openvino": ["openvino"],
+    "openvino-int8": ["openvino"],
     "openvino-float32": ["openvino"],
     "keras": ["deepface", "jax", "keras", "tensorflow"],
     "keras-through-deepface": ["deepface", "jax", "keras", "tensorflow"],
 }
+# In bytes only where the processor multiplies them exactly: elsewhere auto does not take it either.
+BACKENDS = [name for name in LOADED if name != "openvino-int8" or multiplies_bytes()]
 
 
 @dataclass
@@ -106,7 +114,7 @@ def test_a_manifest_of_other_dimensions_is_refused(model_files: ModelFiles, name
 @pytest.fixture(scope="module")
 def reference(model_files: ModelFiles, request: Any) -> dict[str, np.ndarray]:
     """The reference's embeddings. Its process has ended: one runtime runs at a time."""
-    sets = ("synthetic_crops", "real_crops")
+    sets = ("synthetic_crops", "drawn_crops", "real_crops")
     wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     with running(REFERENCE, model_files) as backend:
         return {
@@ -114,7 +122,7 @@ def reference(model_files: ModelFiles, request: Any) -> dict[str, np.ndarray]:
         }
 
 
-@pytest.fixture(scope="module", params=list(LOADED))
+@pytest.fixture(scope="module", params=BACKENDS)
 def backend(model_files: ModelFiles, reference: dict[str, np.ndarray], request: Any) -> Iterator[Backend]:
     with running(request.param, model_files) as backend:
         yield backend
@@ -128,7 +136,15 @@ def test_synthetic_crops_give_the_embeddings_of_the_reference(
     backend: Backend, reference: dict[str, np.ndarray], synthetic_crops: np.ndarray
 ) -> None:
     answer = backend.embed(synthetic_crops)
-    assert distances(answer.embeddings, reference["synthetic_crops"]).max() < answer.limit
+    limit = BLOCK_LIMITS[answer.precision]
+    assert distances(answer.embeddings, reference["synthetic_crops"]).max() < limit
+
+
+def test_drawn_faces_give_the_embeddings_of_the_reference(
+    backend: Backend, reference: dict[str, np.ndarray], drawn_crops: np.ndarray
+) -> None:
+    answer = backend.embed(drawn_crops)
+    assert distances(answer.embeddings, reference["drawn_crops"]).max() < answer.limit
 
 
 def test_real_faces_give_the_embeddings_of_the_reference(
@@ -141,7 +157,7 @@ def test_real_faces_give_the_embeddings_of_the_reference(
         answer.embeddings[::2] @ answer.embeddings[1::2].T,
         expected[::2] @ expected[1::2].T,
     )
-    assert abs(scores - expected_scores).max() < answer.limit
+    assert abs(scores - expected_scores).max() < SCORE_LIMITS[answer.precision]
     np.testing.assert_array_equal(scores.argmax(axis=1), expected_scores.argmax(axis=1))
 
 

@@ -10,9 +10,10 @@ from recognition_worker.adapters.deepface_sface_embedder import DeepFaceSFaceEmb
 from recognition_worker.adapters.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
-    OpenCvYuNetDetector,
+    OpenCvYuNet,
 )
 from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.yunet_detector import YuNetDetector
 
 _BESIDE_THE_REPOSITORY = Path(__file__).parents[3].parent / "shared" / "faces" / "lfw300"
 
@@ -21,7 +22,7 @@ _BESIDE_THE_REPOSITORY = Path(__file__).parents[3].parent / "shared" / "faces" /
 class Vision:
     files: ModelFiles
     decoder: OpenCvImageDecoder
-    detector: OpenCvYuNetDetector
+    detector: YuNetDetector
     cropper: OpenCvFaceCropper
     embedder: DeepFaceSFaceEmbedder
 
@@ -36,7 +37,7 @@ def vision(model_files: ModelFiles) -> Vision:
     return Vision(
         files=model_files,
         decoder=OpenCvImageDecoder(),
-        detector=OpenCvYuNetDetector(model_files.yunet_file),
+        detector=YuNetDetector(OpenCvYuNet(model_files.yunet_file)),
         cropper=OpenCvFaceCropper(),
         embedder=DeepFaceSFaceEmbedder(model_files),
     )

@@ -14,9 +14,10 @@ from recognition_worker.adapters.manifest_files import read_registry
 from recognition_worker.adapters.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
-    OpenCvYuNetDetector,
+    OpenCvYuNet,
 )
 from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.yunet_detector import YuNetDetector
 from recognition_worker.domain.alignment import fit_similarity
 from recognition_worker.domain.face import Pixels
 from recognition_worker.errors import ModelRefused
@@ -36,7 +37,7 @@ def embedder(files: ModelFiles) -> DeepFaceEmbedder:
 def crops(files: ModelFiles, faces_dir: Path) -> list[Pixels]:
     """Aligned as Dlib wants it, photos 1 and 3 of ten people."""
     decoder, cropper = OpenCvImageDecoder(), OpenCvFaceCropper()
-    detector, template = OpenCvYuNetDetector(files.yunet_file), files.manifest.input_template
+    detector, template = YuNetDetector(OpenCvYuNet(files.yunet_file)), files.manifest.input_template
     found = []
     for person in sorted(faces_dir.glob("known/*"))[:10]:
         for number in ("1", "3"):

@@ -6,8 +6,8 @@ import sys
 
 from recognition_worker.adapters.packaged_models import ModelFiles
 
-# The main thread, and two of OpenVINO's, of which one computes.
-MOST_THREADS = 3
+# The main thread.
+MOST_THREADS = 1
 
 COUNT_THREADS = """
 import recognition_worker.__main__

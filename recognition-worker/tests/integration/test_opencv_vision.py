@@ -12,8 +12,9 @@ from recognition_worker.adapters.opencv_vision import (
     DecodingLimits,
     OpenCvFaceCropper,
     OpenCvImageDecoder,
-    OpenCvYuNetDetector,
+    OpenCvYuNet,
 )
+from recognition_worker.adapters.yunet_detector import YuNetDetector
 from recognition_worker.domain.alignment import fit_similarity
 from recognition_worker.domain.face import DetectedFace
 from recognition_worker.errors import ModelRefused, UndecodableImage
@@ -132,7 +133,7 @@ def test_there_is_no_face_in_noise(vision: Any) -> None:
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "yunet.onnx").write_bytes(b"nothing")
     with pytest.raises(ModelRefused, match=r"cannot load the face detector yunet\.onnx"):
-        OpenCvYuNetDetector(tmp_path / "yunet.onnx")
+        YuNetDetector(OpenCvYuNet(tmp_path / "yunet.onnx"))
 
 
 def test_the_crop_follows_the_transform() -> None:

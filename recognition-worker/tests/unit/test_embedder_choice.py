@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 import recognition_worker
-from recognition_worker.adapters.embedder_choice import choose, gpu_is_there
+from recognition_worker.adapters.embedder_choice import OPENVINO_CHOICES, choose, gpu_is_there
+from recognition_worker.adapters.openvino_runtime import multiplies_bytes
 from recognition_worker.errors import ModelRefused
 from recognition_worker.settings import EmbedderChoice, Settings
 from service_kit.envelope import new_key
@@ -16,6 +17,7 @@ def chosen(
     there: bool = False,
     visible: bool = False,
     openvino: bool = True,
+    fast_bytes: bool = False,
 ) -> tuple[EmbedderChoice, bool]:
     """What was chosen, and whether TensorFlow was loaded to find out."""
     asked = []
@@ -29,6 +31,7 @@ def chosen(
         gpu_is_there=lambda: there,
         gpu_is_visible=gpu_is_visible,
         openvino_is_installed=lambda: openvino,
+        multiplies_bytes=lambda: fast_bytes,
     )
     return choice, bool(asked)
 
@@ -36,7 +39,8 @@ def chosen(
 def test_auto_takes_what_the_machine_has() -> None:
     assert chosen(there=True, visible=True) == (EmbedderChoice.KERAS, True)
     assert chosen() == (EmbedderChoice.OPENVINO, False)
-    assert chosen(openvino=False) == (EmbedderChoice.DEEPFACE, False)
+    assert chosen(fast_bytes=True) == (EmbedderChoice.OPENVINO_INT8, False)
+    assert chosen(openvino=False, fast_bytes=True) == (EmbedderChoice.DEEPFACE, False)
 
 
 def test_a_gpu_that_tensorflow_cannot_use_is_none() -> None:
@@ -49,9 +53,26 @@ def test_a_named_embedder_is_taken_whatever_the_machine_has(wanted: EmbedderChoi
     assert chosen(wanted, there=True, visible=True) == (wanted, False)
 
 
-def test_openvino_that_is_not_installed_is_refused_with_what_to_do() -> None:
+@pytest.mark.parametrize("wanted", OPENVINO_CHOICES)
+def test_openvino_that_is_not_installed_is_refused_with_what_to_do(wanted: EmbedderChoice) -> None:
     with pytest.raises(ModelRefused, match=r"openvino is missing.*RECOGNITION_WORKER_EMBEDDER"):
-        chosen(EmbedderChoice.OPENVINO, openvino=False)
+        chosen(wanted, openvino=False)
+
+
+@pytest.mark.parametrize(
+    ("flags", "fast"),
+    [
+        ("fpu avx2 avx512f avx512_vnni avx512_bf16", True),
+        ("fpu avx2 avx512f avx512_bf16", False),
+        ("fpu avx2 avx_vnni", False),
+    ],
+)
+def test_fast_bytes_are_known_by_the_processors_flags(tmp_path: Path, flags: str, fast: bool) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: none\n")
+    assert multiplies_bytes(info, machine="x86_64") is fast
+    assert not multiplies_bytes(info, machine="aarch64")
+    assert not multiplies_bytes(tmp_path / "none", machine="x86_64")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +122,7 @@ def test_each_library_is_imported_in_one_adapter() -> None:
         "keras": "keras_sface_embedder.py",
         "onnx": "onnx_sface_restoration.py",
         "onnxruntime": "onnxruntime_session.py",
-        "openvino": "openvino_sface_embedder.py",
+        "openvino": "openvino_runtime.py",
         "tensorflow": "keras_sface_embedder.py",
     }
     assert {library: users.get(library) for library in expected} == {

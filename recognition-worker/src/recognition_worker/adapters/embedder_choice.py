@@ -10,7 +10,12 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from recognition_worker.adapters import deepface_sface_embedder, keras_sface_embedder, openvino_sface_embedder
+from recognition_worker.adapters import (
+    deepface_sface_embedder,
+    keras_sface_embedder,
+    openvino_runtime,
+    openvino_sface_embedder,
+)
 from recognition_worker.adapters.packaged_models import ModelFiles
 from recognition_worker.errors import ModelRefused
 from recognition_worker.ports import Embedder
@@ -18,6 +23,7 @@ from recognition_worker.settings import EmbedderChoice
 
 # Source: NVIDIA driver README, "device files"; /dev/dxg is the GPU inside WSL.
 _DEVICE_FILES = ("dev/nvidia[0-9]*", "dev/dxg")
+OPENVINO_CHOICES = (EmbedderChoice.OPENVINO, EmbedderChoice.OPENVINO_INT8)
 
 
 def gpu_is_there(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> bool:
@@ -32,23 +38,26 @@ def choose(
     *,
     gpu_is_there: Callable[[], bool] = gpu_is_there,
     gpu_is_visible: Callable[[], bool] = keras_sface_embedder.gpu_is_visible,
-    openvino_is_installed: Callable[[], bool] = openvino_sface_embedder.is_installed,
+    openvino_is_installed: Callable[[], bool] = openvino_runtime.is_installed,
+    multiplies_bytes: Callable[[], bool] = openvino_runtime.multiplies_bytes,
 ) -> EmbedderChoice:
-    """Return what is wanted, or for auto: keras on a GPU, else openvino, else deepface.
+    """Return what is wanted, or for auto: keras on a GPU, else one of openvino's, else deepface.
 
     Raises:
         ModelRefused: openvino is wanted and not installed.
     """
-    if wanted is EmbedderChoice.OPENVINO and not openvino_is_installed():
+    if wanted in OPENVINO_CHOICES and not openvino_is_installed():
         raise ModelRefused(
-            "the embedder openvino is wanted and the package openvino is missing; "
+            f"the embedder {wanted.value} is wanted and the package openvino is missing; "
             "install the locked versions, or set RECOGNITION_WORKER_EMBEDDER to auto"
         )
     if wanted is not EmbedderChoice.AUTO:
         return wanted
     if gpu_is_there() and gpu_is_visible():
         return EmbedderChoice.KERAS
-    return EmbedderChoice.OPENVINO if openvino_is_installed() else EmbedderChoice.DEEPFACE
+    if not openvino_is_installed():
+        return EmbedderChoice.DEEPFACE
+    return EmbedderChoice.OPENVINO_INT8 if multiplies_bytes() else EmbedderChoice.OPENVINO
 
 
 def load_embedder(choice: EmbedderChoice, files: ModelFiles) -> Embedder:
@@ -62,6 +71,8 @@ def load_embedder(choice: EmbedderChoice, files: ModelFiles) -> Embedder:
     match choice:
         case EmbedderChoice.OPENVINO:
             return openvino_sface_embedder.OpenVinoSFaceEmbedder(files)
+        case EmbedderChoice.OPENVINO_INT8:
+            return openvino_sface_embedder.OpenVinoSFaceEmbedder(files, openvino_runtime.Precision.INT8)
         case EmbedderChoice.KERAS:
             client = deepface_sface_embedder.register_keras_sface(files)
             return keras_sface_embedder.KerasSFaceEmbedder(files.manifest, client)

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recognition_worker.adapters.deepface_represent import DeepFaceRepresentEncoder
-from recognition_worker.adapters.embedder_choice import load_embedder
-from recognition_worker.adapters.opencv_vision import (
-    OpenCvImageDecoder,
-)
+from recognition_worker.adapters.embedder_choice import choose, load_embedder
+from recognition_worker.adapters.opencv_vision import OpenCvImageDecoder
 from recognition_worker.adapters.packaged_models import ModelFiles, WeightPlaces, prepare_models
 from recognition_worker.adapters.vision import open_eyes
 from recognition_worker.domain.gallery import InMemoryGallery
@@ -41,22 +39,24 @@ def worker_pipeline(
     *,
     manifest: ModelManifest | None = None,
     places: WeightPlaces | None = None,
+    embedder: EmbedderChoice = EmbedderChoice.DEEPFACE,
     gate: bool = False,
     mirrored: bool = False,
 ) -> WorkerPipeline:
     """Load the worker's pipeline, on one core as in production.
 
-    manifest: None for the default model. gate: with the production quality gate. mirrored: embeddings are
-    means with that of the mirrored face.
+    manifest: None for the default model. embedder: by default the reference. gate: with the production
+    quality gate. mirrored: embeddings are means with that of the mirrored face.
 
     Raises:
         ModelRefused: a file, licence or manifest is not what it must be.
     """
     files, gallery = _files_and_gallery(model_cache, manifest, places)
-    embedder = load_embedder(EmbedderChoice.DEEPFACE, files)
-    analyser = open_eyes(files.yunet_file).cutting(files.manifest.input_template)
-    enrol = EnrolPerson(analyser, embedder, gallery, files.manifest, time.perf_counter) if gate else None
-    encoder = WorkerEncoder(analyser, embedder, time.perf_counter, gate=enrol, mirrored=mirrored)
+    chosen = choose(embedder)
+    loaded = load_embedder(chosen, files)
+    analyser = open_eyes(files.yunet_file, chosen).cutting(files.manifest.input_template)
+    enrol = EnrolPerson(analyser, loaded, gallery, files.manifest, time.perf_counter) if gate else None
+    encoder = WorkerEncoder(analyser, loaded, time.perf_counter, gate=enrol, mirrored=mirrored)
     return WorkerPipeline(encoder, gallery, files.manifest, analyser)
 
 

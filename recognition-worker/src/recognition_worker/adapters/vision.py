@@ -8,15 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from recognition_worker.adapters.embedder_choice import choose, load_embedder
+from recognition_worker.adapters.embedder_choice import OPENVINO_CHOICES, choose, load_embedder
 from recognition_worker.adapters.liveness_off import LivenessOff
 from recognition_worker.adapters.onnxruntime_byte_products import load_byte_products
-from recognition_worker.adapters.opencv_vision import (
-    OpenCvFaceCropper,
-    OpenCvImageDecoder,
-    OpenCvYuNetDetector,
-)
+from recognition_worker.adapters.opencv_vision import OpenCvFaceCropper, OpenCvImageDecoder, OpenCvYuNet
+from recognition_worker.adapters.openvino_yunet import OpenVinoYuNet
 from recognition_worker.adapters.packaged_models import WeightPlaces, detector_file, prepare_models
+from recognition_worker.adapters.yunet import YuNet
+from recognition_worker.adapters.yunet_detector import YuNetDetector
 from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.model_lanes import Lane
@@ -49,10 +48,24 @@ class LaneLoader:
         return Lane.over(self.analyser, loaded, gallery, manifest, time.perf_counter)
 
 
-def open_eyes(yunet_file: Path, liveness: LivenessCheck | None = None) -> FaceAnalyser:
-    """Put decoder, detector and cropper together, as every pipeline of this worker has them."""
+def load_yunet(yunet_file: Path, embedder: EmbedderChoice) -> YuNet:
+    """Load the detector's network with the embedder's own runtime, so that no other one joins it.
+
+    Raises:
+        ModelRefused: the file cannot be loaded.
+    """
+    return OpenVinoYuNet(yunet_file) if embedder in OPENVINO_CHOICES else OpenCvYuNet(yunet_file)
+
+
+def open_eyes(
+    yunet_file: Path, embedder: EmbedderChoice, liveness: LivenessCheck | None = None
+) -> FaceAnalyser:
+    """Put decoder, detector and cropper together, as every pipeline of this worker has them.
+
+    embedder: what computes the embeddings beside them, never auto.
+    """
     cropper = OpenCvFaceCropper()
-    detector = StraighteningDetector(OpenCvYuNetDetector(yunet_file), cropper)
+    detector = StraighteningDetector(YuNetDetector(load_yunet(yunet_file, embedder)), cropper)
     return FaceAnalyser(OpenCvImageDecoder(), detector, cropper, time.perf_counter, liveness=liveness)
 
 
@@ -67,5 +80,6 @@ def load_eyes(
     Raises:
         ModelRefused: the detector is not what it must be, or the embedder is not installed.
     """
-    analyser = open_eyes(detector_file(), LIVENESS_CHECKS[liveness]())
-    return LaneLoader(analyser, choose(embedder), model_cache, places or WeightPlaces())
+    chosen = choose(embedder)
+    analyser = open_eyes(detector_file(), chosen, LIVENESS_CHECKS[liveness]())
+    return LaneLoader(analyser, chosen, model_cache, places or WeightPlaces())

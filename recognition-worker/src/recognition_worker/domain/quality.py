@@ -108,7 +108,10 @@ NO_LIMITS = QualityLimits(
 
 def measure(face: DetectedFace, transform: Similarity, crop: Pixels) -> QualityMeasures:
     """Measure a face. crop: the aligned crop that `transform` gave."""
-    luma = crop.astype(np.float32) @ _LUMA_BGR
+    # As rows of pixels: over images the product is slower by half.
+    luma = (crop.reshape(-1, 3).astype(np.float32) @ _LUMA_BGR).reshape(crop.shape[:2])
+    brightness = float(luma.mean())
+    clipped = np.count_nonzero(luma <= _BLACK) + np.count_nonzero(luma >= _WHITE)
     left_eye, right_eye, nose, left_mouth, right_mouth = transform.apply(face.landmarks)
     eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
     eye_distance = max(float(np.hypot(*(right_eye - left_eye))), 1.0)
@@ -120,22 +123,23 @@ def measure(face: DetectedFace, transform: Similarity, crop: Pixels) -> QualityM
         turn=float(nose[0] - (eyes[0] + mouth[0]) / 2) / eye_distance,
         nod=float(nose[1] - eyes[1]) / height if height > 1.0 else 0.0,
         roll_degrees=transform.rotation_degrees,
-        brightness=float(luma.mean()),
-        clipped=float(((luma <= _BLACK) | (luma >= _WHITE)).mean()),
-        eye_contrast=_contrast(luma, _EYE_WINDOWS),
-        mouth_contrast=_contrast(luma, _MOUTH_WINDOWS),
+        brightness=brightness,
+        clipped=clipped / luma.size,
+        eye_contrast=_contrast(luma, brightness, _EYE_WINDOWS),
+        mouth_contrast=_contrast(luma, brightness, _MOUTH_WINDOWS),
     )
 
 
-def _contrast(luma: Vector, windows: Sequence[tuple[int, int, int, int]]) -> float:
-    spread = np.mean([luma[top:bottom, left:right].std() for top, bottom, left, right in windows])
-    return float(spread / (luma.mean() + 1.0))
+def _contrast(luma: Vector, brightness: float, windows: Sequence[tuple[int, int, int, int]]) -> float:
+    spreads = [float(luma[top:bottom, left:right].std()) for top, bottom, left, right in windows]
+    return sum(spreads) / len(spreads) / (brightness + 1.0)
 
 
 def laplacian_variance(luma: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> float:
     """Return the variance of the 4-neighbour Laplacian of an image (height, width); small means blurred."""
-    inner = luma[1:-1, 1:-1]
-    edges = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4.0 * inner
+    edges = luma[1:-1, 1:-1] * np.float32(-4.0)
+    for neighbours in (luma[:-2, 1:-1], luma[2:, 1:-1], luma[1:-1, :-2], luma[1:-1, 2:]):
+        edges += neighbours
     return float(edges.var())
 
 
