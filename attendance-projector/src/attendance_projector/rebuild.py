@@ -5,7 +5,8 @@
 3. index     what only readers need
 4. catch up  with the live tables, by the code of the live service
 5. compare   each table and month, on a snapshot in which both stand at the same positions
-6. switch    in one transaction that live projectors wait for and readers do not notice
+6. switch    in one transaction that live projectors wait for and readers do not notice; where tables differ,
+             followers of the change feed are told afterwards
 
 Each step leaves behind how far it came, in the transactions that did the work: after a kill, the same command
 goes on. Nothing but the tables of the next schema changes before the switch.
@@ -47,6 +48,7 @@ from attendance_projector.rebuild_worker import (
 )
 from attendance_projector.replay_log import ReplayLog
 from attendance_projector.settings import Settings
+from attendance_projector.tell_differences import tell_differences
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CLOCK, CORRECTIONS, DIRECTORY, TOPICS
@@ -209,6 +211,11 @@ class Rebuild:
             await schemas.switch(catch_up)
             self.report.is_switched = True
             self._progress.advance(1)
+        if self.report.differences:
+            self._progress.step("tell", 1)
+            told = await tell_differences(schemas, lambda _count: None)
+            self._progress.note(f"{told} days that differ were told to followers of the change feed")
+            self._progress.advance(1)
         self.report.passed_over += replay.passed_over
 
     async def _compare(self, schemas: RebuildSchemas, url: str, catch_up: CatchUp) -> None:
@@ -286,6 +293,12 @@ async def roll_back(settings: Settings) -> None:
                 )
 
         await schemas.roll_back(check)
+
+
+async def tell(settings: Settings) -> int:
+    """Tell which days are others than before the last switch; return how many. Raises RebuildRefused."""
+    async with open_schemas(settings.database.url.get_secret_value()) as schemas:
+        return await tell_differences(schemas, lambda _count: None)
 
 
 async def discard(settings: Settings) -> None:

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from attendance_projector.errors import ProjectorError
-from attendance_projector.rebuild import Options, Rebuild, discard, roll_back
+from attendance_projector.rebuild import Options, Rebuild, discard, roll_back, tell
 from attendance_projector.rebuild_progress import Bars, Lines, print_report, report_as_json
 from attendance_projector.rebuild_worker import run_worker
 from attendance_projector.settings import Settings
@@ -41,6 +41,10 @@ def rebuild(
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Put the tables of before the switch back.")
     ] = False,
+    tell_differences: Annotated[
+        bool,
+        typer.Option("--tell-differences", help="Tell followers which days a switch or rollback changed."),
+    ] = False,
     drop: Annotated[bool, typer.Option("--discard", help="Drop what an unfinished rebuild left.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print lines of JSON for scripts.")] = False,
 ) -> None:
@@ -49,6 +53,10 @@ def rebuild(
     if rollback or drop:
         _finish(roll_back(settings) if rollback else discard(settings))
         console.print("the tables of before the switch are live again" if rollback else "dropped")
+        return
+    if tell_differences:
+        _finish(tell(settings))
+        console.print("told")
         return
     try:
         keep = (

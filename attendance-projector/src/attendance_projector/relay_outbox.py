@@ -27,7 +27,7 @@ ROWS_AT_ONCE = 500
 ASKS_TO_LEAD_EVERY = timedelta(seconds=0.5)
 # Rows announce themselves; this is for an announcement that got lost, and how often the backlog is measured.
 LOOKS_EVERY = timedelta(seconds=5)
-LONGEST_WAIT = timedelta(seconds=10)
+LONGEST_WAIT = timedelta(seconds=5)
 
 log = get_logger(__name__)
 

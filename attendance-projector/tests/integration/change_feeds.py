@@ -22,7 +22,7 @@ from local_stack.environment import StackEnv
 from service_kit.producer import RecordProducer
 from service_kit.settings import KafkaSettings
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 PEOPLE = tuple(f"p-{number}" for number in range(6))
 
 

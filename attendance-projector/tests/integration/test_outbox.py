@@ -9,6 +9,8 @@ import pytest
 
 from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_pool
 from attendance_projector.adapters.postgres_rebuild import LIVE, PREVIOUS, open_schemas
+from attendance_projector.errors import RebuildRefused
+from attendance_projector.tell_differences import tell_differences
 from attendance_schemas.topics import CLOCK
 
 pytestmark = pytest.mark.integration
@@ -86,3 +88,47 @@ async def test_a_switch_and_a_rollback_take_along_what_is_still_to_be_told(plant
     await plant.read_model.positions([])
     await tell(plant.read_model, [plant.tick(f"{DAY}T04:00Z")])
     assert (await rows_of(plant))[-1] > more[-1]
+
+
+async def test_days_that_differ_after_a_switch_can_be_told(plant: Any) -> None:
+    people = [f"p-{number}" for number in range(5)]
+    await plant.tell(*(plant.person(name) for name in people))
+    hours = [f"{DAY}T{hour}:00+05:30" for hour in ("08", "12")]
+    await plant.tell(*(plant.match(name, at) for name in people for at in hours))
+    await plant.sql.execute("TRUNCATE outbox")
+    on = date(2026, 3, 2)
+
+    async def nothing_to_do() -> None:
+        """Both stand where they should."""
+
+    async with open_schemas(plant.url) as schemas:
+        with pytest.raises(RebuildRefused, match="no tables of this version"):
+            await tell_differences(schemas, lambda _count: None)
+        await schemas.create()
+        await plant.sql.execute("SET search_path TO attendance_next")
+        await plant.sql.execute("SELECT ensure_partitions('attendance_day', $1::date[])", [on])
+        for table in ("consumed_position", "attendance_day"):
+            await plant.sql.execute(f"INSERT INTO {table} SELECT * FROM attendance.{table}")  # noqa: S608
+        await plant.sql.execute("UPDATE attendance_day SET worked_minutes = 200 WHERE person_id = 'p-1'")
+        await plant.sql.execute("UPDATE attendance_day SET explanation = '[]' WHERE person_id = 'p-2'")
+        await plant.sql.execute("DELETE FROM attendance_day WHERE person_id = 'p-3'")
+        await plant.sql.execute("UPDATE attendance_day SET shift_id = 'other' WHERE person_id = 'p-4'")
+        await schemas.switch(nothing_to_do)
+        await plant.sql.execute("SET search_path TO attendance")
+        parts: list[int] = []
+        assert await tell_differences(schemas, parts.append) == sum(parts) == 4
+    events = [json.loads(row["payload"]) for row in await plant.sql.fetch("SELECT payload FROM outbox")]
+    assert {
+        (
+            event["person_id"],
+            event["shift_id"],
+            event["change"],
+            *(state and state["worked_minutes"] for state in (event["previous"], event["day"])),
+        )
+        for event in events
+    } == {
+        ("p-1", "day", "UPDATED", 240, 200),
+        ("p-3", "day", "REMOVED", 240, None),
+        ("p-4", "day", "REMOVED", 240, None),
+        ("p-4", "other", "CREATED", None, 240),
+    }

@@ -424,6 +424,13 @@ async def test_differences_are_explained_and_nothing_is_switched(deployment: Dep
     code, lines, errors = await deployment.rebuild("--accept-differences")
     assert (code, lines[-1]["is_switched"]) == (0, True), errors
     assert await deployment.tables("attendance_previous") == before
+    # Followers of the change feed were told of every one of them.
+    days = await deployment.sql.fetchval(
+        "SELECT count(*) FROM attendance_day AS day JOIN attendance_previous.attendance_day AS old"
+        " USING (person_id, attendance_on, shift_id) WHERE day.status <> old.status"
+    )
+    assert days > 0
+    assert any(f"{days} days that differ were told" in line.get("note", "") for line in lines), lines
 
 
 async def test_what_expired_is_named_and_can_be_kept(deployment: Deployment, stack: StackEnv) -> None:

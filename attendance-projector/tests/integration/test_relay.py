@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 
 from attendance_projector.adapters.postgres_outbox_queue import open_outbox_queue
 from attendance_projector.outbox_rows import OutboxRow
 from attendance_schemas.events import AttendanceDayChanged
+from attendance_schemas.presence import marker_key
 from local_stack.environment import StackEnv
 from local_stack.stack import Stack
 
@@ -152,6 +154,12 @@ async def test_a_projector_killed_while_it_publishes_is_followed_by_another(
         await changing
         await eventually(feed.is_empty)
         events = await feed.published(20 * len(PEOPLE))
+        async with Redis.from_url(stack.valkey_url) as valkey:
+
+            async def is_kept() -> bool:
+                return bool(await valkey.exists(marker_key(feed.kafka.topic_prefix)))
+
+            await eventually(is_kept)
     finally:
         for process in processes:
             with contextlib.suppress(ProcessLookupError):

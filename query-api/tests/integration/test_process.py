@@ -9,14 +9,17 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
+from attendance_projector.adapters.valkey_presence_board import open_presence_board
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import MatchDecided
+from attendance_schemas.presence import OpenDay
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import MATCHES
 from local_stack.databases import Database
@@ -125,6 +128,11 @@ async def test_a_kiosk_sees_its_result_through_the_real_process(
         response = await waiting
         assert response.status_code == 200
         assert response.json()["display_name"] == "Asha Rao"
+        since = datetime.now(UTC) - timedelta(hours=1)
+        async with open_presence_board(environment["VALKEY_URL"], kafka.topic_prefix) as board:
+            await board.fill([OpenDay("acme", "pune-1", "p-1", since.date(), "day", since)])
+        present = await client.get("/v1/presence", headers=token("analyst"))
+        assert [each["display_name"] for each in present.json()["people"]] == ["Asha Rao"]
         people = await client.get("/v1/people", headers=token("analyst"))
         assert len(people.json()["items"]) == 3
         refused = await client.get("/v1/people", headers={"Authorization": "Bearer x.y.z"})

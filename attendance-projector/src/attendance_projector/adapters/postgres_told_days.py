@@ -15,30 +15,32 @@ SQL = statements("outbox")
 IDENTITY = ("org_id", "person_id", "attendance_on", "shift_id")
 
 
-def _state(row: str) -> str:
+def state_of(row: str) -> str:
+    """Return the SQL of what is told of a row that may be missing."""
     return f"CASE WHEN {row}.person_id IS NOT NULL THEN {SQL['day_state'].format(row=row)} END"
 
 
-def _telling(statement: str, identity_of: str, day: str, previous: str) -> str:
-    columns = [
-        *(f"{identity_of}.{column}" for column in IDENTITY),
-        f"{day} AS day",
-        f"{previous} AS previous",
-    ]
-    return SQL["tell_days"].format(statement=statement, returning=", ".join(columns), topic=CHANGES.name)
+def telling(statement: str) -> str:
+    """Return the SQL that tells the days of a statement: org_id, their keys, `day` and `previous`."""
+    return SQL["tell_days"].format(statement=statement, topic=CHANGES.name)
+
+
+def _returning(statement: str, identity_of: str, day: str, previous: str) -> str:
+    identity = ", ".join(f"{identity_of}.{column}" for column in IDENTITY)
+    return f"{statement.rstrip(';')}\nRETURNING {identity}, {day} AS day, {previous} AS previous"
 
 
 class PostgresToldDays(PostgresDays):
     """`Days` within one transaction of the live projector."""
 
-    _merge_days = _telling(MERGE_DAYS.rstrip(";"), "new", _state("new"), _state("old"))
-    _remove_days = _telling(DAYS["remove_days"].rstrip(";"), "day", "NULL::json", _state("day"))
+    _merge_days = telling(_returning(MERGE_DAYS, "new", state_of("new"), state_of("old")))
+    _remove_days = telling(_returning(DAYS["remove_days"], "day", "NULL::json", state_of("day")))
 
 
 class PostgresToldPeriods(PostgresPeriods):
     """`Periods` within one transaction of the live projector."""
 
-    _restore_days = _telling(PERIODS["restore_days"].rstrip(";"), "new", _state("new"), _state("old"))
-    _remove_unlocked_days = _telling(
-        PERIODS["remove_unlocked_days"].rstrip(";"), "day", "NULL::json", _state("day")
+    _restore_days = telling(_returning(PERIODS["restore_days"], "new", state_of("new"), state_of("old")))
+    _remove_unlocked_days = telling(
+        _returning(PERIODS["remove_unlocked_days"], "day", "NULL::json", state_of("day"))
     )

@@ -28,11 +28,10 @@ json_build_object(
 )
 
 -- name: tell_days
--- Of a statement that writes days, with what it returns of each row. What is told is what was written, but for a day
--- whose told fields are as before, such as one with another explanation.
+-- Of a statement that gives org_id, the key of the day, day and previous. A day whose told fields are as before is not
+-- told, such as one with another explanation.
 WITH changed AS (
     {statement}
-    RETURNING {returning}
 )
 INSERT INTO outbox (id, topic, key, event_type, payload)
 SELECT
@@ -55,6 +54,25 @@ FROM (
     FROM changed
     WHERE day::text IS DISTINCT FROM previous::text
 ) AS told;
+
+-- name: differing_people
+-- Who has other days than before the switch, by month.
+SELECT date_trunc('month', attendance_on)::date AS month, array_agg(DISTINCT person_id ORDER BY person_id) AS people
+FROM (SELECT * FROM {live}.attendance_day) AS new
+FULL JOIN (SELECT * FROM {previous}.attendance_day) AS old USING (person_id, attendance_on, shift_id)
+WHERE {day}::text IS DISTINCT FROM {before}::text
+GROUP BY 1
+ORDER BY 1;
+
+-- name: differing_days
+-- $1: people; $2 and $3: the range of dates.
+SELECT coalesce(new.org_id, old.org_id) AS org_id, person_id, attendance_on, shift_id, {day} AS day, {before} AS previous
+FROM (
+    SELECT * FROM {live}.attendance_day WHERE person_id = ANY ($1::text[]) AND attendance_on BETWEEN $2 AND $3
+) AS new
+FULL JOIN (
+    SELECT * FROM {previous}.attendance_day WHERE person_id = ANY ($1::text[]) AND attendance_on BETWEEN $2 AND $3
+) AS old USING (person_id, attendance_on, shift_id)
 
 -- name: numbers_ahead
 -- A database that was restored to an earlier instant gives no number again.
