@@ -1,13 +1,13 @@
 """Keep the type of an organisation, and the policy that it brings.
 
 Revision ID: 0014
-Revises: 0010
+Revises: 0011
 """
 
 from attendance_projector.migrations.script import run_script
 
 revision = "0014"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
