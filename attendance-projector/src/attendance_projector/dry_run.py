@@ -30,8 +30,8 @@ from attendance_projector.stored_facts import (
     StoredPunch,
 )
 
-# A round holds the punches of its people in memory.
-PEOPLE_PER_ROUND = 200
+# A round holds the punches of its people, and two months of their days, in memory.
+PEOPLE_PER_ROUND = 50
 Alter = Callable[[KnownPerson], KnownPerson]
 
 

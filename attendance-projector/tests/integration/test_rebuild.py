@@ -21,6 +21,8 @@ def history(plant: Any, chance: random.Random) -> dict[tuple[str, int], list[Eve
     directory: dict[int, list[Event]] = {0: [], 1: [], 2: []}
     directory[0] += [plant.site(), plant.site(site_id="ny", zone="Asia/Tokyo")]
     directory[0].append(plant.site(site_id="ny", zone="America/New_York"))
+    types = chance.sample(["company", "school", "event"], 2)
+    directory[0] += [plant.organisation(each, default_policy_on=date(2026, 3, 5)) for each in types]
     for name in PEOPLE[:3]:
         directory[1].append(plant.person(name, chance.choice([None, "day"]), site="not-yet"))
         directory[1].append(
@@ -74,7 +76,17 @@ async def played(plant: Any, facts: dict[tuple[str, int], list[Event]], chance: 
 async def test_a_rebuild_in_another_order_gives_equal_tables(
     plant: Any, template_database: CloneTemplate, seed: int
 ) -> None:
-    tables = ("person", "site", "shift", "roster", "capture", "punch", "attendance_day", "consumed_position")
+    tables = (
+        "organisation",
+        "person",
+        "site",
+        "shift",
+        "roster",
+        "capture",
+        "punch",
+        "attendance_day",
+        "consumed_position",
+    )
     without = ("xmin", "projected_at")
     chance = random.Random(seed)
     facts = history(plant, chance)
