@@ -12,13 +12,14 @@ Locks are taken in one order by all: positions, everyone, captures, people.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from attendance_projector.judge_decisions import Judgement, ReceivedDecision, judge_decisions
 from attendance_projector.judge_punches import PunchJudgement, ReceivedPunch, judge_punches
 from attendance_projector.pass_time import device_points, pass_time
 from attendance_projector.ports import Transaction
-from attendance_projector.recompute_days import recompute_days
+from attendance_projector.recompute_days import Write, recompute_days
 from attendance_projector.record_corrections import (
     CorrectionEvent,
     ReceivedCorrection,
@@ -44,8 +45,11 @@ from service_kit.records import Position, Record, TopicPartition
 
 E = TypeVar("E", bound=Event)
 Changes = dict[str, list[Change]]
-# What makes days of changes, by person, and of new punches: at once, or for a rebuild later.
-Recompute = Callable[[Transaction, Mapping[str, Sequence[Change]], Sequence[AcceptedPunch]], Awaitable[int]]
+# What makes days of changes, by person, and of new punches: at once, or for a rebuild later. It writes the
+# rest, too.
+Recompute = Callable[
+    [Transaction, Mapping[str, Sequence[Change]], Sequence[AcceptedPunch], Write], Awaitable[int]
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +121,11 @@ async def apply_in(
     await transaction.corrections.store(corrected.stored)
     rows = {**known, **{row.correction_id: row for row in corrected.stored}}
     _merge(changes, await changes_of(corrected.stored, rows, transaction.corrections))
-    await _store(transaction, fresh, decided, punched)
     for lost in await transaction.captures.remove_punches([*decided.taken_back, *punched.taken_back]):
         changes.setdefault(lost.person_id, []).append(DayLostPunch(lost.first_on))
     added = [*decided.added, *punched.added, *corrected.added]
-    day_count = await recompute(transaction, changes, added)
+    store = partial(_store, transaction, fresh, decided, punched)
+    day_count = await recompute(transaction, changes, added, store)
     for lock in recorded.unsealed if transaction.is_live else ():
         await seal_period(lock, transaction.periods, transaction.outbox)
     await transaction.positions.move(_last_positions(fresh))

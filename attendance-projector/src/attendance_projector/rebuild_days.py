@@ -7,7 +7,7 @@ or shift would compute months again. Once all facts are there, their order is no
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from attendance_projector.ports import Transaction
-from attendance_projector.recompute_days import WAITING, recompute_days
+from attendance_projector.recompute_days import WAITING, Write, recompute_days
 from attendance_projector.stale_dates import Change, PersonChanged
 from attendance_projector.stored_facts import AcceptedPunch
 
@@ -15,9 +15,13 @@ ComputeDays = Callable[[Transaction, Sequence[str], Sequence[AcceptedPunch]], Aw
 
 
 async def keep_for_later(
-    transaction: Transaction, _changes: Mapping[str, Sequence[Change]], added: Sequence[AcceptedPunch]
+    transaction: Transaction,
+    _changes: Mapping[str, Sequence[Change]],
+    added: Sequence[AcceptedPunch],
+    write: Write,
 ) -> int:
     """Store the added punches without a place. What changed does not matter: every day will be computed."""
+    await write()
     await transaction.captures.store_punches([(each, WAITING) for each in added])
     return 0
 

@@ -2,13 +2,15 @@
 
 Only stale dates are computed, from all punches around them, so late facts change exactly the days that they
 touch. People whose record or home site has not arrived yet have no zone: their punches wait, and are placed
-when the directory learns.
+when the directory learns. People are computed in rounds, each while the server writes what came before it.
 """
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from attendance_projector.correction_facts import CORRECTION, as_correction, as_punch
@@ -39,8 +41,12 @@ WAITING = Place("WAITING")
 NOTHING_PLANNED = Schedule(zone=ZoneInfo("UTC"))
 
 
+# While days are computed, what is to be written is sent to the server after so many people.
+PEOPLE_AT_ONCE = 50
 # An accepted punch, and as the rules read it.
 NewPunch = tuple[AcceptedPunch, Punch]
+# Stores something in the transaction.
+Write = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +71,26 @@ class _Facts:
 class _Round:
     """What comes out for a group of people."""
 
-    people: Mapping[str, KnownPerson]
+    people: dict[str, KnownPerson] = field(default_factory=dict)
     spans: list[PersonDates] = field(default_factory=list)
     days: list[PersonDay] = field(default_factory=list)
     moves: list[tuple[StoredPunch, Place]] = field(default_factory=list)
     new: list[tuple[AcceptedPunch, Place]] = field(default_factory=list)
 
 
+async def _nothing() -> None:
+    """Write nothing."""
+
+
 async def recompute_days(
-    transaction: Transaction, changes: Mapping[str, Sequence[Change]], added: Sequence[AcceptedPunch]
+    transaction: Transaction,
+    changes: Mapping[str, Sequence[Change]],
+    added: Sequence[AcceptedPunch],
+    write: Write = _nothing,
 ) -> int:
     """Recompute what the changes, by person, make stale; store the added punches; return the days computed.
 
-    The transaction holds the locks of these people.
+    The transaction holds the locks of these people. `write` stores what nothing here reads.
     """
     new_by_person: dict[str, list[NewPunch]] = defaultdict(list)
     all_changes: dict[str, list[Change]] = defaultdict(list)
@@ -89,16 +102,30 @@ async def recompute_days(
         all_changes[accepted.person_id].append(PunchChanged(punch))
     count = 0
     for person_ids in _rounds(sorted(all_changes)):
-        result = await _compute_round(
-            transaction, {each: all_changes[each] for each in person_ids}, new_by_person
-        )
-        computed = Computed(result.spans, result.days)
-        to_store = await keep_locked_days(transaction.periods, result.people, computed)
-        await transaction.days.replace(to_store.spans, to_store.days)
-        await transaction.days.move_punches(result.moves)
-        await transaction.captures.store_punches(result.new)
+        of_round = {each: all_changes[each] for each in person_ids}
+        facts = await _read_round(transaction, of_round, new_by_person)
+        result = await _while_writing(write, _compute_round(facts))
+        write = partial(_write_round, transaction, result)
         count += len(result.days)
+    await write()
     return count
+
+
+async def _while_writing(write: Write, computing: Coroutine[None, None, _Round]) -> _Round:
+    """Compute while the server writes; when both are done, or one failed, the transaction is free again."""
+    writing = asyncio.ensure_future(write())
+    try:
+        return await computing
+    finally:
+        await writing
+
+
+async def _write_round(transaction: Transaction, result: _Round) -> None:
+    computed = Computed(result.spans, result.days)
+    to_store = await keep_locked_days(transaction.periods, result.people, computed)
+    await transaction.days.replace(to_store.spans, to_store.days)
+    await transaction.days.move_punches(result.moves)
+    await transaction.captures.store_punches(result.new)
 
 
 def _rounds(person_ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -106,22 +133,30 @@ def _rounds(person_ids: Sequence[str]) -> Iterator[Sequence[str]]:
         yield person_ids[start : start + PEOPLE_PER_ROUND]
 
 
-async def _compute_round(
+async def _compute_round(people: Sequence[_Facts]) -> _Round:
+    result = _Round()
+    for number, facts in enumerate(people, start=1):
+        _place(result, facts)
+        if number % PEOPLE_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return result
+
+
+async def _read_round(
     transaction: Transaction,
     changes: Mapping[str, Sequence[Change]],
     new_by_person: Mapping[str, Sequence[NewPunch]],
-) -> _Round:
+) -> list[_Facts]:
     people = await transaction.directory.people(changes)
-    extents = await transaction.days.extents(
-        [person_id for person_id, of_person in changes.items() if needs_extent(of_person)]
-    )
+    bounded = {person_id for person_id, of_person in changes.items() if needs_extent(of_person)}
+    extents = await transaction.days.extents(bounded)
     as_of = await transaction.absence.as_of()
     reported_until = await transaction.absence.reported_until()
     stale: dict[str, list[tuple[date, date]]] = {}
     for person_id, of_person in changes.items():
         schedule = _schedule(people.get(person_id))
         extent = None
-        if needs_extent(of_person):
+        if person_id in bounded:
             new = [punch.occurred_at for _, punch in new_by_person.get(person_id, ())]
             extent = _widened(extents.get(person_id), new, expected_dates(schedule, as_of))
         stale[person_id] = stale_dates(of_person, schedule, extent)
@@ -129,20 +164,15 @@ async def _compute_round(
     corrections: dict[str, list[Correction]] = defaultdict(list)
     for row in (await transaction.corrections.of_people(changes)).values():
         corrections[row.person_id].append(as_correction(row))
-    result = _Round(people)
+    known_at = {site_id: Knowledge(as_of, until) for site_id, until in reported_until.items()}
+    elsewhere = Knowledge(as_of)
+    facts = []
     for person_id, spans in stale.items():
-        new_punches = new_by_person.get(person_id, ())
-        facts = _Facts(
-            *(person_id, people.get(person_id), spans, stored[person_id], new_punches),
-            corrections=corrections[person_id],
-            known=Knowledge(as_of, _reported_at_home(people.get(person_id), reported_until)),
-        )
-        _place(result, facts)
-    return result
-
-
-def _reported_at_home(person: KnownPerson | None, reported_until: Mapping[str, datetime]) -> datetime | None:
-    return None if person is None else reported_until.get(person.home_site_id)
+        person = people.get(person_id)
+        known = elsewhere if person is None else known_at.get(person.home_site_id, elsewhere)
+        punches = (stored.get(person_id, ()), new_by_person.get(person_id, ()))
+        facts.append(_Facts(person_id, person, spans, *punches, corrections.get(person_id, ()), known))
+    return facts
 
 
 def _widened(
@@ -193,6 +223,8 @@ def _place(result: _Round, facts: _Facts) -> None:
     # Added punches come with their corrections, and only while these are in force.
     punches = [punch for punch in all_punches if punch.method != CORRECTION]
     places: dict[PunchId, Place] = {}
+    if facts.person is not None:
+        result.people[facts.person_id] = facts.person
     for first_on, last_on in facts.spans:
         result.spans.append(PersonDates(facts.person_id, first_on, last_on))
     for first_on, last_on, known in _parts(facts):

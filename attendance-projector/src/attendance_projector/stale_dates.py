@@ -99,9 +99,12 @@ Change = (
 )
 
 
+OF_ONE_DATE = (PunchChanged, DayLostPunch)
+
+
 def needs_extent(changes: Iterable[Change]) -> bool:
     """Say whether the dates can be open-ended, so that the person's punches and days bound them."""
-    return any(not isinstance(change, PunchChanged | DayLostPunch) for change in changes)
+    return not all(isinstance(change, OF_ONE_DATE) for change in changes)
 
 
 def stale_dates(
@@ -113,6 +116,10 @@ def stale_dates(
     stale.
     """
     changes = list(changes)
+    if not needs_extent(changes):
+        # Nearly always: punches came.
+        dates = {_date_of(change, schedule) for change in changes if isinstance(change, OF_ONE_DATE)}
+        return merged([(on, on) for on in dates])
     if extent is not None and any(isinstance(change, PersonChanged) for change in changes):
         # All dates, and so those of the punches, which the extent is around.
         changes = [change for change in changes if not isinstance(change, PunchChanged)]
@@ -122,10 +129,8 @@ def stale_dates(
 
 def _touched(change: Change, schedule: Schedule) -> list[DateSpan]:
     match change:
-        case PunchChanged(punch):
-            on = date_touched_by_punch(punch, schedule)
-            return [DateSpan(on, on)]
-        case DayLostPunch(on):
+        case PunchChanged() | DayLostPunch():
+            on = _date_of(change, schedule)
             return [DateSpan(on, on)]
         case RosterChanged(entry):
             return [dates_touched_by_roster(entry, schedule)]
@@ -143,6 +148,10 @@ def _touched(change: Change, schedule: Schedule) -> list[DateSpan]:
             # Before the first policy that expects anybody, time decides nothing.
             expecting = [each.effective_on for each in schedule.policies if each.expects_attendance]
             return [DateSpan(begun_on or min(expecting), horizon)] if expecting else []
+
+
+def _date_of(change: PunchChanged | DayLostPunch, schedule: Schedule) -> date:
+    return change.on if isinstance(change, DayLostPunch) else date_touched_by_punch(change.punch, schedule)
 
 
 def _clipped(span: DateSpan, extent: tuple[date, date] | None) -> tuple[date, date] | None:

@@ -67,6 +67,11 @@ class InHand:
             self.one_by_one = True
         self.due = now + self.backoff.next_delay().total_seconds()
 
+    def finish_first(self, count: int) -> None:
+        """Take the first records out; none of them was handled ahead or is poison."""
+        del self.records[:count]
+        self.backoff.reset()
+
     def finish(self, record: Record) -> None:
         """Take the first record out."""
         self.records.remove(record)

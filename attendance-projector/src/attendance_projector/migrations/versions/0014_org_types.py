@@ -1,13 +1,13 @@
 """Keep the type of an organisation, and the policy that it brings.
 
 Revision ID: 0014
-Revises: 0011
+Revises: 0012
 """
 
 from attendance_projector.migrations.script import run_script
 
 revision = "0014"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
