@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from attendance_schemas.events import ImageReference, MatchDecided, Outcome, TimeTrust
 from query_api.domain.presence import PresenceNames
 from query_api.domain.rows import (
+    Adjustment,
     AttendanceDay,
     Capture,
     Enrolment,
@@ -28,7 +29,7 @@ from query_api.domain.scope import Caller, Scope
 from query_api.domain.time_range import DateRange, InstantRange
 from query_api.errors import QueryApiError
 from query_api.metrics import QueryApiMetrics
-from query_api.ports import AttendanceFilter, CaptureFilter
+from query_api.ports import AdjustmentFilter, AdjustmentKey, AttendanceFilter, CaptureFilter
 
 CAPTURE_ID = UUID("019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e55")
 OCCURRED_AT = datetime(2026, 3, 2, 2, 30, tzinfo=UTC)
@@ -109,8 +110,33 @@ def make_day(**changes: Any) -> AttendanceDay:
         "missing": None,
         "open_since": None,
         "punch_count": 1,
+        "locked": False,
     }
     return AttendanceDay(**(fields | changes))
+
+
+def make_adjustment(**changes: Any) -> Adjustment:
+    fields: dict[str, Any] = {
+        "booked_on": date(2026, 3, 5),
+        "person_id": "p-1",
+        "display_name": "Asha Rao",
+        "attendance_on": date(2026, 2, 10),
+        "shift_id": "day",
+        "site_id": "pune-1",
+        "site_name": "Pune plant",
+        "time_zone": "Asia/Kolkata",
+        "status_from": "PRESENT",
+        "status_to": None,
+        "worked_minutes": -240,
+        "overtime_minutes": 0,
+        "late_minutes": 0,
+        "early_minutes": 0,
+        "break_minutes": 0,
+        "settled": False,
+        "settled_by": None,
+        "explanation": [],
+    }
+    return Adjustment(**(fields | changes))
 
 
 @dataclass
@@ -118,6 +144,7 @@ class FakeReadModel:
     """Answers with what it was given and keeps what it was asked; `failure` is raised instead."""
 
     days: list[AttendanceDay] = field(default_factory=list)
+    adjusted: list[Adjustment] = field(default_factory=list)
     decided: list[Capture] = field(default_factory=list)
     recorded: Organisation | None = None
     failure: QueryApiError | None = None
@@ -136,6 +163,17 @@ class FakeReadModel:
             day
             for day in self.days
             if after is None or (day.attendance_on, day.person_id, day.shift_id) > after
+        ]
+        return rest[:limit]
+
+    async def adjustments(
+        self, scope: Scope, which: AdjustmentFilter, *, after: AdjustmentKey | None, limit: int
+    ) -> list[Adjustment]:
+        self._ask("adjustments", scope=scope, which=which, after=after, limit=limit)
+        rest = [
+            each
+            for each in self.adjusted
+            if after is None or (each.booked_on, each.person_id, each.attendance_on, each.shift_id) > after
         ]
         return rest[:limit]
 
@@ -298,3 +336,8 @@ def capture_row() -> Callable[..., Capture]:
 @pytest.fixture
 def day_row() -> Callable[..., AttendanceDay]:
     return make_day
+
+
+@pytest.fixture
+def adjustment_row() -> Callable[..., Adjustment]:
+    return make_adjustment

@@ -11,6 +11,7 @@ from attendance_schemas.events import MatchDecided
 from attendance_schemas.presence import OpenDay
 from query_api.domain.presence import PresenceNames
 from query_api.domain.rows import (
+    Adjustment,
     AttendanceDay,
     Capture,
     Enrolment,
@@ -32,6 +33,19 @@ class AttendanceFilter:
     sites: Sequence[str] | None = None
     person_id: str | None = None
     status: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustmentFilter:
+    """Which adjustments, by the date on which they are booked; `sites` as `Scope.sites_for` gives them."""
+
+    dates: DateRange
+    sites: Sequence[str] | None = None
+    person_id: str | None = None
+
+
+# booked_on, person_id, attendance_on, shift_id.
+AdjustmentKey = tuple[date, str, date, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +88,12 @@ class ReadModel(CaptureReader, Protocol):
         self, scope: Scope, which: AttendanceFilter, *, after: tuple[date, str, str] | None, limit: int
     ) -> list[AttendanceDay]:
         """Return days in the order attendance_on, person_id, shift_id."""
+        ...
+
+    async def adjustments(
+        self, scope: Scope, which: AdjustmentFilter, *, after: AdjustmentKey | None, limit: int
+    ) -> list[Adjustment]:
+        """Return adjustments in the order of their key."""
         ...
 
     async def explained_days(self, scope: Scope, person_id: str, dates: DateRange) -> list[ExplainedDay]:

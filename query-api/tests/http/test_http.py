@@ -1,5 +1,5 @@
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from query_api.adapters.valkey_presence_cache import NoPresenceCache
 from query_api.await_decision import DecisionSources
-from query_api.domain.rows import AttendanceDay, Capture, Enrolment, Organisation, Person
+from query_api.domain.rows import Adjustment, AttendanceDay, Capture, Enrolment, Organisation, Person
 from query_api.domain.scope import Caller
 from query_api.errors import QueryTooSlow, ReadModelUnavailable
 from query_api.http import examples
@@ -29,6 +29,7 @@ DATES = "from=2026-03-01&to=2026-03-31"
 INSTANTS = "from=2026-03-01T00:00:00Z&to=2026-03-31T00:00:00Z"
 LISTS = [
     f"/v1/attendance?{DATES}",
+    f"/v1/adjustments?{DATES}",
     f"/v1/people/p-1/attendance?{DATES}",
     "/v1/presence",
     f"/v1/captures?{INSTANTS}",
@@ -115,7 +116,14 @@ async def test_every_question_is_asked_in_the_callers_scope(
 
 
 @pytest.mark.parametrize(
-    "route", [f"/v1/attendance?{DATES}", "/v1/presence?", f"/v1/captures?{INSTANTS}", "/v1/people?"]
+    "route",
+    [
+        f"/v1/attendance?{DATES}",
+        f"/v1/adjustments?{DATES}",
+        "/v1/presence?",
+        f"/v1/captures?{INSTANTS}",
+        "/v1/people?",
+    ],
 )
 async def test_another_site_than_the_tokens_is_refused(client: httpx.AsyncClient, route: str) -> None:
     assert_problem(await client.get(f"{route}&site=goa-1", headers=bearer("pune")), 403, "site-not-allowed")
@@ -130,6 +138,8 @@ async def test_another_site_than_the_tokens_is_refused(client: httpx.AsyncClient
         (f"/v1/attendance?{DATES}&sites=pune-1", "query.sites"),
         (f"/v1/attendance?{DATES}&limit=1001", "query.limit"),
         (f"/v1/attendance?{DATES}&person=%00", "query.person"),
+        ("/v1/adjustments?from=2026-03-01", "query.to"),
+        (f"/v1/adjustments?{DATES}&status=PRESENT", "query.status"),
         ("/v1/captures?from=2026-03-01T00:00:00&to=2026-03-02T00:00:00", "query.from"),
         (f"/v1/captures?{INSTANTS}&outcome=MAYBE", "query.outcome"),
         (f"/v1/captures/{CAPTURE_ID}?wait=31", "query.wait"),
@@ -147,6 +157,7 @@ async def test_a_wrong_parameter_is_named(client: httpx.AsyncClient, route: str,
     "route",
     [
         "/v1/attendance?from=2025-01-01&to=2026-01-02",
+        "/v1/adjustments?from=2026-01-02&to=2026-01-01",
         "/v1/captures?from=2026-01-01T00:00Z&to=2026-06-01T00:00Z",
     ],
 )
@@ -168,6 +179,23 @@ async def test_pages_lead_through_every_row_once(
         route = body["next"]
     assert seen == [f"p-{number}" for number in range(5)]
     assert read_model.asked[-1][1]["which"].dates.first_on.isoformat() == "2026-03-02"
+
+
+async def test_pages_of_adjustments_lead_through_every_row_once(
+    client: httpx.AsyncClient, read_model: Any, adjustment_row: Callable[..., Adjustment]
+) -> None:
+    read_model.adjusted = [
+        adjustment_row(attendance_on=date(2026, 2, day), shift_id=shift)
+        for day in (10, 11)
+        for shift in ("a", "b")
+    ]
+    seen, route = [], f"/v1/adjustments?{DATES}&limit=3"
+    while route:
+        body = (await client.get(route)).json()
+        seen += [(row["attendance_on"], row["shift_id"]) for row in body["items"]]
+        route = body["next"]
+    assert seen == [(f"2026-02-{day}", shift) for day in (10, 11) for shift in ("a", "b")]
+    assert read_model.asked[-1][1]["which"].dates.first_on == date(2026, 3, 5)
 
 
 async def test_a_cursor_works_with_its_own_filters_only(
@@ -262,6 +290,7 @@ async def test_the_document_describes_every_route_with_examples_and_problems(
     ("shape", "example"),
     [
         (PageAnswer[AttendanceDay], examples.ATTENDANCE_PAGE),
+        (PageAnswer[Adjustment], examples.ADJUSTMENT_PAGE),
         (PersonAttendance, examples.PERSON_ATTENDANCE),
         (PresenceAnswer, examples.PRESENCE),
         (Capture, examples.CAPTURE),

@@ -63,3 +63,30 @@ INSERT INTO enrolment (
     ('019cac8c-6d40-7c3a-9b1e-0000000000e1', 'acme', 'p-1', 'ENROLLED', 1,
      '[{"sha256": "s", "accepted": true, "template_id": null, "reasons": []}]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1'),
     ('019cac8c-6d40-7c3a-9b1e-0000000000ea', 'umbrella', 'p-1', 'REJECTED', 0, '[]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1');
+
+-- February is closed for acme, 1 March for Pune and p-1 alone, January was reopened, March is not sealed yet.
+INSERT INTO period_lock (lock_id, org_id, site_id, starts_on, ends_on, sealing_id, in_force)
+SELECT lock_id::uuid, org_id, site_id, starts_on, ends_on, lock_id::uuid, in_force
+FROM (VALUES
+    ('019cac8c-6d40-7c3a-9b1e-0000000000b1', 'acme', NULL, date '2026-02-01', date '2026-02-28', true),
+    ('019cac8c-6d40-7c3a-9b1e-0000000000b2', 'acme', 'pune-1', '2026-03-01', '2026-03-01', true),
+    ('019cac8c-6d40-7c3a-9b1e-0000000000b3', 'acme', NULL, '2026-01-01', '2026-01-31', false),
+    ('019cac8c-6d40-7c3a-9b1e-0000000000b4', 'acme', NULL, '2026-03-01', '2026-03-31', false),
+    ('019cac8c-6d40-7c3a-9b1e-0000000000ba', 'umbrella', NULL, '2026-03-02', '2026-03-31', true)
+) AS lock (lock_id, org_id, site_id, starts_on, ends_on, in_force);
+INSERT INTO locked_person SELECT lock_id, sealing_id, 'p-1' FROM period_lock WHERE site_id IS NOT NULL;
+
+INSERT INTO adjustment (
+    person_id, attendance_on, shift_id, booked_on, org_id, site_id, status_from, status_to, worked_minutes,
+    overtime_minutes, late_minutes, early_minutes, break_minutes, explanation, settled_by
+)
+SELECT person_id, attendance_on, shift_id, booked_on, org_id, site_id, 'PRESENT', NULL, -240, 0, -7, 0, 0,
+    jsonb_build_array(jsonb_build_object('rule', 'adjustment', 'punch', NULL, 'text', org_id)), settled_by::uuid
+FROM (VALUES
+    ('p-1', date '2026-02-27', 'day', date '2026-03-02', 'acme', 'pune-1', NULL),
+    ('p-1', '2026-02-27', 'split', '2026-03-02', 'acme', 'pune-1', NULL),
+    ('p-1', '2026-01-27', 'day', '2026-02-01', 'acme', 'pune-1', '019cac8c-6d40-7c3a-9b1e-0000000000b1'),
+    ('p-2', '2026-02-26', 'day', '2026-03-01', 'acme', 'goa-1', NULL),
+    ('umbrella-1', '2026-03-02', 'umbrella-shift', '2026-04-01', 'umbrella', 'umbrella-site', NULL),
+    ('p-1', '2026-02-27', 'umbrella-shift', '2026-03-02', 'umbrella', 'pune-1', NULL)
+) AS adjustment (person_id, attendance_on, shift_id, booked_on, org_id, site_id, settled_by);

@@ -14,6 +14,7 @@ CAPTURE = "/v1/captures/019cac8c-6d40-7c3a-9b1e-0000000000"
 ENROLMENT = "/v1/enrolments/019cac8c-6d40-7c3a-9b1e-0000000000"
 LISTS = [
     f"/v1/attendance?{YEAR}",
+    f"/v1/adjustments?{YEAR}",
     "/v1/presence",
     f"/v1/captures?{QUARTER}",
     "/v1/people",
@@ -40,6 +41,7 @@ async def test_lists_show_one_organisation(client: httpx.AsyncClient, as_caller:
     [
         f"/v1/attendance?{YEAR}&person=umbrella-1",
         f"/v1/attendance?{YEAR}&site=umbrella-site",
+        f"/v1/adjustments?{YEAR}&person=umbrella-1",
         "/v1/presence?site=umbrella-site",
         f"/v1/captures?{QUARTER}&site=umbrella-site",
         f"/v1/captures?{QUARTER}&device=umbrella-kiosk",

@@ -59,7 +59,45 @@ async def test_attendance_has_names_zones_and_utc_instants(client: httpx.AsyncCl
         "missing": None,
         "open_since": "2026-03-02T02:30:00Z",
         "punch_count": 1,
+        "locked": False,
     }
+
+
+async def test_days_say_that_payroll_closed_their_period(client: httpx.AsyncClient) -> None:
+    items = await every_item(client, "/v1/attendance?from=2026-01-01&to=2026-04-30")
+    locked = [(day["attendance_on"], day["person_id"]) for day in items if day["locked"]]
+    assert locked == [("2026-02-27", "p-1"), ("2026-02-28", "p-3"), ("2026-03-01", "p-1")]
+    explained = await get(client, "/v1/people/p-1/attendance?from=2026-02-01&to=2026-03-02")
+    assert [day["locked"] for day in explained["days"]] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+async def test_adjustments_come_by_the_date_on_which_they_are_booked(
+    client: httpx.AsyncClient, limit: int
+) -> None:
+    items = await every_item(client, f"/v1/adjustments?from=2026-01-01&to=2026-04-30&limit={limit}")
+    keys = [(each["booked_on"], each["person_id"], each["attendance_on"], each["shift_id"]) for each in items]
+    assert keys == [
+        ("2026-02-01", "p-1", "2026-01-27", "day"),
+        ("2026-03-01", "p-2", "2026-02-26", "day"),
+        ("2026-03-02", "p-1", "2026-02-27", "day"),
+        ("2026-03-02", "p-1", "2026-02-27", "split"),
+    ]
+    assert [each["settled"] for each in items] == [True, False, False, False]
+    assert items[0]["settled_by"].endswith("b1")
+    assert {
+        **{name: items[3][name] for name in ("display_name", "site_name", "time_zone", "status_from")},
+        **{name: items[3][name] for name in ("status_to", "worked_minutes", "late_minutes", "explanation")},
+    } == {
+        **{"display_name": "Asha Rao", "site_name": "Pune plant", "time_zone": "Asia/Kolkata"},
+        **{"status_from": "PRESENT", "status_to": None, "worked_minutes": -240, "late_minutes": -7},
+        "explanation": [{"rule": "adjustment", "punch": None, "text": "acme"}],
+    }
+
+
+@pytest.mark.parametrize(("filters", "count"), [("site=goa-1", 1), ("person=p-1", 2), ("person=p-3", 0)])
+async def test_adjustment_filters(client: httpx.AsyncClient, filters: str, count: int) -> None:
+    assert len((await get(client, f"/v1/adjustments?{MARCH}&{filters}"))["items"]) == count
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])

@@ -11,6 +11,7 @@ from asyncpg import Record
 from query_api.adapters.postgres_pools import ReadPools
 from query_api.domain.presence import PresenceNames
 from query_api.domain.rows import (
+    Adjustment,
     AttendanceDay,
     Capture,
     Enrolment,
@@ -23,7 +24,7 @@ from query_api.domain.rows import (
 )
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import PRESENT_AT_MOST, DateRange, InstantRange, presence_dates
-from query_api.ports import AttendanceFilter, CaptureFilter
+from query_api.ports import AdjustmentFilter, AdjustmentKey, AttendanceFilter, CaptureFilter
 
 # float4 columns carry about 7 significant digits; more would be noise of the conversion.
 _SIMILARITY_DIGITS = 6
@@ -59,6 +60,26 @@ class PostgresReadModel:
             limit=limit,
         )
         return [AttendanceDay(**record) for record in records]
+
+    async def adjustments(
+        self, scope: Scope, which: AdjustmentFilter, *, after: AdjustmentKey | None, limit: int
+    ) -> list[Adjustment]:
+        """Return adjustments in the order of their key."""
+        after_on, after_person_id, after_attendance_on, after_shift_id = after or (None, None, None, None)
+        records = await self._pools.fetch(
+            "adjustments",
+            org_id=scope.org_id,
+            first_on=which.dates.first_on,
+            last_on=which.dates.last_on,
+            sites=which.sites,
+            person_id=which.person_id,
+            after_on=after_on,
+            after_person_id=after_person_id,
+            after_attendance_on=after_attendance_on,
+            after_shift_id=after_shift_id,
+            limit=limit,
+        )
+        return [Adjustment(**_with_json(record, "explanation")) for record in records]
 
     async def explained_days(self, scope: Scope, person_id: str, dates: DateRange) -> list[ExplainedDay]:
         """Return the days of one person, explained, in order."""

@@ -11,7 +11,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttendanceDay:
-    """One attendance day: (person, local date on which the shift starts, shift)."""
+    """One attendance day: (person, local date on which the shift starts, shift).
+
+    `locked`: payroll closed the period; what was learned since is an adjustment.
+    """
 
     attendance_on: date
     person_id: str
@@ -33,6 +36,34 @@ class AttendanceDay:
     missing: str | None
     open_since: datetime | None
     punch_count: int
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """What a day of a locked period differs by from what was paid; minutes are differences.
+
+    `booked_on`: the first open date, in whose period it is paid, or was: `settled`. No status is no day.
+    """
+
+    booked_on: date
+    person_id: str
+    display_name: str | None
+    attendance_on: date
+    shift_id: str
+    site_id: str | None
+    site_name: str | None
+    time_zone: str | None
+    status_from: str | None
+    status_to: str | None
+    worked_minutes: int
+    overtime_minutes: int
+    late_minutes: int
+    early_minutes: int
+    break_minutes: int
+    settled: bool
+    settled_by: UUID | None
+    explanation: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from query_api.domain.rows import AttendanceDay, PresentPerson, SitePresence
+from query_api.domain.rows import Adjustment, AttendanceDay, PresentPerson, SitePresence
 from query_api.http.access import ReaderScope
-from query_api.http.examples import ATTENDANCE_PAGE, PERSON_ATTENDANCE, PRESENCE
+from query_api.http.examples import ADJUSTMENT_PAGE, ATTENDANCE_PAGE, PERSON_ATTENDANCE, PRESENCE
 from query_api.http.pages import (
     PageAnswer,
     PageParameters,
@@ -20,6 +20,7 @@ from query_api.http.pages import (
 )
 from query_api.http.problems import PROBLEMS, described, example
 from query_api.http.services import ServicesOf
+from query_api.list_adjustments import AdjustmentQuery, list_adjustments
 from query_api.list_attendance import AttendanceQuery, list_attendance
 from query_api.read_person_attendance import PersonAttendance, read_person_attendance
 from query_api.read_presence import read_presence
@@ -42,6 +43,13 @@ class AttendanceParameters(DateParameters, PageParameters):
     status: str | None = Field(
         default=None, pattern="^[A-Z_]{1,40}$", description="Only this status.", examples=["PRESENT"]
     )
+
+
+class AdjustmentParameters(DateParameters, PageParameters):
+    """Which adjustments, by the date on which they are booked."""
+
+    site: Text | None = Field(default=None, description="Only this home site.")
+    person: Text | None = Field(default=None, description="Only this person_id.")
 
 
 class PresenceParameters(PageParameters):
@@ -77,6 +85,29 @@ async def get_attendance(
         status=parameters.status,
     )
     page = await list_attendance(query, parameters.page_request(), scope, services.read_model)
+    return page_answer(request, response, page)
+
+
+@router.get("/adjustments", summary="Adjustments of locked periods", responses=example(ADJUSTMENT_PAGE))
+async def get_adjustments(
+    request: Request,
+    response: Response,
+    parameters: Annotated[AdjustmentParameters, Query()],
+    scope: ReaderScope,
+    services: ServicesOf,
+) -> PageAnswer[Adjustment]:
+    """List what payroll has to add in the periods of these dates for days of periods that were closed.
+
+    By the date on which each is booked, the first open one, then person_id, attendance_on, shift_id. An
+    adjustment that was paid with its period is settled and stays.
+    """
+    query = AdjustmentQuery(
+        first_on=parameters.first_on,
+        last_on=parameters.last_on,
+        site_id=parameters.site,
+        person_id=parameters.person,
+    )
+    page = await list_adjustments(query, parameters.page_request(), scope, services.read_model)
     return page_answer(request, response, page)
 
 

@@ -21,12 +21,42 @@ ATTENDANCE_DAY: dict[str, object] = {
     "missing": None,
     "open_since": None,
     "punch_count": 2,
+    "locked": True,
 }
 
 ATTENDANCE_PAGE: dict[str, object] = {
     "items": [ATTENDANCE_DAY],
     "next": "/v1/attendance?from=2026-03-01&to=2026-03-31&limit=1&cursor=q83vEjRWeJCrze8SWyIyMDI2",
 }
+
+ADJUSTMENT: dict[str, object] = {
+    "booked_on": "2026-04-01",
+    "person_id": "p-1042",
+    "display_name": "Asha Rao",
+    "attendance_on": "2026-03-02",
+    "shift_id": "day",
+    "site_id": "pune-1",
+    "site_name": "Pune plant",
+    "time_zone": "Asia/Kolkata",
+    "status_from": "PRESENT",
+    "status_to": "PRESENT",
+    "worked_minutes": 30,
+    "overtime_minutes": 0,
+    "late_minutes": 0,
+    "early_minutes": 0,
+    "break_minutes": 0,
+    "settled": False,
+    "settled_by": None,
+    "explanation": [
+        {
+            "rule": "adjustment",
+            "punch": None,
+            "text": "worked +0 h 30 min; booked on 2026-04-01, the first open date",
+        }
+    ],
+}
+
+ADJUSTMENT_PAGE: dict[str, object] = {"items": [ADJUSTMENT], "next": None}
 
 PERSON: dict[str, object] = {
     "person_id": "p-1042",
