@@ -1,5 +1,6 @@
 """Locked periods in the tables: the days stay, differences are adjustments, and all of it comes again."""
 
+import asyncio
 import random
 from contextlib import AsyncExitStack
 from datetime import date, timedelta
@@ -167,6 +168,33 @@ async def test_a_lock_is_in_force_once_all_of_it_came_back(plant: Any) -> None:
         seal,
     )
     assert (await plant.days("asha"), len(await adjustments(plant))) == (STOOD, 1)
+
+
+async def test_two_projectors_share_what_a_lock_recorded(plant: Any) -> None:
+    names = [f"p-{number}" for number in range(12)]
+    await plant.tell(*map(plant.person, names), *(plant.match(name, IN) for name in names))
+    await plant.tell(plant.lock(*MARCH))
+    *days, seal = await plant.outbox()
+    late = [plant.match(name, LATE) for name in names]
+    async with open_read_model(plant.url) as other:
+        # Each has partitions of its own; the last of all batches finds the lock complete, whosever it is.
+        batches = [
+            (plant.projector if number % 2 else plant.projector_on(other), number, days[number::4])
+            for number in range(4)
+        ]
+        await asyncio.gather(
+            *(
+                projector.apply([plant.record(each, "attendance.locked-days", number) for each in part])
+                for projector, number, part in batches
+            ),
+            plant.projector.apply([plant.record(seal, "attendance.locked-days", 4)]),
+            plant.projector_on(other).apply([plant.record(each) for each in late]),
+        )
+    (row,) = (await plant.tables("period_lock"))["period_lock"]
+    assert (row["in_force"], row["person_count"]) == (True, 13)
+    for name in names:
+        assert await plant.days(name) == [(ON, "day", "INCOMPLETE", 0)]
+        assert await adjustments(plant, name) == [(ON, "2026-04-01", "INCOMPLETE", "PRESENT", 240, False)]
 
 
 async def test_another_content_of_a_lock_is_refused(plant: Any) -> None:

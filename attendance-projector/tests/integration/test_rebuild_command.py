@@ -269,7 +269,6 @@ async def deployment(
         await made.history()
         await made.start("run")
         await made.live_is_even()
-        await made.lock_periods()
         yield made
         await made.stop()
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
@@ -312,6 +311,7 @@ async def polling(database: Database) -> AsyncIterator[list[Any]]:
 async def test_a_rebuild_under_traffic_and_readers_equals_live(
     deployment: Deployment, migrated: Database
 ) -> None:
+    await deployment.lock_periods()
     traffic = asyncio.Event()
 
     async def publish_until_told() -> None:
@@ -434,6 +434,7 @@ async def test_differences_are_explained_and_nothing_is_switched(deployment: Dep
 
 
 async def test_what_expired_is_named_and_can_be_kept(deployment: Deployment, stack: StackEnv) -> None:
+    await deployment.lock_periods()
     live = await deployment.tables()
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
     await admin.start()
