@@ -133,6 +133,16 @@ async def test_explain_fails_when_the_stored_day_is_not_what_the_rules_give(week
     }
 
 
+async def test_a_closed_day_may_differ_from_what_the_rules_give_now(week: Any) -> None:
+    await week.close(MARCH, date(2026, 3, 31))
+    await week.tell(week.match("asha", "2026-03-02T12:45:00+05:30", direction=Direction.OUT))
+    result = await ran("--from-store", "asha", "--on", "2026-03-02")
+    assert result.exit_code == 0
+    assert "day 2026-03-02 day, worked_minutes: stored 261, rules 276" in result.output
+    assert "2026-03-01 to 2026-03-31 was closed by hr-1" in result.output
+    assert json.loads((await ran("--from-store", "asha", "--on", "2026-03-02", "--json")).stdout)["locked"]
+
+
 async def test_explain_says_who_is_unknown_and_what_is_missing(week: Any) -> None:
     await week.tell(week.match("nobody-yet", "2026-03-02T08:00:00+05:30"), week.person("new", site="plant-9"))
     await week.tell(week.match("new", "2026-03-02T09:00:00+05:30"))
