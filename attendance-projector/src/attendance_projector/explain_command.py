@@ -20,6 +20,7 @@ from attendance_projector.explain_stored import StoredExplanation, explain_store
 from attendance_projector.print_days import print_days
 from attendance_projector.print_explanation import (
     DIFFERS,
+    UNPAID,
     explanation_json,
     person_json,
     print_explanation,
@@ -121,7 +122,7 @@ def _show(found: StoredExplanation, *, as_json: bool, as_scenario: bool) -> None
     else:
         print_explanation(console, found)
     if found.is_wrong:
-        errors.print(DIFFERS, soft_wrap=True)
+        errors.print(DIFFERS if found.lock is None else UNPAID, soft_wrap=True)
         raise typer.Exit(DIFFERENT)
 
 

@@ -4,10 +4,12 @@ Reads one snapshot and writes nothing. The rules are applied by the use case of 
 difference between the stored days and these is never a matter of how one looks at them.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from attendance_projector.domain.absence import AbsenceBasis
 from attendance_projector.domain.flexible import unscheduled_date
 from attendance_projector.domain.periods import PeriodLock
 from attendance_projector.domain.shift_windows import instants_of
@@ -16,9 +18,12 @@ from attendance_projector.errors import UnknownPerson
 from attendance_projector.keep_locked_days import lock_of_day
 from attendance_projector.ports import Snapshot
 from attendance_projector.recompute_days import NOTHING_PLANNED, REVIEW
-from attendance_projector.recorded_facts import AskedFacts, RecordedFact
+from attendance_projector.recorded_facts import AskedFacts, Columns, RecordedFact
 from attendance_projector.stored_facts import KnownPerson, PersonDay, Place
 from attendance_projector.stored_scenario import PersonFacts
+
+# What a locked day keeps, and adjustments add to.
+PAID = ("worked_minutes", "overtime_minutes", "late_minutes", "early_minutes", "break_minutes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,12 @@ class StoredExplanation:
     waiting: Sequence[str]
     differences: Sequence[Difference]
     lock: PeriodLock | None
+    unpaid: Sequence[Difference]
 
     @property
     def is_wrong(self) -> bool:
         """Say whether the tables should be what the rules give, and are not."""
-        return self.lock is None and bool(self.differences)
+        return bool(self.unpaid if self.lock is not None else self.differences)
 
 
 async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> StoredExplanation:
@@ -69,15 +75,19 @@ async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> Stored
         reported_until=reported_until.get(person.home_site_id),
     )
     asked = AskedFacts(person_id, on, *instants_of(schedule, on, on))
+    recorded = await snapshot.recorded(asked)
+    lock = await lock_of_day(snapshot.periods, person, on)
+    stored = await snapshot.stored_days(person_id, on)
     return StoredExplanation(
         on=on,
         facts=facts,
-        recorded=await snapshot.recorded(asked),
+        recorded=recorded,
         days=kept.days,
         unscheduled=_unscheduled(kept, person, on),
         waiting=[each.punch.punch_id for each in kept.read if person.schedule is None],
-        differences=[*await _differing_days(snapshot, kept, person_id, on), *_differing_places(kept)],
-        lock=await lock_of_day(snapshot.periods, person, on),
+        differences=[*_differing_days(snapshot, kept, stored, on), *_differing_places(kept)],
+        lock=lock,
+        unpaid=[] if lock is None else _unpaid(stored, recorded, kept, on),
     )
 
 
@@ -98,8 +108,9 @@ def _unscheduled(kept: KeptDays, person: KnownPerson, on: date) -> list[str]:
     return [punch.punch_id for punch in found if unscheduled_date(person.schedule, punch.occurred_at) == on]
 
 
-async def _differing_days(snapshot: Snapshot, kept: KeptDays, person_id: str, on: date) -> list[Difference]:
-    stored = await snapshot.stored_days(person_id, on)
+def _differing_days(
+    snapshot: Snapshot, kept: KeptDays, stored: Mapping[str, Columns], on: date
+) -> list[Difference]:
     computed = {str(each.day.shift_id): snapshot.columns_of(each) for each in kept.days}
     found = []
     for shift_id in sorted(stored.keys() | computed.keys()):
@@ -113,6 +124,38 @@ async def _differing_days(snapshot: Snapshot, kept: KeptDays, person_id: str, on
             for name in after
             if before[name] != after[name]
         ]
+    return found
+
+
+def _unpaid(
+    stored: Mapping[str, Columns], recorded: Sequence[RecordedFact], kept: KeptDays, on: date
+) -> list[Difference]:
+    """Return where a locked day and its adjustments do not add up to what the rules give."""
+    adjustments: dict[str, list[Columns]] = defaultdict(list)
+    for fact in recorded:
+        if fact.kind == "adjustment":
+            adjustments[str(fact.columns["shift_id"])].append(fact.columns)
+    by_rule = {str(each.day.shift_id): each.day for each in kept.days}
+    found = []
+    for shift_id in sorted(stored.keys() | adjustments.keys() | by_rule.keys()):
+        day = by_rule.get(shift_id)
+        # Whether devices have reported is asked again only of days that were there: 24 h decide the others.
+        if day is not None and day.absence not in {None, AbsenceBasis.SETTLED}:
+            continue
+        parts = [stored[shift_id]] if shift_id in stored else []
+        parts += adjustments[shift_id]
+        paid = {name: sum(int(str(part[name])) for part in parts) for name in PAID}
+        due = {name: 0 if day is None else getattr(day, name) for name in PAID}
+        where = f"day {on} {shift_id or 'no shift'} with its adjustments"
+        found += [
+            Difference(f"{where}, {name}", paid[name], due[name]) for name in PAID if paid[name] != due[name]
+        ]
+        status = None
+        for part in parts:
+            status = part["status_to"] if "status_to" in part else part["status"]
+        expected = None if day is None else day.status.value
+        if status != expected:
+            found.append(Difference(f"{where}, status", status, expected))
     return found
 
 

@@ -16,6 +16,11 @@ DIFFERS = (
     "Keep the output of --as-scenario for the report; `rebuild` puts the rows right."
 )
 
+UNPAID = (
+    "the stored day and its adjustments do not add up to what the rules give: a bug. Keep the output of "
+    "--as-scenario for the report; `rebuild` puts the rows right."
+)
+
 
 def explanation_json(found: StoredExplanation) -> dict[str, Any]:
     """Return an explanation for scripts."""
@@ -40,7 +45,7 @@ def explanation_json(found: StoredExplanation) -> dict[str, Any]:
         "locked": found.lock is not None,
         "differences": [
             {"where": each.where, "stored": _plain(each.stored), "computed": _plain(each.computed)}
-            for each in found.differences
+            for each in (*found.differences, *found.unpaid)
         ],
     }
 
@@ -74,19 +79,19 @@ def print_explanation(console: Console, found: StoredExplanation) -> None:
             f"{len(found.waiting)} punches wait for it: PUT /v1/directory/sites/{facts.person.home_site_id}",
         )
     console.print()
-    for difference in found.differences:
+    for difference in (*found.differences, *found.unpaid):
         _line(console, f"{difference.where}: stored {difference.stored}, rules {difference.computed}")
     _line(console, _verdict(found))
 
 
 def _verdict(found: StoredExplanation) -> str:
-    if found.lock is not None:
-        lock = found.lock
-        return (
-            f"{lock.starts_on} to {lock.ends_on} was closed {lock.made.text}. What is stored stays; what the"
-            " rules say otherwise now is an adjustment."
-        )
-    return DIFFERS if found.differences else "the stored rows are what the rules give"
+    lock = found.lock
+    if lock is None:
+        return DIFFERS if found.differences else "the stored rows are what the rules give"
+    closed = f"{lock.starts_on} to {lock.ends_on} was closed {lock.made.text}."
+    if found.unpaid:
+        return f"{closed} {UNPAID}"
+    return f"{closed} What is stored stays; what the rules say otherwise now is an adjustment."
 
 
 def person_json(person: ComparedPerson) -> dict[str, Any]:

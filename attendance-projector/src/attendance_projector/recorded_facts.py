@@ -165,6 +165,17 @@ def _pending(columns: Columns, zone: ZoneInfo) -> str:
     return f"{at} by {columns['method']} at {columns['device_id']}: of whoever has the badge, now this person"
 
 
+def _adjustment(columns: Columns, _zone: ZoneInfo) -> str:
+    statuses = (str(columns[name] or "no day") for name in ("status_from", "status_to"))
+    minutes = [
+        f"{name} {columns[f'{name}_minutes']:+} min"
+        for name in ("worked", "overtime", "late", "early", "break")
+        if columns[f"{name}_minutes"]
+    ]
+    paid = "to be paid" if columns["settled_by"] is None else f"paid with lock {columns['settled_by']}"
+    return ", ".join([" to ".join(statuses), *minutes, paid])
+
+
 TEXTS: Mapping[str, Callable[[Columns, ZoneInfo], str]] = {
     "person": _person,
     "organisation": _organisation,
@@ -180,4 +191,5 @@ TEXTS: Mapping[str, Callable[[Columns, ZoneInfo], str]] = {
     "review": _review,
     "correction": _correction,
     "pending": _pending,
+    "adjustment": _adjustment,
 }

@@ -135,6 +135,15 @@ FROM pending_fact
 WHERE person_id = {person_id} AND occurred_at BETWEEN {first_at} AND {last_at}
 ORDER BY occurred_at, fact_id;
 
+-- name: adjustment
+-- What the days of the date differ by from what was paid, in the order in which it was, or will be, booked.
+SELECT CASE shift_id WHEN '' THEN 'no shift' ELSE shift_id END AS fact_id, 'booked on ' || booked_on AS version,
+    NULL::timestamptz AS recorded_at, attendance_on, shift_id, booked_on, status_from, status_to, worked_minutes,
+    overtime_minutes, late_minutes, early_minutes, break_minutes, settled_by
+FROM adjustment
+WHERE person_id = {person_id} AND attendance_on = {on}
+ORDER BY shift_id, booked_on;
+
 -- name: stored_days
 SELECT {columns} FROM attendance_day WHERE person_id = $1 AND attendance_on = $2;
 
