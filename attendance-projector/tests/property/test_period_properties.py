@@ -34,9 +34,10 @@ FIRST, LAST = date(2026, 3, 1), date(2026, 3, 31)
 spans = st.tuples(st.integers(0, 20), st.integers(0, 12)).map(
     lambda given: (FIRST + timedelta(days=given[0]), FIRST + timedelta(days=sum(given)))
 )
-# How many of the punches a lock knew, and the period.
-locked = st.lists(st.tuples(st.integers(0, 25), spans), max_size=4).map(sorted)
-Told = list[tuple[int, tuple[date, date]]]
+# How many of the punches a lock knew, the period, and whether it knew the locks before it: one that has not
+# come back from Kafka yet is not in force.
+locked = st.lists(st.tuples(st.integers(0, 25), spans, st.booleans()), max_size=4).map(sorted)
+Told = list[tuple[int, tuple[date, date], bool]]
 
 
 def days_of(punches: list[Punch], plan: Schedule) -> list[AttendanceDay]:
@@ -46,10 +47,11 @@ def days_of(punches: list[Punch], plan: Schedule) -> list[AttendanceDay]:
 def closed(punches: list[Punch], plan: Schedule, told: Told) -> list[Closing]:
     """Lock one period after the other, each when some of the punches have come."""
     closings: list[Closing] = []
-    for number, (known, span) in enumerate(told):
+    for number, (known, span, knows_others) in enumerate(told):
         made = Made("hr-1", "payroll", datetime(2026, 4, 1, tzinfo=UTC) + timedelta(days=number))
         lock = PeriodLock(f"lock-{number}", *span, made)
-        closings.append(close_period(lock, days_of(punches[:known], plan), closings))
+        standing = closings if knows_others else []
+        closings.append(close_period(lock, days_of(punches[:known], plan), standing))
     return closings
 
 
