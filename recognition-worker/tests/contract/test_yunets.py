@@ -67,7 +67,7 @@ def test_nobody_is_no_row(openvino: OpenVinoYuNet, shape: tuple[int, int]) -> No
 def test_shapes_beyond_those_that_are_kept(
     model_files: ModelFiles, opencv: OpenCvYuNet, drawn_face: DrawnFace
 ) -> None:
-    few = OpenVinoYuNet(model_files.yunet_file, most_networks=2)
+    few = OpenVinoYuNet(model_files.yunet_file, most_shapes=2)
     for height, width in ((96, 128), (160, 64), (64, 160), (96, 128)):
         image = drawn_face(height, width, (width / 2, height / 2), 0.3)
         expected = opencv.search(image, 160)

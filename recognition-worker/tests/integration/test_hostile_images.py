@@ -16,6 +16,8 @@ import pytest
 
 from ingest.domain.image_metadata import CleanImage, ImageLimits, clean_image
 from ingest.errors import RefusedImage
+from recognition_worker.adapters.openvino_yunet import OpenVinoYuNet
+from recognition_worker.adapters.yunet_detector import YuNetDetector
 from recognition_worker.domain.quality import MATCH_LIMITS
 from recognition_worker.errors import UndecodableImage
 from recognition_worker.recognise import FaceAnalyser, NoFace
@@ -47,7 +49,9 @@ def album() -> Album:
 
 @pytest.fixture
 def analyser(vision: Any) -> FaceAnalyser:
-    return FaceAnalyser(vision.decoder, vision.detector, vision.cropper, time.perf_counter)
+    """As on a CPU node, where the detector has networks for the first shapes that come, and one for all."""
+    detector = YuNetDetector(OpenVinoYuNet(vision.files.yunet_file))
+    return FaceAnalyser(vision.decoder, detector, vision.cropper, time.perf_counter)
 
 
 def at_the_door(data: bytes) -> CleanImage | str:

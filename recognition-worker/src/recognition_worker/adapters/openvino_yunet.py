@@ -4,7 +4,6 @@ In bfloat16 it would be faster still, and its points up to 5 pixels off (docs/re
 """
 
 import threading
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,9 +31,9 @@ _CHANNELS = 64
 _SURELY_NOT = np.float32(-60.0)
 # What a camera of 16:9 needs, for the first look and the close one; others are compiled when they come.
 _FIRST_SHAPES = ((96, 160), (128, 128))
-# A network for one shape is a third faster than one for all. So many are kept: cameras have few shapes, and
-# who sends images of all shapes shall not fill the memory.
-_MOST_NETWORKS = 12
+# A network for one shape is a third faster than one for all, and takes some 15 MiB. So many shapes have one:
+# cameras have few, and who sends images of all shapes shall not fill the memory.
+_MOST_SHAPES = 8
 
 Shape = tuple[int, int]
 
@@ -42,7 +41,7 @@ Shape = tuple[int, int]
 class OpenVinoYuNet:
     """YuNet for images of any size. Safe between threads."""
 
-    def __init__(self, model_file: Path, most_networks: int = _MOST_NETWORKS) -> None:
+    def __init__(self, model_file: Path, most_shapes: int = _MOST_SHAPES) -> None:
         """Compile the model for the first shapes.
 
         Raises:
@@ -51,9 +50,8 @@ class OpenVinoYuNet:
         on_one_core()
         self._core: Any = library().Core()
         self._model_file = model_file
-        self._most = most_networks
-        self._free: defaultdict[Shape, list[OneCoreModel]] = defaultdict(list)
-        self._count = 0
+        self._most = most_shapes
+        self._free: dict[Shape, list[OneCoreModel]] = {}
         self._lock = threading.Lock()
         try:
             self._for_all = self._compiled((-1, -1))
@@ -84,11 +82,11 @@ class OpenVinoYuNet:
     def _borrowed(self, shape: Shape) -> Iterator[OneCoreModel]:
         """Lend a network to one thread at a time, since a second one would have to wait for it."""
         with self._lock:
-            free = self._free.get(shape)
-            network = free.pop() if free else None
-            if network is None and self._count < self._most:
-                self._count += 1
-                network = self._compiled(shape)
+            if shape in self._free or len(self._free) < self._most:
+                free = self._free.setdefault(shape, [])
+                network = free.pop() if free else self._compiled(shape)
+            else:
+                network = None
         try:
             yield network or self._for_all
         finally:
@@ -163,7 +161,7 @@ def _padded(side: int) -> int:
     return -(-side // _DIVISOR) * _DIVISOR
 
 
-@lru_cache(maxsize=_MOST_NETWORKS)
+@lru_cache(maxsize=_MOST_SHAPES)
 def _grid(height: int, width: int) -> Vector:
     """Return column, row and stride of each place in the order of the network's scores, (n, 3)."""
     grids = []
