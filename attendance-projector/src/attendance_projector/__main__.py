@@ -16,6 +16,7 @@ from attendance_projector.migrate import head
 from attendance_projector.migrate import migrate as migrate_database
 from attendance_projector.print_days import print_checks
 from attendance_projector.rebuild_command import rebuild, rebuild_worker
+from attendance_projector.retention_command import retention
 from attendance_projector.service import SERVICE, run_service
 from attendance_projector.settings import Settings
 from service_kit.errors import ServiceKitError, SettingsError
@@ -28,6 +29,7 @@ FAILED, WRONG_USAGE = 1, 2
 cli = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False, add_completion=False)
 cli.command()(explain)
 cli.command()(rebuild)
+cli.command()(retention)
 cli.command(hidden=True)(rebuild_worker)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)

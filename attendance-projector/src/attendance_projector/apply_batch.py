@@ -2,7 +2,7 @@
 
 1. lock the positions and leave out what was applied before;
 2. lock what is judged: everyone, when the directory or a locked period changes or time passes, else the
-   captures and people;
+   captures and people; refuse what is about months that are final;
 3. record the directory and locked periods, let time pass, judge decisions, punches and corrections against
    what is stored;
 4. store them, recompute the days that became stale, record those of a new lock, move the positions.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from attendance_projector.domain.retention import Retention
 from attendance_projector.judge_decisions import Judgement, ReceivedDecision, judge_decisions
 from attendance_projector.judge_punches import PunchJudgement, ReceivedPunch, judge_punches
 from attendance_projector.pass_time import device_points, pass_time
@@ -28,6 +29,7 @@ from attendance_projector.record_corrections import (
 )
 from attendance_projector.record_directory import record_directory
 from attendance_projector.record_periods import PeriodEvent, ReceivedPeriodEvent, record_periods
+from attendance_projector.refuse_final import comes_too_late, refuse_final, still_judged
 from attendance_projector.seal_period import seal_period
 from attendance_projector.stale_dates import Change, DayLostPunch
 from attendance_projector.stored_facts import AcceptedPunch, BadgeKey, DirectoryFact, Tombstone
@@ -95,6 +97,8 @@ async def apply_in(
         await transaction.positions.lock_everyone(changes_directory=bool(directory_facts))
     else:
         await transaction.positions.join_everyone()
+    last_positions = _last_positions(fresh)
+    fresh = _about_open_months(fresh, await transaction.retention.read(), is_live=transaction.is_live)
     if directory_facts:
         badges |= await transaction.corrections.badges_of_people(_people_named(directory_facts))
         changes = await record_directory(transaction.directory, directory_facts)
@@ -128,9 +132,20 @@ async def apply_in(
     day_count = await recompute(transaction, changes, added, store)
     for lock in recorded.unsealed if transaction.is_live else ():
         await seal_period(lock, transaction.periods, transaction.outbox)
-    await transaction.positions.move(_last_positions(fresh))
+    await transaction.positions.move(last_positions)
     without_effect = decided.without_effect + punched.without_effect + corrected.without_effect
     return Applied(fresh, len(received) - len(fresh) + without_effect, day_count)
+
+
+def _about_open_months(
+    fresh: list[ReceivedEvent], retention: Retention, *, is_live: bool
+) -> list[ReceivedEvent]:
+    """Refuse facts about final months; a rebuild passes over them, since what counted of them it has."""
+    if is_live:
+        for each in fresh:
+            refuse_final(each.record, each.event, retention)
+        return fresh
+    return [each for each in fresh if not comes_too_late(each.event, retention)]
 
 
 async def _judge_captures(transaction: Transaction, fresh: Sequence[ReceivedEvent]) -> Judgement:
@@ -144,7 +159,7 @@ async def _judge_captures(transaction: Transaction, fresh: Sequence[ReceivedEven
     await transaction.positions.lock_captures(judged, reviewed)
     return judge_decisions(
         decisions,
-        known=await transaction.captures.known(ids),
+        known=still_judged(await transaction.captures.known(ids), await transaction.retention.read()),
         reviews=await transaction.corrections.reviews(ids),
         new_reviews=reviews,
         taken_ids=await transaction.corrections.punches_without_face(judged),

@@ -17,6 +17,7 @@ from attendance_projector.ports import (
     Directory,
     Outbox,
     Positions,
+    RetentionOf,
     Snapshot,
 )
 from attendance_projector.recompute_days import recompute_days
@@ -80,6 +81,7 @@ class _DryRun:
     days: KeptDays
     outbox: Outbox
     periods: Periods
+    retention: RetentionOf
     is_live: bool = False
 
 
@@ -98,6 +100,7 @@ async def compute_days(
         outbox=snapshot.outbox,
         # What the rules say, also where a lock keeps what they said before.
         periods=snapshot.unlocked(),
+        retention=snapshot.retention,
     )
     changes = {person_id: [DatesChanged(first_on, last_on)] for person_id in person_ids}
     await recompute_days(dry_run, changes, [])

@@ -27,3 +27,7 @@ class UnknownPerson(ProjectorError):
 
 class SnapshotRefused(ProjectorError):
     """What was asked for is not in the read model; the message names it."""
+
+
+class RetentionRefused(ProjectorError):
+    """Months cannot be dropped now; nothing was changed."""

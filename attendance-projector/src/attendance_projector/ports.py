@@ -7,6 +7,7 @@ from uuid import UUID
 
 from attendance_projector.directory_facts import LeaveRow, PolicyRow
 from attendance_projector.domain.facts import ShiftVersion
+from attendance_projector.domain.retention import Retention
 from attendance_projector.domain.schedule import Policy
 from attendance_projector.period_ports import Periods
 from attendance_projector.recorded_facts import AskedFacts, RecordedFact
@@ -211,6 +212,13 @@ class Outbox(Protocol):
         """
 
 
+class RetentionOf(Protocol):
+    """Which months are kept."""
+
+    async def read(self) -> Retention:
+        """Return what is kept; it stands until the end of a transaction that shares the lock on everyone."""
+
+
 class Transaction(Protocol):
     """One transaction over the read model: all of it happens, or nothing."""
 
@@ -249,6 +257,10 @@ class Transaction(Protocol):
     @property
     def periods(self) -> Periods:
         """Locked periods."""
+
+    @property
+    def retention(self) -> RetentionOf:
+        """Which months are kept."""
 
 
 class Snapshot(Transaction, Protocol):

@@ -128,8 +128,10 @@ class Rebuild:
             self._progress.note(f"going on with the rebuild in {NEXT}")
         else:
             await schemas.create()
-            if self._options.keep_before is not None:
-                await schemas.keep_from_live(self._options.keep_before)
+            # Facts about final months do not count any more; what they made is in the live tables.
+            kept = [self._options.keep_before, (await schemas.retention()).facts_from]
+            if any(kept):
+                await schemas.keep_from_live(max(each for each in kept if each is not None))
         kept = await schemas.read("kept_before")
         if kept is not None:
             self._progress.note(f"captures and punches of before {kept} are those of the live tables")

@@ -23,7 +23,14 @@ from attendance_projector.domain.shift_windows import ONE_DAY, instants_of
 from attendance_projector.domain.touched import date_touched_by_punch, expected_dates
 from attendance_projector.keep_locked_days import Computed, keep_locked_days
 from attendance_projector.ports import Transaction
-from attendance_projector.stale_dates import FARTHEST_DAY, Change, PunchChanged, needs_extent, stale_dates
+from attendance_projector.stale_dates import (
+    FARTHEST_DAY,
+    Change,
+    PunchChanged,
+    needs_extent,
+    not_final,
+    stale_dates,
+)
 from attendance_projector.stored_facts import (
     AcceptedPunch,
     KnownPerson,
@@ -60,6 +67,7 @@ class _Facts:
     new: Sequence[NewPunch]
     corrections: Sequence[Correction]
     known: Knowledge
+    final_before: date | None
 
     @property
     def schedule(self) -> Schedule:
@@ -152,6 +160,7 @@ async def _read_round(
     extents = await transaction.days.extents(bounded)
     as_of = await transaction.absence.as_of()
     reported_until = await transaction.absence.reported_until()
+    final_before = (await transaction.retention.read()).final_before
     stale: dict[str, list[tuple[date, date]]] = {}
     for person_id, of_person in changes.items():
         schedule = _schedule(people.get(person_id))
@@ -159,8 +168,8 @@ async def _read_round(
         if person_id in bounded:
             new = [punch.occurred_at for _, punch in new_by_person.get(person_id, ())]
             extent = _widened(extents.get(person_id), new, expected_dates(schedule, as_of))
-        stale[person_id] = stale_dates(of_person, schedule, extent)
-    stored = await _punches_around(transaction, stale, people)
+        stale[person_id] = not_final(stale_dates(of_person, schedule, extent), final_before)
+    stored = await _punches_around(transaction, stale, people, final_before)
     corrections: dict[str, list[Correction]] = defaultdict(list)
     for row in (await transaction.corrections.of_people(changes)).values():
         corrections[row.person_id].append(as_correction(row))
@@ -171,7 +180,8 @@ async def _read_round(
         person = people.get(person_id)
         known = elsewhere if person is None else known_at.get(person.home_site_id, elsewhere)
         punches = (stored.get(person_id, ()), new_by_person.get(person_id, ()))
-        facts.append(_Facts(person_id, person, spans, *punches, corrections.get(person_id, ()), known))
+        corrected = corrections.get(person_id, ())
+        facts.append(_Facts(person_id, person, spans, *punches, corrected, known, final_before))
     return facts
 
 
@@ -193,6 +203,7 @@ async def _punches_around(
     transaction: Transaction,
     stale: Mapping[str, Sequence[tuple[date, date]]],
     people: Mapping[str, KnownPerson],
+    final_before: date | None,
 ) -> Mapping[str, list[StoredPunch]]:
     wanted = []
     for person_id, spans in stale.items():
@@ -200,8 +211,15 @@ async def _punches_around(
         wanted += _apart([PersonInstants(person_id, *instants_of(schedule, *span)) for span in spans])
     found: dict[str, list[StoredPunch]] = defaultdict(list)
     for punch in await transaction.days.punches(wanted):
-        found[punch.person_id].append(punch)
+        if final_before is None or not _is_final(punch, final_before):
+            found[punch.person_id].append(punch)
     return found
+
+
+def _is_final(punch: StoredPunch, final_before: date) -> bool:
+    """Say whether a punch has its place for ever: on a final day, or beside it."""
+    on = punch.place.placed_on or punch.punch.occurred_at.astimezone(UTC).date()
+    return on < final_before
 
 
 def _apart(spans: Sequence[PersonInstants]) -> list[PersonInstants]:
@@ -243,11 +261,22 @@ def _place(result: _Round, facts: _Facts) -> None:
             if _is_voided(punch, in_force):
                 places[punch.punch_id] = Place("VOIDED", date_touched_by_punch(punch, schedule))
     for each in facts.stored:
-        place = places.get(each.punch.punch_id, each.place)
+        place = places.get(each.punch.punch_id) or _elsewhere(each.place, facts)
         if place != each.place:
             result.moves.append((each, place))
-    # A new punch touches its own date, so it was placed above.
-    result.new += [(accepted, places[punch.punch_id]) for accepted, punch in facts.new]
+    # A new punch touches its own date, so it was placed above, unless a rebuild finds it on a final day.
+    result.new += [(accepted, places.get(punch.punch_id, REVIEW)) for accepted, punch in facts.new]
+
+
+def _elsewhere(place: Place, facts: _Facts) -> Place:
+    """Return the place of a punch that no computed day owns: as it was, since its day was not computed.
+
+    If it was, the day that would own the punch now is final and counts nothing more: it is for review.
+    """
+    on = place.placed_on
+    if facts.final_before is None or on is None or place.placement != "DAY":
+        return place
+    return REVIEW if any(first_on <= on <= last_on for first_on, last_on in facts.spans) else place
 
 
 def _parts(facts: _Facts) -> Iterator[tuple[date, date, Knowledge | None]]:

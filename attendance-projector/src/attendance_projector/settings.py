@@ -1,10 +1,12 @@
 """Settings of the projector, from the environment; a variable with its prefix that is unknown is refused."""
 
+import math
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from attendance_projector.domain.retention import KeptMonths
 from service_kit.settings import (
     DatabaseSettings,
     HttpSettings,
@@ -35,7 +37,31 @@ class Settings(HttpSettings):
         gt=timedelta(0),
         description="how often the passing of time is recorded; days without a punch are decided by it",
     )
+    keep_capture_months: int | None = Field(
+        default=None, ge=2, le=1200, description="whole months of captures kept by `retention`; off: all"
+    )
+    keep_punch_months: int | None = Field(
+        default=None, ge=2, le=1200, description="whole months of punches kept by `retention`; off: all"
+    )
+    keep_day_months: int | None = Field(
+        default=None, ge=2, le=1200, description="whole months of days kept by `retention`; off: all"
+    )
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     valkey: OptionalValkeySettings = Field(default_factory=OptionalValkeySettings)
+
+    @property
+    def keep(self) -> KeptMonths:
+        """How many months `retention` keeps."""
+        return KeptMonths(self.keep_capture_months, self.keep_punch_months, self.keep_day_months)
+
+    @model_validator(mode="after")
+    def _keep_what_others_rest_on(self) -> Self:
+        """Punches without their days would make the days again."""
+        punches, days = (
+            math.inf if each is None else each for each in (self.keep_punch_months, self.keep_day_months)
+        )
+        if punches > days:
+            raise ValueError("keep days at least as long as punches (KEEP_DAY_MONTHS, KEEP_PUNCH_MONTHS)")
+        return self

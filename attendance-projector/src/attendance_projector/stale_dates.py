@@ -164,6 +164,13 @@ def _clipped(span: DateSpan, extent: tuple[date, date] | None) -> tuple[date, da
     return (first, last) if first <= last else None
 
 
+def not_final(spans: Sequence[tuple[date, date]], final_before: date | None) -> list[tuple[date, date]]:
+    """Leave out dates whose days stay as they are for ever; None: there are none."""
+    if final_before is None:
+        return list(spans)
+    return [(max(first, final_before), last) for first, last in spans if last >= final_before]
+
+
 def merged(spans: Sequence[tuple[date, date]]) -> list[tuple[date, date]]:
     """Join spans that overlap or touch."""
     joined: list[tuple[date, date]] = []

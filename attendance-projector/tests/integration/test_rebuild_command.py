@@ -229,6 +229,14 @@ class Deployment:
         lines = [json.loads(line) for line in out.decode().splitlines() if line.startswith("{")]
         return process.returncode or 0, lines, errors.decode()
 
+    async def retention(self, **months: int) -> dict[str, Any]:
+        settings = {f"ATTENDANCE_PROJECTOR_KEEP_{name.upper()}": str(count) for name, count in months.items()}
+        self._environ.update(settings)
+        process = await self.start("retention", "--json", stdout=asyncio.subprocess.PIPE)
+        out, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
+        assert process.returncode == 0
+        return dict(json.loads(out))
+
     async def tables(self, schema: str = "attendance") -> dict[str, Any]:
         found = {}
         for table in TABLES:
@@ -451,3 +459,22 @@ async def test_what_expired_is_named_and_can_be_kept(deployment: Deployment, sta
     code, lines, errors = await deployment.rebuild("--from", "2026-05")
     assert (code, lines[-1]["differences"], lines[-1]["is_switched"]) == (0, [], True), errors
     assert await deployment.tables() == live
+
+
+async def test_a_rebuild_agrees_with_tables_that_have_lost_months(deployment: Deployment) -> None:
+    """March has no captures any more and ends final; the log still has all of it."""
+    today = datetime.now(UTC).date()
+    until_march = 12 * (today.year - 2026) + today.month - 3
+    said = await deployment.retention(
+        capture_months=until_march - 1, punch_months=until_march, day_months=until_march
+    )
+    assert said["facts_from"] == "2026-04-01"
+    assert {(each["table"], each["month"]) for each in said["months"]} >= {("capture", "2026-03")}
+    before = await deployment.tables()
+    code, lines, errors = await deployment.rebuild()
+    assert (code, lines[-1]["differences"], lines[-1]["is_switched"]) == (0, [], True), errors
+    assert await deployment.tables() == before
+    assert await deployment.sql.fetchval("SELECT to_regclass('attendance.capture_2026_03')") is None
+    days = "SELECT count(*) FROM attendance.attendance_day WHERE attendance_on BETWEEN $1 AND $2"
+    for first, last in ((FIRST_ON, date(2026, 3, 21)), (date(2026, 3, 22), date(2026, 3, 31))):
+        assert await deployment.sql.fetchval(days, first, last)  # final ones, and those computed again

@@ -17,6 +17,7 @@ from attendance_projector.adapters.postgres_errors import CONFLICTS, DEPENDENCY,
 from attendance_projector.adapters.postgres_outbox import NothingToTell, PostgresOutbox
 from attendance_projector.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.adapters.postgres_positions import PostgresPositions, read_positions
+from attendance_projector.adapters.postgres_retention import PostgresRetention
 from attendance_projector.adapters.postgres_told_days import PostgresToldDays, PostgresToldPeriods
 from attendance_projector.adapters.remembered_directory import DirectoryMemory, RememberedDirectory
 from attendance_projector.adapters.sql import statements
@@ -47,6 +48,7 @@ class PostgresTransaction:
     days: PostgresDays
     outbox: PostgresOutbox | NothingToTell
     periods: PostgresPeriods
+    retention: PostgresRetention
     is_live: bool = False
 
 
@@ -155,6 +157,7 @@ class PostgresReadModel:
             days=PostgresToldDays(connection) if self._is_live else self._days_of(connection),
             outbox=PostgresOutbox(connection) if self._is_live else NothingToTell(),
             periods=PostgresToldPeriods(connection) if self._is_live else self._periods_of(connection),
+            retention=PostgresRetention(connection),
             is_live=self._is_live,
         )
 

@@ -18,7 +18,9 @@ import asyncpg
 
 from attendance_projector.adapters.connection import Connection
 from attendance_projector.adapters.postgres_errors import naming_outages
+from attendance_projector.adapters.postgres_retention import retention_of_rows
 from attendance_projector.adapters.sql import statements
+from attendance_projector.domain.retention import Retention
 from attendance_projector.errors import RebuildRefused
 from attendance_projector.migrate import SCHEMA, head, migrate, revision_of
 from service_kit.backoff import Backoff
@@ -43,7 +45,8 @@ KEPT = (
     (
         "review",
         "review",
-        f"capture_id IN (SELECT capture_id FROM {LIVE}.capture WHERE occurred_at < $1::date)",  # noqa: S608
+        # Also those of captures that are not kept any more.
+        f"capture_id NOT IN (SELECT capture_id FROM {LIVE}.capture WHERE occurred_at >= $1::date)",  # noqa: S608
     ),
     ("period_lock", "period_lock", "$1::date IS NOT NULL"),
 )
@@ -82,7 +85,10 @@ class RebuildSchemas:
         is_ours = (
             await self.connection.fetchval("SELECT to_regclass($1)", f"{NEXT}.rebuild_state") is not None
         )
-        return is_ours and await revision_of(self.connection, NEXT) == head()
+        if not is_ours or await revision_of(self.connection, NEXT) != head():
+            return False
+        # Months that were dropped since are not to come back.
+        return await self.retention(NEXT) == await self.retention()
 
     async def create(self) -> None:
         """Make the next schema, empty and without the indexes that only readers need."""
@@ -94,6 +100,8 @@ class RebuildSchemas:
             await self.write("indexes", {row["name"]: row["definition"] for row in indexes})
             for row in indexes:
                 await self.connection.execute(f'DROP INDEX {NEXT}."{row["name"]}"')
+            kept = f"INSERT INTO {NEXT}.retention SELECT * FROM {LIVE}.retention"  # noqa: S608
+            await self.connection.execute(kept)
             # From a device's first number on, and the log may have lost that.
             reports = f"INSERT INTO {NEXT}.device_report SELECT * FROM {LIVE}.device_report"  # noqa: S608
             await self.connection.execute(reports)
@@ -118,7 +126,24 @@ class RebuildSchemas:
                     before,
                 )
             await self.connection.execute(f"INSERT INTO {NEXT}.enrolment SELECT * FROM {LIVE}.enrolment")  # noqa: S608
+            await self._keep_final(tables)
             await self.write("kept_before", before.isoformat())
+
+    async def _keep_final(self, tables: Mapping[str, Table]) -> None:
+        """Take final days as they are, with their punches: what they were computed from is not kept."""
+        final_before = (await self.retention()).final_before
+        if final_before is None:
+            return
+        months = await self.connection.fetchval(SQL["months_of_final_days"].format(live=LIVE), final_before)
+        await self.connection.execute(statements("positions")["ensure_partitions"], [], months)
+        for statement, table in (("keep_final_punches", "punch"), ("keep_final_days", "attendance_day")):
+            columns = ", ".join(tables[table].columns)
+            query = SQL[statement].format(live=LIVE, next=NEXT, columns=columns)
+            await self.connection.execute(query, final_before)
+
+    async def retention(self, schema: str = LIVE) -> Retention:
+        """Return which months a schema keeps."""
+        return retention_of_rows(await self.connection.fetch(SQL["retention"].format(schema=schema)))
 
     async def read(self, name: str) -> Any:
         """Return a value of the state, or None."""

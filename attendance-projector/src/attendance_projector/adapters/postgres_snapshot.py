@@ -18,6 +18,7 @@ from attendance_projector.adapters.postgres_errors import naming_outages
 from attendance_projector.adapters.postgres_outbox import NothingToTell
 from attendance_projector.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.adapters.postgres_positions import PostgresPositions
+from attendance_projector.adapters.postgres_retention import PostgresRetention
 from attendance_projector.adapters.sql import statements
 from attendance_projector.dry_run import Alter
 from attendance_projector.errors import ProjectorError, ReadModelSwitched
@@ -68,6 +69,7 @@ class PostgresSnapshot:
         self.days = PostgresDays(connection)
         self.outbox = NothingToTell()
         self.periods = PostgresPeriods(connection)
+        self.retention = PostgresRetention(connection)
 
     def altered(self, alter: Alter) -> PostgresDirectory:
         """Return the directory as it would be with other plans."""

@@ -24,8 +24,33 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 DROP TABLE {next}.rebuild_state, {next}.rebuild_bucket, {next}.rebuild_punch;
 
 -- name: months_before
+-- Of facts; $1: before this date.
 SELECT coalesce(array_agg(DISTINCT date_trunc('month', occurred_at AT TIME ZONE 'UTC')::date), '{{}}')
-FROM {live}.capture WHERE occurred_at < $1::date;
+FROM (
+    SELECT occurred_at FROM {live}.capture WHERE occurred_at < $1::date
+    UNION ALL
+    SELECT occurred_at FROM {live}.punch WHERE occurred_at < $1::date
+) AS fact;
+
+-- name: retention
+SELECT table_name, kept_from FROM {schema}.retention;
+
+-- name: months_of_final_days
+SELECT coalesce(array_agg(DISTINCT date_trunc('month', attendance_on)::date), '{{}}')
+FROM {live}.attendance_day WHERE attendance_on < $1::date;
+
+-- name: keep_final_punches
+-- Their places stand, so they are not computed again. $1: before this date.
+WITH final AS (
+    DELETE FROM {next}.rebuild_punch
+    WHERE coalesce(placed_on, (occurred_at AT TIME ZONE 'UTC')::date) < $1::date
+    RETURNING {columns}
+)
+INSERT INTO {next}.punch ({columns}) SELECT {columns} FROM final;
+
+-- name: keep_final_days
+INSERT INTO {next}.attendance_day ({columns})
+SELECT {columns} FROM {live}.attendance_day WHERE attendance_on < $1::date;
 
 -- name: positions
 SELECT topic, partition, next_offset FROM {schema}.consumed_position;
