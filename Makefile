@@ -82,8 +82,8 @@ bench-search: $(READY)  ## measure searches in 10k, 100k and 1M templates beside
 	$(BIN)/python benchmarks/gallery_search.py
 
 .PHONY: bench-projector
-bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL itself (EVENTS=60000 SIZES=100000,1000000)
-	$(BIN)/python -m benchmarks.projector $(if $(EVENTS),--events $(EVENTS)) $(if $(SIZES),--sizes $(SIZES))
+bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL itself (EVENTS=200000 SIZES=1000000,20000000)
+	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projector $(if $(EVENTS),--events $(EVENTS)) $(if $(SIZES),--sizes $(SIZES))
 
 .PHONY: check
 check: $(READY)  ## format, lint, types, imports, spelling, schema compatibility, docs

@@ -50,9 +50,9 @@ def judge_decisions(
     """
     newest: dict[UUID, MatchDecided] = {}
     for decision in received:
-        _check(decision, newest, known, taken_ids or {})
         event = decision.event
         current = newest.get(event.capture_id) or known.get(event.capture_id)
+        _check(decision, current, taken_ids or {})
         if current is None or event.decision_round > current.decision_round:
             newest[event.capture_id] = event
     reviews_before = _newest_reviews(reviews)
@@ -78,12 +78,10 @@ def judge_decisions(
 
 def _check(
     decision: ReceivedDecision,
-    newest: Mapping[UUID, MatchDecided],
-    known: Mapping[UUID, KnownCapture],
+    current: MatchDecided | KnownCapture | None,
     taken_ids: Mapping[UUID, KnownPunch],
 ) -> None:
     event = decision.event
-    current = newest.get(event.capture_id) or known.get(event.capture_id)
     if current is not None and current.occurred_at != event.occurred_at:
         raise PoisonRecord(
             "second-occurred-at",
@@ -91,7 +89,7 @@ def _check(
             f"{event.occurred_at.isoformat()}; the first stays, find out who changed it",
             record=decision.record,
         )
-    if event.capture_id in taken_ids and taken_ids[event.capture_id].method != FACE:
+    if taken_ids and event.capture_id in taken_ids and taken_ids[event.capture_id].method != FACE:
         raise PoisonRecord(
             "id-in-use",
             f"{event.capture_id} is a punch by {taken_ids[event.capture_id].method}, this record makes it a "

@@ -1,10 +1,11 @@
 import asyncio
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from attendance_projector.adapters.postgres_days import MANY_DAYS
 from attendance_projector.adapters.postgres_read_model import open_read_model
 from attendance_projector.service import TOPICS
 from attendance_schemas.events import Outcome
@@ -190,3 +191,19 @@ async def test_windows_longer_than_a_day_count_no_punch_twice(plant: Any) -> Non
         ("INCOMPLETE", 0),
         ("PRESENT", 240),
     ]
+
+
+async def test_many_days_at_once_are_written_as_few_are(plant: Any) -> None:
+    dates = [date(2026, 1, 5) + timedelta(days=number) for number in range(MANY_DAYS + 10)]
+    await plant.tell(*(plant.match("asha", f"{on}T08:00+05:30") for on in dates))
+    assert {status for _, _, status, _ in await plant.days("asha")} == {"INCOMPLETE"}
+    outs = [plant.match("asha", f"{on}T12:00+05:30") for on in dates]
+    await plant.tell(*outs)
+    assert await plant.days("asha") == [(str(on), "day", "PRESENT", 240) for on in dates]
+    written = await plant.tables("attendance_day")
+    # The same shift by roster: every day is computed again, comes out as it was, and is not written.
+    await plant.tell(plant.roster("asha", "day", dates[0]))
+    assert await plant.tables("attendance_day") == written
+    await plant.tell(*(plant.void("asha", out) for out in outs[1:]))
+    statuses = [status for _, _, status, _ in await plant.days("asha")]
+    assert statuses == ["PRESENT", *["INCOMPLETE"] * (len(dates) - 1)]

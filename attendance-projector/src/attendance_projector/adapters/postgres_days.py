@@ -38,16 +38,22 @@ DAY_COLUMNS = {
     "closes_at": "timestamptz",
     "absence": "text",
 }
-MERGE_DAYS = SQL["merge_days"].format(
-    columns=", ".join(DAY_COLUMNS),
-    values=", ".join(f"${number}::{kind}[]" for number, kind in enumerate(DAY_COLUMNS.values(), start=1)),
+_COLUMNS = ", ".join(DAY_COLUMNS)
+_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(DAY_COLUMNS.values(), start=1))
+MERGE_FEW_DAYS = SQL["merge_days"].format(
+    columns=_COLUMNS, days=SQL["days_in_arrays"].format(values=_ARRAYS, columns=_COLUMNS)
 )
+STAGED_DAYS = SQL["staged_days"].format(columns=_COLUMNS)
+MERGE_STAGED_DAYS = SQL["merge_days"].format(columns=_COLUMNS, days="staged")
+# As arrays, a day takes this service twice the time of a COPY; fewer are not worth a table to be emptied.
+MANY_DAYS = 200
 
 
 class PostgresDays:
     """`Days` within one transaction."""
 
-    _merge_days = MERGE_DAYS
+    _merge_few_days = MERGE_FEW_DAYS
+    _merge_staged_days = f"WITH {STAGED_DAYS} {MERGE_STAGED_DAYS}"
     _remove_days = SQL["remove_days"]
 
     def __init__(self, connection: Connection) -> None:
@@ -88,8 +94,13 @@ class PostgresDays:
         kept = {(each.person.person_id, each.day.attendance_on, each.day.shift_id) for each in days}
         if vanished := [tuple(row) for row in stored if tuple(row) not in kept]:
             await self._connection.execute(self._remove_days, *_side_by_side(vanished), first_on, last_on)
-        if days:
-            await self._connection.execute(self._merge_days, *_side_by_side(map(day_row, days)))
+        if len(days) >= MANY_DAYS:
+            await self._connection.copy_records_to_table(
+                "staged_day", records=[day_row(each) for each in days], columns=tuple(DAY_COLUMNS)
+            )
+            await self._connection.execute(self._merge_staged_days)
+        elif days:
+            await self._connection.execute(self._merge_few_days, *_side_by_side(map(day_row, days)))
 
     async def move_punches(self, places: Sequence[tuple[StoredPunch, Place]]) -> None:
         """Give stored punches another place."""

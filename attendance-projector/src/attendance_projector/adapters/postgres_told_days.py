@@ -4,7 +4,12 @@ The statements are those of `PostgresDays`. PostgreSQL returns each row as it wa
 statement puts what changed into the outbox: nothing is read twice and nothing travels.
 """
 
-from attendance_projector.adapters.postgres_days import MERGE_DAYS, PostgresDays
+from attendance_projector.adapters.postgres_days import (
+    MERGE_FEW_DAYS,
+    MERGE_STAGED_DAYS,
+    STAGED_DAYS,
+    PostgresDays,
+)
 from attendance_projector.adapters.postgres_days import SQL as DAYS
 from attendance_projector.adapters.postgres_periods import SQL as PERIODS
 from attendance_projector.adapters.postgres_periods import PostgresPeriods
@@ -20,9 +25,12 @@ def state_of(row: str) -> str:
     return f"CASE WHEN {row}.person_id IS NOT NULL THEN {SQL['day_state'].format(row=row)} END"
 
 
-def telling(statement: str) -> str:
-    """Return the SQL that tells the days of a statement: org_id, their keys, `day` and `previous`."""
-    return SQL["tell_days"].format(statement=statement, topic=CHANGES.name)
+def telling(statement: str, before: str = "") -> str:
+    """Return the SQL that tells the days of a statement: org_id, their keys, `day` and `previous`.
+
+    before: parts of a WITH that the statement reads, each with its comma.
+    """
+    return SQL["tell_days"].format(statement=statement, before=before, topic=CHANGES.name)
 
 
 def _returning(statement: str, identity_of: str, day: str, previous: str) -> str:
@@ -33,7 +41,10 @@ def _returning(statement: str, identity_of: str, day: str, previous: str) -> str
 class PostgresToldDays(PostgresDays):
     """`Days` within one transaction of the live projector."""
 
-    _merge_days = telling(_returning(MERGE_DAYS, "new", state_of("new"), state_of("old")))
+    _merge_few_days = telling(_returning(MERGE_FEW_DAYS, "new", state_of("new"), state_of("old")))
+    _merge_staged_days = telling(
+        _returning(MERGE_STAGED_DAYS, "new", state_of("new"), state_of("old")), f"{STAGED_DAYS}, "
+    )
     _remove_days = telling(_returning(DAYS["remove_days"], "day", "NULL::json", state_of("day")))
 
 

@@ -65,10 +65,14 @@ def attendance(
             unscheduled.append(ownership)
     empty = _instances_without_punch(schedule, first_on, last_on, in_force, is_listing=known is not None)
     days: list[tuple[Order, AttendanceDay]] = []
-    for instance in {*owned, *empty}:
-        kept = [each for each in owned[instance] if each.punch.punch_id not in in_force.voids]
-        if _is_within(instance.attendance_on, first_on, last_on) and (kept or instance in empty):
-            corrected = list(_corrected(owned[instance], in_force))
+    for instance in empty:
+        owned.setdefault(instance, [])
+    for instance, punched in owned.items():
+        if not _is_within(instance.attendance_on, first_on, last_on):
+            continue
+        kept = [each for each in punched if each.punch.punch_id not in in_force.voids]
+        if kept or instance in empty:
+            corrected = list(_corrected(punched, in_force))
             built = build_day(instance, kept, schedule, known or NOTHING_KNOWN, corrected)
             days.append((instance.order, built))
     days = _with_overrides(days, schedule, first_on, last_on, in_force)

@@ -60,10 +60,17 @@ WHERE day.person_id = gone.person_id
     AND day.shift_id = gone.shift_id
     AND day.attendance_on BETWEEN $4 AND $5;
 
+-- name: days_in_arrays
+unnest({values}) AS given ({columns})
+
+-- name: staged_days
+-- For a WITH. A transaction can stage days more than once.
+staged AS (DELETE FROM staged_day RETURNING {columns})
+
 -- name: merge_days
--- A day that came out as it was is not written. {columns} and {values}: see DAY_COLUMNS.
+-- A day that came out as it was is not written. {columns}: see DAY_COLUMNS; {days} has them.
 INSERT INTO attendance_day AS day ({columns})
-SELECT * FROM unnest({values})
+SELECT {columns} FROM {days}
 ON CONFLICT (person_id, attendance_on, shift_id) DO UPDATE SET
     org_id = excluded.org_id,
     site_id = excluded.site_id,

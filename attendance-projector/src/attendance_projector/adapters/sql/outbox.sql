@@ -30,7 +30,7 @@ json_build_object(
 -- name: tell_days
 -- Of a statement that gives org_id, the key of the day, day and previous. A day whose told fields are as before is not
 -- told, such as one with another explanation.
-WITH changed AS (
+WITH {before}changed AS (
     {statement}
 )
 INSERT INTO outbox (id, topic, key, event_type, payload)

@@ -1,5 +1,7 @@
--- The temporary table of a connection for later decisions on captures: copied in, then merged as a set. Empty
--- after every transaction. Days and places travel as arrays instead: emptying a table costs more than they do.
+-- The temporary tables of a connection, for later decisions on captures and for many days: copied in, then merged
+-- as a set. Empty after every transaction. Few days, and places, travel as arrays instead: emptying a table costs
+-- more than they do.
 
 -- name: create_staging
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_capture (LIKE capture INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_day (LIKE attendance_day INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;
