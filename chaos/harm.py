@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from attendance_demo.deployment import Deployment, Service
+from attendance_demo.errors import DemoError
 from chaos.plan import Harm
 from chaos.toxics import Toxics
+from local_stack.errors import LocalStackError
 from local_stack.stack import Stack
 
 READY_WITHIN_SECONDS = 120.0
@@ -30,7 +32,10 @@ class Harms:
     _servers: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def do(self, harms: Sequence[Harm]) -> None:
-        """Do all at their times, undo each when it is over, and wait until every service is ready."""
+        """Do all at their times, undo each when it is over, and wait until every service is ready.
+
+        What does not come back is noted with what ended by itself.
+        """
         kinds: dict[str, Callable[[Harm], Awaitable[None]]] = {
             "kill": self._kill,
             "link": self._link,
@@ -44,10 +49,13 @@ class Harms:
             async with self._servers.setdefault(f"{harm.kind} {harm.target}", asyncio.Lock()):
                 await kinds[harm.kind](harm)
 
-        async with asyncio.TaskGroup() as group:
-            for harm in harms:
-                group.create_task(one(harm))
-        await self.all_ready()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for harm in harms:
+                    group.create_task(one(harm))
+            await self.all_ready()
+        except* (DemoError, LocalStackError) as failed:
+            self.ended += map(str, failed.exceptions)
 
     async def all_ready(self) -> None:
         """Return when every service is ready. Raises ServiceFailed."""

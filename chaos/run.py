@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,20 +47,22 @@ class Report:
 
 
 async def run_rounds(scene: Scene, seed: int, count: int, say: Say) -> Report:
-    """Do `count` rounds; end at the first one whose verdict has findings."""
+    """Do `count` rounds; end at the first one with findings, or after which a service had ended by itself."""
     report = Report(seed)
     for number, harms in enumerate(rounds(seed, count), start=1):
         began = time.monotonic()
         scene.traffic.start()
         await scene.harms.do(harms)
         healed = time.monotonic()
-        await scene.traffic.pause(ANSWERED_WITHIN_SECONDS)
+        # What has no answer by then is a finding of the auditor.
+        with suppress(TimeoutError):
+            await scene.traffic.pause(ANSWERED_WITHIN_SECONDS)
         verdict = await scene.audit()
         ended = time.monotonic()
         report.rounds.append(Round(number, harms, ended - began, ended - healed, verdict))
         report.ended = list(scene.harms.ended)
         report.tries, report.answers = scene.traffic.tries, scene.traffic.answers
         say(str(report.rounds[-1]))
-        if verdict["findings"]:
+        if not report.is_well:
             break
     return report

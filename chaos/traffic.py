@@ -164,7 +164,8 @@ class Traffic:
             await asyncio.sleep(self.rng.uniform(0, ceiling))
             ceiling = min(MAX_BACKOFF_SECONDS, ceiling * 2)
         self.answers += 1
-        self.journal.note("answered", id=identity, status=status, tries=tries)
+        answered_at = datetime.now(UTC).isoformat()
+        self.journal.note("answered", id=identity, status=status, tries=tries, at=answered_at)
         return status == httpx.codes.ACCEPTED
 
     async def _post(
