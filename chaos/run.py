@@ -10,6 +10,8 @@ from chaos.plan import Harm, rounds
 from chaos.scene import Scene
 
 ANSWERED_WITHIN_SECONDS = 180.0
+# Check-ins and corrections that are answered in a round before its harm begins, so that it meets load.
+FLOWING_COUNT = 20
 Say = Callable[[str], None]
 
 
@@ -52,6 +54,8 @@ async def run_rounds(scene: Scene, seed: int, count: int, say: Say) -> Report:
     for number, harms in enumerate(rounds(seed, count), start=1):
         began = time.monotonic()
         scene.traffic.start()
+        with suppress(TimeoutError):
+            await scene.traffic.flows(FLOWING_COUNT, ANSWERED_WITHIN_SECONDS)
         await scene.harms.do(harms)
         healed = time.monotonic()
         # What has no answer by then is a finding of the auditor.

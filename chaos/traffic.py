@@ -30,6 +30,7 @@ ANSWER_WITHIN_SECONDS = 6.0
 PUNCHES_AT_ONCE, PUNCH_PAUSE_SECONDS = 6, 0.3
 CAPTURE_PAUSE_SECONDS = 0.8
 CORRECTION_PAUSE_SECONDS = 1.5
+LOOK_SECONDS = 0.05
 
 Post = Callable[[], Awaitable[httpx.Response]]
 
@@ -61,6 +62,13 @@ class Traffic:
             (self._correct, CORRECTION_PAUSE_SECONDS),
         ]
         self._senders = [asyncio.create_task(self._flow(one, pause)) for one, pause in work]
+
+    async def flows(self, count: int, within: float) -> None:
+        """Return when so many more have their answer. Raises TimeoutError."""
+        enough = self.answers + count
+        async with asyncio.timeout(within):
+            while self.answers < enough:  # noqa: ASYNC110 - polled as cheaply as an event for each answer
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def pause(self, within: float) -> None:
         """Begin nothing new, and wait until everything has its final answer. Raises TimeoutError."""
