@@ -7,9 +7,11 @@ it uses. Its name is the file's. A field that is unknown or impossible is an err
 import re
 from collections.abc import Iterable, Mapping
 from datetime import time
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import msgspec
@@ -74,7 +76,7 @@ def load_org_types(own: Path | None = None) -> Mapping[str, OrgType]:
 
     Raises SchemaError, naming the file and what is wrong with it.
     """
-    types = _read(files("attendance_schemas").joinpath("org-types").iterdir())
+    types = _packaged()
     if own is None:
         return types
     if not own.is_dir():
@@ -92,6 +94,11 @@ def org_type(types: Mapping[str, OrgType], name: str) -> OrgType:
     except KeyError:
         known = ", ".join(sorted(types))
         raise UnknownOrgType(f"{name!r} is no type of organisations; there are {known}") from None
+
+
+@cache
+def _packaged() -> Mapping[str, OrgType]:
+    return MappingProxyType(_read(files("attendance_schemas").joinpath("org-types").iterdir()))
 
 
 def _read(entries: Iterable[Traversable]) -> dict[str, OrgType]:
