@@ -74,16 +74,23 @@ def fit_similarity(landmarks: Vector, template: NDArray[np.float64] = TEMPLATE_1
     Raises:
         DegenerateLandmarks: the landmarks coincide or are not finite.
     """
-    source = np.asarray(landmarks, dtype=np.float64)
+    source = np.ascontiguousarray(landmarks, dtype=np.float64)
     if source.shape != _LANDMARK_SHAPE or not np.isfinite(source).all():
         raise DegenerateLandmarks(f"five finite landmarks are needed, got {source.tolist()}")
-    source_mean, target_mean = source.mean(axis=0), template.mean(axis=0)
-    x, y = (source - source_mean).T
-    u, v = (template - target_mean).T
-    spread = float((x * x + y * y).sum())
+    points, targets = _as_complex(source), _as_complex(template)
+    middle = points.sum() / len(points)
+    around = points - middle
+    spread = float(np.vdot(around, around).real)
     if spread < _LEAST_SPREAD_PX2:
         raise DegenerateLandmarks("all landmarks lie in one point")
-    cosine = float((x * u + y * v).sum()) / spread
-    sine = float((x * v - y * u).sum()) / spread
-    turn = np.array([[cosine, -sine], [sine, cosine]])
-    return Similarity(np.column_stack([turn, target_mean - turn @ source_mean]))
+    factor = np.vdot(around, targets) / spread
+    offset = targets.sum() / len(targets) - factor * middle
+    return Similarity(
+        np.array([[factor.real, -factor.imag, offset.real], [factor.imag, factor.real, offset.imag]])
+    )
+
+
+def _as_complex(points: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Read points (n, 2) as x + yi."""
+    numbers: NDArray[np.complex128] = np.ascontiguousarray(points).view(np.complex128)[:, 0]
+    return numbers
