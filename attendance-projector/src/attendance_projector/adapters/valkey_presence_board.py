@@ -8,13 +8,12 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.presence import KEPT, OpenDay, day_field, day_value, days_key, marker_key
 from service_kit.errors import TransientFailure
+from service_kit.valkey import valkey_client
 
 CALL_SECONDS = 5.0
 DAYS_AT_ONCE = 1000
@@ -79,13 +78,7 @@ def _naming_outages() -> Iterator[None]:
 @asynccontextmanager
 async def open_presence_board(url: str, prefix: str) -> AsyncIterator[ValkeyPresenceBoard]:
     """Make a client; it connects when it is needed."""
-    client = Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=CALL_SECONDS,
-        socket_connect_timeout=CALL_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
+    client = valkey_client(url, call_seconds=CALL_SECONDS)
     try:
         yield ValkeyPresenceBoard(client, prefix)
     finally:

@@ -10,14 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from ingest.domain.sequence_ranges import SequenceRanges
 from service_kit.errors import TransientFailure
 from service_kit.logs import get_logger
+from service_kit.valkey import valkey_client
 
 log = get_logger(__name__)
 
@@ -35,13 +33,7 @@ class ValkeyDeviceSequences:
     def __init__(
         self, url: str, *, prefix: str = "", monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._client = Redis.from_url(
-            url,
-            decode_responses=True,
-            socket_timeout=CALL_SECONDS,
-            socket_connect_timeout=CALL_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._client = valkey_client(url, call_seconds=CALL_SECONDS)
         self._add = self._client.register_script(ADD_SEQUENCES)
         self._prefix = f"{prefix}ingest:"
         self._marker = f"{self._prefix}sequences-complete"

@@ -6,13 +6,12 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from attendance_schemas.presence import OpenDay, days_key, marker_key, read_day
 from query_api.metrics import QueryApiMetrics
 from service_kit.logs import get_logger
+from service_kit.valkey import valkey_client
 
 log = get_logger(__name__)
 
@@ -79,13 +78,7 @@ async def open_presence_cache(
     url: str, prefix: str, metrics: QueryApiMetrics
 ) -> AsyncIterator[ValkeyPresenceCache]:
     """Make a client; it connects when it is asked."""
-    client = Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=CALL_SECONDS,
-        socket_connect_timeout=CALL_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
+    client = valkey_client(url, call_seconds=CALL_SECONDS)
     try:
         yield ValkeyPresenceCache(client, prefix, metrics)
     finally:
