@@ -25,7 +25,7 @@ from prometheus_client import CollectorRegistry
 from attendance_projector.adapters.avro_event_reader import AvroEventReader
 from attendance_projector.adapters.kafka_log import beginnings, records_until
 from attendance_projector.adapters.postgres_comparison import Compared, compare_tables
-from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_pool
+from attendance_projector.adapters.postgres_read_model import NextReadModel, open_pool
 from attendance_projector.adapters.postgres_rebuild import (
     CARRIED,
     LIVE,
@@ -183,7 +183,7 @@ class Rebuild:
         async with AsyncExitStack() as stack:
             registry = await stack.enter_async_context(SchemaRegistry(self._settings.registry.url))
             pool = await stack.enter_async_context(open_pool(url, schema=NEXT, settings=SERVER_SETTINGS))
-            read_model = PostgresReadModel(pool, is_live=False)
+            read_model = NextReadModel(pool)
             metrics = ProjectorMetrics(CollectorRegistry())
             reader = AvroEventReader(Codec(registry), prefix=self._settings.kafka.topic_prefix)
             applying = ApplyFacts(reader, read_model, metrics, is_tracing=False)

@@ -96,7 +96,7 @@ async def _load(task: Load, settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
         pool = await stack.enter_async_context(open_pool(url, schema=NEXT, settings=SERVER_SETTINGS))
-        read_model = LoadingReadModel(pool, is_live=False)
+        read_model = LoadingReadModel(pool)
         applying = ApplyFacts(
             AvroEventReader(Codec(schemas), prefix=settings.kafka.topic_prefix),
             read_model,
@@ -121,7 +121,7 @@ async def _load(task: Load, settings: Settings) -> int:
 async def _compute(task: Compute, settings: Settings) -> None:
     url = settings.database.url.get_secret_value()
     async with open_pool(url, schema=NEXT, settings=SERVER_SETTINGS) as pool:
-        read_model = ComputingReadModel(pool, is_live=False)
+        read_model = ComputingReadModel(pool)
         for number in task.buckets:
             days = await read_model.compute_bucket(number, task.count, compute_days)
             _tell(Progressed(1, days=days))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_pool
+from attendance_projector.adapters.postgres_read_model import NextReadModel, PostgresReadModel, open_pool
 from attendance_projector.adapters.postgres_rebuild import LIVE, PREVIOUS, open_schemas
 from attendance_projector.errors import RebuildRefused
 from attendance_projector.tell_differences import tell_differences
@@ -54,7 +54,7 @@ async def test_what_is_told_is_committed_with_the_rest_or_not_at_all(plant: Any)
 
 async def test_a_rebuild_tells_nobody(plant: Any) -> None:
     async with open_pool(plant.url) as pool:
-        rebuilding = PostgresReadModel(pool, is_live=False)
+        rebuilding = NextReadModel(pool)
         await tell(rebuilding, [plant.tick(f"{DAY}T01:00Z")])
         await plant.projector_on(rebuilding).apply(
             [

@@ -17,7 +17,7 @@ from attendance_projector.adapters.postgres_days import DAY_COLUMNS, PostgresDay
 from attendance_projector.adapters.postgres_errors import naming_outages
 from attendance_projector.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.adapters.postgres_positions import PostgresPositions
-from attendance_projector.adapters.postgres_read_model import PostgresReadModel
+from attendance_projector.adapters.postgres_read_model import NextReadModel
 from attendance_projector.adapters.sql import statements
 from attendance_projector.rebuild_days import ComputeDays
 from attendance_projector.stored_facts import (
@@ -115,7 +115,7 @@ class _WaitingPeriods(PostgresPeriods):
         return []
 
 
-class LoadingReadModel(PostgresReadModel):
+class LoadingReadModel(NextReadModel):
     """`ReadModel` that takes facts and leaves the days for later."""
 
     _positions_of = _NobodyComputes
@@ -124,7 +124,7 @@ class LoadingReadModel(PostgresReadModel):
     _periods_of = _WaitingPeriods
 
 
-class ComputingReadModel(PostgresReadModel):
+class ComputingReadModel(NextReadModel):
     """The loaded facts of one bucket of people after the other, and room for their days."""
 
     _positions_of = _DirectoryStands

@@ -34,5 +34,8 @@ class PostgresOutbox:
 class NothingToTell:
     """`Outbox` of those who only repeat what was told when it happened: rebuilds, and explanations."""
 
+    def __init__(self, _connection: Connection) -> None:
+        """Take what every adapter of a transaction takes."""
+
     async def add(self, _topic: Topic, _events: Sequence[Event]) -> None:
         """Tell nobody."""

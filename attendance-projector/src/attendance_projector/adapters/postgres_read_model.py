@@ -55,15 +55,16 @@ class PostgresTransaction:
 class PostgresReadModel:
     """`ReadModel` over a pool; use `open_read_model`."""
 
+    _is_live = True
     _positions_of: type[PostgresPositions] = PostgresPositions
     _captures_of: type[PostgresCaptures] = PostgresCaptures
     _corrections_of: type[PostgresCorrections] = PostgresCorrections
-    _days_of: type[PostgresDays] = PostgresDays
-    _periods_of: type[PostgresPeriods] = PostgresPeriods
+    _days_of: type[PostgresDays] = PostgresToldDays
+    _outbox_of: type[PostgresOutbox | NothingToTell] = PostgresOutbox
+    _periods_of: type[PostgresPeriods] = PostgresToldPeriods
 
-    def __init__(self, pool: asyncpg.Pool, *, is_live: bool = True) -> None:
+    def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._is_live = is_live
         # Which tables this projector writes; None until it has asked for its positions in them.
         self._identity: int | None = None
         self._made: set[tuple[str, int, int]] = set()
@@ -154,12 +155,21 @@ class PostgresReadModel:
             captures=self._captures_of(connection),
             corrections=self._corrections_of(connection),
             directory=RememberedDirectory(connection, positions, self._memory),
-            days=PostgresToldDays(connection) if self._is_live else self._days_of(connection),
-            outbox=PostgresOutbox(connection) if self._is_live else NothingToTell(),
-            periods=PostgresToldPeriods(connection) if self._is_live else self._periods_of(connection),
+            days=self._days_of(connection),
+            outbox=self._outbox_of(connection),
+            periods=self._periods_of(connection),
             retention=PostgresRetention(connection),
             is_live=self._is_live,
         )
+
+
+class NextReadModel(PostgresReadModel):
+    """Tables beside the live ones: nobody reads them yet, and nobody is told of them."""
+
+    _is_live = False
+    _days_of = PostgresDays
+    _outbox_of = NothingToTell
+    _periods_of = PostgresPeriods
 
 
 @asynccontextmanager

@@ -67,7 +67,7 @@ class PostgresSnapshot:
         self.corrections = PostgresCorrections(connection)
         self.directory = PostgresDirectory(connection)
         self.days = PostgresDays(connection)
-        self.outbox = NothingToTell()
+        self.outbox = NothingToTell(connection)
         self.periods = PostgresPeriods(connection)
         self.retention = PostgresRetention(connection)
 
