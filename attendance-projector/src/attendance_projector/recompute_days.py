@@ -14,12 +14,12 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from attendance_projector.correction_facts import CORRECTION, as_correction, as_punch
-from attendance_projector.domain.absence import Knowledge
+from attendance_projector.domain.absence import Knowledge, cut_at
 from attendance_projector.domain.attendance import attendance
 from attendance_projector.domain.corrections import Correction, CorrectionsInForce, corrections_in_force
 from attendance_projector.domain.facts import Punch, PunchId
 from attendance_projector.domain.schedule import Schedule
-from attendance_projector.domain.shift_windows import ONE_DAY, instants_of
+from attendance_projector.domain.shift_windows import instants_of
 from attendance_projector.domain.touched import date_touched_by_punch, expected_dates
 from attendance_projector.keep_locked_days import Computed, keep_locked_days
 from attendance_projector.ports import Transaction
@@ -280,17 +280,14 @@ def _elsewhere(place: Place, facts: _Facts) -> Place:
 
 
 def _parts(facts: _Facts) -> Iterator[tuple[date, date, Knowledge | None]]:
-    """Cut the stale spans at the date that time has come to: later ones have no days without a punch."""
+    """Cut the stale spans at the date that time has come to."""
     as_of, person = facts.known.as_of, facts.person
     for first_on, last_on in facts.spans:
         if as_of is None or person is None or person.schedule is None:
             yield first_on, last_on, None
             continue
         horizon = as_of.astimezone(person.schedule.zone).date()
-        if first_on <= horizon:
-            yield first_on, min(last_on, horizon), facts.known
-        if last_on > horizon:
-            yield max(first_on, horizon + ONE_DAY), last_on, None
+        yield from cut_at(first_on, last_on, horizon, facts.known)
 
 
 def _is_voided(punch: Punch, in_force: CorrectionsInForce) -> bool:

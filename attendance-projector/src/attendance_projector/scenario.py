@@ -10,14 +10,13 @@ from typing import Any
 
 import msgspec
 
-from attendance_projector.domain.absence import Knowledge
+from attendance_projector.domain.absence import Knowledge, cut_at
 from attendance_projector.domain.attendance import attendance
 from attendance_projector.domain.corrections import corrections_in_force
 from attendance_projector.domain.day import AttendanceDay
 from attendance_projector.domain.explanation import Explanation
 from attendance_projector.domain.flexible import NO_SHIFT
 from attendance_projector.domain.periods import Adjustment
-from attendance_projector.domain.shift_windows import ONE_DAY
 from attendance_projector.scenario_facts import (
     LONGEST_RANGE,
     ScenarioError,
@@ -96,11 +95,7 @@ def _parts(
     if scenario.range is None or until is None:
         yield *(scenario.range or (None, None)), known
         return
-    first_on, last_on = scenario.range
-    if first_on <= until:
-        yield first_on, min(last_on, until), known
-    if last_on > until:
-        yield max(first_on, until + ONE_DAY), last_on, None
+    yield from cut_at(*scenario.range, until, known)
 
 
 def day_as_json(day: AttendanceDay) -> dict[str, Any]:

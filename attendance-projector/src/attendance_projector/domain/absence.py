@@ -3,12 +3,13 @@
 A kiosk that was offline must not make people absent; one that never comes back must not keep payroll waiting.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from attendance_projector.domain.explanation import Explanation, Rule
-from attendance_projector.domain.shift_windows import ShiftInstance
+from attendance_projector.domain.shift_windows import ONE_DAY, ShiftInstance
 from attendance_projector.domain.status import Status
 
 LONGEST_WAIT = timedelta(hours=24)
@@ -23,6 +24,16 @@ class Knowledge:
 
     as_of: datetime | None = None
     devices_reported_until: datetime | None = None
+
+
+def cut_at(
+    first_on: date, last_on: date, horizon: date, known: Knowledge
+) -> Iterator[tuple[date, date, Knowledge | None]]:
+    """Cut local dates, both inclusive, after the horizon: later ones have no days without a punch."""
+    if first_on <= horizon:
+        yield first_on, min(last_on, horizon), known
+    if last_on > horizon:
+        yield max(first_on, horizon + ONE_DAY), last_on, None
 
 
 class AbsenceBasis(StrEnum):
