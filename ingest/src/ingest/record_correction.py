@@ -1,6 +1,7 @@
 """Record what a person corrects: who, when and why stay on record, and so does what it corrects."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from attendance_schemas.events import Event
 from attendance_schemas.topics import CORRECTIONS
@@ -47,7 +48,12 @@ async def record_correction(
     if isinstance(document, AdditionDocument) and document.punched_at > received_at + TOLERANCE:
         raise InvalidRecord([FieldError("punched_at", "is in the future; add it once it has happened")])
     event = decide_correction(document, org_id=actor.org_id, made_by=actor.subject, received_at=received_at)
-    key = correction_key(actor.org_id, document.correction_id)
+    return await keep(event, document.correction_id, desk)
+
+
+async def keep(event: Event, identity: UUID, desk: CorrectionDesk) -> tuple[Event, bool]:
+    """Publish what was decided first under an id; return it, and whether that was at an earlier request."""
+    key = correction_key(event.org_id, identity)
     first, resent = await first_accepted(event, key, desk.decisions, same_correction)
     await desk.publisher.publish(first, CORRECTIONS)
     return first, resent

@@ -1,10 +1,7 @@
 """Record that payroll closed a period, or opened it again: who, when and why stay on record."""
 
 from attendance_schemas.events import Event, SiteRecorded
-from attendance_schemas.topics import CORRECTIONS
 from ingest.domain.actor import HR, Actor
-from ingest.domain.correction import same_correction
-from ingest.domain.identifiers import correction_key
 from ingest.domain.period import (
     LockDocument,
     PeriodDocument,
@@ -14,8 +11,7 @@ from ingest.domain.period import (
     zone_in_which_it_goes_on,
 )
 from ingest.errors import FieldError, InvalidRecord
-from ingest.first_accepted import first_accepted
-from ingest.record_correction import CorrectionDesk
+from ingest.record_correction import CorrectionDesk, keep
 
 PAYROLL = frozenset((HR,))
 
@@ -38,10 +34,7 @@ async def record_period(
     if isinstance(document, LockDocument):
         _check(document, actor, desk)
     event = decide_period(document, org_id=actor.org_id, made_by=actor.subject, received_at=desk.clock())
-    key = correction_key(actor.org_id, identity_of(document))
-    first, resent = await first_accepted(event, key, desk.decisions, same_correction)
-    await desk.publisher.publish(first, CORRECTIONS)
-    return first, resent
+    return await keep(event, identity_of(document), desk)
 
 
 def _check(document: LockDocument, actor: Actor, desk: CorrectionDesk) -> None:
