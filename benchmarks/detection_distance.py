@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,9 @@ from recognition_worker.domain.face import DetectedFace, Pixels, Vector
 from recognition_worker.domain.selection import by_prominence
 
 LOOKS_PX = (160, 200, 240, 320, 640)
-HEIGHTS_PX = (24, 32, 40, 48, 64, 96, 128, 160, 200, 280)
+HEIGHTS_PX = (24, 32, 40, 48, 64, 96, 112, 128, 144, 160, 200, 280)
+# By how much half the pixels would have to be enlarged for a crop.
+ENLARGEMENTS = (0.0, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
 LEAST_COUNT = 10
 _HALF = DecodingLimits(enough_side_px=640)
 
@@ -39,7 +42,7 @@ _HALF = DecodingLimits(enough_side_px=640)
 class Found:
     """One search. score: of the crop from all pixels, None when the face was missed.
 
-    refined: after a close look. halved: as well, with the crop from half the pixels.
+    refined: after a close look. halved: as well, with the crop from half the pixels, enlarged by so much.
     """
 
     look_px: int
@@ -47,6 +50,7 @@ class Found:
     score: float | None
     refined: float | None = None
     halved: float | None = None
+    enlarged: float = 0.0
 
 
 class Searches:
@@ -86,7 +90,9 @@ class Searches:
                 self._crop(full, refine(full, chosen.scaled(2.0))),
                 self._crop(half, refine(half, chosen)),
             ]
-            yield Found(look, height_px, *(self.embedder.embed(crops) @ template).tolist())
+            found, refined, halved = (self.embedder.embed(crops) @ template).tolist()
+            enlarged = fit_similarity(chosen.landmarks).scale
+            yield Found(look, height_px, found, refined, halved, enlarged)
 
     def _crop(self, pixels: Pixels, face: DetectedFace) -> Pixels:
         return self._cropper.crop(pixels, fit_similarity(face.landmarks), CROP_SIZE)
@@ -134,6 +140,22 @@ def tables(found: Sequence[Found]) -> Iterator[str]:
             ]
             yield f"| {height} px | " + " | ".join(cells) + " |"
         yield ""
+    yield "| half the pixels enlarged by | searches | score, all pixels | score, half of them | falls by |"
+    yield "|---|---|---|---|---|"
+    for least, most in pairwise(ENLARGEMENTS):
+        pairs = [
+            (one.refined, one.halved)
+            for one in found
+            if one.refined is not None and one.halved is not None and least <= one.enlarged < most
+        ]
+        if len(pairs) >= LEAST_COUNT:
+            yield f"| {least} to {most} | {len(pairs)} | {_loss(np.array(pairs))} |"
+
+
+def _loss(scores: Vector) -> str:
+    """Render mean scores with all and with half the pixels, and the difference with its standard error."""
+    (whole, half), falls = scores.mean(axis=0), scores[:, 0] - scores[:, 1]
+    return f"{whole:.4f} | {half:.4f} | {falls.mean():+.4f} ± {falls.std() / np.sqrt(len(falls)):.4f}"
 
 
 def _mean(scores: Sequence[float | None]) -> str:

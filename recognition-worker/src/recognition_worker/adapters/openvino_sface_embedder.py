@@ -73,4 +73,4 @@ class OpenVinoSFaceEmbedder:
     def _raw(self, crops: Sequence[Pixels]) -> Vector:
         # RGB, channels first. Inside OpenVINO's graph the same steps cost a fifth of the speed.
         planes = np.stack(crops)[..., ::-1].transpose(0, 3, 1, 2)
-        return self._network(np.ascontiguousarray(planes, dtype=np.float32))[0].copy()
+        return self._network(np.ascontiguousarray(planes, dtype=np.float32)).copy()

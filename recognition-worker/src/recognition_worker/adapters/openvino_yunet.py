@@ -70,12 +70,12 @@ class OpenVinoYuNet:
         values = np.zeros((1, 3, *shape), np.float32)
         values[0, :, :height, :width] = pixels.transpose(2, 0, 1)
         with self._borrowed(shape) as network:
-            (raw,) = network(values)
-            scores = _scores(raw[0])
+            raw = network(values)[0]
+            scores = _scores(raw)
             at = np.flatnonzero(scores >= LEAST_SCORE)
             if not len(at):
                 return np.zeros((0, COLUMNS), np.float32)
-            found = _faces(raw[0, at], scores[at], _grid(*shape)[at])
+            found = _faces(raw[at], scores[at], _grid(*shape)[at])
         return without_overlaps(found)
 
     @contextmanager
@@ -184,6 +184,7 @@ def _faces(raw: Vector, scores: Vector, grid: Vector) -> Vector:
     found = np.empty((len(raw), COLUMNS), np.float32)
     found[:, 2:4] = np.exp(raw[:, 4:6]) * stride
     found[:, 0:2] = (raw[:, 2:4] + places) * stride - found[:, 2:4] / 2
-    found[:, 4:14] = (raw[:, 6:16] + np.tile(places, _POINTS)) * stride
+    points = raw[:, 6:16].reshape(-1, _POINTS, 2) + places[:, None]
+    found[:, 4:14] = points.reshape(-1, 2 * _POINTS) * stride
     found[:, 14] = scores
     return found
