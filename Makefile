@@ -85,6 +85,10 @@ bench-search: $(READY)  ## measure searches in 10k, 100k and 1M templates beside
 bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL itself (EVENTS=200000 SIZES=1000000,20000000)
 	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projector $(if $(EVENTS),--events $(EVENTS)) $(if $(SIZES),--sizes $(SIZES))
 
+.PHONY: bench-rebuild
+bench-rebuild: $(READY)  ## rebuild EVENTS=5000000 under RATE=200 live events/s and readers, killed twice: equal, no error
+	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.rebuild_at_scale $(if $(EVENTS),--events $(EVENTS)) $(if $(RATE),--rate $(RATE))
+
 .PHONY: check
 check: $(READY)  ## format, lint, types, imports, spelling, schema compatibility, docs
 	$(BIN)/ruff format --check .

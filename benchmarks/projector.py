@@ -9,82 +9,32 @@ every commit waits for the disk.
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-from confluent_kafka import Producer
 
-from attendance_projector.migrate import migrate
-from attendance_schemas.apply import apply
-from attendance_schemas.codec import Codec
 from attendance_schemas.events import MatchDecided
-from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import DIRECTORY, MATCHES, Topic
 from benchmarks.projector_baselines import Figures, copy_all, cpu_seconds, measure_baselines
 from benchmarks.projector_facts import directory, matches
 from benchmarks.projector_fill import fill
+from benchmarks.projector_service import Plant, consumed, live_services, peak_mb, prepared, say
+from benchmarks.rebuild_runs import rate_to_tables, run_rebuild
 from local_stack.databases import Database, create_database, drop_database
 from local_stack.environment import StackEnv
 from local_stack.lease import leased
 from local_stack.settings import cache_folder, stack_folder
 from local_stack.stack import Stack
 
-PROJECTOR = (sys.executable, "-m", "attendance_projector")
 POLL_SECONDS = 0.02
-
-
-def say(text: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-class Plant:
-    """Topics with a prefix of their own, and facts to put into them."""
-
-    def __init__(self, stack: StackEnv, prefix: str, codec: Codec) -> None:
-        self._prefix = prefix
-        self._codec = codec
-        self._producer = Producer(
-            {
-                "bootstrap.servers": stack.kafka_bootstrap_servers,
-                "partitioner": "murmur2_random",
-                "linger.ms": 50,
-                "queue.buffering.max.messages": 1_000_000,
-            }
-        )
-        self.sent = 0
-
-    def publish(self, events: Sequence[Any], topic: Topic) -> None:
-        """Send events, and return when the broker has them."""
-        for event in events:
-            value = self._codec.encode(event, topic)
-            self._producer.produce(self._prefix + topic.name, value, topic.key_of(event))
-            self._producer.poll(0)
-        self._producer.flush()
-        self.sent += len(events)
-
-
-async def consumed(connection: asyncpg.Connection) -> int:
-    """Count the records that the live tables have consumed."""
-    return int(
-        await connection.fetchval(
-            "SELECT coalesce(sum(next_offset), 0) FROM attendance.consumed_position"
-            # The live service ticks by itself.
-            " WHERE topic NOT LIKE '%clock'"
-        )
-    )
 
 
 @dataclass
@@ -136,68 +86,11 @@ class Projecting:
         return f"{service:.0f} microseconds of CPU for an event, {server:.0f} of its PostgreSQL sessions"
 
 
-def peak_mb(pid: int) -> int:
-    """Return the most memory that a process ever held, in MB."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    (line,) = (each for each in status.splitlines() if each.startswith("VmHWM"))
-    return int(line.split()[1]) // 1024
-
-
-@asynccontextmanager
-async def live_services(environ: dict[str, str], count: int) -> AsyncIterator[list[int]]:
-    """Run projectors that share the partitions."""
-    processes = [await asyncio.create_subprocess_exec(*PROJECTOR, "run", env=environ) for _ in range(count)]
-    try:
-        yield [process.pid for process in processes]
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            await process.wait()
-
-
-async def run_rebuild(environ: dict[str, str], workers: int, *, kill_at: str | None = None) -> dict[str, Any]:
-    """Run the command and return its report with the seconds of each step; kill it half-way through one."""
-    process = await asyncio.create_subprocess_exec(
-        *(*PROJECTOR, "rebuild", "--json", "--workers", str(workers)),
-        env=environ,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None  # noqa: S101
-    steps: dict[str, float] = {}
-    said: dict[str, Any] = {}
-    began = time.perf_counter()
-    async for line in process.stdout:
-        if not line.startswith(b"{"):
-            continue
-        said = json.loads(line)
-        if "step" in said:
-            steps[said["step"]] = said["seconds"]
-            if said["step"] == kill_at and said["done"] * 2 >= said["total"]:
-                process.kill()
-    code = await process.wait()
-    return {"code": code, "seconds": time.perf_counter() - began, "steps": steps, **said}
-
-
 async def measure(options: argparse.Namespace, stack: StackEnv, database: Database, folder: Path) -> None:
     """Run everything against one database and its topics."""
-    prefix = f"b{os.getpid()}."
-    environ = {
-        **os.environ,
-        **stack.environ(),
-        "KAFKA_TOPIC_PREFIX": prefix,
-        "DATABASE_URL": database.url,
-        "ATTENDANCE_PROJECTOR_PORT": "0",
-        "ATTENDANCE_PROJECTOR_LOG_LEVEL": "WARNING",
-    }
-    await migrate(database.url)
-    await migrate(database.url, schema="baseline")
-    await apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=prefix)
-    connection = await asyncpg.connect(database.url)
-    async with SchemaRegistry(stack.schema_registry_url) as registry:
-        codec = Codec(registry, prefix=prefix)
-        await codec.prepare([DIRECTORY, MATCHES])
-        plant, figures = Plant(stack, prefix, codec), Figures()
+    async with prepared(stack, database) as made:
+        connection = await asyncpg.connect(database.url)
+        plant, environ, figures = made.plant, made.environ, Figures()
         facts = matches(
             options.people, options.events + options.round * (len(options.sizes) * 3 + options.rounds + 2)
         )
@@ -225,7 +118,7 @@ async def measure(options: argparse.Namespace, stack: StackEnv, database: Databa
                 await measure_flatness(options, database.url, live, facts)
             fsync = await connection.fetchval("SHOW fsync")
             say(f"live service: at most {max(map(peak_mb, pids))} MB; fsync {fsync}")
-    await connection.close()
+        await connection.close()
 
 
 def say_live(figures: Figures) -> None:
@@ -246,19 +139,17 @@ async def measure_rebuild(
 ) -> None:
     """COPY all rows, rebuild them, COPY again."""
     figures.copy_all.append(await copy_all(database.url, folder, plant.sent))
+    runs = []
     if options.kill:
-        killed = await run_rebuild(environ, options.workers, kill_at="load")
-        say(f"killed after {killed['seconds']:.1f} s, half-way through the load; the same command again:")
-    report = await run_rebuild(environ, options.workers)
+        runs.append(await run_rebuild(environ, options.workers, kill_at="load"))
+        say(f"killed after {runs[0].seconds:.1f} s, half-way through the load; the same command again:")
+    runs.append(await run_rebuild(environ, options.workers))
     figures.copy_all.append(await copy_all(database.url, folder, plant.sent))
-    # After a kill the load is of what was left; its cost for an event is that of all.
-    steps = report["steps"]
-    seconds = steps["load"] * plant.sent / max(report["records"], 1)
-    seconds += sum(steps[step] for step in ("sort", "compute", "index"))
-    rate, copied = plant.sent / seconds, statistics.mean(figures.copy_all)
-    say(f"rebuild of {plant.sent} events by {options.workers} processes: {report}")
+    rate, copied = rate_to_tables(runs), statistics.mean(figures.copy_all)
+    say(f"rebuild of {plant.sent} events by {options.workers} processes: {runs[-1].said()}")
     say(
-        f"rebuild: {rate:.0f} events per second to the tables, {plant.sent / report['seconds']:.0f} with "
+        f"rebuild: {rate:.0f} events per second to the tables, "
+        f"{plant.sent / sum(run.seconds for run in runs):.0f} with "
         f"start, comparison and switch; (a) COPY of the same capture, punch and day rows: {copied:.0f}; "
         f"{rate / copied:.2f} x (a), goal 0.25"
     )

@@ -91,8 +91,8 @@ def person_id(number: int) -> str:
     return f"p-{number:05}"
 
 
-def matches(people: int, count: int, seed: int = 7) -> Iterator[MatchDecided]:
-    """Yield decisions, one for each punch, day by day and within a day by instant."""
+def matches(people: int, count: int | None, seed: int = 7) -> Iterator[MatchDecided]:
+    """Yield decisions, one for each punch, by day and within it by instant; for ever without a count."""
     chance = random.Random(seed)
     made, on = 0, FIRST_ON
     while True:
