@@ -192,15 +192,19 @@ class Rebuild:
             async def catch_up() -> None:
                 """Bring the next schema to where the live one is now, never further."""
                 positions, targets = await schemas.positions(NEXT), await schemas.positions(LIVE)
+                self._progress.step("catch up", _between(positions, targets))
                 group = self._settings.kafka.group(GROUP)
                 chunks = records_until(
                     self._settings.kafka, group, positions, targets, max_records=RECORDS_AT_ONCE
                 )
                 await replay.replay(chunks)
 
-            while (behind := await self._behind(schemas)) > NEARLY_THERE:
-                self._progress.step("catch up", behind)
-                await catch_up()
+            async def come_near() -> None:
+                """Catch up until so little is left that the live service may wait for it."""
+                while _between(await schemas.positions(NEXT), await schemas.positions(LIVE)) > NEARLY_THERE:
+                    await catch_up()
+
+            await come_near()
             await self._compare(schemas, url, catch_up)
             if not self._options.switch:
                 return
@@ -209,8 +213,10 @@ class Rebuild:
                     f"{len(self.report.differences)} tables and months differ; nothing was switched. "
                     "Look at the differences, then run it again with --accept-differences, or --discard"
                 )
-            self._progress.step("switch", 1)
+            # While millions of rows were compared, the live service went on.
+            await come_near()
             await schemas.switch(catch_up)
+            self._progress.step("switch", 1)
             self.report.is_switched = True
             self._progress.advance(1)
         if self.report.differences:
@@ -222,7 +228,6 @@ class Rebuild:
 
     async def _compare(self, schemas: RebuildSchemas, url: str, catch_up: CatchUp) -> None:
         tables = [each for each in await schemas.tables(LIVE) if each.name not in (*REPORTING, *CARRIED)]
-        self._progress.step("compare", len(tables))
         connection = await asyncpg.connect(url, server_settings={"timezone": "UTC"})
         try:
             async with schemas.live_stopped():
@@ -231,16 +236,13 @@ class Rebuild:
                 await snapshot.start()
                 # The snapshot is taken by the first query; from then on the live service can go on.
                 await connection.fetchval("SELECT txid_current_snapshot()")
+            self._progress.step("compare", len(tables))
             for table in tables:
                 self.report.compared += [each async for each in compare_tables(connection, [table])]
                 self._progress.advance(1)
             await snapshot.rollback()
         finally:
             connection.terminate()
-
-    async def _behind(self, schemas: RebuildSchemas) -> int:
-        live, positions = await schemas.positions(LIVE), await schemas.positions(NEXT)
-        return sum(max(0, offset - positions.get(each, 0)) for each, offset in live.items())
 
     def _turns(self, targets: Mapping[TopicPartition, int]) -> list[tuple[set[str], int]]:
         """Return which topics are loaded one after the other, each with the processes that may share it.
@@ -274,6 +276,11 @@ class Rebuild:
     def _caught_up(self, count: int) -> None:
         self.report.records += count
         self._progress.advance(count)
+
+
+def _between(positions: Mapping[TopicPartition, int], targets: Mapping[TopicPartition, int]) -> int:
+    """Count the records between positions and those to reach."""
+    return sum(max(0, offset - positions.get(each, 0)) for each, offset in targets.items())
 
 
 async def roll_back(settings: Settings) -> None:
