@@ -43,29 +43,35 @@ async def rebook_final(periods: Periods, spans: Sequence[PersonDates]) -> None:
 
     The transaction holds the locks of these people.
     """
-    stored = await periods.adjustments(spans) if spans else []
-    if not stored:
+    if not spans:
         return
-    org_ids = {row.person_id: row.org_id for row in stored}
-    first_on = min(row.adjustment.attendance_on for row in stored)
+    stored, recorded = await periods.adjustments(spans), await periods.recorded_adjustments(spans)
+    known = [*stored, *recorded]
+    if not known:
+        return
+    org_ids = {row.person_id: row.org_id for row in known}
+    first_on = min(row.adjustment.attendance_on for row in known)
     locks = await locks_of(periods, org_ids, await periods.in_force(set(org_ids.values()), first_on))
     by_day = {key: list(rows) for key, rows in groupby(stored, key=_key)}
-    kept = await periods.kept(list(_keeping(by_day, locks)))
-    settled = settled_rows(locks, await periods.recorded_adjustments(spans))
+    kept = await periods.kept(list(_keeping(map(_key, known), locks)))
+    settled = settled_rows(locks, recorded)
     rows = [row for of_day in settled.values() for row in of_day]
-    for key, of_day in by_day.items():
+    for key in sorted({*by_day, *settled}):
         person_id, on, shift_id = key
-        day = kept.get(key, Figures(of_day[0].adjustment.status_from))
+        # Without any, the rules said last what is stored.
+        of_day, paid = by_day.get(key, []), settled.get(key, [])
+        last = (of_day or paid)[-1]
+        day = kept.get(key, Figures((of_day or paid)[0].adjustment.status_from))
         due = adjustment_of(
             (on, shift_id),
             day,
-            [row.adjustment for row in settled.get(key, ())],
+            [row.adjustment for row in paid],
             with_all(day, [row.adjustment for row in of_day]),
             rules_of(locks.get(person_id, ())),
-            _why(of_day[-1]),
+            _why(last),
         )
         if due is not None:
-            rows.append(replace(of_day[-1], adjustment=due, explanation=None))
+            rows.append(replace(last, adjustment=due, explanation=None))
     await periods.replace_adjustments(spans, rows)
 
 

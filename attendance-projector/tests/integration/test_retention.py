@@ -1,6 +1,7 @@
 """Months that are not kept are dropped under readers, stay dropped, and a rebuild agrees."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
@@ -13,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from rich.console import Console
 
+from attendance_projector.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.adapters.postgres_retention import RetentionTables, open_tables
 from attendance_projector.adapters.postgres_snapshot import open_snapshot
 from attendance_projector.domain.retention import KeptMonths
@@ -20,6 +22,8 @@ from attendance_projector.drop_months import Dropped, drop_months
 from attendance_projector.errors import RetentionRefused
 from attendance_projector.explain_stored import explain_stored
 from attendance_projector.print_explanation import days_json, explanation_json, print_explanation
+from attendance_projector.rebook_final import final_part, rebook_final
+from attendance_projector.stored_facts import PersonDates
 from attendance_schemas.events import DayStatus
 from local_stack.databases import Database
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
@@ -252,6 +256,64 @@ async def test_what_is_owed_for_final_days_is_paid_whatever_happens_to_later_loc
     assert await booked(plant) == [(*each[:3], True) for each in opened]
     settled = await plant.sql.fetch("SELECT DISTINCT settled_by FROM adjustment")
     assert [row["settled_by"] for row in settled] == [again.lock_id]
+
+
+async def test_what_was_taken_back_before_its_lock_was_in_force_is_taken_back_in_the_open(plant: Any) -> None:
+    await worked_half_a_year(plant)
+    for number in (1, 2, 3, 4):
+        await plant.close(*month(number))
+    late = plant.match("asha", "2026-01-10T12:30:00+05:30")
+    await plant.tell(late, plant.lock(*month(5)))
+    sealed = await plant.outbox()
+    await plant.tell(plant.void("asha", late))
+    assert await booked(plant) == []
+    # May is open until the lock is in force.
+    assert (await dropped(plant)).retention.facts_from == date(2026, 4, 1)
+    await plant.tell(*sealed)
+    assert await booked(plant) == [("01-10", "05-01", 30, True), ("01-10", "06-01", -30, False)]
+
+
+async def test_where_final_days_are_booked_does_not_depend_on_the_way(plant: Any) -> None:
+    """A rebuild copies them at some moment, and books them by all locks that came until its end."""
+    chance = random.Random(1)
+    await worked_half_a_year(plant)
+    for number in (1, 2, 3, 4):
+        await plant.close(*month(number))
+    days = [f"2026-{number:02}-{day}" for number in (1, 2, 3) for day in ("10", "25")]
+    locks = []
+    for number, minute in ((5, 15), (6, 40)):
+        for day in chance.sample(days, 4):
+            await plant.tell(plant.match("asha", f"{day}T12:{minute}:00+05:30"))
+        locks += [await plant.close(*month(number))] if number == 5 else []
+    await plant.tell(plant.override("asha", date(2026, 2, 10), DayStatus.LEAVE))
+    final_before = (await dropped(plant)).retention.final_before
+    owed = (
+        "SELECT sum(worked_minutes), count(DISTINCT attendance_on) FROM adjustment WHERE attendance_on < $1"
+    )
+    expected = await plant.sql.fetchrow(owed, final_before)
+    columns = "SELECT * FROM adjustment WHERE attendance_on < $1 ORDER BY 1, 2, 3, 4"
+    copies: list[Any] = []
+    found: Any = None
+    for _ in range(12):
+        copies.append(await plant.sql.fetch(columns, final_before))
+        if locks and (not found or chance.random() < 0.5):
+            await plant.tell(plant.reopening(locks.pop(chance.randrange(len(locks)))))
+        else:
+            first_on = date(2026, 5, 1) + timedelta(days=chance.randrange(5))
+            locks.append(await plant.close(first_on, first_on + timedelta(days=chance.randrange(20))))
+        found = await plant.sql.fetch(columns, final_before)
+        assert (await plant.sql.fetchrow(owed, final_before))["sum"] == expected["sum"]
+        for copied in copies:
+            undone = plant.sql.transaction()
+            await undone.start()
+            await plant.sql.execute("DELETE FROM adjustment WHERE attendance_on < $1", final_before)
+            await plant.sql.copy_records_to_table("adjustment", records=copied)
+            everything = [PersonDates("asha", date.min, date.max)]
+            await rebook_final(PostgresPeriods(plant.sql), final_part(everything, final_before))
+            assert await plant.sql.fetch(columns, final_before) == found
+            await undone.rollback()
+    assert expected["count"] >= 5
+    assert len(set(map(str, copies))) >= 5
 
 
 async def test_a_final_day_is_shown_as_stored_and_called_neither_right_nor_wrong(plant: Any) -> None:
