@@ -21,6 +21,7 @@ from query_api.domain.rows import (
     Enrolment,
     ExplainedDay,
     Organisation,
+    PeriodLock,
     Person,
     PresentPerson,
     SitePresence,
@@ -29,7 +30,14 @@ from query_api.domain.scope import Caller, Scope
 from query_api.domain.time_range import DateRange, InstantRange
 from query_api.errors import QueryApiError
 from query_api.metrics import QueryApiMetrics
-from query_api.ports import AdjustmentFilter, AdjustmentKey, AttendanceFilter, CaptureFilter
+from query_api.ports import (
+    AdjustmentFilter,
+    AdjustmentKey,
+    AttendanceFilter,
+    CaptureFilter,
+    PeriodLockFilter,
+    PeriodLockKey,
+)
 
 CAPTURE_ID = UUID("019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e55")
 OCCURRED_AT = datetime(2026, 3, 2, 2, 30, tzinfo=UTC)
@@ -139,12 +147,32 @@ def make_adjustment(**changes: Any) -> Adjustment:
     return Adjustment(**(fields | changes))
 
 
+def make_period_lock(**changes: Any) -> PeriodLock:
+    fields: dict[str, Any] = {
+        "lock_id": UUID(int=1),
+        "site_id": None,
+        "site_name": None,
+        "starts_on": date(2026, 3, 1),
+        "ends_on": date(2026, 3, 31),
+        "state": "IN_FORCE",
+        "person_count": 2,
+        "locked_by": "hr-1",
+        "locked_at": OCCURRED_AT,
+        "reason": "payroll",
+        "reopened_by": None,
+        "reopened_at": None,
+        "reopened_because": None,
+    }
+    return PeriodLock(**(fields | changes))
+
+
 @dataclass
 class FakeReadModel:
     """Answers with what it was given and keeps what it was asked; `failure` is raised instead."""
 
     days: list[AttendanceDay] = field(default_factory=list)
     adjusted: list[Adjustment] = field(default_factory=list)
+    locks: list[PeriodLock] = field(default_factory=list)
     decided: list[Capture] = field(default_factory=list)
     recorded: Organisation | None = None
     failure: QueryApiError | None = None
@@ -175,6 +203,13 @@ class FakeReadModel:
             for each in self.adjusted
             if after is None or (each.booked_on, each.person_id, each.attendance_on, each.shift_id) > after
         ]
+        return rest[:limit]
+
+    async def period_locks(
+        self, scope: Scope, which: PeriodLockFilter, *, after: PeriodLockKey | None, limit: int
+    ) -> list[PeriodLock]:
+        self._ask("period_locks", scope=scope, which=which, after=after, limit=limit)
+        rest = [each for each in self.locks if after is None or (each.starts_on, each.lock_id) > after]
         return rest[:limit]
 
     async def explained_days(self, scope: Scope, person_id: str, dates: DateRange) -> list[ExplainedDay]:
@@ -341,3 +376,8 @@ def day_row() -> Callable[..., AttendanceDay]:
 @pytest.fixture
 def adjustment_row() -> Callable[..., Adjustment]:
     return make_adjustment
+
+
+@pytest.fixture
+def period_lock_row() -> Callable[..., PeriodLock]:
+    return make_period_lock

@@ -98,7 +98,8 @@ async def apply_in(
     else:
         await transaction.positions.join_everyone()
     last_positions = _last_positions(fresh)
-    fresh = _about_open_months(fresh, await transaction.retention.read(), is_live=transaction.is_live)
+    retention = await transaction.retention.read()
+    fresh = _about_open_months(fresh, retention, is_live=transaction.is_live)
     if directory_facts:
         badges |= await transaction.corrections.badges_of_people(_people_named(directory_facts))
         changes = await record_directory(transaction.directory, directory_facts)
@@ -106,7 +107,12 @@ async def apply_in(
     await transaction.absence.store_points(device_points(each.event for each in fresh))
     if ticks:
         _merge(changes, await pass_time(ticks, transaction.absence))
-    recorded = await record_periods(period_events, transaction.periods)
+    recorded = await record_periods(
+        period_events,
+        transaction.periods,
+        final_before=retention.final_before,
+        is_live=transaction.is_live,
+    )
     _merge(changes, recorded.changes)
     decided = await _judge_captures(transaction, fresh)
     punched = await _judge_punches(transaction, fresh, badges)

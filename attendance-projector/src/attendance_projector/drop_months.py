@@ -16,9 +16,13 @@ from attendance_projector.domain.retention import KeptMonths, Retention, retenti
 
 @dataclass(slots=True)
 class Dropped:
-    """What was done, or would be: the months, oldest first, and what is kept afterwards."""
+    """What was done, or would be: the months, oldest first, and what is kept afterwards.
+
+    open_from: the first date that payroll has not closed; None where nobody closes periods.
+    """
 
     retention: Retention
+    open_from: date | None = None
     months: list[Month] = field(default_factory=list)
     forgotten_punches: int = 0
     is_dry_run: bool = False
@@ -34,6 +38,7 @@ class Dropped:
             "punches_from": _text(kept.punches_from),
             "days_from": _text(kept.days_from),
             "facts_from": _text(kept.facts_from),
+            "open_from": _text(self.open_from),
             "forgotten_punches": self.forgotten_punches,
             "months": [
                 {
@@ -61,11 +66,16 @@ async def drop_months(
 ) -> Dropped:
     """Keep so many months before today's, and no older ones; return what was dropped."""
     kept = await tables.retention()
-    wanted = retention_of(today, keep, kept, await tables.open_from())
-    result = Dropped(wanted, is_dry_run=dry_run, archived_to=ARCHIVE if keep_detached else None)
-    if not dry_run and wanted != kept:
-        result.forgotten_punches = await tables.move(wanted)
-    for month in await tables.months(wanted):
+    result = Dropped(kept, is_dry_run=dry_run, archived_to=ARCHIVE if keep_detached else None)
+
+    async def wanted() -> Retention:
+        result.open_from = await tables.open_from(kept.final_before)
+        return retention_of(today, keep, kept, result.open_from)
+
+    result.retention = await wanted()
+    if not dry_run and result.retention != kept:
+        result.retention, result.forgotten_punches = await tables.move(wanted)
+    for month in await tables.months(result.retention):
         if not dry_run:
             await tables.detach(month)
             await (tables.archive(month) if keep_detached else tables.drop(month))

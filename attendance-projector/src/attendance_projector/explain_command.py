@@ -115,6 +115,8 @@ def _show(found: StoredExplanation, *, as_json: bool, as_scenario: bool) -> None
             _refuse(
                 f"home site {found.facts.person.home_site_id} is not recorded: there are no days to export"
             )
+        if found.final is not None:
+            _refuse(f"{found.on} is final: its punches are not kept, or do not count any more")
         scenario = scenario_of(found.facts, found.on, found.on)
         console.print(write_scenario(scenario).decode(), end="", markup=False, soft_wrap=True)
     elif as_json:

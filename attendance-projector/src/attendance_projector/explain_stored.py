@@ -48,6 +48,8 @@ class StoredExplanation:
     differences: Sequence[Difference]
     lock: PeriodLock | None
     unpaid: Sequence[Difference]
+    # Of a date whose facts do not count any more: what is stored, and nothing to compare it with.
+    final: Mapping[str, Columns] | None = None
 
     @property
     def is_wrong(self) -> bool:
@@ -78,6 +80,8 @@ async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> Stored
     recorded = await snapshot.recorded(asked)
     lock = await lock_of_day(snapshot.periods, person, on)
     stored = await snapshot.stored_days(person_id, on)
+    final_before = (await snapshot.retention.read()).final_before
+    is_final = final_before is not None and on < final_before
     return StoredExplanation(
         on=on,
         facts=facts,
@@ -85,9 +89,12 @@ async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> Stored
         days=kept.days,
         unscheduled=_unscheduled(kept, person, on),
         waiting=[each.punch.punch_id for each in kept.read if person.schedule is None],
-        differences=[*_differing_days(snapshot, kept, stored, on), *_differing_places(kept)],
+        differences=[]
+        if is_final
+        else [*_differing_days(snapshot, kept, stored, on), *_differing_places(kept)],
         lock=lock,
-        unpaid=[] if lock is None else _unpaid(stored, recorded, kept, on),
+        unpaid=[] if lock is None or is_final else _unpaid(stored, recorded, kept, on),
+        final=stored if is_final else None,
     )
 
 

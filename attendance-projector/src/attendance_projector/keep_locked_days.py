@@ -46,7 +46,7 @@ async def keep_locked_days(
     in_force = await periods.in_force({each.org_id for each in people.values()}, first_on)
     if not in_force:
         return computed
-    locks = await _locks_of(periods, people, in_force)
+    locks = await locks_of(periods, _org_ids(people), in_force)
     touched = [span for span in computed.spans if span.person_id in locks]
     if not touched:
         return computed
@@ -55,7 +55,7 @@ async def keep_locked_days(
     is_locked = {
         (each.person.person_id, each.day.attendance_on)
         for each in computed.days
-        if lock_on(_rules(locks.get(each.person.person_id, ())), each.day.attendance_on) is not None
+        if lock_on(rules_of(locks.get(each.person.person_id, ())), each.day.attendance_on) is not None
     }
     closed = [each for each in computed.days if (each.person.person_id, each.day.attendance_on) in is_locked]
     await periods.restore(locked, closed)
@@ -74,36 +74,42 @@ async def keep_locked_days(
 
 async def lock_of_day(periods: Periods, person: KnownPerson, on: date) -> PeriodLock | None:
     """Return the lock that keeps a local date of a person; None when it is open."""
-    locks = await _locks_of(periods, {person.person_id: person}, await periods.in_force({person.org_id}, on))
-    return lock_on(_rules(locks.get(person.person_id, ())), on)
+    in_force = await periods.in_force({person.org_id}, on)
+    locks = await locks_of(periods, {person.person_id: person.org_id}, in_force)
+    return lock_on(rules_of(locks.get(person.person_id, ())), on)
 
 
-async def _locks_of(
-    periods: Periods, people: Mapping[str, KnownPerson], in_force: Sequence[StoredLock]
+async def locks_of(
+    periods: Periods, org_ids: Mapping[str, str], in_force: Sequence[StoredLock]
 ) -> dict[str, list[StoredLock]]:
-    """Return the locks of each person who has any."""
+    """Return the locks of each person who has any; `org_ids` are by person."""
     of_sites = [each.lock_id for each in in_force if each.site_id is not None]
-    covered = await periods.covered(of_sites, list(people)) if of_sites else set()
+    covered = await periods.covered(of_sites, list(org_ids)) if of_sites else set()
     found: dict[str, list[StoredLock]] = {}
-    for person_id, person in people.items():
+    for person_id, org_id in org_ids.items():
         mine = [
             each
             for each in in_force
-            if each.org_id == person.org_id and (each.site_id is None or (each.lock_id, person_id) in covered)
+            if each.org_id == org_id and (each.site_id is None or (each.lock_id, person_id) in covered)
         ]
         if mine:
             found[person_id] = mine
     return found
 
 
-def _rules(locks: Sequence[StoredLock]) -> list[PeriodLock]:
+def _org_ids(people: Mapping[str, KnownPerson]) -> dict[str, str]:
+    return {person_id: person.org_id for person_id, person in people.items()}
+
+
+def rules_of(locks: Sequence[StoredLock]) -> list[PeriodLock]:
+    """Return the locks as the rules know them."""
     return [each.lock for each in locks]
 
 
 def _cut(span: PersonDates, locks: Sequence[StoredLock]) -> Iterator[PersonDates | LockedSpan]:
     """Cut a span where another lock, or none, begins to keep the dates."""
     by_id = {each.lock.lock_id: each for each in locks}
-    rules = _rules(locks)
+    rules = rules_of(locks)
     bounds = {span.first_on}
     for lock in rules:
         bounds |= {lock.starts_on, lock.ends_on + ONE_DAY}
@@ -130,26 +136,28 @@ def _adjustments(
     recorded: Sequence[AdjustmentRow],
 ) -> list[AdjustmentRow]:
     """Return all adjustments, settled and due, of all days that are kept, by the rules, or settled."""
-    settled = _settled(locks, recorded)
+    settled = settled_rows(locks, recorded)
     rows = [row for of_day in settled.values() for row in of_day]
     for key in sorted({*kept, *by_rule, *settled}):
         person_id, on, shift_id = key
-        rules, now = _rules(locks[person_id]), by_rule.get(key)
+        rules, now = rules_of(locks[person_id]), by_rule.get(key)
         stored = kept.get(key, NO_DAY)
         if now is not None and lock_on(rules, on) is None:
             stored = figures_of(now.day)
         paid = [row.adjustment for row in settled.get(key, ())]
-        due = adjustment_of((on, shift_id), stored, paid, None if now is None else now.day, rules)
+        day = None if now is None else now.day
+        figures, why = (NO_DAY, ()) if day is None else (figures_of(day), day.explanation)
+        due = adjustment_of((on, shift_id), stored, paid, figures, rules, why)
         if due is None:
             continue
-        person, day = people[person_id], None if now is None else now.day
+        person = people[person_id]
         absence = None if day is None or day.absence is None else day.absence.value
         closes_at = None if day is None else day.closes_at
         rows.append(AdjustmentRow(person_id, person.org_id, person.home_site_id, due, closes_at, absence))
     return rows
 
 
-def _settled(
+def settled_rows(
     locks: Mapping[str, Sequence[StoredLock]], recorded: Sequence[AdjustmentRow]
 ) -> dict[PersonKey, list[AdjustmentRow]]:
     """Return the recorded adjustments that count as paid, by day, oldest first."""
@@ -157,7 +165,7 @@ def _settled(
     for person_id, rows in groupby(sorted(recorded, key=_of_person), key=_of_person):
         of_person = list(rows)
         by_lock = [(str(row.adjustment.settled_by), row.adjustment) for row in of_person]
-        paid = settled_adjustments(by_lock, _rules(locks[person_id]))
+        paid = settled_adjustments(by_lock, rules_of(locks.get(person_id, ())))
         sites = {(row.adjustment.key, row.adjustment.settled_by): row for row in of_person}
         for each in paid:
             row = replace(sites[each.key, each.settled_by], adjustment=each)

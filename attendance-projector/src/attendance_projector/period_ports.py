@@ -42,8 +42,8 @@ class Periods(Protocol):
     async def stale_days(self, lock_id: UUID) -> Sequence[PersonDates]:
         """Return the dates to compute again, of a lock that came in force or is in force no longer."""
 
-    async def forget_adjustments(self, lock_id: UUID) -> None:
-        """Remove the adjustments of all dates that `stale_days` names."""
+    async def forget_adjustments(self, lock_id: UUID, first_on: date | None) -> None:
+        """Remove the adjustments of all dates that `stale_days` names, from this one on; None: all."""
 
     async def in_force(self, org_ids: Collection[str], first_on: date) -> Sequence[StoredLock]:
         """Return the locks in force of these organisations that end on the date or later."""
@@ -56,6 +56,9 @@ class Periods(Protocol):
 
     async def recorded_adjustments(self, spans: Sequence[PersonDates]) -> Sequence[AdjustmentRow]:
         """Return the adjustments of days in these spans that were recorded with locks in force."""
+
+    async def adjustments(self, spans: Sequence[PersonDates]) -> Sequence[AdjustmentRow]:
+        """Return the adjustments of days in these spans, by day; first what is settled, oldest first."""
 
     async def restore(self, spans: Sequence[LockedSpan], days: Sequence[PersonDay]) -> None:
         """Make the days of these spans exactly those locked; `days` are those by the rules.

@@ -7,7 +7,7 @@ from rich.console import Console
 from attendance_projector.domain.day import AttendanceDay
 from attendance_projector.explain_stored import StoredExplanation
 from attendance_projector.print_days import print_days
-from attendance_projector.recorded_facts import local_text, utc_text
+from attendance_projector.recorded_facts import Columns, local_text, utc_text
 from attendance_projector.scenario import day_as_json
 from attendance_projector.what_if import FIGURES, ChangedDay, ComparedPerson, Side, Totals
 
@@ -19,6 +19,16 @@ DIFFERS = (
 UNPAID = (
     "the stored day and its adjustments do not add up to what the rules give: a bug. Keep the output of "
     "--as-scenario for the report; `rebuild` puts the rows right."
+)
+
+
+FINAL = (
+    "the day is final: the punches around it are not kept, or do not count any more, so the rules cannot be "
+    "asked. Shown is what is stored, if the month of the day is still kept."
+)
+STORED = (
+    *("status", "worked_minutes", "late", "late_minutes", "early", "early_minutes", "overtime_minutes"),
+    *("break_minutes", "explanation"),
 )
 
 
@@ -43,6 +53,7 @@ def explanation_json(found: StoredExplanation) -> dict[str, Any]:
         **days_json(found),
         "waiting": list(found.waiting),
         "locked": found.lock is not None,
+        "final": found.final is not None,
         "differences": [
             {"where": each.where, "stored": _plain(each.stored), "computed": _plain(each.computed)}
             for each in (*found.differences, *found.unpaid)
@@ -54,7 +65,21 @@ def days_json(found: StoredExplanation) -> dict[str, Any]:
     """Return the days as `explain --scenario` returns them."""
     unscheduled = list(found.unscheduled)
     days = [day_as_json(each.day) for each in found.days]
+    if found.final is not None:
+        days = [_stored_json(shift_id, columns) for shift_id, columns in sorted(found.final.items())]
     return {"days": days, "unscheduled": unscheduled, "review": unscheduled}
+
+
+def _stored_json(shift_id: str, columns: Columns) -> dict[str, Any]:
+    """Return a stored day as the rules would have it, without the ids of its punches."""
+    return {
+        "attendance_on": str(columns["attendance_on"]),
+        "shift": shift_id or None,
+        "first_in": _plain(columns["first_in_at"]),
+        "last_out": _plain(columns["last_out_at"]),
+        "missing": _plain(columns["missing"]),
+        **{name: columns[name] for name in STORED},
+    }
 
 
 def _plain(value: object) -> object:
@@ -86,6 +111,9 @@ def print_explanation(console: Console, found: StoredExplanation) -> None:
 
 def _verdict(found: StoredExplanation) -> str:
     lock = found.lock
+    if found.final is not None:
+        closed = "" if lock is None else f"{lock.starts_on} to {lock.ends_on} was closed {lock.made.text}. "
+        return closed + FINAL
     if lock is None:
         return DIFFERS if found.differences else "the stored rows are what the rules give"
     closed = f"{lock.starts_on} to {lock.ends_on} was closed {lock.made.text}."

@@ -219,12 +219,10 @@ class Rebuild:
             self._progress.step("switch", 1)
             self.report.is_switched = True
             self._progress.advance(1)
-        if self.report.differences:
-            self._progress.step("tell", 1)
-            told = await tell_differences(schemas, lambda _count: None)
-            self._progress.note(f"{told} days that differ were told to followers of the change feed")
-            self._progress.advance(1)
         self.report.passed_over += replay.passed_over
+        if self.report.differences:
+            told = await tell_differences(schemas, self._progress)
+            self._progress.note(f"{told} days that differ were told to followers of the change feed")
 
     async def _compare(self, schemas: RebuildSchemas, url: str, catch_up: CatchUp) -> None:
         tables = [each for each in await schemas.tables(LIVE) if each.name not in (*REPORTING, *CARRIED)]
@@ -304,10 +302,11 @@ async def roll_back(settings: Settings) -> None:
         await schemas.roll_back(check)
 
 
-async def tell(settings: Settings) -> int:
-    """Tell which days are others than before the last switch; return how many. Raises RebuildRefused."""
+async def tell(settings: Settings, progress: Progress) -> None:
+    """Tell which days are others than before the last switch or rollback. Raises RebuildRefused."""
     async with open_schemas(settings.database.url.get_secret_value()) as schemas:
-        return await tell_differences(schemas, lambda _count: None)
+        told = await tell_differences(schemas, progress)
+    progress.note(f"{told} days that differ were told to followers of the change feed")
 
 
 async def discard(settings: Settings) -> None:

@@ -55,8 +55,8 @@ def rebuild(
         console.print("the tables of before the switch are live again" if rollback else "dropped")
         return
     if tell_differences:
-        _finish(tell(settings))
-        console.print("told")
+        with Lines(console) if as_json else Bars(console) as progress:
+            _finish(tell(settings, progress))
         return
     try:
         keep = (

@@ -5,11 +5,13 @@ or shift would compute months again. Once all facts are there, their order is no
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import date
 
 from attendance_projector.ports import Transaction
+from attendance_projector.rebook_final import final_part, rebook_final
 from attendance_projector.recompute_days import WAITING, Write, recompute_days
 from attendance_projector.stale_dates import Change, PersonChanged
-from attendance_projector.stored_facts import AcceptedPunch
+from attendance_projector.stored_facts import AcceptedPunch, PersonDates
 
 ComputeDays = Callable[[Transaction, Sequence[str], Sequence[AcceptedPunch]], Awaitable[int]]
 
@@ -31,4 +33,8 @@ async def compute_days(
 ) -> int:
     """Compute all days of these people from all their facts; return how many."""
     changes: dict[str, Sequence[Change]] = {each: [PersonChanged()] for each in person_ids}
-    return await recompute_days(transaction, changes, punches)
+    count = await recompute_days(transaction, changes, punches)
+    everything = [PersonDates(each, date.min, date.max) for each in person_ids]
+    final_before = (await transaction.retention.read()).final_before
+    await rebook_final(transaction.periods, final_part(everything, final_before))
+    return count

@@ -65,6 +65,10 @@ def _print(dropped: Dropped) -> None:
         console.print("punches of every month are kept", markup=False)
     else:
         console.print(f"facts count from {facts_from} on; earlier days are final", markup=False)
+    if dropped.open_from is not None:
+        console.print(
+            f"payroll has closed the days before {dropped.open_from}; later ones stay", markup=False
+        )
     if dropped.forgotten_punches:
         console.print(
             f"{dropped.forgotten_punches} punches by badges that nobody got will never count", markup=False

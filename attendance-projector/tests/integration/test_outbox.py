@@ -1,5 +1,6 @@
 """What is told: once for each change, in its transaction, whatever tables take the place of others."""
 
+import asyncio
 import json
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -10,12 +11,24 @@ import pytest
 from attendance_projector.adapters.postgres_read_model import NextReadModel, PostgresReadModel, open_pool
 from attendance_projector.adapters.postgres_rebuild import LIVE, PREVIOUS, open_schemas
 from attendance_projector.errors import RebuildRefused
-from attendance_projector.tell_differences import tell_differences
+from attendance_projector.migrate import migrate
+from attendance_projector.tell_differences import Pace, tell_differences
 from attendance_schemas.topics import CLOCK
 
 pytestmark = pytest.mark.integration
 
 DAY = "2026-03-02"
+
+
+class Heard(list[int]):
+    """Hears how many people and months are told, and how many were to be."""
+
+    def step(self, name: str, total: int) -> None:
+        assert name == "tell"
+        self.total = total
+
+    def advance(self, count: int) -> None:
+        self.append(count)
 
 
 class Undone(Exception):
@@ -103,7 +116,7 @@ async def test_days_that_differ_after_a_switch_can_be_told(plant: Any) -> None:
 
     async with open_schemas(plant.url) as schemas:
         with pytest.raises(RebuildRefused, match="no tables of this version"):
-            await tell_differences(schemas, lambda _count: None)
+            await tell_differences(schemas, Heard())
         await schemas.create()
         await plant.sql.execute("SET search_path TO attendance_next")
         await plant.sql.execute("SELECT ensure_partitions('attendance_day', $1::date[])", [on])
@@ -115,8 +128,9 @@ async def test_days_that_differ_after_a_switch_can_be_told(plant: Any) -> None:
         await plant.sql.execute("UPDATE attendance_day SET shift_id = 'other' WHERE person_id = 'p-4'")
         await schemas.switch(nothing_to_do)
         await plant.sql.execute("SET search_path TO attendance")
-        parts: list[int] = []
-        assert await tell_differences(schemas, parts.append) == sum(parts) == 4
+        heard = Heard()
+        assert await tell_differences(schemas, heard) == 4
+        assert sum(heard) == heard.total == 3
     events = [json.loads(row["payload"]) for row in await plant.sql.fetch("SELECT payload FROM outbox")]
     assert {
         (
@@ -131,4 +145,88 @@ async def test_days_that_differ_after_a_switch_can_be_told(plant: Any) -> None:
         ("p-3", "day", "REMOVED", 240, None),
         ("p-4", "day", "REMOVED", 240, None),
         ("p-4", "other", "CREATED", None, 240),
+    }
+
+
+async def switched_to_other_days(plant: Any, people: list[str]) -> None:
+    """Make tables of before a switch in which everybody worked a minute less, in February and March."""
+    on = [date(2026, month, 2) for month in (2, 3)]
+    await plant.tell(*(plant.person(name) for name in people))
+    await plant.tell(
+        *(
+            plant.match(name, f"{each}T{hour}:00+05:30")
+            for each in on
+            for name in people
+            for hour in ("08", "12")
+        )
+    )
+    await migrate(plant.url, schema=PREVIOUS)
+    await plant.sql.execute(f"SET search_path TO {PREVIOUS}")
+    await plant.sql.execute("SELECT ensure_partitions('attendance_day', $1::date[])", on)
+    await plant.sql.execute("INSERT INTO attendance_day SELECT * FROM attendance.attendance_day")
+    await plant.sql.execute("UPDATE attendance_day SET worked_minutes = 239")
+    await plant.sql.execute("SET search_path TO attendance")
+    await plant.sql.execute("TRUNCATE outbox")
+
+
+async def test_told_days_wait_for_the_relay(plant: Any) -> None:
+    people = [f"p-{number:02}" for number in range(40)]
+    await switched_to_other_days(plant, people)
+    pace = Pace(people_at_once=7, rows_waiting=10, patience=timedelta(seconds=30))
+    most, told, is_done = 0, set[tuple[str, str]](), asyncio.Event()
+
+    async def relay() -> None:
+        """Publish some rows whenever the outbox is full, and what is left at the end."""
+        nonlocal most
+        while True:
+            count = await plant.sql.fetchval("SELECT count(*) FROM outbox")
+            most = max(most, count)
+            if count < pace.rows_waiting and not is_done.is_set():
+                await asyncio.sleep(0)
+                continue
+            rows = await plant.sql.fetch(
+                "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT 5) RETURNING payload"
+            )
+            told.update(
+                (event["person_id"], event["attendance_on"])
+                for event in map(json.loads, (row[0] for row in rows))
+            )
+            if not rows:
+                return
+
+    relaying = asyncio.create_task(relay())
+    async with open_schemas(plant.url) as schemas:
+        assert await tell_differences(schemas, Heard(), pace) == 80
+        is_done.set()
+    await relaying
+    assert told == {(name, f"2026-0{month}-02") for name in people for month in (2, 3)}
+    # Less than the bound, and one part more.
+    assert pace.rows_waiting <= most < pace.rows_waiting + pace.people_at_once
+
+
+async def test_without_a_relay_it_says_so_and_can_be_told_again(plant: Any) -> None:
+    people = [f"p-{number}" for number in range(6)]
+    await switched_to_other_days(plant, people)
+    pace = Pace(people_at_once=2, rows_waiting=3, patience=timedelta(seconds=0.3))
+    async with open_schemas(plant.url) as schemas:
+        with pytest.raises(
+            RebuildRefused, match="nobody has published any for 0 s; 4 days that differ were told"
+        ):
+            await tell_differences(schemas, Heard(), pace)
+        assert len(await rows_of(plant)) == 4
+        # A row that can never be published is no reason to wait.
+        await plant.sql.execute("UPDATE outbox SET refused = 'tried'")
+        # Months that retention has dropped are no news.
+        await plant.sql.execute("DELETE FROM attendance_day WHERE attendance_on < '2026-03-01'")
+        await plant.sql.execute("INSERT INTO retention VALUES ('attendance_day', '2026-03-01')")
+        assert await tell_differences(schemas, Heard(), Pace()) == 6
+    events = [
+        json.loads(row["payload"])
+        for row in await plant.sql.fetch("SELECT payload FROM outbox WHERE refused IS NULL ORDER BY id")
+    ]
+    assert {(each["person_id"], each["attendance_on"]) for each in events} == {
+        (name, "2026-03-02") for name in people
+    }
+    assert {(each["previous"]["worked_minutes"], each["day"]["worked_minutes"]) for each in events} == {
+        (239, 240)
     }

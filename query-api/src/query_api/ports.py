@@ -17,6 +17,7 @@ from query_api.domain.rows import (
     Enrolment,
     ExplainedDay,
     Organisation,
+    PeriodLock,
     Person,
     PresentPerson,
     SitePresence,
@@ -46,6 +47,18 @@ class AdjustmentFilter:
 
 # booked_on, person_id, attendance_on, shift_id.
 AdjustmentKey = tuple[date, str, date, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodLockFilter:
+    """Which locks, by the dates that they cover; `sites` as `Scope.sites_for` gives them."""
+
+    dates: DateRange
+    sites: Sequence[str] | None = None
+
+
+# starts_on, lock_id.
+PeriodLockKey = tuple[date, UUID]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +107,12 @@ class ReadModel(CaptureReader, Protocol):
         self, scope: Scope, which: AdjustmentFilter, *, after: AdjustmentKey | None, limit: int
     ) -> list[Adjustment]:
         """Return adjustments in the order of their key."""
+        ...
+
+    async def period_locks(
+        self, scope: Scope, which: PeriodLockFilter, *, after: PeriodLockKey | None, limit: int
+    ) -> list[PeriodLock]:
+        """Return locks of periods in the order of their key."""
         ...
 
     async def explained_days(self, scope: Scope, person_id: str, dates: DateRange) -> list[ExplainedDay]:

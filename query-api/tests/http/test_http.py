@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -10,7 +11,15 @@ from structlog.testing import capture_logs
 
 from query_api.adapters.valkey_presence_cache import NoPresenceCache
 from query_api.await_decision import DecisionSources
-from query_api.domain.rows import Adjustment, AttendanceDay, Capture, Enrolment, Organisation, Person
+from query_api.domain.rows import (
+    Adjustment,
+    AttendanceDay,
+    Capture,
+    Enrolment,
+    Organisation,
+    PeriodLock,
+    Person,
+)
 from query_api.domain.scope import Caller
 from query_api.errors import QueryTooSlow, ReadModelUnavailable
 from query_api.http import examples
@@ -30,6 +39,7 @@ INSTANTS = "from=2026-03-01T00:00:00Z&to=2026-03-31T00:00:00Z"
 LISTS = [
     f"/v1/attendance?{DATES}",
     f"/v1/adjustments?{DATES}",
+    f"/v1/period-locks?{DATES}",
     f"/v1/people/p-1/attendance?{DATES}",
     "/v1/presence",
     f"/v1/captures?{INSTANTS}",
@@ -120,6 +130,7 @@ async def test_every_question_is_asked_in_the_callers_scope(
     [
         f"/v1/attendance?{DATES}",
         f"/v1/adjustments?{DATES}",
+        f"/v1/period-locks?{DATES}",
         "/v1/presence?",
         f"/v1/captures?{INSTANTS}",
         "/v1/people?",
@@ -140,6 +151,7 @@ async def test_another_site_than_the_tokens_is_refused(client: httpx.AsyncClient
         (f"/v1/attendance?{DATES}&person=%00", "query.person"),
         ("/v1/adjustments?from=2026-03-01", "query.to"),
         (f"/v1/adjustments?{DATES}&status=PRESENT", "query.status"),
+        (f"/v1/period-locks?{DATES}&person=p-1", "query.person"),
         ("/v1/captures?from=2026-03-01T00:00:00&to=2026-03-02T00:00:00", "query.from"),
         (f"/v1/captures?{INSTANTS}&outcome=MAYBE", "query.outcome"),
         (f"/v1/captures/{CAPTURE_ID}?wait=31", "query.wait"),
@@ -158,6 +170,7 @@ async def test_a_wrong_parameter_is_named(client: httpx.AsyncClient, route: str,
     [
         "/v1/attendance?from=2025-01-01&to=2026-01-02",
         "/v1/adjustments?from=2026-01-02&to=2026-01-01",
+        "/v1/period-locks?from=2026-01-02&to=2026-01-01",
         "/v1/captures?from=2026-01-01T00:00Z&to=2026-06-01T00:00Z",
     ],
 )
@@ -196,6 +209,20 @@ async def test_pages_of_adjustments_lead_through_every_row_once(
         route = body["next"]
     assert seen == [(f"2026-02-{day}", shift) for day in (10, 11) for shift in ("a", "b")]
     assert read_model.asked[-1][1]["which"].dates.first_on == date(2026, 3, 5)
+
+
+async def test_pages_of_period_locks_lead_through_every_row_once(
+    client: httpx.AsyncClient, read_model: Any, period_lock_row: Callable[..., PeriodLock]
+) -> None:
+    read_model.locks = [period_lock_row(lock_id=UUID(int=number)) for number in range(5)]
+    seen, route = [], f"/v1/period-locks?{DATES}&limit=2"
+    while route:
+        body = (await client.get(route)).json()
+        seen += [UUID(row["lock_id"]).int for row in body["items"]]
+        route = body["next"]
+    assert seen == list(range(5))
+    # A lock that began before the range reaches into it: a page never narrows the range.
+    assert read_model.asked[-1][1]["which"].dates.first_on == date(2026, 3, 1)
 
 
 async def test_a_cursor_works_with_its_own_filters_only(
@@ -291,6 +318,7 @@ async def test_the_document_describes_every_route_with_examples_and_problems(
     [
         (PageAnswer[AttendanceDay], examples.ATTENDANCE_PAGE),
         (PageAnswer[Adjustment], examples.ADJUSTMENT_PAGE),
+        (PageAnswer[PeriodLock], examples.PERIOD_LOCK_PAGE),
         (PersonAttendance, examples.PERSON_ATTENDANCE),
         (PresenceAnswer, examples.PRESENCE),
         (Capture, examples.CAPTURE),

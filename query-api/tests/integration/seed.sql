@@ -64,17 +64,29 @@ INSERT INTO enrolment (
      '[{"sha256": "s", "accepted": true, "template_id": null, "reasons": []}]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1'),
     ('019cac8c-6d40-7c3a-9b1e-0000000000ea', 'umbrella', 'p-1', 'REJECTED', 0, '[]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1');
 
--- February is closed for acme, 1 March for Pune and p-1 alone, January was reopened, March is not sealed yet.
-INSERT INTO period_lock (lock_id, org_id, site_id, starts_on, ends_on, sealing_id, in_force)
-SELECT lock_id::uuid, org_id, site_id, starts_on, ends_on, lock_id::uuid, in_force
+-- February is closed for acme, 1 March for Pune and p-1 alone, January was reopened, March is not all sealed yet, and of
+-- another lock of March for Goa only the lock itself is here. Of ...bf only a reopening is.
+INSERT INTO period_lock (
+    lock_id, org_id, site_id, starts_on, ends_on, made_by, reason, recorded_at, sealing_id, person_count, in_force
+)
+SELECT lock_id::uuid, org_id, site_id, starts_on, ends_on, 'hr of ' || org_id,
+    CASE org_id WHEN 'acme' THEN 'asked for by Asha Rao' ELSE 'umbrella payroll' END, ends_on + interval '30 h',
+    lock_id::uuid, 1, in_force
 FROM (VALUES
     ('019cac8c-6d40-7c3a-9b1e-0000000000b1', 'acme', NULL, date '2026-02-01', date '2026-02-28', true),
     ('019cac8c-6d40-7c3a-9b1e-0000000000b2', 'acme', 'pune-1', '2026-03-01', '2026-03-01', true),
     ('019cac8c-6d40-7c3a-9b1e-0000000000b3', 'acme', NULL, '2026-01-01', '2026-01-31', false),
     ('019cac8c-6d40-7c3a-9b1e-0000000000b4', 'acme', NULL, '2026-03-01', '2026-03-31', false),
-    ('019cac8c-6d40-7c3a-9b1e-0000000000ba', 'umbrella', NULL, '2026-03-02', '2026-03-31', true)
+    ('019cac8c-6d40-7c3a-9b1e-0000000000b5', 'acme', 'goa-1', '2026-03-02', '2026-03-31', false),
+    ('019cac8c-6d40-7c3a-9b1e-0000000000ba', 'umbrella', NULL, '2026-03-02', '2026-03-31', true),
+    ('019cac8c-6d40-7c3a-9b1e-0000000000bb', 'umbrella', 'pune-1', '2026-03-02', '2026-03-02', false)
 ) AS lock (lock_id, org_id, site_id, starts_on, ends_on, in_force);
-INSERT INTO locked_person SELECT lock_id, sealing_id, 'p-1' FROM period_lock WHERE site_id IS NOT NULL;
+UPDATE period_lock SET reopened_by = 'hr-2', reopened_because = 'wrong calendar', reopened_at = '2026-03-05Z'
+WHERE lock_id = '019cac8c-6d40-7c3a-9b1e-0000000000b3';
+UPDATE period_lock SET sealing_id = NULL, person_count = NULL WHERE site_id = 'goa-1';
+INSERT INTO period_lock (lock_id, reopened_by, reopened_because, reopened_at)
+VALUES ('019cac8c-6d40-7c3a-9b1e-0000000000bf', 'hr-2', 'umbrella', '2026-03-05Z');
+INSERT INTO locked_person SELECT lock_id, sealing_id, 'p-1' FROM period_lock WHERE site_id = 'pune-1' AND in_force;
 
 INSERT INTO adjustment (
     person_id, attendance_on, shift_id, booked_on, org_id, site_id, status_from, status_to, worked_minutes,

@@ -15,6 +15,7 @@ ENROLMENT = "/v1/enrolments/019cac8c-6d40-7c3a-9b1e-0000000000"
 LISTS = [
     f"/v1/attendance?{YEAR}",
     f"/v1/adjustments?{YEAR}",
+    f"/v1/period-locks?{YEAR}",
     "/v1/presence",
     f"/v1/captures?{QUARTER}",
     "/v1/people",

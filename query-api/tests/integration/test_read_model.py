@@ -100,6 +100,41 @@ async def test_adjustment_filters(client: httpx.AsyncClient, filters: str, count
     assert len((await get(client, f"/v1/adjustments?{MARCH}&{filters}"))["items"]) == count
 
 
+@pytest.mark.parametrize("limit", [1, 2, 100])
+async def test_period_locks_come_by_their_first_date_with_what_became_of_them(
+    client: httpx.AsyncClient, limit: int
+) -> None:
+    items = await every_item(client, f"/v1/period-locks?from=2026-01-31&to=2026-04-30&limit={limit}")
+    assert [(each["lock_id"][-2:], each["site_id"], each["state"]) for each in items] == [
+        ("b3", None, "REOPENED"),
+        ("b1", None, "IN_FORCE"),
+        ("b2", "pune-1", "IN_FORCE"),
+        ("b4", None, "SEALED"),
+        ("b5", "goa-1", "RECORDED"),
+    ]
+    assert items[0] | {"lock_id": ""} == {
+        **{"lock_id": "", "site_id": None, "site_name": None, "state": "REOPENED", "person_count": 1},
+        **{"starts_on": "2026-01-01", "ends_on": "2026-01-31", "locked_by": "hr of acme"},
+        **{"locked_at": "2026-02-01T06:00:00Z", "reason": "asked for by Asha Rao", "reopened_by": "hr-2"},
+        **{"reopened_at": "2026-03-05T00:00:00Z", "reopened_because": "wrong calendar"},
+    }
+    assert items[2]["site_name"] == "Pune plant"
+
+
+@pytest.mark.parametrize(
+    ("filters", "locks"),
+    [
+        ("from=2026-02-28&to=2026-02-28", ["b1"]),
+        ("from=2026-04-01&to=2026-04-30", []),
+        # A lock of the organisation covers every site.
+        ("from=2026-03-01&to=2026-03-31&site=goa-1", ["b4", "b5"]),
+    ],
+)
+async def test_period_lock_filters(client: httpx.AsyncClient, filters: str, locks: list[str]) -> None:
+    items = (await get(client, f"/v1/period-locks?{filters}"))["items"]
+    assert [each["lock_id"][-2:] for each in items] == locks
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 async def test_pages_of_attendance_cover_every_row_once_across_months(
     client: httpx.AsyncClient, limit: int

@@ -144,11 +144,11 @@ class PostgresPeriods:
         rows = await self._connection.fetch(SQL["stale_days"], *lock.values())
         return [PersonDates(*row) for row in rows]
 
-    async def forget_adjustments(self, lock_id: UUID) -> None:
-        """Remove the adjustments of all dates that `stale_days` names."""
+    async def forget_adjustments(self, lock_id: UUID, first_on: date | None) -> None:
+        """Remove the adjustments of all dates that `stale_days` names, from this one on; None: all."""
         (lock,) = await self._connection.fetch(SQL["lock"], lock_id)
         names = ("lock_id", "sealing_id", "org_id", "site_id", "ends_on")
-        await self._connection.execute(SQL["forget_adjustments"], *(lock[name] for name in names))
+        await self._connection.execute(SQL["forget_adjustments"], *(lock[name] for name in names), first_on)
 
     async def in_force(self, org_ids: Collection[str], first_on: date) -> Sequence[StoredLock]:
         """Return the locks in force of these organisations that end on the date or later."""
@@ -171,6 +171,11 @@ class PostgresPeriods:
     async def recorded_adjustments(self, spans: Sequence[PersonDates]) -> Sequence[AdjustmentRow]:
         """Return the adjustments of days in these spans that were recorded with locks in force."""
         rows = await self._connection.fetch(SQL["recorded_adjustments"], *_spans(spans))
+        return [_recorded(row) for row in rows]
+
+    async def adjustments(self, spans: Sequence[PersonDates]) -> Sequence[AdjustmentRow]:
+        """Return the adjustments of days in these spans, by day; first what is settled, oldest first."""
+        rows = await self._connection.fetch(SQL["adjustments_of"], *_spans(spans))
         return [_recorded(row) for row in rows]
 
     async def restore(self, spans: Sequence[LockedSpan], days: Sequence[PersonDay]) -> None:
@@ -260,7 +265,7 @@ def _recorded(row: asyncpg.Record) -> AdjustmentRow:
         late_minutes=row["late_minutes"],
         early_minutes=row["early_minutes"],
         break_minutes=row["break_minutes"],
-        settled_by=str(row["lock_id"]),
+        settled_by=None if row["lock_id"] is None else str(row["lock_id"]),
     )
     return AdjustmentRow(
         *(row["person_id"], row["org_id"], row["site_id"], adjustment), explanation=row["explanation"]

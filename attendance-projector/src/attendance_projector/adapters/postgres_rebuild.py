@@ -130,13 +130,17 @@ class RebuildSchemas:
             await self.write("kept_before", before.isoformat())
 
     async def _keep_final(self, tables: Mapping[str, Table]) -> None:
-        """Take final days as they are, with their punches: what they were computed from is not kept."""
+        """Take final days as they are, with punches and adjustments: what made them is not kept."""
         final_before = (await self.retention()).final_before
         if final_before is None:
             return
         months = await self.connection.fetchval(SQL["months_of_final_days"].format(live=LIVE), final_before)
         await self.connection.execute(statements("positions")["ensure_partitions"], [], months)
-        for statement, table in (("keep_final_punches", "punch"), ("keep_final_days", "attendance_day")):
+        for statement, table in (
+            ("keep_final_punches", "punch"),
+            ("keep_final_days", "attendance_day"),
+            ("keep_final_adjustments", "adjustment"),
+        ):
             columns = ", ".join(tables[table].columns)
             query = SQL[statement].format(live=LIVE, next=NEXT, columns=columns)
             await self.connection.execute(query, final_before)

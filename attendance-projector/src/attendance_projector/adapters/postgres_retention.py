@@ -4,7 +4,7 @@
 seen by nobody any more. Only one command does it, and never beside a rebuild: it holds the rebuild's lock.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -70,9 +70,12 @@ class RetentionTables:
         """Return what is kept so far."""
         return await read_retention(self._connection)
 
-    async def open_from(self) -> date | None:
-        """Return the first date that payroll has not closed everywhere; None where nobody closes periods."""
-        found: date | None = await self._connection.fetchval(SQL["open_from"])
+    async def open_from(self, final_before: date | None) -> date | None:
+        """Return the first date that payroll has not closed everywhere; None where nobody closes periods.
+
+        final_before: earlier dates are past closing; None: none are.
+        """
+        found: date | None = await self._connection.fetchval(SQL["open_from"], final_before)
         return found
 
     async def months(self, retention: Retention) -> Sequence[Month]:
@@ -82,21 +85,26 @@ class RetentionTables:
         firsts = {parent: getattr(retention, field) for parent, field in FIELDS.items()}
         return [each for each in months if (kept := firsts[each.parent]) is not None and each.month < kept]
 
-    async def move(self, retention: Retention) -> int:
-        """Keep from these months on, from now on; return how many badge punches will never count.
+    async def move(self, wanted: Callable[[], Awaitable[Retention]]) -> tuple[Retention, int]:
+        """Keep what is wanted, from now on; return it, and how many badge punches will never count.
 
-        Waits for all who compute days. Afterwards nobody writes into older months, or makes them again.
+        Waits for all who compute days, then asks what is wanted: no period is opened again meanwhile.
+        Afterwards nobody writes into older months, or makes them again.
         """
         async with self._connection.transaction():
             await self._connection.execute(statements("positions")["share_switch"])
             await self._connection.execute(statements("positions")["lock_everyone"])
             await self._connection.execute(SQL["lock_partitions"])
+            retention = await wanted()
             for parent, field in FIELDS.items():
                 if (kept := getattr(retention, field)) is not None:
                     await self._connection.execute(SQL["keep_from"], parent, kept)
             if retention.facts_from is None:
-                return 0
-            return int(await self._connection.fetchval(SQL["forget_pending"], retention.facts_from))
+                return retention, 0
+            await self._connection.execute(SQL["decide_adjustments"], retention.final_before)
+            return retention, int(
+                await self._connection.fetchval(SQL["forget_pending"], retention.facts_from)
+            )
 
     async def detach(self, month: Month) -> None:
         """Take a month out of its table without blocking readers; what was begun is ended."""

@@ -157,21 +157,27 @@ def settled_adjustments(
     return sorted(settled, key=lambda each: (each.key, each.booked_on))
 
 
+def with_all(stored: Figures, adjustments: Iterable[Adjustment]) -> Figures:
+    """Return what a day comes to with its adjustments: settled ones, oldest first, then what is due."""
+    for each in adjustments:
+        stored = each.after(stored)
+    return stored
+
+
 def adjustment_of(
     key: DayKey,
     stored: Figures,
     settled: Iterable[Adjustment],
-    now: AttendanceDay | None,
+    due: Figures,
     locks: Sequence[PeriodLock],
+    why: Iterable[Explanation] = (),
 ) -> Adjustment | None:
     """Return what is still to be adjusted of a day; None when payroll and the rules agree.
 
-    stored: the day as it stands. settled: what was paid on top of it, oldest first. now: what the rules say.
+    stored: the day as it stands. settled: what was paid on top of it, oldest first. due: what the rules say,
+    and why.
     """
-    paid = stored
-    for each in settled:
-        paid = each.after(paid)
-    due = NO_DAY if now is None else figures_of(now)
+    paid = with_all(stored, settled)
     if paid == due:
         return None
     on, shift_id = key
@@ -191,7 +197,7 @@ def adjustment_of(
     kept = "the period was reopened" if lock is None else f"{lock.text}; the day stays as it was then"
     reasons = [Explanation(Rule.PERIOD_LOCK, None, kept)]
     reasons.append(Explanation(Rule.ADJUSTMENT, None, _difference_text(adjustment)))
-    return replace(adjustment, explanation=(*reasons, *(() if now is None else now.explanation)))
+    return replace(adjustment, explanation=(*reasons, *why))
 
 
 def keep_closed(
@@ -217,7 +223,9 @@ def keep_closed(
     for key in sorted({*by_rule, *locked, *(each.key for each in settled)}):
         stands = figures_of(stored[key]) if key in stored else NO_DAY
         of_day = [each for each in settled if each.key == key]
-        adjustment = adjustment_of(key, stands, of_day, by_rule.get(key), locks)
+        day = by_rule.get(key)
+        due, why = (NO_DAY, ()) if day is None else (figures_of(day), day.explanation)
+        adjustment = adjustment_of(key, stands, of_day, due, locks, why)
         adjustments += [] if adjustment is None else [adjustment]
     days = sorted([*locked.values(), *open_days], key=lambda day: day.attendance_on)
     return days, sorted(adjustments, key=lambda each: (each.booked_on, each.key))

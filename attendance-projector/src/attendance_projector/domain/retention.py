@@ -34,10 +34,13 @@ class Retention:
     days_from: date | None = None
 
     def not_beyond(self, open_from: date | None) -> "Retention":
-        """Return it held back, so that facts from this date on count; None: payroll closes no periods."""
+        """Return it held back, so that facts about this date on count; None: payroll closes no periods.
+
+        A fact about a local date can be of some UTC days before.
+        """
         if open_from is None:
             return self
-        last = months_before(month_of(open_from), 1)
+        last = months_before(month_of(open_from - REACH), 1)
         firsts = (self.captures_from, self.punches_from, self.days_from)
         return Retention(*(None if each is None else min(each, last) for each in firsts))
 

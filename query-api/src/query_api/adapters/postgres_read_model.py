@@ -17,6 +17,7 @@ from query_api.domain.rows import (
     Enrolment,
     ExplainedDay,
     Organisation,
+    PeriodLock,
     Person,
     PresentPerson,
     Recognition,
@@ -24,7 +25,14 @@ from query_api.domain.rows import (
 )
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import PRESENT_AT_MOST, DateRange, InstantRange, presence_dates
-from query_api.ports import AdjustmentFilter, AdjustmentKey, AttendanceFilter, CaptureFilter
+from query_api.ports import (
+    AdjustmentFilter,
+    AdjustmentKey,
+    AttendanceFilter,
+    CaptureFilter,
+    PeriodLockFilter,
+    PeriodLockKey,
+)
 
 # float4 columns carry about 7 significant digits; more would be noise of the conversion.
 _SIMILARITY_DIGITS = 6
@@ -80,6 +88,23 @@ class PostgresReadModel:
             limit=limit,
         )
         return [Adjustment(**_with_json(record, "explanation")) for record in records]
+
+    async def period_locks(
+        self, scope: Scope, which: PeriodLockFilter, *, after: PeriodLockKey | None, limit: int
+    ) -> list[PeriodLock]:
+        """Return locks of periods in the order of their key."""
+        after_on, after_lock_id = after or (None, None)
+        records = await self._pools.fetch(
+            "period_locks",
+            org_id=scope.org_id,
+            first_on=which.dates.first_on,
+            last_on=which.dates.last_on,
+            sites=which.sites,
+            after_on=after_on,
+            after_lock_id=after_lock_id,
+            limit=limit,
+        )
+        return [PeriodLock(**record) for record in records]
 
     async def explained_days(self, scope: Scope, person_id: str, dates: DateRange) -> list[ExplainedDay]:
         """Return the days of one person, explained, in order."""

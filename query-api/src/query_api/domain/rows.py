@@ -67,6 +67,29 @@ class Adjustment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodLock:
+    """A lock of a period; no site is the whole organisation.
+
+    `state`: RECORDED, then SEALED while the days of `person_count` people come in, then IN_FORCE; REOPENED is
+    for ever.
+    """
+
+    lock_id: UUID
+    site_id: str | None
+    site_name: str | None
+    starts_on: date
+    ends_on: date
+    state: str
+    person_count: int | None
+    locked_by: str
+    locked_at: datetime
+    reason: str
+    reopened_by: str | None
+    reopened_at: datetime | None
+    reopened_because: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedDay(AttendanceDay):
     """An attendance day and why it is so: the punches used and not used, each with the name of the rule."""
 

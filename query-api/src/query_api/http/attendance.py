@@ -6,9 +6,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from query_api.domain.rows import Adjustment, AttendanceDay, PresentPerson, SitePresence
+from query_api.domain.rows import Adjustment, AttendanceDay, PeriodLock, PresentPerson, SitePresence
 from query_api.http.access import ReaderScope
-from query_api.http.examples import ADJUSTMENT_PAGE, ATTENDANCE_PAGE, PERSON_ATTENDANCE, PRESENCE
+from query_api.http.examples import (
+    ADJUSTMENT_PAGE,
+    ATTENDANCE_PAGE,
+    PERIOD_LOCK_PAGE,
+    PERSON_ATTENDANCE,
+    PRESENCE,
+)
 from query_api.http.pages import (
     PageAnswer,
     PageParameters,
@@ -22,6 +28,7 @@ from query_api.http.problems import PROBLEMS, described, example
 from query_api.http.services import ServicesOf
 from query_api.list_adjustments import AdjustmentQuery, list_adjustments
 from query_api.list_attendance import AttendanceQuery, list_attendance
+from query_api.list_period_locks import PeriodLockQuery, list_period_locks
 from query_api.read_person_attendance import PersonAttendance, read_person_attendance
 from query_api.read_presence import read_presence
 
@@ -50,6 +57,12 @@ class AdjustmentParameters(DateParameters, PageParameters):
 
     site: Text | None = Field(default=None, description="Only this home site.")
     person: Text | None = Field(default=None, description="Only this person_id.")
+
+
+class PeriodLockParameters(DateParameters, PageParameters):
+    """Which locks, by the dates that they cover."""
+
+    site: Text | None = Field(default=None, description="Only locks of this site, and of all sites.")
 
 
 class PresenceParameters(PageParameters):
@@ -108,6 +121,24 @@ async def get_adjustments(
         person_id=parameters.person,
     )
     page = await list_adjustments(query, parameters.page_request(), scope, services.read_model)
+    return page_answer(request, response, page)
+
+
+@router.get("/period-locks", summary="Locks of periods", responses=example(PERIOD_LOCK_PAGE))
+async def get_period_locks(
+    request: Request,
+    response: Response,
+    parameters: Annotated[PeriodLockParameters, Query()],
+    scope: ReaderScope,
+    services: ServicesOf,
+) -> PageAnswer[PeriodLock]:
+    """List the locks that cover any of these dates, also reopened ones, by starts_on, lock_id.
+
+    The days of a period stay as they are while a lock is IN_FORCE; until then, and once it is REOPENED, they
+    are what the rules say.
+    """
+    query = PeriodLockQuery(first_on=parameters.first_on, last_on=parameters.last_on, site_id=parameters.site)
+    page = await list_period_locks(query, parameters.page_request(), scope, services.read_model)
     return page_answer(request, response, page)
 
 

@@ -58,6 +58,24 @@ ADJUSTMENT: dict[str, object] = {
 
 ADJUSTMENT_PAGE: dict[str, object] = {"items": [ADJUSTMENT], "next": None}
 
+PERIOD_LOCK: dict[str, object] = {
+    "lock_id": "3d0b7a52-11c4-4b7e-9c39-52a4d9fb0011",
+    "site_id": None,
+    "site_name": None,
+    "starts_on": "2026-03-01",
+    "ends_on": "2026-03-31",
+    "state": "IN_FORCE",
+    "person_count": 250,
+    "locked_by": "hr-1",
+    "locked_at": "2026-04-02T04:30:00Z",
+    "reason": "payroll of March",
+    "reopened_by": None,
+    "reopened_at": None,
+    "reopened_because": None,
+}
+
+PERIOD_LOCK_PAGE: dict[str, object] = {"items": [PERIOD_LOCK], "next": None}
+
 PERSON: dict[str, object] = {
     "person_id": "p-1042",
     "display_name": "Asha Rao",

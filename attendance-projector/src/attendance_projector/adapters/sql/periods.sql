@@ -92,9 +92,9 @@ WHERE adjustment.org_id = $3::text AND adjustment.attendance_on <= $6
     ));
 
 -- name: forget_adjustments
--- $1 lock, $2 sealing, $3 organisation, $4 site or null, $5 the end of the period.
+-- $1 lock, $2 sealing, $3 organisation, $4 site or null, $5 the end of the period, $6: earlier days are final, or null.
 DELETE FROM adjustment
-WHERE org_id = $3::text AND attendance_on <= $5
+WHERE org_id = $3::text AND attendance_on <= $5 AND ($6::date IS NULL OR attendance_on >= $6::date)
     AND ($4::text IS NULL OR EXISTS (
         SELECT FROM locked_person AS covered
         WHERE covered.lock_id = $1 AND covered.sealing_id = $2 AND covered.person_id = adjustment.person_id
@@ -129,6 +129,14 @@ FROM unnest($1::text[], $2::date[], $3::date[]) AS span (person_id, first_on, la
 JOIN locked_adjustment AS paid ON paid.person_id = span.person_id
     AND paid.attendance_on BETWEEN span.first_on AND span.last_on
 JOIN period_lock AS lock ON lock.lock_id = paid.lock_id AND lock.sealing_id = paid.sealing_id AND lock.in_force;
+
+-- name: adjustments_of
+-- $1 people, $2 first and $3 last dates, side by side.
+SELECT stored.*, stored.settled_by AS lock_id
+FROM unnest($1::text[], $2::date[], $3::date[]) AS span (person_id, first_on, last_on)
+JOIN adjustment AS stored ON stored.person_id = span.person_id
+    AND stored.attendance_on BETWEEN span.first_on AND span.last_on
+ORDER BY stored.person_id, stored.attendance_on, stored.shift_id, stored.settled_by IS NULL, stored.booked_on;
 
 -- name: remove_unlocked_days
 -- $1 to $5 as for `kept`; $6 and $7 the range of all spans, so that partitions are pruned.

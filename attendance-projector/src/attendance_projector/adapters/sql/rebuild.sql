@@ -52,6 +52,11 @@ INSERT INTO {next}.punch ({columns}) SELECT {columns} FROM final;
 INSERT INTO {next}.attendance_day ({columns})
 SELECT {columns} FROM {live}.attendance_day WHERE attendance_on < $1::date;
 
+-- name: keep_final_adjustments
+-- What they come to; where they are booked goes by the locks of the log.
+INSERT INTO {next}.adjustment ({columns})
+SELECT {columns} FROM {live}.adjustment WHERE attendance_on < $1::date;
+
 -- name: positions
 SELECT topic, partition, next_offset FROM {schema}.consumed_position;
 

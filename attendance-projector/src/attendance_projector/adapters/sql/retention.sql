@@ -4,9 +4,42 @@
 SELECT table_name, kept_from FROM retention;
 
 -- name: open_from
--- First date that an organisation which closes periods has not closed; null when none does.
-SELECT min(closed_until) + 1
-FROM (SELECT max(ends_on) AS closed_until FROM period_lock WHERE in_force GROUP BY org_id) AS each;
+-- $1: earlier days are final, or null. First date from then on that an organisation which closes periods has not closed:
+-- since its first lock ever, the first that no lock keeps, and the first with a day of somebody that none keeps; null when
+-- nobody closes periods.
+WITH closing AS (
+    SELECT
+        org_id,
+        greatest(min(starts_on), $1::date) AS first_on,
+        coalesce(range_agg(daterange(starts_on, ends_on, '[]')) FILTER (WHERE in_force), '{}') AS somewhere,
+        coalesce(range_agg(daterange(starts_on, ends_on, '[]')) FILTER (WHERE in_force AND site_id IS NULL), '{}')
+            AS everywhere
+    FROM period_lock
+    WHERE starts_on IS NOT NULL
+    GROUP BY org_id
+)
+SELECT least(
+    (SELECT min(lower(datemultirange(daterange(first_on, NULL)) - somewhere)) FROM closing),
+    (
+        SELECT min(day.attendance_on)
+        FROM closing
+        JOIN attendance_day AS day ON day.org_id = closing.org_id
+            AND day.attendance_on >= closing.first_on
+            AND NOT day.attendance_on <@ closing.everywhere
+        -- Where sites are locked one by one: somebody moved, or one of them was left out.
+        WHERE somewhere <> everywhere
+            AND NOT EXISTS (
+                SELECT
+                FROM period_lock AS lock
+                JOIN locked_person AS covered
+                    ON covered.lock_id = lock.lock_id AND covered.sealing_id = lock.sealing_id
+                WHERE lock.in_force
+                    AND lock.org_id = day.org_id
+                    AND day.attendance_on BETWEEN lock.starts_on AND lock.ends_on
+                    AND covered.person_id = day.person_id
+            )
+    )
+);
 
 -- name: partitions
 -- Months of a schema ($1) that are attached, or stand detached since a command was stopped before it dropped them.
@@ -36,6 +69,11 @@ SELECT pg_advisory_xact_lock(hashtext('ensure_partitions'), hashtext(current_sch
 -- name: keep_from
 INSERT INTO retention (table_name, kept_from) VALUES ($1, $2)
 ON CONFLICT (table_name) DO UPDATE SET kept_from = excluded.kept_from;
+
+-- name: decide_adjustments
+-- Time decides nothing of final days any more. $1: before this date.
+UPDATE adjustment SET closes_at = NULL, absence = NULL
+WHERE attendance_on < $1::date AND (closes_at IS NOT NULL OR absence IS NOT NULL);
 
 -- name: forget_pending
 -- Punches with a badge that nobody got in time; they could not count any more.
