@@ -79,7 +79,7 @@ bench-recognition: $(READY)  ## measure recognition beside DeepFace, and through
 
 .PHONY: bench-search
 bench-search: $(READY)  ## measure searches in 10k, 100k and 1M templates beside numpy and faiss, in one run
-	$(BIN)/python benchmarks/gallery_search.py
+	$(BIN)/python -m benchmarks.gallery_search
 
 .PHONY: bench-projector
 bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL itself (EVENTS=200000 SIZES=1000000,20000000)
