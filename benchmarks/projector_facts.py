@@ -6,6 +6,7 @@ history.
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
@@ -95,6 +96,7 @@ def matches(people: int, count: int | None, seed: int = 7) -> Iterator[MatchDeci
     """Yield decisions, one for each punch, by day and within it by instant; for ever without a count."""
     chance = random.Random(seed)
     made, on = 0, FIRST_ON
+    of_device: Counter[str] = Counter()
     while True:
         day = [punch for number in range(people) for punch in _punches(number, on, chance)]
         day.sort(key=lambda punch: punch[0])
@@ -102,7 +104,9 @@ def matches(people: int, count: int | None, seed: int = 7) -> Iterator[MatchDeci
             if made == count:
                 return
             made += 1
-            yield _match(at, number, direction, made, chance)
+            device_id = f"kiosk-{number % len(SITES)}-{number % 3}"
+            of_device[device_id] += 1
+            yield _match(at, number, direction, (device_id, of_device[device_id]), chance)
         on += timedelta(days=1)
 
 
@@ -123,22 +127,26 @@ def _punches(
 
 
 def _match(
-    at: datetime, number: int, direction: Direction | None, sequence: int, chance: random.Random
+    at: datetime,
+    number: int,
+    direction: Direction | None,
+    sent: tuple[str, int],
+    chance: random.Random,
 ) -> MatchDecided:
-    site = number % len(SITES)
+    device_id, sequence = sent
     return MatchDecided(
         event_id=UUID(int=chance.getrandbits(128), version=4),
         occurred_at=at,
         recorded_at=at + timedelta(milliseconds=900),
         org_id=ORG,
         capture_id=uuid7(at, chance),
-        device_id=f"kiosk-{site}-{number % 3}",
-        site_id=SITES[site][0],
+        device_id=device_id,
+        site_id=SITES[number % len(SITES)][0],
         device_sequence=sequence,
         time_trust=TimeTrust.SYNCED,
         image=ImageReference(
             bucket="attendance-images",
-            key=f"{ORG}/{at:%Y/%m/%d}/{sequence}.jpg",
+            key=f"{ORG}/{at:%Y/%m/%d}/{device_id}/{sequence}.jpg",
             sha256=SHA256,
             media_type="image/jpeg",
             size_bytes=81_920,

@@ -1,4 +1,5 @@
-from datetime import date
+import random
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -76,6 +77,51 @@ async def test_a_late_punch_takes_the_absence_back(plant: Any) -> None:
         plant.match("asha", "2026-03-04T08:00+05:30"), plant.match("asha", "2026-03-04T12:00+05:30")
     )
     assert (await statuses(plant))[4] == "PRESENT"
+
+
+def joined(numbers: set[int]) -> list[tuple[int, int]]:
+    firsts = sorted(each for each in numbers if each - 1 not in numbers)
+    return list(zip(firsts, sorted(each for each in numbers if each + 1 not in numbers), strict=True))
+
+
+async def test_numbers_of_devices_join_to_ranges_in_any_order(plant: Any) -> None:
+    chance = random.Random(11)
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    heard: dict[str, set[int]] = {"back": set(), "gate": set()}
+    for turn in range(12):
+        for _ in range(25):
+            device, number = chance.choice(sorted(heard)), chance.randint(1, 120)
+            heard[device].add(number)
+            await plant.tell(plant.report(device, number, (start + timedelta(minutes=number)).isoformat()))
+        await plant.tell(plant.tick((start + timedelta(hours=turn)).isoformat()))
+        rows = await plant.sql.fetch(
+            "SELECT device_id, first_sequence, last_sequence, newest_at FROM device_report ORDER BY 1, 2"
+        )
+        assert [tuple(row) for row in rows] == [
+            (device, first, last, start + timedelta(minutes=last))
+            for device, numbers in sorted(heard.items())
+            for first, last in joined(numbers)
+        ]
+
+
+async def test_a_tick_does_not_touch_old_gaps(plant: Any) -> None:
+    for number in (1, 3, 5, 7, 9):
+        await plant.tell(plant.report("gate", number, f"2026-03-02T02:0{number}Z"))
+    await plant.tell(plant.tick("2026-03-02T03:00Z"))
+    written = "SELECT first_sequence, xmin::text FROM device_report ORDER BY first_sequence"
+    before = dict(await plant.sql.fetch(written))
+    await plant.tell(
+        plant.report("gate", 8, "2026-03-02T02:08Z"), plant.report("gate", 10, "2026-03-02T02:10Z")
+    )
+    await plant.tell(plant.tick("2026-03-02T03:01Z"))
+    after = dict(await plant.sql.fetch(written))
+    assert sorted(after) == [1, 3, 5, 7]
+    assert {number: after[number] == before[number] for number in after} == {
+        1: True,
+        3: True,
+        5: True,
+        7: False,
+    }
 
 
 async def test_only_those_who_are_expected_have_days(plant: Any) -> None:

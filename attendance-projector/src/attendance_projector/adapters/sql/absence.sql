@@ -11,14 +11,42 @@ INSERT INTO clock (as_of) VALUES ($1)
 ON CONFLICT (is_the_one) DO UPDATE SET as_of = excluded.as_of WHERE clock.as_of < excluded.as_of;
 
 -- name: fold_points
--- Join the ranges of the devices that reported with their new numbers, where these overlap or touch.
-WITH part AS (
-    SELECT device_id, sequence AS first_sequence, sequence AS last_sequence, occurred_at AS newest_at
+-- Join the new numbers of each device to ranges, and these with the ranges known before that they overlap or touch.
+-- Others are not read: a device that has lost numbers for years has many.
+WITH point AS (
+    SELECT device_id, sequence, max(occurred_at) AS newest_at
     FROM device_point
+    GROUP BY device_id, sequence
+), in_a_row AS (
+    SELECT point.*, sequence - row_number() OVER (PARTITION BY device_id ORDER BY sequence) AS run
+    FROM point
+), arrived AS (
+    SELECT device_id, min(sequence) AS first_sequence, max(sequence) AS last_sequence, max(newest_at) AS newest_at
+    FROM in_a_row
+    GROUP BY device_id, run
+), touched AS (
+    SELECT DISTINCT known.*
+    FROM arrived
+    CROSS JOIN LATERAL (
+        (
+            SELECT report.*
+            FROM device_report AS report
+            WHERE report.device_id = arrived.device_id AND report.first_sequence <= arrived.first_sequence
+            ORDER BY report.first_sequence DESC
+            LIMIT 1
+        )
+        UNION ALL
+        SELECT report.*
+        FROM device_report AS report
+        WHERE report.device_id = arrived.device_id
+            AND report.first_sequence > arrived.first_sequence
+            AND report.first_sequence <= arrived.last_sequence + 1
+    ) AS known
+    WHERE known.last_sequence >= arrived.first_sequence - 1
+), part AS (
+    SELECT device_id, first_sequence, last_sequence, newest_at FROM arrived
     UNION ALL
-    SELECT device_id, first_sequence, last_sequence, newest_at
-    FROM device_report
-    WHERE device_id IN (SELECT device_id FROM device_point)
+    SELECT device_id, first_sequence, last_sequence, newest_at FROM touched
 ), reached AS (
     SELECT part.*, max(last_sequence) OVER (
         PARTITION BY device_id ORDER BY first_sequence, last_sequence
@@ -37,7 +65,8 @@ WITH part AS (
     GROUP BY device_id, range_number
 ), gone AS (
     DELETE FROM device_report AS report
-    WHERE device_id IN (SELECT device_id FROM device_point)
+    USING touched
+    WHERE report.device_id = touched.device_id AND report.first_sequence = touched.first_sequence
         AND NOT EXISTS (
             SELECT FROM folded
             WHERE folded.device_id = report.device_id AND folded.first_sequence = report.first_sequence
