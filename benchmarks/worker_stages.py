@@ -31,6 +31,7 @@ from recognition_worker.identify_capture import AnalysedCapture, IdentifyCapture
 from recognition_worker.recognise import FaceAnalyser, FaceProbe
 from recognition_worker.settings import EmbedderChoice
 from recognition_worker.straighten_faces import StraighteningDetector
+from recognition_worker.worker import leave_alone_what_is_loaded
 
 ORG = OrgId("bench")
 STAGES = ("decode", "detect", "align", "embed", "search")
@@ -56,6 +57,7 @@ def pipeline_and_stages(
         mean = {name: _mean([one[name] for one in taken]) for name in works}
         return {**mean, "stages": sum((mean[name] for name in STAGES), Spent(0.0, 0.0))}
 
+    leave_alone_what_is_loaded()  # as the service does once it is ready
     turn(None)
     outcomes = decide_batch(identify, images)
     if Outcome.IDENTIFIED not in outcomes:

@@ -164,7 +164,7 @@ class Worker:
         self._health.add_ready("person-keys", keys.check)
         self._health.add_ready("directory", directory.check)
         self._observe(runner, lanes, watchdog)
-        _leave_alone_what_is_loaded()
+        leave_alone_what_is_loaded()
         sweep = ErasureSweep(keys, lanes, publisher, metrics)
         await self._until_one_ends(
             runner, lanes.keep(), rollouts.join(), keys.join(), directory.join(), sweep.run()
@@ -281,7 +281,7 @@ class Worker:
         )
 
 
-def _leave_alone_what_is_loaded() -> None:
+def leave_alone_what_is_loaded() -> None:
     """Spare the collector models and gallery, which live to the end: a twentieth of the core under load."""
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
