@@ -57,7 +57,6 @@ def pipeline_and_stages(
         mean = {name: _mean([one[name] for one in taken]) for name in works}
         return {**mean, "stages": sum((mean[name] for name in STAGES), Spent(0.0, 0.0))}
 
-    leave_alone_what_is_loaded()  # as the service does once it is ready
     turn(None)
     outcomes = decide_batch(identify, images)
     if Outcome.IDENTIFIED not in outcomes:
@@ -84,6 +83,7 @@ def load_identify(model_cache: Path, gallery: Vector, enrolled: Sequence[bytes])
     for number, row in enumerate([*known, *gallery[len(known) :]]):
         person = PersonId(f"person-{number:05d}")
         lane.gallery.add(Template(ORG, person, TemplateId("t"), lane.model, row))
+    leave_alone_what_is_loaded()
     return lane.identify
 
 
