@@ -15,6 +15,7 @@ from attendance_projector.domain.periods import (
     Figures,
     PeriodLock,
     adjustment_of,
+    figures_and_reasons,
     figures_of,
     lock_on,
     settled_adjustments,
@@ -146,7 +147,7 @@ def _adjustments(
             stored = figures_of(now.day)
         paid = [row.adjustment for row in settled.get(key, ())]
         day = None if now is None else now.day
-        figures, why = (NO_DAY, ()) if day is None else (figures_of(day), day.explanation)
+        figures, why = figures_and_reasons(day)
         due = adjustment_of((on, shift_id), stored, paid, figures, rules, why)
         if due is None:
             continue

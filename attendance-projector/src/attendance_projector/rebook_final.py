@@ -7,19 +7,18 @@ locks of later periods, as for any other day.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from itertools import groupby
 
 import msgspec
 
 from attendance_projector.domain.explanation import Explanation, Rule
-from attendance_projector.domain.periods import Figures, adjustment_of, lock_on, with_all
+from attendance_projector.domain.periods import ONE_DAY, Figures, adjustment_of, lock_on, with_all
 from attendance_projector.keep_locked_days import locks_of, rules_of, settled_rows
 from attendance_projector.period_ports import Periods
 from attendance_projector.stored_facts import PersonDates
 from attendance_projector.stored_periods import AdjustmentRow, LockedSpan, PersonKey, StoredLock
 
-ONE_DAY = timedelta(days=1)
 # The lock that keeps the day, and the difference: said anew with each booking.
 OF_THE_BOOKING = (Rule.PERIOD_LOCK, Rule.ADJUSTMENT)
 

@@ -48,7 +48,7 @@ from attendance_projector.rebuild_worker import (
 )
 from attendance_projector.replay_log import ReplayLog
 from attendance_projector.settings import Settings
-from attendance_projector.tell_differences import tell_differences
+from attendance_projector.tell_differences import Steps, tell_differences
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CLOCK, CORRECTIONS, DIRECTORY, TOPICS
@@ -61,14 +61,8 @@ PUNCHES_PER_BUCKET = 20_000
 NEARLY_THERE = 2000
 
 
-class Progress(Protocol):
+class Progress(Steps, Protocol):
     """Hears how a rebuild goes on."""
-
-    def step(self, name: str, total: int) -> None:
-        """A step begins; so many units are to do."""
-
-    def advance(self, count: int) -> None:
-        """So many units are done."""
 
     def note(self, text: str) -> None:
         """Say something that a person should know."""

@@ -43,7 +43,7 @@ class Pace:
     patience: timedelta = timedelta(seconds=60)
 
 
-class Progress(Protocol):
+class Steps(Protocol):
     """Hears how it goes on."""
 
     def step(self, name: str, total: int) -> None:
@@ -53,7 +53,7 @@ class Progress(Protocol):
         """So many units are done."""
 
 
-async def tell_differences(schemas: RebuildSchemas, progress: Progress, pace: Pace | None = None) -> int:
+async def tell_differences(schemas: RebuildSchemas, progress: Steps, pace: Pace | None = None) -> int:
     """Return how many days were told. Raises RebuildRefused, also when nobody publishes what waits."""
     connection, pace = schemas.connection, pace or Pace()
     if not await schemas.exists(PREVIOUS) or await revision_of(connection, PREVIOUS) != head():

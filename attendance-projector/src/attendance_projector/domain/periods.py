@@ -130,6 +130,11 @@ def figures_of(day: AttendanceDay) -> Figures:
     )
 
 
+def figures_and_reasons(day: AttendanceDay | None) -> tuple[Figures, Sequence[Explanation]]:
+    """Return what payroll takes of a day by the rules, and why; nothing where they say that there is none."""
+    return (NO_DAY, ()) if day is None else (figures_of(day), day.explanation)
+
+
 def lock_on(locks: Iterable[PeriodLock], on: date) -> PeriodLock | None:
     """Return the lock that keeps the days of a date: the oldest over it."""
     return min((lock for lock in locks if lock.covers(on)), key=lambda lock: lock.order, default=None)
@@ -223,8 +228,7 @@ def keep_closed(
     for key in sorted({*by_rule, *locked, *(each.key for each in settled)}):
         stands = figures_of(stored[key]) if key in stored else NO_DAY
         of_day = [each for each in settled if each.key == key]
-        day = by_rule.get(key)
-        due, why = (NO_DAY, ()) if day is None else (figures_of(day), day.explanation)
+        due, why = figures_and_reasons(by_rule.get(key))
         adjustment = adjustment_of(key, stands, of_day, due, locks, why)
         adjustments += [] if adjustment is None else [adjustment]
     days = sorted([*locked.values(), *open_days], key=lambda day: day.attendance_on)
