@@ -8,7 +8,7 @@ id, to ours.
 import io
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
@@ -59,6 +59,22 @@ def _without_uuid(part: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in part.items() if (name, value) != ("logicalType", "uuid")}
 
 
+@cache
+def _named_branches(event_name: str) -> Mapping[str, str]:
+    """Return the fields that are null or of a named type, with that name.
+
+    Told the name, fastavro does not find out by trying: a changed day is written in two thirds of the time.
+    """
+    branches: dict[str, str] = {}
+    for field in _parsed(event_name)["fields"]:
+        match field["type"]:
+            case ["null", {"name": str(name)}]:
+                branches[field["name"]] = name
+            case ["null", str(name)] if "." in name:
+                branches[field["name"]] = name
+    return branches
+
+
 def subject_of(topic_name: str, event_name: str) -> str:
     """Return the registry subject of an event on a topic (TopicRecordNameStrategy)."""
     return f"{topic_name}-{NAMESPACE}.{event_name}"
@@ -66,13 +82,14 @@ def subject_of(topic_name: str, event_name: str) -> str:
 
 def encode_body(event: Event) -> bytes:
     """Return the Avro body of an event, without framing."""
-    buffer = io.BytesIO()
+    name, fields, buffer = type(event).__name__, to_fields(event), io.BytesIO()
+    for field, branch in _named_branches(name).items():
+        if (value := fields[field]) is not None:
+            fields[field] = (branch, value)
     try:
-        fastavro.schemaless_writer(buffer, _parsed(type(event).__name__), to_fields(event), strict=True)
+        fastavro.schemaless_writer(buffer, _parsed(name), fields, strict=True)
     except (ValueError, TypeError) as error:
-        raise SchemaError(
-            f"{type(event).__name__} {event.event_id} does not fit its schema: {error}"
-        ) from error
+        raise SchemaError(f"{name} {event.event_id} does not fit its schema: {error}") from error
     return buffer.getvalue()
 
 
