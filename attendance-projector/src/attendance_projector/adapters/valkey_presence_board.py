@@ -1,6 +1,7 @@
 """Presence in Valkey, laid out as `attendance_schemas.presence` says; needs fields that expire (Valkey 9)."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from importlib.resources import files
@@ -46,9 +47,8 @@ class ValkeyPresenceBoard:
             async with self._client.pipeline(transaction=False) as pipeline:
                 for day in opened:
                     self._add(pipeline, day)
-                for change in closed:
-                    field = day_field(change.person_id, change.attendance_on, change.shift_id)
-                    pipeline.hdel(days_key(self._prefix, self._generation, change.org_id), field)
+                for org_id, fields in _fields_by_org(closed).items():
+                    pipeline.hdel(days_key(self._prefix, self._generation, org_id), *fields)
                 await pipeline.execute()
 
     def _add(self, pipeline: Pipeline, day: OpenDay) -> None:
@@ -65,6 +65,14 @@ class ValkeyPresenceBoard:
                 keys=[marker_key(self._prefix)], args=[self._generation, WHOLE_FOR // MILLISECOND]
             )
         return bool(renewed)
+
+
+def _fields_by_org(changes: Sequence[AttendanceDayChanged]) -> Mapping[str, Sequence[str]]:
+    """Return the fields of days: most of a backlog closed long ago, and one command takes them all away."""
+    fields: dict[str, list[str]] = defaultdict(list)
+    for change in changes:
+        fields[change.org_id].append(day_field(change.person_id, change.attendance_on, change.shift_id))
+    return fields
 
 
 @contextmanager
