@@ -1,8 +1,9 @@
 """`python -m attendance_projector`: run the service, migrate its tables, or try the rules on a file."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import asyncpg
 import typer
@@ -12,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from attendance_projector.check_scenarios import check_scenarios
 from attendance_projector.errors import ProjectorError
 from attendance_projector.explain_command import explain
+from attendance_projector.feed_service import run_feed
 from attendance_projector.migrate import head
 from attendance_projector.migrate import migrate as migrate_database
 from attendance_projector.print_days import print_checks
@@ -41,6 +43,16 @@ def run(
     migrate: Annotated[bool, typer.Option("--migrate", help="Migrate the database before starting.")] = False,
 ) -> None:
     """Project facts from Kafka into PostgreSQL until SIGTERM. Settings: see README.md."""
+    _serve(lambda settings, stopping: run_service(settings, stopping, migrate_first=migrate))
+
+
+@cli.command()
+def feed() -> None:
+    """Tell what changes until SIGTERM: the change feed and presence, where `run` does not (FEED_CHANGES)."""
+    _serve(run_feed)
+
+
+def _serve(main: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> NoReturn:
     try:
         settings = Settings.load()
     except SettingsError as error:
@@ -49,7 +61,7 @@ def run(
     configure_logging(SERVICE, settings.log_level, settings.log_json)
     configure_tracing(SERVICE, settings.tracing_endpoint)
     try:
-        code = run_until_stopped(lambda stopping: run_service(settings, stopping, migrate_first=migrate))
+        code = run_until_stopped(lambda stopping: main(settings, stopping))
     except Exception as error:  # the end of the process: log it, say so by the exit code
         get_logger(__name__).critical("the projector ends because of a failure", exc_info=error)
         raise typer.Exit(FAILED) from error

@@ -10,13 +10,13 @@ from prometheus_client import CollectorRegistry
 
 from attendance_projector.adapters.avro_event_reader import AvroEventReader
 from attendance_projector.adapters.kafka_tick_publisher import KafkaTickPublisher
-from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_read_model
+from attendance_projector.adapters.postgres_read_model import PostgresReadModel
 from attendance_projector.apply_facts import ApplyFacts
 from attendance_projector.change_feed import feed_changes
 from attendance_projector.collect_rarely import collect_rarely
 from attendance_projector.errors import ReadModelSwitched
 from attendance_projector.metrics import ProjectorMetrics
-from attendance_projector.migrate import migrate
+from attendance_projector.open_tables import Opening, open_tables
 from attendance_projector.settings import Settings
 from attendance_projector.tick_clock import tick_clock
 from attendance_schemas.codec import Codec
@@ -31,7 +31,7 @@ from attendance_schemas.topics import (
     MATCHES,
     PUNCHES,
 )
-from service_kit.backoff import Backoff, retry, wait
+from service_kit.backoff import wait
 from service_kit.consumer import RecordSource
 from service_kit.dead_letters import DeadLetters
 from service_kit.delivery import DeliveryLoop
@@ -82,8 +82,8 @@ async def _project(
 ) -> None:
     async with AsyncExitStack() as stack:
         schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
-        opening = _Opening(health)
-        read_model = await _open(settings, stopping, stack, migrate_first)
+        opening = Opening(health)
+        read_model = await open_tables(settings, stopping, stack, migrate_first=migrate_first)
         producer = RecordProducer(settings.kafka)
         stack.push_async_callback(producer.stop)
         applying = ApplyFacts(
@@ -121,8 +121,9 @@ async def _project(
                 now=lambda: datetime.now(UTC),
             )
         )
-        feeding = asyncio.create_task(feed_changes(settings, schemas, registry, stopping))
-        beside = (ticking, feeding)
+        beside = [ticking]
+        if settings.feed_changes:
+            beside.append(asyncio.create_task(feed_changes(settings, schemas, registry, stopping)))
         for task in beside:
             # It ends when all ends, or by a bug that must end all.
             task.add_done_callback(lambda _: stopping.set())
@@ -149,7 +150,8 @@ async def _project(
             ticking.cancel()
             # What is being published gets its acknowledgements, so that nothing comes twice.
             await asyncio.wait(beside, timeout=ENDS_WITHIN.total_seconds())
-            feeding.cancel()
+            for task in beside:
+                task.cancel()
             await asyncio.wait(beside)
         for task in beside:
             if not task.cancelled():
@@ -174,47 +176,6 @@ async def _deliver(loop: DeliveryLoop, read_model: PostgresReadModel, stopping: 
         log.info("a batch came too late for the tables that it was read for; nothing of it was applied")
     finally:
         watching.cancel()
-
-
-class _Opening:
-    """Not ready until everything is put together."""
-
-    def __init__(self, health: Health) -> None:
-        self._is_done = False
-        health.add_ready("start", self._check)
-
-    def done(self) -> None:
-        self._is_done = True
-
-    async def _check(self) -> None:
-        if not self._is_done:
-            raise TransientFailure("postgresql", "waiting for the read model to open")
-
-
-async def _open(
-    settings: Settings, stopping: asyncio.Event, stack: AsyncExitStack, migrate_first: bool
-) -> PostgresReadModel:
-    """Open the read model, waiting for the database as long as it takes."""
-    url = settings.database.url.get_secret_value()
-
-    async def attempt() -> PostgresReadModel:
-        if migrate_first:
-            await migrate(url)
-        async with AsyncExitStack() as opened:
-            read_model = await opened.enter_async_context(open_read_model(url))
-            await read_model.ensure_months_ahead(datetime.now(UTC).date(), settings.months_ahead)
-            stack.push_async_callback(opened.pop_all().aclose)
-            return read_model
-
-    return await retry(
-        attempt,
-        backoff=Backoff(),
-        retry_on=TransientFailure,
-        stopping=stopping,
-        on_retry=lambda failure, delay: log.warning(
-            "the read model does not open", error=str(failure), again_in=delay.total_seconds()
-        ),
-    )
 
 
 async def _dependencies_pass(read_model: PostgresReadModel, schemas: SchemaRegistry) -> bool:

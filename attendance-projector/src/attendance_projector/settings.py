@@ -17,7 +17,7 @@ from service_kit.settings import (
 
 
 class Settings(HttpSettings):
-    """What `run` needs; `migrate` needs the database only."""
+    """What `run` and `feed` need; `migrate` needs the database only."""
 
     env_prefix: ClassVar[str] = "ATTENDANCE_PROJECTOR_"
 
@@ -36,6 +36,10 @@ class Settings(HttpSettings):
         default=timedelta(minutes=1),
         gt=timedelta(0),
         description="how often the passing of time is recorded; days without a punch are decided by it",
+    )
+    feed_changes: bool = Field(
+        default=True,
+        description="whether `run` tells what changes, too; off where `feed` does, in a process of its own",
     )
     keep_capture_months: int | None = Field(
         default=None, ge=2, le=1200, description="whole months of captures kept by `retention`; off: all"

@@ -148,6 +148,26 @@ async def test_time_passes_as_a_fact_and_decides_absences(plant: Any, cluster: C
     assert [await process.wait() for process in processes] == [0, 0]
 
 
+async def test_changes_wait_in_the_outbox_for_a_process_that_tells_them(plant: Any, cluster: Cluster) -> None:
+    cluster.environ |= {"ATTENDANCE_PROJECTOR_FEED_CHANGES": "false", "ATTENDANCE_PROJECTOR_PORT": "0"}
+    projecting = await cluster.start("run", "--migrate")
+    await cluster.publish(plant.match("asha", f"{DAY}T08:00+05:30"), MATCHES)
+
+    async def waiting() -> int:
+        return int(await plant.sql.fetchval("SELECT count(*) FROM outbox"))
+
+    await eventually(waiting)
+    telling = await cluster.start("feed")
+
+    async def all_told() -> bool:
+        return await waiting() == 0
+
+    await eventually(all_told)
+    for process in (projecting, telling):
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+
+
 async def test_a_tombstone_takes_a_holiday_back(plant: Any, cluster: Cluster) -> None:
     holiday = plant.holiday(date(2026, 3, 2))
     await plant.tell(plant.match("asha", f"{DAY}T08:00+05:30"), plant.match("asha", f"{DAY}T12:00+05:30"))
@@ -193,8 +213,9 @@ async def test_poison_goes_to_the_dead_letters_and_the_position_past_it(
     assert await process.wait() == 0
 
 
+@pytest.mark.parametrize("command", ["run", "feed"])
 async def test_an_old_read_model_ends_the_service_with_advice(
-    stack: StackEnv, database: Any, unused_port: int
+    stack: StackEnv, database: Any, unused_port: int, command: str
 ) -> None:
     environ = {
         **os.environ,
@@ -203,7 +224,7 @@ async def test_an_old_read_model_ends_the_service_with_advice(
         "ATTENDANCE_PROJECTOR_PORT": str(unused_port),
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "attendance_projector", "run"), env=environ, stderr=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "attendance_projector", command), env=environ, stderr=asyncio.subprocess.PIPE
     )
     _, errors = await asyncio.wait_for(process.communicate(), DEADLINE)
     assert process.returncode == 1

@@ -1,0 +1,57 @@
+"""Open the read model at the start of a process, however long the database takes to answer."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_read_model
+from attendance_projector.migrate import migrate
+from attendance_projector.settings import Settings
+from service_kit.backoff import Backoff, retry
+from service_kit.errors import TransientFailure
+from service_kit.health import Health
+from service_kit.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class Opening:
+    """Not ready until everything is put together."""
+
+    def __init__(self, health: Health) -> None:
+        self._is_done = False
+        health.add_ready("start", self._check)
+
+    def done(self) -> None:
+        """Let the other checks say whether it is ready."""
+        self._is_done = True
+
+    async def _check(self) -> None:
+        if not self._is_done:
+            raise TransientFailure("postgresql", "waiting for the read model to open")
+
+
+async def open_tables(
+    settings: Settings, stopping: asyncio.Event, stack: AsyncExitStack, *, migrate_first: bool = False
+) -> PostgresReadModel:
+    """Open the read model, waiting for the database as long as it takes."""
+    url = settings.database.url.get_secret_value()
+
+    async def attempt() -> PostgresReadModel:
+        if migrate_first:
+            await migrate(url)
+        async with AsyncExitStack() as opened:
+            read_model = await opened.enter_async_context(open_read_model(url))
+            await read_model.ensure_months_ahead(datetime.now(UTC).date(), settings.months_ahead)
+            stack.push_async_callback(opened.pop_all().aclose)
+            return read_model
+
+    return await retry(
+        attempt,
+        backoff=Backoff(),
+        retry_on=TransientFailure,
+        stopping=stopping,
+        on_retry=lambda failure, delay: log.warning(
+            "the read model does not open", error=str(failure), again_in=delay.total_seconds()
+        ),
+    )
