@@ -26,6 +26,7 @@ from attendance_schemas.topics import DIRECTORY, MATCHES, Topic
 from benchmarks.projector_baselines import Figures, copy_all, cpu_seconds, measure_baselines
 from benchmarks.projector_facts import directory, matches
 from benchmarks.projector_fill import fill
+from benchmarks.projector_floor import measure_floor
 from benchmarks.projector_service import Plant, consumed, live_services, peak_mb, prepared, say
 from benchmarks.rebuild_runs import rate_to_tables, run_rebuild
 from local_stack.databases import Database, create_database, drop_database
@@ -35,6 +36,7 @@ from local_stack.settings import cache_folder, stack_folder
 from local_stack.stack import Stack
 
 POLL_SECONDS = 0.02
+SETTINGS_WITHIN = 10.0
 
 
 @dataclass
@@ -46,10 +48,14 @@ class Projecting:
     pids: Sequence[int]
     service_seconds: float = 0.0
     server_seconds: float = 0.0
+    told_seconds: float = 0.0
     count: int = 0
 
     async def project(self, events: Sequence[Any], topic: Topic) -> float:
-        """Publish events while the services stand still, let them project; return events per second."""
+        """Publish events while the services stand still, let them project; return events per second.
+
+        Returns when all changes of them are told as well, so that nothing of it lasts into what follows.
+        """
         self._signal(signal.SIGSTOP)
         try:
             self.plant.publish(events, topic)
@@ -60,6 +66,9 @@ class Projecting:
         while await consumed(self.connection) < self.plant.sent:  # noqa: ASYNC110
             await asyncio.sleep(POLL_SECONDS)
         seconds = time.perf_counter() - began
+        while await self.connection.fetchval("SELECT EXISTS (SELECT FROM attendance.outbox)"):  # noqa: ASYNC110
+            await asyncio.sleep(POLL_SECONDS)
+        self.told_seconds += time.perf_counter() - began
         self.service_seconds += self._service_cpu() - service
         self.server_seconds += await self._server_cpu() - server
         self.count += len(events)
@@ -76,14 +85,18 @@ class Projecting:
         """Return the CPU of the server's processes that the service talks to."""
         rows = await self.connection.fetch(
             "SELECT pid FROM pg_stat_activity"
-            " WHERE application_name = 'attendance-projector' AND datname = current_database()"
+            " WHERE application_name LIKE 'attendance-projector%' AND datname = current_database()"
         )
         return sum(cpu_seconds(row["pid"]) for row in rows)
 
     def said(self) -> str:
         """Return the CPU of an event in words."""
         service, server = 1e6 * self.service_seconds / self.count, 1e6 * self.server_seconds / self.count
-        return f"{service:.0f} microseconds of CPU for an event, {server:.0f} of its PostgreSQL sessions"
+        told = self.count / self.told_seconds
+        return (
+            f"{service:.0f} microseconds of CPU for an event, {server:.0f} of its PostgreSQL sessions;"
+            f" {told:.0f} a second until their changes are told"
+        )
 
 
 async def measure(options: argparse.Namespace, stack: StackEnv, database: Database, folder: Path) -> None:
@@ -91,26 +104,21 @@ async def measure(options: argparse.Namespace, stack: StackEnv, database: Databa
     async with prepared(stack, database) as made:
         connection = await asyncpg.connect(database.url)
         plant, environ, figures = made.plant, made.environ, Figures()
-        facts = matches(
-            options.people, options.events + options.round * (len(options.sizes) * 3 + options.rounds + 2)
-        )
-        async with live_services(environ, options.services) as pids:
+        facts = matches(options.people, None)
+        async with live_services(environ, options.services, feed_apart=options.feed_apart) as pids:
             live = Projecting(plant, connection, pids)
             await live.project(list(directory(options.people)), DIRECTORY)
             await live.project(list(islice(facts, options.round)), MATCHES)
             live = Projecting(plant, connection, pids)  # from here on they are warm
-            say("events per second")
-            say(f"{'round':>5} {'live':>8} {'(a) COPY':>9} {'(b) INSERT':>10} {'(c) many':>9}")
-            for number in range(options.rounds):
-                events = list(islice(facts, options.round))
-                figures.live.append(await live.project(events, MATCHES))
-                await measure_baselines(connection, events[: options.baseline], figures)
-                rate, copied = figures.live[-1], figures.copy_captures[-1]
-                one, many = figures.insert_each[-1], figures.executemany[-1]
-                say(f"{number:>5} {rate:8.0f} {copied:9.0f} {one:10.0f} {many:9.0f}")
+            await measure_rounds(options, live, facts, figures)
             each = statistics.median(figures.insert_each_cpu)
             say(f"live service: {live.said()}; (b): {each:.0f} of the client and its session")
-            say_live(figures)
+            events = list(islice(facts, options.round))
+            values = [plant.value_of(event, MATCHES) for event in events]
+            floor = await measure_floor(connection, database.url, stack.schema_registry_url, events, values)
+            bound = floor / statistics.median(figures.insert_each)
+            say(f"(d) decoding, rules and COPY alone, on every core: {floor:.0f}; {bound:.1f} x (b)")
+            await measure_slow_commits(options, stack.postgres_admin_url, live, facts)
             while (left := options.events - plant.sent) > 0:
                 await live.project(list(islice(facts, min(options.round, left))), MATCHES)
             await measure_rebuild(options, environ, database, plant, figures, folder)
@@ -119,6 +127,47 @@ async def measure(options: argparse.Namespace, stack: StackEnv, database: Databa
             fsync = await connection.fetchval("SHOW fsync")
             say(f"live service: at most {max(map(peak_mb, pids))} MB; fsync {fsync}")
         await connection.close()
+
+
+async def measure_rounds(
+    options: argparse.Namespace, live: Projecting, facts: Iterator[MatchDecided], figures: Figures
+) -> None:
+    """Measure live projection and the baselines in turns."""
+    say("events per second")
+    say(f"{'round':>5} {'live':>8} {'(a) COPY':>9} {'(b) INSERT':>10} {'(c) many':>9}")
+    for number in range(options.rounds):
+        events = list(islice(facts, options.round))
+        figures.live.append(await live.project(events, MATCHES))
+        await measure_baselines(live.connection, events[: options.baseline], figures)
+        rate, copied = figures.live[-1], figures.copy_captures[-1]
+        one, many = figures.insert_each[-1], figures.executemany[-1]
+        say(f"{number:>5} {rate:8.0f} {copied:9.0f} {one:10.0f} {many:9.0f}")
+    say_live(figures)
+
+
+async def measure_slow_commits(
+    options: argparse.Namespace, admin_url: str, live: Projecting, facts: Iterator[MatchDecided]
+) -> None:
+    """Measure again while the server waits before each flush, as for a slower disk or a standby."""
+    admin = await asyncpg.connect(admin_url)
+    try:
+        for milliseconds in options.commit_ms:
+            await _delay_commits(admin, live.connection, milliseconds * 1000)
+            say(f"with commits that take {milliseconds} ms longer (commit_delay):")
+            await measure_rounds(options, live, facts, Figures())
+    finally:
+        await _delay_commits(admin, live.connection, 0)
+        await admin.close()
+
+
+async def _delay_commits(admin: asyncpg.Connection, other: asyncpg.Connection, microseconds: int) -> None:
+    await admin.execute("ALTER SYSTEM SET commit_siblings = 0")
+    await admin.execute(f"ALTER SYSTEM SET commit_delay = {microseconds}")
+    await admin.execute("SELECT pg_reload_conf()")
+    async with asyncio.timeout(SETTINGS_WITHIN):
+        # A session reads them between two commands.
+        while await other.fetchval("SHOW commit_delay") != str(microseconds):  # noqa: ASYNC110
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def say_live(figures: Figures) -> None:
@@ -171,6 +220,11 @@ async def measure_flatness(
     say(f"cost of an event, greatest to smallest size: {costs[-1] / costs[0]:.2f}, goal at most 1.3")
 
 
+def numbers(text: str) -> list[int]:
+    """Read whole numbers between commas."""
+    return [int(each) for each in text.split(",") if each]
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -182,10 +236,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--round", type=int, default=20_000, help="events of a round")
     parser.add_argument("--baseline", type=int, default=1_500, help="events of a round for the baselines")
     parser.add_argument("--services", type=int, default=1, help="live projectors that share the partitions")
+    parser.add_argument(
+        "--commit-ms",
+        type=numbers,
+        default=[1, 2],
+        help="measure live projection also with commits that take so many ms longer; '' for no such run",
+    )
+    parser.add_argument("--feed-apart", action="store_true", help="tell changes in a process of its own")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
         "--sizes",
-        type=lambda text: [int(each) for each in text.split(",") if each],
+        type=numbers,
         default=[1_000_000, 20_000_000],
         help="rows of capture, punch and attendance_day together for the comparison of costs; '' for none",
     )

@@ -65,7 +65,7 @@ class Plant:
 
     def send(self, event: Any, topic: Topic) -> None:
         """Hand an event over; wait while too many wait for the broker."""
-        value, key = self._codec.encode(event, topic), topic.key_of(event)
+        value, key = self.value_of(event, topic), topic.key_of(event)
         while True:
             try:
                 self._producer.produce(self._prefix + topic.name, value, key, on_delivery=self._heard)
@@ -75,6 +75,10 @@ class Plant:
                 break
         self._producer.poll(0)
         self.sent += 1
+
+    def value_of(self, event: Any, topic: Topic) -> bytes:
+        """Return an event as it lies in Kafka."""
+        return self._codec.encode(event, topic)
 
     def flush(self) -> None:
         """Return when the broker has all of them. Raises NotDelivered."""
@@ -163,9 +167,17 @@ async def prepared(stack: StackEnv, database: Database) -> AsyncIterator[Prepare
 
 
 @asynccontextmanager
-async def live_services(environ: dict[str, str], count: int) -> AsyncIterator[list[int]]:
-    """Run projectors that share the partitions."""
-    processes = [await asyncio.create_subprocess_exec(*PROJECTOR, "run", env=environ) for _ in range(count)]
+async def live_services(
+    environ: dict[str, str], count: int, *, feed_apart: bool = False
+) -> AsyncIterator[list[int]]:
+    """Run projectors that share the partitions; `feed_apart`: a process of its own tells what changes."""
+    commands = ["run"] * count
+    if feed_apart:
+        environ = {**environ, "ATTENDANCE_PROJECTOR_FEED_CHANGES": "false"}
+        commands.append("feed")
+    processes = [
+        await asyncio.create_subprocess_exec(*PROJECTOR, command, env=environ) for command in commands
+    ]
     try:
         yield [process.pid for process in processes]
     finally:
