@@ -48,7 +48,7 @@ def run(
 
 @cli.command()
 def feed() -> None:
-    """Tell what changes until SIGTERM: the change feed and presence, where `run` does not (FEED_CHANGES)."""
+    """Tell what changes until SIGTERM: change feed and presence, for a `run` with FEED_CHANGES=false."""
     _serve(run_feed)
 
 
