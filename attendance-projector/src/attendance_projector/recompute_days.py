@@ -2,7 +2,8 @@
 
 Only stale dates are computed, from all punches around them, so late facts change exactly the days that they
 touch. People whose record or home site has not arrived yet have no zone: their punches wait, and are placed
-when the directory learns. People are computed in rounds, each while the server writes what came before it.
+when the directory learns. People are computed in rounds, each while the server writes what came before it and
+reads what comes next.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from attendance_projector.correction_facts import CORRECTION, as_correction, as_punch
@@ -41,7 +43,9 @@ from attendance_projector.stored_facts import (
     StoredPunch,
 )
 
-# A round holds every punch of its people around the stale dates in memory.
+T = TypeVar("T")
+
+# A round holds every punch of its people around the stale dates in memory; three rounds are on their way.
 PEOPLE_PER_ROUND = 1000
 REVIEW = Place("REVIEW")
 WAITING = Place("WAITING")
@@ -108,24 +112,37 @@ async def recompute_days(
         punch = as_punch(accepted.punch_id, accepted.occurred_at, accepted.direction, accepted.method)
         new_by_person[accepted.person_id].append((accepted, punch))
         all_changes[accepted.person_id].append(PunchChanged(punch))
-    count = 0
-    for person_ids in _rounds(sorted(all_changes)):
-        of_round = {each: all_changes[each] for each in person_ids}
-        facts = await _read_round(transaction, of_round, new_by_person)
-        result = await _while_writing(write, _compute_round(facts))
+    rounds = _rounds(sorted(all_changes))
+
+    async def read_next() -> list[_Facts] | None:
+        # People of another round: nothing that waits to be written is among what is read.
+        of_round = {each: all_changes[each] for each in next(rounds, ())}
+        return await _read_round(transaction, of_round, new_by_person) if of_round else None
+
+    count, facts = 0, await read_next()
+    while facts is not None:
+        result, facts = await _beside(_compute_round(facts), _in_turn(write, read_next))
         write = partial(_write_round, transaction, result)
         count += len(result.days)
     await write()
     return count
 
 
-async def _while_writing(write: Write, computing: Coroutine[None, None, _Round]) -> _Round:
-    """Compute while the server writes; when both are done, or one failed, the transaction is free again."""
-    writing = asyncio.ensure_future(write())
+async def _in_turn(write: Write, read: Callable[[], Awaitable[T]]) -> T:
+    await write()
+    return await read()
+
+
+async def _beside(
+    computing: Coroutine[None, None, _Round], serving: Coroutine[None, None, T]
+) -> tuple[_Round, T]:
+    """Compute while the server works; when both are done, or one failed, the transaction is free again."""
+    served = asyncio.ensure_future(serving)
     try:
-        return await computing
+        result = await computing
     finally:
-        await writing
+        found = await served
+    return result, found
 
 
 async def _write_round(transaction: Transaction, result: _Round) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from attendance_projector.adapters.postgres_days import MANY_DAYS
 from attendance_projector.adapters.postgres_read_model import open_read_model
+from attendance_projector.recompute_days import PEOPLE_PER_ROUND
 from attendance_projector.service import TOPICS
 from attendance_schemas.events import Outcome
 from attendance_schemas.golden import golden_examples
@@ -207,3 +208,19 @@ async def test_many_days_at_once_are_written_as_few_are(plant: Any) -> None:
     await plant.tell(*(plant.void("asha", out) for out in outs[1:]))
     statuses = [status for _, _, status, _ in await plant.days("asha")]
     assert statuses == ["PRESENT", *["INCOMPLETE"] * (len(dates) - 1)]
+
+
+async def test_a_batch_of_more_people_than_a_round_holds_misses_nobody(plant: Any) -> None:
+    people = [f"p{number:04}" for number in range(2 * PEOPLE_PER_ROUND + 10)]
+    await plant.tell(*map(plant.person, people))
+    await plant.tell(*(plant.match(person, IN) for person in people))
+    # Each day is read with what the batch before stored of it, while other people are computed and written.
+    await plant.tell(*(plant.match(person, OUT) for person in people))
+    days = (await plant.tables("attendance_day"))["attendance_day"]
+    assert sorted(day["person_id"] for day in days) == people
+    assert {(day["status"], day["worked_minutes"], day["punch_count"]) for day in days} == {
+        ("PRESENT", 240, 2)
+    }
+    punches = (await plant.tables("punch"))["punch"]
+    assert {(punch["placement"], punch["placed_shift_id"]) for punch in punches} == {("DAY", "day")}
+    assert len(punches) == 2 * len(people)
