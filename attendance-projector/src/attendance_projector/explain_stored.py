@@ -93,7 +93,10 @@ async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> Stored
         if is_final
         else [*_differing_days(snapshot, kept, stored, on), *_differing_places(kept)],
         lock=lock,
-        unpaid=[] if lock is None or is_final else _unpaid(stored, recorded, kept, on),
+        # Without a time zone the rules say nothing, and nothing is due.
+        unpaid=[]
+        if lock is None or is_final or person.schedule is None
+        else _unpaid(stored, recorded, kept, on),
         final=stored if is_final else None,
     )
 

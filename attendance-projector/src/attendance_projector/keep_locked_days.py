@@ -1,6 +1,8 @@
 """Between the rules and the tables: days of locked periods stay, and the difference becomes an adjustment.
 
 Everything else goes on to be stored. Where no lock ends on the first date computed or later, that is all.
+Of somebody whom the directory does not have, or not with a time zone, the rules say nothing: what was locked
+and settled stays, and nothing is due, neither on top of what was paid nor back.
 """
 
 from collections import defaultdict
@@ -44,14 +46,19 @@ async def keep_locked_days(
     if not computed.spans:
         return computed
     first_on = min(span.first_on for span in computed.spans)
-    in_force = await periods.in_force({each.org_id for each in people.values()}, first_on)
-    if not in_force:
+    org_ids = _org_ids(people)
+    strangers = {span.person_id for span in computed.spans} - people.keys()
+    if strangers:
+        org_ids |= await periods.organisations_of(strangers)
+    in_force = await periods.in_force(set(org_ids.values()), first_on)
+    if not in_force and not strangers:
         return computed
-    locks = await locks_of(periods, _org_ids(people), in_force)
-    touched = [span for span in computed.spans if span.person_id in locks]
+    locks = await locks_of(periods, org_ids, in_force)
+    touched = [span for span in computed.spans if span.person_id in locks or span.person_id in strangers]
     if not touched:
         return computed
-    cut = [part for span in touched for part in _cut(span, locks[span.person_id])]
+    locked_spans = [span for span in touched if span.person_id in locks]
+    cut = [part for span in locked_spans for part in _cut(span, locks[span.person_id])]
     locked = [part for part in cut if isinstance(part, LockedSpan)]
     is_locked = {
         (each.person.person_id, each.day.attendance_on)
@@ -147,11 +154,13 @@ def _adjustments(
             stored = figures_of(now.day)
         paid = [row.adjustment for row in settled.get(key, ())]
         day = None if now is None else now.day
+        person = people.get(person_id)
+        if person is None or person.schedule is None:
+            continue
         figures, why = figures_and_reasons(day)
         due = adjustment_of((on, shift_id), stored, paid, figures, rules, why)
         if due is None:
             continue
-        person = people[person_id]
         absence = None if day is None or day.absence is None else day.absence.value
         closes_at = None if day is None else day.closes_at
         rows.append(AdjustmentRow(person_id, person.org_id, person.home_site_id, due, closes_at, absence))

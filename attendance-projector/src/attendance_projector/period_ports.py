@@ -51,6 +51,9 @@ class Periods(Protocol):
     async def covered(self, lock_ids: Collection[UUID], person_ids: Collection[str]) -> set[tuple[UUID, str]]:
         """Return which of the people were recorded with which of the locks."""
 
+    async def organisations_of(self, person_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the organisation of those of whom locks in force recorded anything; of several, the last."""
+
     async def kept(self, spans: Sequence[LockedSpan]) -> Mapping[PersonKey, Figures]:
         """Return the days of spans as they were locked."""
 

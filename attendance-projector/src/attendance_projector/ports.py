@@ -190,7 +190,7 @@ class Days(Protocol):
     """Attendance days, and the places of punches."""
 
     async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
-        """Return the dates around all punches, days and overrides of those people who have any."""
+        """Return the dates around all punches, days, overrides and adjustments of those who have any."""
 
     async def punches(self, spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
         """Return the punches of people in their spans, which do not overlap."""

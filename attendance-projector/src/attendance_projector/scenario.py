@@ -4,13 +4,12 @@ The what-if tool of payroll clerks and the format of the golden tests. A field t
 is an error that names it; nothing is ignored silently.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from attendance_projector.domain.absence import Knowledge, cut_at
 from attendance_projector.domain.attendance import attendance
 from attendance_projector.domain.corrections import corrections_in_force
 from attendance_projector.domain.day import AttendanceDay
@@ -24,6 +23,7 @@ from attendance_projector.scenario_facts import (
     corrections_of,
     knowledge_of,
     naming,
+    parts_of,
     punches_of,
     schedule_of,
 )
@@ -75,7 +75,8 @@ def explain_scenario(scenario: Scenario) -> dict[str, Any]:
     days: list[AttendanceDay] = []
     unscheduled: list[str] = []
     with naming("punches"):
-        for first, last, what in _parts(scenario, known):
+        until = check_date("expected_until", scenario.expected_until)
+        for first, last, what in parts_of(scenario, known, until):
             part = attendance(punches, schedule, first, last, corrections=corrections, known=what)
             days += part.days
             unscheduled += (ownership.punch.punch_id for ownership in part.unscheduled)
@@ -85,17 +86,6 @@ def explain_scenario(scenario: Scenario) -> dict[str, Any]:
         adjustments["adjustments"] = [_adjustment_as_json(each) for each in found]
     shown = [day_as_json(day) for day in days]
     return {"days": shown, "unscheduled": unscheduled, "review": unscheduled} | adjustments
-
-
-def _parts(
-    scenario: Scenario, known: Knowledge
-) -> Iterator[tuple[date | None, date | None, Knowledge | None]]:
-    """Cut the range after the last date on which a day without a punch is shown."""
-    until = check_date("expected_until", scenario.expected_until)
-    if scenario.range is None or until is None:
-        yield *(scenario.range or (None, None)), known
-        return
-    yield from cut_at(*scenario.range, until, known)
 
 
 def day_as_json(day: AttendanceDay) -> dict[str, Any]:

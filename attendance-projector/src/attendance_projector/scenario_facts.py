@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from attendance_projector.domain.absence import Knowledge
+from attendance_projector.domain.absence import Knowledge, cut_at
 from attendance_projector.domain.corrections import Addition, Correction, Made, Override, Void
 from attendance_projector.domain.facts import (
     InvalidFact,
@@ -130,6 +130,16 @@ def knowledge_of(scenario: Scenario, zone: ZoneInfo) -> Knowledge:
     """Return until when something is known. Raises ScenarioError."""
     reported = maybe_instant_of("devices_reported_until", scenario.devices_reported_until, zone)
     return Knowledge(maybe_instant_of("as_of", scenario.as_of, zone), reported)
+
+
+def parts_of(
+    scenario: Scenario, known: Knowledge, until: date | None
+) -> Iterator[tuple[date | None, date | None, Knowledge | None]]:
+    """Cut the range after the last date on which a day without a punch is shown; None: the last of it."""
+    if scenario.range is None or until is None:
+        yield *(scenario.range or (None, None)), known
+        return
+    yield from cut_at(*scenario.range, until, known)
 
 
 def corrections_of(scenario: Scenario, zone: ZoneInfo) -> list[Correction]:

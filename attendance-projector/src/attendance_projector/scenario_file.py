@@ -164,6 +164,7 @@ class Scenario(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A scenario as the file has it. Without a `range`, only days with a punch or an override are shown.
 
     `expected_until`: the last date of the range on which a day without a punch is shown; null: all of them.
+    A lock of before finds those until its own date.
     """
 
     site_zone: str

@@ -1,7 +1,8 @@
 """Locks of a scenario: each keeps the days as the rules gave them from the facts recorded until then.
 
 A file has no log, so what stood at a lock follows from `recorded_at`: of a punch, its own instant unless
-given; a correction or leave without one was always known.
+given; a correction or leave without one was always known. Where `expected_until` says that days begin with
+time, those that had not begun by then were not there.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from attendance_projector.scenario_facts import (
     instant_of,
     knowledge_of,
     maybe_instant_of,
+    parts_of,
     punches_of,
     schedule_of,
 )
@@ -69,8 +71,13 @@ def _days_known(scenario: Scenario, at: datetime, zone: ZoneInfo) -> Sequence[At
     until = knowledge_of(scenario, zone)
     known = Knowledge(_earlier(until.as_of, at), _earlier(until.devices_reported_until, at))
     plan = schedule_of(msgspec.structs.replace(scenario, leave=tuple(known_leave)))
-    first_on, last_on = scenario.range or (None, None)
-    return attendance(punches, plan, first_on, last_on, corrections=corrections, known=known).days
+    begun_on = (known.as_of or at).astimezone(zone).date()
+    expected_until = scenario.expected_until and min(scenario.expected_until, begun_on)
+    return [
+        day
+        for first_on, last_on, what in parts_of(scenario, known, expected_until)
+        for day in attendance(punches, plan, first_on, last_on, corrections=corrections, known=what).days
+    ]
 
 
 def _is_known(recorded_at: datetime | None, at: datetime) -> bool:

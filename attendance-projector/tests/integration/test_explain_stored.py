@@ -6,7 +6,7 @@ import os
 import random
 import sys
 from dataclasses import replace
-from datetime import UTC, date, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from attendance_projector.errors import ReadModelSwitched
 from attendance_projector.explain_stored import explain_stored
 from attendance_projector.print_explanation import days_json
 from attendance_projector.scenario import explain_scenario, read_scenario, write_scenario
+from attendance_projector.scenario_file import LockText
 from attendance_projector.stored_facts import KnownPerson
 from attendance_projector.stored_scenario import scenario_of
 from attendance_projector.what_if import people_asked
@@ -74,6 +75,47 @@ async def test_the_exported_scenario_gives_the_stored_days(plant: Any, has_ticke
                 compared += len(found.days) + len(found.unscheduled)
     assert compared > PEOPLE
     assert adjusted > 0
+
+
+async def test_an_exported_scenario_with_its_lock_gives_the_locked_days(plant: Any) -> None:
+    """Of a period that had not ended when it was closed, some days had not begun, one has not yet."""
+    until = date(2026, 3, 6)
+    await plant.tell(plant.policy(MONDAY, expects_attendance=True), plant.tick("2026-03-03T09:00:00+05:30"))
+    lock = plant.lock(MONDAY, until, recorded_at=datetime(2026, 3, 3, 3, 30, tzinfo=UTC))
+    await plant.tell(lock)
+    await plant.tell(*await plant.outbox())
+    await plant.tell(
+        plant.match("asha", "2026-03-05T08:00:00+05:30"),
+        plant.match("asha", "2026-03-05T12:00:00+05:30"),
+        plant.tick("2026-03-05T20:00:00+05:30"),
+    )
+    at = lock.recorded_at.isoformat()
+    locks = (LockText(starts_on=MONDAY, ends_on=until, at=at, by=lock.made_by, reason=lock.reason),)
+    said: dict[str, list[Any]] = {"days": [], "adjustments": []}
+    async with open_snapshot(plant.url) as snapshot:
+        for number in range(5):
+            found = await explain_stored(snapshot, "asha", MONDAY + timedelta(days=number))
+            assert not found.is_wrong
+            file = msgspec.structs.replace(scenario_of(found.facts, found.on, found.on), locks=locks)
+            explained = explain_scenario(read_scenario(write_scenario(file)))
+            said["days"] += explained["days"]
+            said["adjustments"] += explained["adjustments"]
+    assert [each["status"] for each in said["days"]] == ["PENDING", "PENDING"]
+    assert [each["status_from"] for each in said["adjustments"]] == ["PENDING", "PENDING", None, None]
+    for name, table in (("days", "attendance_day"), ("adjustments", "adjustment")):
+        stored = await plant.sql.fetch(f"SELECT * FROM {table} ORDER BY attendance_on")  # noqa: S608
+        columns = sorted(set(said[name][0]) & set(stored[0].keys()))
+        assert {"attendance_on", "worked_minutes", "explanation"} <= set(columns)
+        assert [[each[column] for column in columns] for each in said[name]] == [
+            [_as_said(row[column]) for column in columns] for row in stored
+        ]
+
+
+def _as_said(value: Any) -> Any:
+    """Return a column as a scenario says it."""
+    if isinstance(value, str) and value.startswith("["):
+        return json.loads(value)
+    return value.isoformat() if isinstance(value, date) else value
 
 
 async def ran(*arguments: str) -> Result:

@@ -15,7 +15,7 @@ from recognition_worker.adapters.evaluation_console import progress
 from recognition_worker.adapters.kafka_match_publisher import KafkaMatchPublisher
 from recognition_worker.adapters.kafka_person_keys import KafkaPersonKeys
 from recognition_worker.adapters.kafka_rollouts import recorded_plan
-from recognition_worker.adapters.kafka_snapshots import FollowedGallery
+from recognition_worker.adapters.kafka_snapshots import WholeGallery
 from recognition_worker.adapters.object_store_image_reader import ObjectStoreImageReader
 from recognition_worker.adapters.stored_enrolments import StoredEnrolments
 from recognition_worker.adapters.vision import load_eyes
@@ -77,7 +77,7 @@ async def _re_enrol(arguments: argparse.Namespace) -> int:
         )
         stack.push_async_callback(keys.stop)
         await keys.start()
-        gallery = await stack.enter_async_context(FollowedGallery(connection.kafka, connection.codec))
+        gallery = await stack.enter_async_context(WholeGallery(connection.kafka, connection.codec))
         re_enrol = ReEnrol(
             lane,
             ObjectStoreImageReader(store, at_once=_FETCHES),

@@ -91,8 +91,8 @@ class _EmptyDays(PostgresDays):
     """Days of people of whom nothing is stored yet: nothing to read, nothing to compare with."""
 
     async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
-        """Return the dates of overrides, which need no punch."""
-        rows = await self._connection.fetch(SQL["extents_of_overrides"], list(person_ids))
+        """Return the dates of overrides and of what was locked, which need no punch."""
+        rows = await self._connection.fetch(SQL["extents_without_punches"], list(person_ids))
         return {row["person_id"]: PersonDates(*row) for row in rows}
 
     async def punches(self, _spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:

@@ -160,6 +160,11 @@ class PostgresPeriods:
         rows = await self._connection.fetch(SQL["covered"], list(lock_ids), list(person_ids))
         return {(row["lock_id"], row["person_id"]) for row in rows}
 
+    async def organisations_of(self, person_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the organisation of those of whom locks in force recorded anything; of several, the last."""
+        rows = await self._connection.fetch(SQL["organisations_of"], list(person_ids))
+        return {row["person_id"]: row["org_id"] for row in rows}
+
     async def kept(self, spans: Sequence[LockedSpan]) -> Mapping[PersonKey, Figures]:
         """Return the days of spans as they were locked."""
         rows = await self._connection.fetch(SQL["kept"], *_locked_spans(spans)) if spans else []
@@ -208,7 +213,8 @@ class PostgresPeriods:
 
     async def people_of(self, lock: PeriodLocked) -> Sequence[str]:
         """Return the people whom a lock covers."""
-        rows = await self._connection.fetch(SQL["people_of"], lock.org_id, lock.site_id)
+        asked = (lock.org_id, lock.site_id, lock.starts_on, lock.ends_on)
+        rows = await self._connection.fetch(SQL["people_of"], *asked)
         return [row["person_id"] for row in rows]
 
     async def stood(self, lock: PeriodLocked, person_ids: Sequence[str]) -> Mapping[str, StoodThen]:

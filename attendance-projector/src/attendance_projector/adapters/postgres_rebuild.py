@@ -168,7 +168,6 @@ class RebuildSchemas:
         await self.connection.execute(f"SET search_path TO {NEXT}")
         try:
             await self.connection.execute(SQL["index_waiting"])
-            await self.connection.execute("ANALYZE rebuild_punch")
             return int(await self.connection.fetchval("SELECT count(*) FROM rebuild_punch"))
         finally:
             await self.connection.execute("RESET search_path")

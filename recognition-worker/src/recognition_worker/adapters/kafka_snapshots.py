@@ -42,7 +42,7 @@ async def newest_by_key(kafka: KafkaSettings, topic: Topic) -> dict[bytes, Recor
         return {key: record for key, record in newest.items() if record.value is not None}
 
 
-class FollowedGallery:
+class WholeGallery:
     """The gallery's topic as it is now, for all models; an async context."""
 
     def __init__(self, kafka: KafkaSettings, codec: Codec) -> None:
@@ -83,7 +83,7 @@ async def coverage_of_gallery(kafka: KafkaSettings, codec: Codec) -> Coverage:
     Raises:
         TransientFailure: Kafka is away. RegistryUnavailable: the schema registry is.
     """
-    async with FollowedGallery(kafka, codec) as gallery:
+    async with WholeGallery(kafka, codec) as gallery:
         templates = await gallery.templates()
     return Coverage.of(
         (

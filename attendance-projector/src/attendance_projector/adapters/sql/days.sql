@@ -19,6 +19,11 @@ FROM (
     FROM correction
     WHERE person_id = ANY ($1::text[]) AND attendance_on IS NOT NULL
     GROUP BY person_id
+    UNION ALL
+    SELECT person_id, min(attendance_on), max(attendance_on)
+    FROM adjustment
+    WHERE person_id = ANY ($1::text[])
+    GROUP BY person_id
 ) AS extent
 GROUP BY person_id;
 

@@ -111,6 +111,13 @@ FROM period_lock AS lock
 JOIN locked_person AS person ON person.lock_id = lock.lock_id AND person.sealing_id = lock.sealing_id
 WHERE lock.lock_id = ANY ($1::uuid[]) AND person.person_id = ANY ($2::text[]);
 
+-- name: organisations_of
+SELECT DISTINCT ON (person.person_id) person.person_id, lock.org_id
+FROM period_lock AS lock
+JOIN locked_person AS person ON person.lock_id = lock.lock_id AND person.sealing_id = lock.sealing_id
+WHERE lock.in_force AND person.person_id = ANY ($1::text[])
+ORDER BY person.person_id, lock.recorded_at DESC, lock.lock_id DESC;
+
 -- name: kept
 -- $1 people, $2 first and $3 last dates, $4 locks, $5 sealings, side by side.
 SELECT day.person_id, day.attendance_on, day.shift_id, day.status, day.worked_minutes, day.overtime_minutes,
@@ -191,9 +198,20 @@ ON CONFLICT (person_id, attendance_on, shift_id, booked_on) DO UPDATE SET {adjus
 WHERE stored IS DISTINCT FROM excluded;
 
 -- name: people_of
+-- $1 organisation, $2 site or null, $3 and $4 the period. Also those whom the directory has no more, and who have a
+-- day, or something due, in it.
 SELECT person_id
 FROM person
 WHERE org_id = $1 AND ($2::text IS NULL OR home_site_id = $2::text)
+UNION
+SELECT person_id
+FROM (
+    SELECT person_id, org_id, site_id FROM attendance_day WHERE attendance_on BETWEEN $3 AND $4
+    UNION ALL
+    SELECT person_id, org_id, site_id FROM adjustment WHERE settled_by IS NULL AND booked_on BETWEEN $3 AND $4
+) AS stands
+WHERE org_id = $1 AND ($2::text IS NULL OR site_id = $2::text)
+    AND NOT EXISTS (SELECT FROM person WHERE person.person_id = stands.person_id)
 ORDER BY person_id;
 
 -- name: days_that_stand

@@ -22,6 +22,7 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- name: drop_state
 DROP TABLE {next}.rebuild_state, {next}.rebuild_bucket, {next}.rebuild_punch;
+DROP INDEX IF EXISTS {next}.rebuild_locked_person;
 
 -- name: months_before
 -- Of facts; $1: before this date.
@@ -119,12 +120,19 @@ INSERT INTO rebuild_bucket (number) VALUES ($1) ON CONFLICT DO NOTHING RETURNING
 
 -- name: index_waiting
 CREATE INDEX IF NOT EXISTS rebuild_punch_person ON rebuild_punch (hashtext(person_id));
+CREATE INDEX IF NOT EXISTS rebuild_locked_person ON locked_person (hashtext(person_id));
+ANALYZE rebuild_punch, period_lock, locked_person, locked_day, locked_adjustment;
 
 -- name: people_of_bucket
--- $1 and $2: the range of hashtext(person_id).
+-- $1 and $2: the range of hashtext(person_id). Also who is in the directory no more, and what was locked, or is
+-- owed for a final day, is all that is left of them.
 SELECT person_id FROM person WHERE hashtext(person_id) BETWEEN $1 AND $2
 UNION
-SELECT person_id FROM rebuild_punch WHERE hashtext(person_id) BETWEEN $1 AND $2;
+SELECT person_id FROM rebuild_punch WHERE hashtext(person_id) BETWEEN $1 AND $2
+UNION
+SELECT person_id FROM locked_person WHERE hashtext(person_id) BETWEEN $1 AND $2
+UNION
+SELECT person_id FROM adjustment WHERE hashtext(person_id) BETWEEN $1 AND $2;
 
 -- name: kept_punches
 SELECT punch_id, occurred_at, person_id, method, direction FROM rebuild_punch WHERE punch_id = ANY ($1::uuid[])
@@ -133,10 +141,19 @@ SELECT fact_id, occurred_at, person_id, method, direction
 FROM pending_fact
 WHERE fact_id = ANY ($1::uuid[]) AND person_id IS NULL;
 
--- name: extents_of_overrides
+-- name: extents_without_punches
+-- Of overrides, and of what was locked, whose punches may all have been taken back.
 SELECT person_id, min(attendance_on) AS first_on, max(attendance_on) AS last_on
-FROM correction
-WHERE person_id = ANY ($1::text[]) AND attendance_on IS NOT NULL
+FROM (
+    SELECT person_id, attendance_on FROM correction WHERE person_id = ANY ($1::text[]) AND attendance_on IS NOT NULL
+    UNION ALL
+    SELECT day.person_id, day.attendance_on
+    FROM period_lock AS lock
+    JOIN locked_day AS day ON day.lock_id = lock.lock_id AND day.sealing_id = lock.sealing_id
+    WHERE lock.in_force AND day.person_id = ANY ($1::text[])
+    UNION ALL
+    SELECT person_id, attendance_on FROM locked_adjustment WHERE person_id = ANY ($1::text[])
+) AS extent
 GROUP BY person_id;
 
 -- name: punches_of_bucket
