@@ -82,8 +82,8 @@ bench-search: $(READY)  ## measure searches in 10k, 100k and 1M templates beside
 	$(BIN)/python -m benchmarks.gallery_search
 
 .PHONY: bench-projector
-bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL itself (EVENTS=200000 SIZES=1000000,20000000)
-	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projector $(if $(EVENTS),--events $(EVENTS)) $(if $(SIZES),--sizes $(SIZES))
+bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL itself (EVENTS=200000 SIZES=1000000,20000000, SIZES= for none; FEED_APART=1)
+	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projector $(if $(EVENTS),--events $(EVENTS)) $(if $(filter-out undefined,$(origin SIZES)),--sizes=$(SIZES)) $(if $(FEED_APART),--feed-apart)
 
 .PHONY: bench-rebuild
 bench-rebuild: $(READY)  ## rebuild EVENTS=5000000 under RATE=200 live events/s and readers, killed twice: equal, no error
