@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from attendance_projector.change_feed import feed_changes
 from attendance_projector.collect_rarely import collect_rarely
-from attendance_projector.open_tables import Opening, open_tables
 from attendance_projector.settings import Settings
+from attendance_projector.wait_for_tables import Opening, wait_for_tables
 from attendance_schemas.registry import SchemaRegistry
 from service_kit.errors import DeliveryStopped
 from service_kit.health import Health, operations_app, serve
@@ -43,7 +43,7 @@ async def run_feed(settings: Settings, stopping: asyncio.Event) -> None:
             stack.enter_context(contextlib.suppress(DeliveryStopped))
             schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
             opening = Opening(health)
-            read_model = await open_tables(settings, stopping, stack)
+            read_model = await wait_for_tables(settings, stopping, stack)
             health.add_ready("postgresql", read_model.check)
             collect_rarely()
             opening.done()

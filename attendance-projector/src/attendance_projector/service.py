@@ -16,9 +16,9 @@ from attendance_projector.change_feed import feed_changes
 from attendance_projector.collect_rarely import collect_rarely
 from attendance_projector.errors import ReadModelSwitched
 from attendance_projector.metrics import ProjectorMetrics
-from attendance_projector.open_tables import Opening, open_tables
 from attendance_projector.settings import Settings
 from attendance_projector.tick_clock import tick_clock
+from attendance_projector.wait_for_tables import Opening, wait_for_tables
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.registry import SchemaRegistry
@@ -83,7 +83,7 @@ async def _project(
     async with AsyncExitStack() as stack:
         schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
         opening = Opening(health)
-        read_model = await open_tables(settings, stopping, stack, migrate_first=migrate_first)
+        read_model = await wait_for_tables(settings, stopping, stack, migrate_first=migrate_first)
         producer = RecordProducer(settings.kafka)
         stack.push_async_callback(producer.stop)
         applying = ApplyFacts(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from attendance_projector.adapters.postgres_outbox_queue import ROWS_IN_THE_WAY, open_outbox_queue
 from attendance_projector.adapters.postgres_read_model import NextReadModel, PostgresReadModel, open_pool
 from attendance_projector.adapters.postgres_rebuild import LIVE, PREVIOUS, open_schemas
 from attendance_projector.errors import RebuildRefused
@@ -63,6 +64,19 @@ async def test_what_is_told_is_committed_with_the_rest_or_not_at_all(plant: Any)
     }
     # Greater than every number of a database that was made before this one.
     assert stored[0]["id"] > (datetime.now(UTC) - timedelta(hours=1)).timestamp() * 1_000_000
+
+
+async def test_rows_that_were_published_are_cleared_out_of_the_way(plant: Any) -> None:
+    await plant.sql.execute(
+        "INSERT INTO outbox (topic, key, event_type, payload)"
+        " SELECT 't', 'k', 'E', '{}' FROM generate_series(1, $1)",
+        ROWS_IN_THE_WAY,
+    )
+    async with open_outbox_queue(plant.url) as queue:
+        while rows := await queue.first_rows(ROWS_IN_THE_WAY // 4):
+            await queue.remove(rows)
+    cleared = "SELECT vacuum_count FROM pg_stat_user_tables WHERE relid = 'outbox'::regclass"
+    assert await plant.sql.fetchval(cleared) == 1
 
 
 async def test_a_rebuild_tells_nobody(plant: Any) -> None:

@@ -17,6 +17,8 @@ from attendance_projector.outbox_rows import Backlog, OutboxRow
 SQL = statements("outbox")
 CHANNEL = "attendance_outbox"
 STATEMENT_TIMEOUT = timedelta(seconds=30)
+# So many removed rows lie in the way of the next ones before they are cleared away.
+ROWS_IN_THE_WAY = 10_000
 # Beyond this the exact number says nothing more, and counting takes longer than publishing.
 COUNTED_AT_MOST = 100_000
 # A host that is gone without a word gives up its lock after 10 + 3 * 5 seconds instead of two hours.
@@ -35,6 +37,7 @@ class PostgresOutboxQueue:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._news = asyncio.Event()
+        self._in_the_way = 0
 
     async def listen(self) -> None:
         """Hear of new rows, and of the connection's end."""
@@ -61,6 +64,10 @@ class PostgresOutboxQueue:
         """Remove rows that are published."""
         with naming_outages():
             await self._connection.execute(SQL["remove"], [row.id for row in rows])
+            self._in_the_way += len(rows)
+            if self._in_the_way >= ROWS_IN_THE_WAY:
+                self._in_the_way = 0
+                await self._connection.execute(SQL["clear"])
 
     async def refuse(self, row: OutboxRow, why: str) -> None:
         """Keep a row that can never be published, and let those after it go on."""

@@ -118,6 +118,10 @@ LIMIT $1;
 -- name: remove
 DELETE FROM outbox WHERE id = ANY ($1::bigint[]);
 
+-- name: clear
+-- Who looks for the oldest rows passes over all that were removed; in a backlog autovacuum comes too late.
+VACUUM (SKIP_LOCKED, TRUNCATE OFF, INDEX_CLEANUP ON) outbox;
+
 -- name: refuse
 UPDATE outbox SET refused = $2 WHERE id = $1;
 

@@ -31,7 +31,7 @@ class Opening:
             raise TransientFailure("postgresql", "waiting for the read model to open")
 
 
-async def open_tables(
+async def wait_for_tables(
     settings: Settings, stopping: asyncio.Event, stack: AsyncExitStack, *, migrate_first: bool = False
 ) -> PostgresReadModel:
     """Open the read model, waiting for the database as long as it takes."""
