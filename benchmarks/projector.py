@@ -156,7 +156,8 @@ async def measure_slow_commits(
             say(f"with commits that take {milliseconds} ms longer (commit_delay):")
             await measure_rounds(options, live, facts, Figures())
     finally:
-        await _delay_commits(admin, live.connection, 0)
+        await admin.execute("ALTER SYSTEM RESET ALL")
+        await admin.execute("SELECT pg_reload_conf()")
         await admin.close()
 
 
