@@ -25,7 +25,6 @@ from attendance_projector.adapters.postgres_captures import (
 from attendance_projector.adapters.postgres_days import DAY_COLUMNS, day_row
 from attendance_projector.adapters.postgres_directory import PostgresDirectory
 from attendance_projector.adapters.remembered_directory import DirectoryMemory
-from attendance_projector.collect_rarely import collect_rarely
 from attendance_projector.correction_facts import as_punch
 from attendance_projector.domain.attendance import attendance
 from attendance_projector.domain.facts import Punch, PunchId
@@ -36,6 +35,7 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.events import Event, MatchDecided
 from attendance_schemas.registry import SchemaRegistry
 from benchmarks.projector_baselines import TABLES
+from service_kit.collect_rarely import collect_rarely
 
 Rows = dict[str, list[tuple[object, ...]]]
 # A process that has failed is waited for no longer than this.

@@ -31,7 +31,8 @@ from recognition_worker.identify_capture import AnalysedCapture, IdentifyCapture
 from recognition_worker.recognise import FaceAnalyser, FaceProbe
 from recognition_worker.settings import EmbedderChoice
 from recognition_worker.straighten_faces import StraighteningDetector
-from recognition_worker.worker import leave_alone_what_is_loaded
+from recognition_worker.worker import YOUNG_OBJECTS
+from service_kit.collect_rarely import collect_rarely
 
 ORG = OrgId("bench")
 STAGES = ("decode", "detect", "align", "embed", "search")
@@ -83,7 +84,7 @@ def load_identify(model_cache: Path, gallery: Vector, enrolled: Sequence[bytes])
     for number, row in enumerate([*known, *gallery[len(known) :]]):
         person = PersonId(f"person-{number:05d}")
         lane.gallery.add(Template(ORG, person, TemplateId("t"), lane.model, row))
-    leave_alone_what_is_loaded()
+    collect_rarely(YOUNG_OBJECTS)
     return lane.identify
 
 

@@ -11,15 +11,13 @@ from contextlib import AsyncExitStack
 from prometheus_client import CollectorRegistry
 
 from attendance_projector.change_feed import feed_changes
-from attendance_projector.collect_rarely import collect_rarely
+from attendance_projector.operations import Opening, serve_operations
 from attendance_projector.settings import Settings
-from attendance_projector.wait_for_tables import Opening, wait_for_tables
+from attendance_projector.wait_for_tables import wait_for_tables
 from attendance_schemas.registry import SchemaRegistry
+from service_kit.collect_rarely import collect_rarely
 from service_kit.errors import DeliveryStopped
-from service_kit.health import Health, operations_app, serve
-from service_kit.logs import get_logger
-
-log = get_logger(__name__)
+from service_kit.health import Health
 
 
 async def run_feed(settings: Settings, stopping: asyncio.Event) -> None:
@@ -29,15 +27,7 @@ async def run_feed(settings: Settings, stopping: asyncio.Event) -> None:
     """
     registry, health = CollectorRegistry(), Health()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(
-            serve(
-                operations_app(health, registry),
-                settings.host,
-                settings.port,
-                stopping=stopping,
-                on_listening=lambda port: log.info("listening", host=settings.host, port=port),
-            )
-        )
+        tasks.create_task(serve_operations(settings, health, registry, stopping))
         async with AsyncExitStack() as stack:
             # Nothing was told yet when it stops before the tables are open.
             stack.enter_context(contextlib.suppress(DeliveryStopped))

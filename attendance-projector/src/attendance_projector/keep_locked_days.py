@@ -148,15 +148,15 @@ def _adjustments(
     rows = [row for of_day in settled.values() for row in of_day]
     for key in sorted({*kept, *by_rule, *settled}):
         person_id, on, shift_id = key
+        person = people.get(person_id)
+        if person is None or person.schedule is None:
+            continue
         rules, now = rules_of(locks[person_id]), by_rule.get(key)
         stored = kept.get(key, NO_DAY)
         if now is not None and lock_on(rules, on) is None:
             stored = figures_of(now.day)
         paid = [row.adjustment for row in settled.get(key, ())]
         day = None if now is None else now.day
-        person = people.get(person_id)
-        if person is None or person.schedule is None:
-            continue
         figures, why = figures_and_reasons(day)
         due = adjustment_of((on, shift_id), stored, paid, figures, rules, why)
         if due is None:

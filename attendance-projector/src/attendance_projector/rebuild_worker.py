@@ -20,7 +20,6 @@ from attendance_projector.adapters.postgres_bulk_load import ComputingReadModel,
 from attendance_projector.adapters.postgres_read_model import open_pool
 from attendance_projector.adapters.postgres_rebuild import NEXT
 from attendance_projector.apply_facts import ApplyFacts
-from attendance_projector.collect_rarely import collect_rarely
 from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.rebuild_days import compute_days, keep_for_later
 from attendance_projector.replay_log import ReplayLog
@@ -28,6 +27,7 @@ from attendance_projector.settings import Settings
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
 from service_kit.backoff import Backoff, retry
+from service_kit.collect_rarely import collect_rarely
 from service_kit.errors import TransientFailure
 from service_kit.logs import get_logger
 from service_kit.records import TopicPartition

@@ -13,12 +13,12 @@ from attendance_projector.adapters.kafka_tick_publisher import KafkaTickPublishe
 from attendance_projector.adapters.postgres_read_model import PostgresReadModel
 from attendance_projector.apply_facts import ApplyFacts
 from attendance_projector.change_feed import feed_changes
-from attendance_projector.collect_rarely import collect_rarely
 from attendance_projector.errors import ReadModelSwitched
 from attendance_projector.metrics import ProjectorMetrics
+from attendance_projector.operations import Opening, serve_operations
 from attendance_projector.settings import Settings
 from attendance_projector.tick_clock import tick_clock
-from attendance_projector.wait_for_tables import Opening, wait_for_tables
+from attendance_projector.wait_for_tables import wait_for_tables
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.registry import SchemaRegistry
@@ -32,11 +32,12 @@ from attendance_schemas.topics import (
     PUNCHES,
 )
 from service_kit.backoff import wait
+from service_kit.collect_rarely import collect_rarely
 from service_kit.consumer import RecordSource
 from service_kit.dead_letters import DeadLetters
 from service_kit.delivery import DeliveryLoop
 from service_kit.errors import DeliveryStopped, TransientFailure
-from service_kit.health import Health, ProgressWatchdog, operations_app, serve
+from service_kit.health import Health, ProgressWatchdog
 from service_kit.logs import get_logger
 from service_kit.metrics import DeliveryMetrics
 from service_kit.producer import RecordProducer
@@ -57,17 +58,8 @@ async def run_service(settings: Settings, stopping: asyncio.Event, *, migrate_fi
     DeadLetterLimitExceeded, or whatever a bug raises; nothing uncommitted is lost by that.
     """
     registry, health = CollectorRegistry(), Health()
-    app = operations_app(health, registry)
     async with asyncio.TaskGroup() as tasks:
-        operations = tasks.create_task(
-            serve(
-                app,
-                settings.host,
-                settings.port,
-                stopping=stopping,
-                on_listening=lambda port: log.info("listening", host=settings.host, port=port),
-            )
-        )
+        operations = tasks.create_task(serve_operations(settings, health, registry, stopping))
         with contextlib.suppress(DeliveryStopped):
             await _project(settings, stopping, registry, health, migrate_first)
         await operations

@@ -9,26 +9,9 @@ from attendance_projector.migrate import migrate
 from attendance_projector.settings import Settings
 from service_kit.backoff import Backoff, retry
 from service_kit.errors import TransientFailure
-from service_kit.health import Health
 from service_kit.logs import get_logger
 
 log = get_logger(__name__)
-
-
-class Opening:
-    """Not ready until everything is put together."""
-
-    def __init__(self, health: Health) -> None:
-        self._is_done = False
-        health.add_ready("start", self._check)
-
-    def done(self) -> None:
-        """Let the other checks say whether it is ready."""
-        self._is_done = True
-
-    async def _check(self) -> None:
-        if not self._is_done:
-            raise TransientFailure("postgresql", "waiting for the read model to open")
 
 
 async def wait_for_tables(

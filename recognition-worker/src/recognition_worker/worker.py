@@ -5,7 +5,6 @@ Health and metrics are served from the beginning.
 """
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -45,6 +44,7 @@ from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.model_lanes import Lane
 from recognition_worker.settings import Settings
 from service_kit.backoff import Backoff, retry
+from service_kit.collect_rarely import collect_rarely
 from service_kit.dead_letters import DeadLetters
 from service_kit.errors import DeliveryStopped, TransientFailure
 from service_kit.health import Health, ProgressWatchdog, operations_app
@@ -56,6 +56,8 @@ from service_kit.serve import serve
 
 SERVICE = "recognition-worker"
 ENROLMENTS_AT_ONCE = 2
+# What captures leave behind, not models and gallery, which live to the end.
+YOUNG_OBJECTS = 20_000
 log = get_logger(SERVICE)
 
 ManifestOf = Callable[[ModelId], ModelManifest]
@@ -164,7 +166,7 @@ class Worker:
         self._health.add_ready("person-keys", keys.check)
         self._health.add_ready("directory", directory.check)
         self._observe(runner, lanes, watchdog)
-        leave_alone_what_is_loaded()
+        collect_rarely(YOUNG_OBJECTS)
         sweep = ErasureSweep(keys, lanes, publisher, metrics)
         await self._until_one_ends(
             runner, lanes.keep(), rollouts.join(), keys.join(), directory.join(), sweep.run()
@@ -279,12 +281,6 @@ class Worker:
             stopping=self._stopping,
             on_retry=lambda failure, _delay: log.warning("the start waits", detail=str(failure)),
         )
-
-
-def leave_alone_what_is_loaded() -> None:
-    """Spare the collector models and gallery, which live to the end: a twentieth of the core under load."""
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
 
 
 def _listening(port: int) -> None:
