@@ -9,7 +9,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 # Compiled modules are kept, whatever the machine's environment says: services and tests start in half the time.
 export PYTHONDONTWRITEBYTECODE :=
-FOLDERS := schemas service-kit local-stack ingest recognition-worker attendance-projector query-api demo
+SERVICES := ingest recognition-worker attendance-projector query-api
+FOLDERS := schemas service-kit $(SERVICES) $(addprefix dev/,local-stack demo chaos benchmarks testing)
 EDITABLE := $(foreach folder,$(FOLDERS),-e ./$(folder))
 READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
@@ -52,7 +53,7 @@ test: $(READY)  ## run every test: unit, contract, integration, end to end
 
 .PHONY: test-unit
 test-unit: $(READY)  ## run the unit tests: no server, no model, seconds
-	$(PYTEST) $(wildcard */tests/unit)
+	$(PYTEST) $(wildcard */tests/unit dev/*/tests/unit)
 
 .PHONY: chaos
 chaos: $(READY)  ## harm everything under load: CHAOS_ROUNDS=50 (SEED=n), then CHURN_ROUNDS=20 of single parts
@@ -93,7 +94,7 @@ bench-rebuild: $(READY)  ## rebuild EVENTS=5000000 under RATE=200 live events/s 
 check: $(READY)  ## format, lint, types, imports, spelling, schema compatibility, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(FOLDERS:%=%/src) benchmarks $(wildcard chaos/*.py)
+	$(BIN)/mypy $(patsubst %,%/src,$(filter-out dev/testing,$(FOLDERS)))
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
 	$(BIN)/attendance-schemas check

@@ -16,10 +16,10 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.events import Event, PersonKeyIssued, PersonKeysErased, TemplateEnrolled
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import GALLERY, PERSON_KEYS, Topic
-from recognition_worker.adapters.sealed_templates import opened, unwrap
+from recognition_worker.adapters.topics.sealed_templates import opened, unwrap
 from recognition_worker.domain.identity import OrgId, PersonId
 from recognition_worker.domain.person_keys import KeyId, PersonKey
-from service_kit.envelope import EnvelopeError, KeyRing
+from service_kit.state.envelope import EnvelopeError, KeyRing
 
 pytestmark = pytest.mark.end_to_end
 

@@ -1,10 +1,8 @@
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -13,8 +11,6 @@ from local_stack.environment import StackEnv
 from service_kit.settings import KafkaSettings
 
 MakeTopic = Callable[..., Awaitable[str]]
-
-sys.path.insert(0, str(Path(__file__).parent))  # for in_memory_broker
 
 
 @pytest.fixture

@@ -10,22 +10,22 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
-from attendance_projector.check_scenarios import check_scenarios
 from attendance_projector.errors import ProjectorError
-from attendance_projector.explain_command import explain
-from attendance_projector.feed_service import run_feed
-from attendance_projector.migrate import head
-from attendance_projector.migrate import migrate as migrate_database
-from attendance_projector.print_days import print_checks
-from attendance_projector.rebuild_command import rebuild, rebuild_worker
-from attendance_projector.retention_command import retention
+from attendance_projector.explain.command import explain
+from attendance_projector.explain.print_days import print_checks
+from attendance_projector.explain.scenario.check import check_scenarios
+from attendance_projector.feed.service import run_feed
+from attendance_projector.rebuild.command import rebuild, rebuild_worker
+from attendance_projector.retention.command import retention
 from attendance_projector.service import SERVICE, run_service
 from attendance_projector.settings import Settings
+from attendance_projector.store.migrate import head
+from attendance_projector.store.migrate import migrate as migrate_database
 from service_kit.errors import ServiceKitError, SettingsError
-from service_kit.logs import configure_logging, get_logger
+from service_kit.observing.logs import configure_logging, get_logger
+from service_kit.observing.telemetry import configure_tracing
 from service_kit.run import run as run_until_stopped
 from service_kit.settings import DatabaseSettings
-from service_kit.telemetry import configure_tracing
 
 FAILED, WRONG_USAGE = 1, 2
 cli = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False, add_completion=False)

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from attendance_projector.outbox_rows import Backlog
+from attendance_projector.feed.outbox_rows import Backlog
 
 # From one record to the recomputation of a whole site.
 _BATCH_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -6,9 +6,9 @@ from prometheus_client import CollectorRegistry
 
 from attendance_projector.settings import Settings
 from service_kit.errors import TransientFailure
-from service_kit.health import Health, operations_app
-from service_kit.logs import get_logger
-from service_kit.serve import serve
+from service_kit.http.serve import serve
+from service_kit.observing.health import Health, operations_app
+from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
 

@@ -8,16 +8,16 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
 
-from attendance_projector.adapters.avro_event_reader import AvroEventReader
-from attendance_projector.adapters.kafka_tick_publisher import KafkaTickPublisher
-from attendance_projector.adapters.postgres_read_model import PostgresReadModel
-from attendance_projector.apply_facts import ApplyFacts
-from attendance_projector.change_feed import feed_changes
 from attendance_projector.errors import ReadModelSwitched
+from attendance_projector.feed.change_feed import feed_changes
 from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.operations import Opening, serve_operations
+from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
+from attendance_projector.projection.adapters.kafka_tick_publisher import KafkaTickPublisher
+from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel
+from attendance_projector.projection.apply_records import ApplyFacts
+from attendance_projector.projection.tick_clock import tick_clock
 from attendance_projector.settings import Settings
-from attendance_projector.tick_clock import tick_clock
 from attendance_projector.wait_for_tables import wait_for_tables
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable
@@ -33,14 +33,14 @@ from attendance_schemas.topics import (
 )
 from service_kit.backoff import wait
 from service_kit.collect_rarely import collect_rarely
-from service_kit.consumer import RecordSource
-from service_kit.dead_letters import DeadLetters
-from service_kit.delivery import DeliveryLoop
 from service_kit.errors import DeliveryStopped, TransientFailure
-from service_kit.health import Health, ProgressWatchdog
-from service_kit.logs import get_logger
-from service_kit.metrics import DeliveryMetrics
-from service_kit.producer import RecordProducer
+from service_kit.kafka.consumer import RecordSource
+from service_kit.kafka.dead_letters import DeadLetters
+from service_kit.kafka.delivery import DeliveryLoop
+from service_kit.kafka.producer import RecordProducer
+from service_kit.observing.health import Health, ProgressWatchdog
+from service_kit.observing.logs import get_logger
+from service_kit.observing.metrics import DeliveryMetrics
 
 SERVICE = "attendance-projector"
 TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK, LOCKED_DAYS)

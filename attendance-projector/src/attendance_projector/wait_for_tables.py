@@ -4,12 +4,12 @@ import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
-from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_read_model
-from attendance_projector.migrate import migrate
+from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel, open_read_model
 from attendance_projector.settings import Settings
+from attendance_projector.store.migrate import migrate
 from service_kit.backoff import Backoff, retry
 from service_kit.errors import TransientFailure
-from service_kit.logs import get_logger
+from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
 

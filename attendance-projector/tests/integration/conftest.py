@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
-from attendance_projector.adapters.postgres_read_model import PostgresReadModel, open_read_model
-from attendance_projector.apply_facts import ApplyFacts
 from attendance_projector.metrics import ProjectorMetrics
-from attendance_projector.migrate import migrate
-from attendance_projector.stored_facts import Tombstone
+from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel, open_read_model
+from attendance_projector.projection.apply_records import ApplyFacts
+from attendance_projector.projection.stored import Tombstone
+from attendance_projector.store.migrate import migrate
 from attendance_schemas.events import (
     EVENT_BY_NAME,
     ClockTicked,
@@ -53,7 +53,7 @@ from attendance_schemas.org_types import load_org_types
 from attendance_schemas.topics import DIRECTORY as DIRECTORY_TOPIC
 from attendance_schemas.topics import TOPICS
 from local_stack.databases import CloneTemplate, Database
-from service_kit.records import Record, TopicPartition
+from service_kit.kafka.records import Record, TopicPartition
 
 MATCHES, DIRECTORY = "attendance.matches", "attendance.directory"
 RECORDED_AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -2,41 +2,17 @@
 
 import os
 import random
-import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from attendance_schemas.events import Event, MatchDecided, PunchSubmitted
-
-sys.path.insert(0, str(Path(__file__).parent))
-from stored_months import CLOCK_AT, Month, month_of, stored_day
+from attendance_testing.projector.stored_months import CLOCK_AT, month_of, stored_day, told
 
 pytestmark = pytest.mark.integration
 
 PEOPLE = 8
 ROUNDS = int(os.environ.get("STORED_ROUNDS", "4"))
-LARGEST_BATCH = 40
-
-
-async def told(plant: Any, months: list[Month], chance: random.Random) -> None:
-    """Tell all facts in batches by chance: each key's in order, some of the punches twice."""
-    left = [list(facts) for month in months for facts in month.facts.values()]
-    punches: list[Event] = []
-    while left:
-        batch: list[Event] = []
-        for _ in range(chance.randrange(1, LARGEST_BATCH)):
-            if not left:
-                break
-            number = chance.randrange(len(left))
-            batch.append(left[number].pop(0))
-            if not left[number]:
-                del left[number]
-        punches += [event for event in batch if isinstance(event, MatchDecided | PunchSubmitted)]
-        batch += chance.sample(punches, min(len(punches), 2))
-        await plant.tell(*batch)
 
 
 @pytest.mark.parametrize("round_number", range(ROUNDS))

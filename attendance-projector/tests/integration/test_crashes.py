@@ -5,10 +5,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from attendance_projector.adapters.postgres_read_model import PostgresTransaction, open_read_model
-from attendance_projector.ports import Transaction
+from attendance_projector.projection.adapters.postgres_read_model import PostgresTransaction, open_read_model
+from attendance_projector.projection.ports import Transaction
 from service_kit.errors import TransientFailure
-from service_kit.records import TopicPartition
+from service_kit.kafka.records import TopicPartition
 
 pytestmark = pytest.mark.integration
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import random
-import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -16,23 +15,20 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from attendance_projector.__main__ import cli
-from attendance_projector.adapters.postgres_snapshot import open_snapshot
-from attendance_projector.dry_run import compute_days
 from attendance_projector.errors import ReadModelSwitched
-from attendance_projector.explain_stored import explain_stored
-from attendance_projector.print_explanation import days_json
-from attendance_projector.scenario import explain_scenario, read_scenario, write_scenario
-from attendance_projector.scenario_file import LockText
-from attendance_projector.stored_facts import KnownPerson
-from attendance_projector.stored_scenario import scenario_of
-from attendance_projector.what_if import people_asked
-from attendance_projector.what_if_file import WhatIf, altered, read_what_if
+from attendance_projector.explain.adapters.postgres_snapshot import open_snapshot
+from attendance_projector.explain.dry_run import compute_days
+from attendance_projector.explain.explain_stored import explain_stored
+from attendance_projector.explain.print_explanation import days_json
+from attendance_projector.explain.scenario.apply import explain_scenario, read_scenario, write_scenario
+from attendance_projector.explain.scenario.file import LockText
+from attendance_projector.explain.stored_scenario import scenario_of
+from attendance_projector.explain.what_if import people_asked
+from attendance_projector.explain.what_if_file import WhatIf, altered, read_what_if
+from attendance_projector.projection.stored import KnownPerson
 from attendance_schemas.events import Direction, Outcome
+from attendance_testing.projector.stored_months import CLOCK_AT, month_of, told
 from local_stack.databases import Database
-
-sys.path.insert(0, str(Path(__file__).parent))
-from stored_months import CLOCK_AT, month_of
-from test_any_order import told
 
 pytestmark = pytest.mark.integration
 

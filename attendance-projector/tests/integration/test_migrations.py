@@ -2,7 +2,7 @@ import asyncpg
 import pytest
 
 from attendance_projector.errors import MigrationRefused, ReadModelOutdated
-from attendance_projector.migrate import check_migrated, head, migrate
+from attendance_projector.store.migrate import check_migrated, head, migrate
 from local_stack.databases import Database
 
 pytestmark = pytest.mark.integration

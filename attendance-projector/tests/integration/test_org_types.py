@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from attendance_projector.adapters.postgres_snapshot import open_snapshot
-from attendance_projector.explain_stored import explain_stored
-from attendance_projector.print_explanation import days_json
-from attendance_projector.scenario import explain_scenario, read_scenario, write_scenario
-from attendance_projector.stored_scenario import scenario_of
+from attendance_projector.explain.adapters.postgres_snapshot import open_snapshot
+from attendance_projector.explain.explain_stored import explain_stored
+from attendance_projector.explain.print_explanation import days_json
+from attendance_projector.explain.scenario.apply import explain_scenario, read_scenario, write_scenario
+from attendance_projector.explain.stored_scenario import scenario_of
 from attendance_schemas.events import Weekday
 
 pytestmark = pytest.mark.integration

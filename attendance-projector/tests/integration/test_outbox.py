@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
-from attendance_projector.adapters.postgres_outbox_queue import ROWS_IN_THE_WAY, open_outbox_queue
-from attendance_projector.adapters.postgres_read_model import NextReadModel, PostgresReadModel, open_pool
-from attendance_projector.adapters.postgres_rebuild import LIVE, PREVIOUS, open_schemas
 from attendance_projector.errors import RebuildRefused
-from attendance_projector.migrate import migrate
-from attendance_projector.tell_differences import Pace, tell_differences
+from attendance_projector.feed.adapters.postgres_outbox_queue import ROWS_IN_THE_WAY, open_outbox_queue
+from attendance_projector.projection.adapters.postgres_read_model import (
+    NextReadModel,
+    PostgresReadModel,
+    open_pool,
+)
+from attendance_projector.rebuild.adapters.postgres_rebuild import LIVE, PREVIOUS, open_schemas
+from attendance_projector.rebuild.tell_differences import Pace, tell_differences
+from attendance_projector.store.migrate import migrate
 from attendance_schemas.topics import CLOCK
 
 pytestmark = pytest.mark.integration

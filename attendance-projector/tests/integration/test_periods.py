@@ -11,8 +11,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from attendance_projector.adapters.postgres_read_model import open_read_model
-from attendance_projector.migrate import migrate
+from attendance_projector.projection.adapters.postgres_read_model import open_read_model
+from attendance_projector.store.migrate import migrate
 from attendance_schemas.events import DaysLocked, DayStatus, Event, PeriodSealed
 from local_stack.databases import CloneTemplate
 from service_kit.errors import PoisonRecord

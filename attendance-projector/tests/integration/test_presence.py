@@ -1,11 +1,9 @@
 """Presence in the cache follows the read model: whole or not at all, through every loss of either."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,20 +12,18 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from attendance_projector.adapters.kafka_change_tail import open_change_tail
-from attendance_projector.adapters.postgres_presence_source import open_presence_source
-from attendance_projector.adapters.postgres_rebuild import open_schemas
-from attendance_projector.adapters.valkey_presence_board import open_presence_board
-from attendance_projector.keep_presence import keep_presence
+from attendance_projector.feed.adapters.kafka_change_tail import open_change_tail
+from attendance_projector.feed.adapters.postgres_presence_source import open_presence_source
+from attendance_projector.feed.adapters.valkey_presence_board import open_presence_board
+from attendance_projector.feed.keep_presence import keep_presence
 from attendance_projector.metrics import PresenceMetrics
+from attendance_projector.rebuild.adapters.postgres_rebuild import open_schemas
 from attendance_schemas.codec import Codec
 from attendance_schemas.presence import OpenDay
+from attendance_testing.projector.change_feeds import DEADLINE, PEOPLE, Feed, eventually, open_feed
 from local_stack.environment import StackEnv
 from query_api.adapters.valkey_presence_cache import ValkeyPresenceCache, open_presence_cache
 from query_api.metrics import QueryApiMetrics
-
-sys.path.insert(0, str(Path(__file__).parent))
-from change_feeds import DEADLINE, PEOPLE, Feed, eventually, open_feed
 
 pytestmark = pytest.mark.integration
 

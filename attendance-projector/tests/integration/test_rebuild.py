@@ -6,8 +6,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from attendance_projector.adapters.postgres_read_model import open_read_model
-from attendance_projector.migrate import migrate
+from attendance_projector.projection.adapters.postgres_read_model import open_read_model
+from attendance_projector.store.migrate import migrate
 from attendance_schemas.events import Event, Outcome, Weekday
 from local_stack.databases import CloneTemplate
 

@@ -28,8 +28,8 @@ from local_stack.databases import Database
 from local_stack.environment import StackEnv
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.metrics import QueryApiMetrics
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration

@@ -15,15 +15,13 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from attendance_projector.adapters.postgres_outbox_queue import open_outbox_queue
-from attendance_projector.outbox_rows import OutboxRow
+from attendance_projector.feed.adapters.postgres_outbox_queue import open_outbox_queue
+from attendance_projector.feed.outbox_rows import OutboxRow
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.presence import marker_key
+from attendance_testing.projector.change_feeds import DEADLINE, PEOPLE, Feed, eventually, open_feed
 from local_stack.environment import StackEnv
 from local_stack.stack import Stack
-
-sys.path.insert(0, str(Path(__file__).parent))
-from change_feeds import DEADLINE, PEOPLE, Feed, eventually, open_feed
 
 pytestmark = pytest.mark.integration
 

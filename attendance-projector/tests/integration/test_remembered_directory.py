@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from attendance_projector.adapters.postgres_read_model import open_read_model
+from attendance_projector.projection.adapters.postgres_read_model import open_read_model
 from attendance_schemas.events import Outcome
 
 pytestmark = pytest.mark.integration

@@ -9,19 +9,19 @@ import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from attendance_projector.adapters.postgres_bulk_load import ComputingReadModel, LoadingReadModel
-from attendance_projector.adapters.postgres_comparison import Compared, compare_tables
-from attendance_projector.adapters.postgres_read_model import open_pool
-from attendance_projector.adapters.postgres_rebuild import CARRIED, NEXT, REPORTING, open_schemas
-from attendance_projector.adapters.postgres_retention import open_tables
-from attendance_projector.apply_facts import ApplyFacts
 from attendance_projector.domain.retention import KeptMonths
-from attendance_projector.drop_months import drop_months
 from attendance_projector.metrics import ProjectorMetrics
-from attendance_projector.rebuild_days import compute_days, keep_for_later
+from attendance_projector.projection.adapters.postgres_read_model import open_pool
+from attendance_projector.projection.adapters.postgres_retention import open_tables
+from attendance_projector.projection.apply_records import ApplyFacts
+from attendance_projector.rebuild.adapters.postgres_bulk_load import ComputingReadModel, LoadingReadModel
+from attendance_projector.rebuild.adapters.postgres_comparison import Compared, compare_tables
+from attendance_projector.rebuild.adapters.postgres_rebuild import CARRIED, NEXT, REPORTING, open_schemas
+from attendance_projector.rebuild.rebuild_days import compute_days, keep_for_later
+from attendance_projector.retention.drop_months import drop_months
 from attendance_schemas.events import Outcome
 from attendance_schemas.topics import CORRECTIONS, DIRECTORY
-from service_kit.records import Record
+from service_kit.kafka.records import Record
 
 pytestmark = pytest.mark.integration
 

@@ -14,16 +14,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 from rich.console import Console
 
-from attendance_projector.adapters.postgres_periods import PostgresPeriods
-from attendance_projector.adapters.postgres_retention import RetentionTables, open_tables
-from attendance_projector.adapters.postgres_snapshot import open_snapshot
 from attendance_projector.domain.retention import KeptMonths
-from attendance_projector.drop_months import Dropped, drop_months
 from attendance_projector.errors import RetentionRefused
-from attendance_projector.explain_stored import explain_stored
-from attendance_projector.print_explanation import days_json, explanation_json, print_explanation
-from attendance_projector.rebook_final import final_part, rebook_final
-from attendance_projector.stored_facts import PersonDates
+from attendance_projector.explain.adapters.postgres_snapshot import open_snapshot
+from attendance_projector.explain.explain_stored import explain_stored
+from attendance_projector.explain.print_explanation import days_json, explanation_json, print_explanation
+from attendance_projector.projection.adapters.postgres_retention import RetentionTables, open_tables
+from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
+from attendance_projector.projection.periods.rebook_final import final_part, rebook_final
+from attendance_projector.projection.stored import PersonDates
+from attendance_projector.retention.drop_months import Dropped, drop_months
 from attendance_schemas.events import DayStatus
 from local_stack.databases import Database
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool

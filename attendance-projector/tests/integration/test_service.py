@@ -18,9 +18,9 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import DIRECTORY, MATCHES
 from local_stack.environment import StackEnv
-from service_kit.dead_letters import read_origin
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord
+from service_kit.kafka.dead_letters import read_origin
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration

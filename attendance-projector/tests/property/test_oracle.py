@@ -5,16 +5,12 @@ RULE_MONTHS person-months (2,000 unless set; 20,000 before a release). A failure
 
 import json
 import os
-import sys
-from pathlib import Path
 
 import pytest
 
-from attendance_projector.scenario import explain_scenario, read_scenario
-
-sys.path.insert(0, str(Path(__file__).parent))
-from oracle import oracle
-from random_months import random_month
+from attendance_projector.explain.scenario.apply import explain_scenario, read_scenario
+from attendance_testing.projector.oracle import oracle
+from attendance_testing.projector.random_months import random_month
 
 MONTHS = int(os.environ.get("RULE_MONTHS", "2000"))
 PARTS = 20

@@ -1,9 +1,7 @@
 """Locked periods: what is stored, settled and due adds up to the rules, and nothing locked moves."""
 
-import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,9 +24,7 @@ from attendance_projector.domain.periods import (
     lock_on,
 )
 from attendance_projector.domain.schedule import Schedule
-
-sys.path.insert(0, str(Path(__file__).parent))
-from test_rule_properties import punch_lists, schedules, without_deadline
+from attendance_testing.projector.rule_strategies import punch_lists, schedules, without_deadline
 
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 31)
 spans = st.tuples(st.integers(0, 20), st.integers(0, 12)).map(

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from attendance_projector.feed_ports import FoundOpen
-from attendance_projector.keep_presence import keep_presence, sorted_out
+from attendance_projector.feed.keep_presence import keep_presence, sorted_out
+from attendance_projector.feed.outbox_rows import Backlog, OutboxRow
+from attendance_projector.feed.ports import FoundOpen
+from attendance_projector.feed.relay_outbox import relay_outbox
 from attendance_projector.metrics import OutboxMetrics, PresenceMetrics
-from attendance_projector.outbox_rows import Backlog, OutboxRow
-from attendance_projector.relay_outbox import relay_outbox
 from attendance_schemas.events import AttendanceDayChanged, AttendanceStatus, DayChange, DayState
 from attendance_schemas.presence import KEPT, OpenDay
 from service_kit.errors import PoisonRecord, TransientFailure

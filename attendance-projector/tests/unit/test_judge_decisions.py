@@ -4,11 +4,11 @@ from uuid import UUID, uuid4
 import pytest
 from msgspec.structs import replace
 
-from attendance_projector.judge_decisions import ReceivedDecision, judge_decisions, punch_of
-from attendance_projector.stored_facts import KnownCapture
+from attendance_projector.projection.judge_decisions import ReceivedDecision, judge_decisions, punch_of
+from attendance_projector.projection.stored import KnownCapture
 from attendance_schemas.events import Direction, ImageReference, MatchDecided, Outcome, TimeTrust
 from service_kit.errors import PoisonRecord
-from service_kit.records import Record
+from service_kit.kafka.records import Record
 
 AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
 CAPTURE = UUID(int=7)

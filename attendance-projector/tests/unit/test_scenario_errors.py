@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from attendance_projector.scenario import ScenarioError, explain_scenario, read_scenario
+from attendance_projector.explain.scenario.apply import ScenarioError, explain_scenario, read_scenario
 
 SHIFT: dict[str, Any] = {"id": "day", "start": "08:00", "end": "12:00"}
 BASE: dict[str, Any] = {"site_zone": "Asia/Kolkata", "shifts": [SHIFT], "default_shift": "day", "punches": []}

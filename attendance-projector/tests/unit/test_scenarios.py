@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from attendance_projector.check_scenarios import EXPECTED, check_scenario, check_scenarios
-from attendance_projector.scenario import explain_scenario, read_scenario
+from attendance_projector.explain.scenario.apply import explain_scenario, read_scenario
+from attendance_projector.explain.scenario.check import EXPECTED, check_scenario, check_scenarios
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 NAMES = sorted({path.name.removesuffix(EXPECTED).removesuffix(".json") for path in FOLDER.glob("*.json")})

@@ -1,7 +1,5 @@
-import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -9,13 +7,11 @@ import pytest
 
 from attendance_projector.domain.facts import RosterEntry, ShiftId
 from attendance_projector.domain.schedule import NO_POLICY, Schedule
-from attendance_projector.scenario import explain_scenario, read_scenario, write_scenario
-from attendance_projector.scenario_facts import punches_of, schedule_of
-from attendance_projector.stored_facts import CorrectionRow, KnownPerson
-from attendance_projector.stored_scenario import PersonFacts, scenario_of
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "property"))
-from random_months import random_month
+from attendance_projector.explain.scenario.apply import explain_scenario, read_scenario, write_scenario
+from attendance_projector.explain.scenario.inputs import punches_of, schedule_of
+from attendance_projector.explain.stored_scenario import PersonFacts, scenario_of
+from attendance_projector.projection.stored import CorrectionRow, KnownPerson
+from attendance_testing.projector.random_months import random_month
 
 MONDAY = date(2026, 3, 2)
 ONE_SHIFT = b"""{"site_zone": "UTC", "default_shift": "day",

@@ -5,8 +5,8 @@ import pytest
 
 from attendance_projector.domain.facts import ShiftId, ShiftVersion
 from attendance_projector.domain.schedule import Policy, Schedule
-from attendance_projector.scenario import ScenarioError
-from attendance_projector.what_if_file import altered, read_what_if
+from attendance_projector.explain.scenario.apply import ScenarioError
+from attendance_projector.explain.what_if_file import altered, read_what_if
 
 DAY = ShiftId("day")
 JANUARY, MARCH, MARCH_16, APRIL = date(2026, 1, 1), date(2026, 3, 1), date(2026, 3, 16), date(2026, 4, 1)

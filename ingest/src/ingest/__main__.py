@@ -8,9 +8,9 @@ from functools import partial
 from ingest.service import run_service
 from ingest.settings import Settings
 from service_kit.errors import SettingsError
-from service_kit.logs import configure_logging, get_logger
+from service_kit.observing.logs import configure_logging, get_logger
+from service_kit.observing.telemetry import configure_tracing
 from service_kit.run import run
-from service_kit.telemetry import configure_tracing
 
 NAME = "ingest"
 USAGE_ERROR = 2

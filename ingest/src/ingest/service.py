@@ -12,30 +12,30 @@ from attendance_schemas.errors import RegistryUnavailable, SchemaNotRegistered
 from attendance_schemas.org_types import load_org_types
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, CORRECTIONS, DIRECTORY, ENROLMENTS, PUNCHES
-from ingest.accept_capture import CaptureDesk
-from ingest.accept_punch import PunchDesk
 from ingest.adapters.kafka_directory import KafkaDirectory
 from ingest.adapters.kafka_event_publisher import KafkaEventPublisher
 from ingest.adapters.s3_image_store import S3ImageStore
 from ingest.adapters.sequence_rebuild import SequenceRebuild
 from ingest.adapters.valkey_device_sequences import ValkeyDeviceSequences
+from ingest.app import Desks, Rules, create_app
+from ingest.captures.accept_capture import CaptureDesk
+from ingest.corrections.record_correction import CorrectionDesk
+from ingest.directory.record_directory import DirectoryDesk
 from ingest.domain.image_metadata import ImageLimits
-from ingest.erase_biometrics import ErasureDesk
-from ingest.http.app import Desks, Rules, create_app
+from ingest.enrolments.erase_biometrics import ErasureDesk
+from ingest.enrolments.request_enrolment import EnrolmentDesk
 from ingest.http.authentication import Doorkeeper
 from ingest.metrics import IngestMetrics
-from ingest.record_correction import CorrectionDesk
-from ingest.record_directory import DirectoryDesk
-from ingest.request_enrolment import EnrolmentDesk
+from ingest.punches.accept_punch import PunchDesk
 from ingest.settings import Settings
 from service_kit.backoff import Backoff, retry
 from service_kit.errors import DeliveryStopped, TransientFailure
-from service_kit.health import Health
-from service_kit.logs import get_logger
-from service_kit.object_store import ObjectStore
-from service_kit.producer import RecordProducer
-from service_kit.serve import serve
-from service_kit.tokens import TokenVerifier
+from service_kit.http.serve import serve
+from service_kit.http.tokens import TokenVerifier
+from service_kit.kafka.producer import RecordProducer
+from service_kit.observing.health import Health
+from service_kit.observing.logs import get_logger
+from service_kit.state.object_store import ObjectStore
 
 # A dependency that is away at the start is asked again soon: traffic waits for it.
 START_BACKOFF = timedelta(seconds=5)

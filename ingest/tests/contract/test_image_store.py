@@ -8,8 +8,8 @@ import pytest
 from ingest.adapters.s3_image_store import S3ImageStore
 from ingest.ports import ImageStore
 from service_kit.errors import TransientFailure
-from service_kit.object_store import ObjectStore
 from service_kit.settings import ObjectStoreSettings
+from service_kit.state.object_store import ObjectStore
 
 KEY = "captures/acme/2026/03/02/0195-7"
 

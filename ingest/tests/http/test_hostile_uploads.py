@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +10,29 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from ingest.accept_capture import CaptureDesk
-from ingest.accept_punch import PunchDesk
+from attendance_testing.hostile_images import (
+    KINDS,
+    LIMIT_BYTES,
+    LIMIT_PIXELS,
+    LIMIT_SIDE_PX,
+    Album,
+    Kind,
+    album_of,
+    example,
+)
+from ingest.app import Desks, Rules, create_app
+from ingest.captures.accept_capture import CaptureDesk
+from ingest.corrections.record_correction import CorrectionDesk
+from ingest.directory.record_directory import DirectoryDesk
 from ingest.domain.image_metadata import ImageLimits
-from ingest.erase_biometrics import ErasureDesk
-from ingest.http.app import Desks, Rules, create_app
+from ingest.enrolments.erase_biometrics import ErasureDesk
+from ingest.enrolments.request_enrolment import EnrolmentDesk
 from ingest.http.authentication import Doorkeeper
 from ingest.metrics import IngestMetrics
-from ingest.record_correction import CorrectionDesk
-from ingest.record_directory import DirectoryDesk
-from ingest.request_enrolment import EnrolmentDesk
-from service_kit.health import Health
-from service_kit.problems import MEDIA_TYPE
-from service_kit.tokens import Claims
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "recognition-worker" / "tests"))
-from hostile_images import KINDS, LIMIT_BYTES, LIMIT_PIXELS, LIMIT_SIDE_PX, Album, Kind, album_of, example
+from ingest.punches.accept_punch import PunchDesk
+from service_kit.http.problems import MEDIA_TYPE
+from service_kit.http.tokens import Claims
+from service_kit.observing.health import Health
 
 STATUS = {
     "empty-image": 422,

@@ -11,52 +11,25 @@ from structlog.testing import capture_logs
 
 from attendance_schemas.events import CaptureReceived, Direction, PersonErased
 from attendance_schemas.topics import CAPTURES, ENROLMENTS
-from ingest.accept_capture import CaptureDesk
-from ingest.accept_punch import PunchDesk
+from attendance_testing.claims import GATE, HR, FakeVerifier, bearer
+from ingest.app import Desks, Rules, create_app
+from ingest.captures.accept_capture import CaptureDesk
+from ingest.corrections.record_correction import CorrectionDesk
+from ingest.directory.record_directory import DirectoryDesk
 from ingest.domain.image_metadata import ImageLimits
-from ingest.erase_biometrics import ErasureDesk
-from ingest.http.app import Desks, Rules, create_app
+from ingest.enrolments.erase_biometrics import ErasureDesk
+from ingest.enrolments.request_enrolment import EnrolmentDesk
 from ingest.http.authentication import Doorkeeper
 from ingest.metrics import IngestMetrics
-from ingest.record_correction import CorrectionDesk
-from ingest.record_directory import DirectoryDesk
-from ingest.request_enrolment import EnrolmentDesk
-from service_kit.errors import InvalidToken
-from service_kit.health import Health
-from service_kit.problems import MEDIA_TYPE
-from service_kit.tokens import Claims
+from ingest.punches.accept_punch import PunchDesk
+from service_kit.http.problems import MEDIA_TYPE
+from service_kit.observing.health import Health
 
 CAPTURES_URL = "/v1/captures"
 ENROLMENTS_URL = "/v1/enrolments"
 LIMIT = 300_000
 
 
-@dataclass
-class FakeVerifier:
-    """A token is its claims as JSON."""
-
-    async def verify(self, token: str) -> Claims:
-        try:
-            claims = json.loads(token)
-        except ValueError as error:
-            raise InvalidToken("not a token") from error
-        sites = claims.get("sites")
-        return Claims(
-            claims["sub"],
-            frozenset(claims["roles"]),
-            claims["tenant"],
-            frozenset(sites) if sites else None,
-            claims,
-        )
-
-
-def bearer(subject: str, *roles: str, tenant: str = "acme") -> dict[str, str]:
-    token = json.dumps({"sub": subject, "roles": roles, "tenant": tenant})
-    return {"Authorization": f"Bearer {token}"}
-
-
-GATE = bearer("gate-1", "device")
-HR = bearer("hr-1", "hr")
 OPS = bearer("ops-1", "ops")
 
 

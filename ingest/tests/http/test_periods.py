@@ -1,17 +1,13 @@
 import json
-import sys
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from attendance_schemas.events import PeriodLocked, PeriodReopened
 from attendance_schemas.topics import CORRECTIONS
+from attendance_testing.claims import FOREMAN, GATE, HR, bearer
 
-sys.path.insert(0, str(Path(__file__).parent))
-from test_punches_and_corrections import CORRECTION_ID, FOREMAN, GATE, HR, bearer, front
-
-__all__ = ["front"]
+CORRECTION_ID = "3d0b7a52-11c4-4b7e-9c39-52a4d9fb0001"
 LOCK_ID = "3d0b7a52-11c4-4b7e-9c39-52a4d9fb0011"
 
 
@@ -87,11 +83,11 @@ async def test_a_period_of_93_days_that_ended_yesterday_can_be_locked(front):
     [
         ("locks", lock(), FOREMAN, 403),
         ("locks", lock(), GATE, 403),
-        ("locks", lock(), bearer("hr-2", "hr", "pune"), 403),
-        ("locks", lock(site_id="delhi"), bearer("hr-2", "hr", "pune"), 403),
-        ("locks", lock(site_id="pune"), bearer("hr-2", "hr", "pune"), 202),
+        ("locks", lock(), bearer("hr-2", "hr", sites=("pune",)), 403),
+        ("locks", lock(site_id="delhi"), bearer("hr-2", "hr", sites=("pune",)), 403),
+        ("locks", lock(site_id="pune"), bearer("hr-2", "hr", sites=("pune",)), 202),
         ("reopenings", reopening(), FOREMAN, 403),
-        ("reopenings", reopening(), bearer("hr-2", "hr", "pune"), 403),
+        ("reopenings", reopening(), bearer("hr-2", "hr", sites=("pune",)), 403),
         ("reopenings", reopening(lock_id=None), HR, 422),
     ],
 )

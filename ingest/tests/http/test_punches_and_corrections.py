@@ -1,16 +1,10 @@
-import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 
 from attendance_schemas.events import (
     DayOverridden,
-    PersonRecorded,
     PunchAdded,
     PunchMethod,
     PunchSubmitted,
@@ -19,81 +13,9 @@ from attendance_schemas.events import (
     TimeTrust,
 )
 from attendance_schemas.topics import CORRECTIONS, DIRECTORY, PUNCHES
-from ingest.accept_capture import CaptureDesk
-from ingest.accept_punch import PunchDesk
-from ingest.domain.image_metadata import ImageLimits
-from ingest.erase_biometrics import ErasureDesk
-from ingest.http.app import Desks, Rules, create_app
-from ingest.http.authentication import Doorkeeper
-from ingest.metrics import IngestMetrics
-from ingest.record_correction import CorrectionDesk
-from ingest.record_directory import DirectoryDesk
-from ingest.request_enrolment import EnrolmentDesk
-from service_kit.health import Health
-from service_kit.tokens import Claims
+from attendance_testing.claims import FOREMAN, GATE, HR, bearer
 
 CORRECTION_ID = "3d0b7a52-11c4-4b7e-9c39-52a4d9fb0001"
-
-
-class FakeVerifier:
-    """A token is its claims as JSON."""
-
-    async def verify(self, token: str) -> Claims:
-        claims = json.loads(token)
-        sites = claims.get("sites")
-        return Claims(
-            claims["sub"], frozenset(claims["roles"]), "acme", frozenset(sites) if sites else None, claims
-        )
-
-
-def bearer(subject: str, role: str, *sites: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {json.dumps({'sub': subject, 'roles': [role], 'sites': sites})}"}
-
-
-GATE, FOREMAN, HR = bearer("gate-1", "device"), bearer("foreman", "supervisor"), bearer("hr-1", "hr")
-
-
-@dataclass
-class Front:
-    client: httpx.AsyncClient
-    registry: CollectorRegistry
-
-    async def post(self, path: str, document: dict[str, object], headers: dict[str, str]) -> httpx.Response:
-        return await self.client.post(path, headers=headers, json=document)
-
-
-@pytest.fixture
-async def front(images, publisher, sequences, directory, clock, now) -> AsyncIterator[Front]:
-    person = PersonRecorded(
-        event_id=UUID(int=9),
-        occurred_at=now,
-        recorded_at=now,
-        org_id="acme",
-        person_id="p-2",
-        home_site_id="pune",
-        display_name="Binod",
-        badge="B-7",
-    )
-    directory.view.apply(DIRECTORY.key_of(person).decode(), person)
-    registry, limits = CollectorRegistry(), ImageLimits(1000, 1000, 1)
-    app = create_app(
-        Doorkeeper(FakeVerifier(), directory, lambda: True),
-        Desks(
-            CaptureDesk(images, publisher, sequences, clock, limits),
-            EnrolmentDesk(images, publisher, directory, clock, limits),
-            DirectoryDesk(directory, clock),
-            ErasureDesk(publisher, directory, clock),
-            PunchDesk(images, publisher, directory, sequences, clock),
-            CorrectionDesk(images, publisher, directory, clock),
-        ),
-        Rules("https://query.example", enrolment_bytes=1000, import_bytes=1000),
-        IngestMetrics(registry),
-        health=Health(),
-        registry=registry,
-    )
-    inner = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(base_url="http://ingest", transport=inner) as client:
-        yield Front(client, registry)
 
 
 @pytest.fixture
@@ -194,8 +116,8 @@ async def test_a_supervisor_punches_for_a_person(front, punch, publisher):
     assert (event.reason, event.site_id, event.device_id) == ("reader broken", "pune", None)
     for headers, changes, status in (
         (bearer("analyst", "analyst"), {}, 403),
-        (bearer("foreman", "supervisor", "delhi"), {}, 403),
-        (bearer("foreman", "supervisor", "pune"), {"site_id": "delhi"}, 403),
+        (bearer("foreman", "supervisor", sites=("delhi",)), {}, 403),
+        (bearer("foreman", "supervisor", sites=("pune",)), {"site_id": "delhi"}, 403),
         (FOREMAN, {"person_id": "p-99"}, 404),
         (FOREMAN, {"reason": " "}, 422),
     ):
@@ -270,7 +192,7 @@ async def test_wrong_corrections_are_refused(front, publisher, now, path, change
         ({"first_in_at": "2026-03-02T09:00:00Z", "last_out_at": "2026-03-02T08:00:00Z"}, HR, 422),
         ({}, bearer("a", "analyst"), 403),
         ({}, bearer("gate-1", "device"), 403),
-        ({}, bearer("foreman", "supervisor", "delhi"), 403),
+        ({}, bearer("foreman", "supervisor", sites=("delhi",)), 403),
     ],
 )
 async def test_wrong_overrides_are_refused(front, publisher, document, headers, status):
@@ -282,7 +204,9 @@ async def test_wrong_overrides_are_refused(front, publisher, document, headers, 
 
 async def test_that_a_capture_shows_nobody_takes_a_token_for_all_sites(front, publisher):
     document = {"correction_id": CORRECTION_ID, "reason": "a poster", "capture_id": str(UUID(int=5))}
-    refused = await front.post("/v1/corrections/reviews", document, bearer("f", "supervisor", "pune"))
+    refused = await front.post(
+        "/v1/corrections/reviews", document, bearer("f", "supervisor", sites=("pune",))
+    )
     assert refused.status_code == 403
     assert (await front.post("/v1/corrections/reviews", document, FOREMAN)).status_code == 202
 

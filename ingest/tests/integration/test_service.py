@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 
 from attendance_schemas.events import TimeTrust
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, CORRECTIONS, DIRECTORY, ENROLMENTS, PUNCHES
-from service_kit.object_store import ObjectStore
 from service_kit.settings import ValkeySettings
+from service_kit.state.object_store import ObjectStore
 
 pytestmark = pytest.mark.integration
 

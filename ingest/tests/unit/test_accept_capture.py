@@ -4,7 +4,7 @@ from uuid import UUID
 import pytest
 
 from attendance_schemas.topics import CAPTURES
-from ingest.accept_capture import CaptureDesk, accept_capture
+from ingest.captures.accept_capture import CaptureDesk, accept_capture
 from ingest.domain.capture import CaptureClaim, Device
 from ingest.domain.image_metadata import ImageLimits
 from ingest.domain.time_trust import ClockReadings

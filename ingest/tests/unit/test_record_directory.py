@@ -16,12 +16,12 @@ from attendance_schemas.events import (
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.org_types import load_org_types
 from attendance_schemas.topics import DIRECTORY
+from ingest.directory.record_directory import DirectoryDesk, import_documents, record_document, take_back
 from ingest.domain.actor import Actor
 from ingest.domain.directory import DirectoryView, is_directory_event
 from ingest.domain.directory_documents import KINDS
 from ingest.domain.directory_rows import parse_rows
 from ingest.errors import Forbidden, InvalidRecord, NotRecorded, OtherOrganisation
-from ingest.record_directory import DirectoryDesk, import_documents, record_document, take_back
 from service_kit.errors import TransientFailure
 
 HR = Actor("hr-1", "acme", frozenset({"hr"}))

@@ -7,8 +7,8 @@ from attendance_schemas.topics import ENROLMENTS
 from ingest.domain.actor import Actor
 from ingest.domain.enrolment import EnrolmentClaim
 from ingest.domain.image_metadata import ImageLimits
+from ingest.enrolments.request_enrolment import EnrolmentDesk, request_enrolment
 from ingest.errors import AlreadyAccepted, Forbidden, RefusedImage, UnknownPerson
-from ingest.request_enrolment import EnrolmentDesk, request_enrolment
 from service_kit.errors import TransientFailure
 
 HR = Actor("hr-1", "acme", frozenset({"hr"}))

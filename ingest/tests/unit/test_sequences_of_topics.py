@@ -5,7 +5,7 @@ import msgspec
 from attendance_schemas.events import CaptureReceived
 from attendance_schemas.golden import golden_examples
 from ingest.adapters.sequence_rebuild import SequencesOfTopics
-from service_kit.records import Record
+from service_kit.kafka.records import Record
 
 LIVE, BACKLOG = "attendance.captures", "attendance.captures-backlog"
 

@@ -18,19 +18,19 @@ from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.adapters.postgres_read_model import PostgresReadModel
 from query_api.adapters.valkey_presence_cache import NoPresenceCache, open_presence_cache
 from query_api.adapters.verified_tokens import VerifiedTokens
-from query_api.await_decision import DecisionSources
-from query_api.http.app import create_app
-from query_api.http.services import Services
+from query_api.app import create_app
+from query_api.captures.await_decision import DecisionSources
 from query_api.metrics import QueryApiMetrics
 from query_api.ports import PresenceCache
+from query_api.services import Services
 from query_api.settings import Settings
 from service_kit.errors import SettingsError
-from service_kit.health import Health
-from service_kit.logs import configure_logging, get_logger
+from service_kit.http.serve import serve
+from service_kit.http.tokens import TokenVerifier
+from service_kit.observing.health import Health
+from service_kit.observing.logs import configure_logging, get_logger
+from service_kit.observing.telemetry import configure_tracing
 from service_kit.run import run
-from service_kit.serve import serve
-from service_kit.telemetry import configure_tracing
-from service_kit.tokens import TokenVerifier
 
 SERVICE = "query-api"
 log = get_logger(SERVICE)

@@ -10,7 +10,10 @@ from pydantic import TypeAdapter
 from structlog.testing import capture_logs
 
 from query_api.adapters.valkey_presence_cache import NoPresenceCache
-from query_api.await_decision import DecisionSources
+from query_api.app import create_app
+from query_api.attendance.read_person_attendance import PersonAttendance
+from query_api.attendance.routes import PresenceAnswer
+from query_api.captures.await_decision import DecisionSources
 from query_api.domain.rows import (
     Adjustment,
     AttendanceDay,
@@ -23,14 +26,11 @@ from query_api.domain.rows import (
 from query_api.domain.scope import Caller
 from query_api.errors import QueryTooSlow, ReadModelUnavailable
 from query_api.http import examples
-from query_api.http.app import create_app
-from query_api.http.attendance import PresenceAnswer
 from query_api.http.pages import PageAnswer
-from query_api.http.services import Services
 from query_api.metrics import QueryApiMetrics
-from query_api.read_person_attendance import PersonAttendance
+from query_api.services import Services
 from service_kit.errors import TransientFailure
-from service_kit.health import Health
+from service_kit.observing.health import Health
 
 NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 CAPTURE_ID = "019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e55"

@@ -25,12 +25,12 @@ from query_api.adapters.decision_feed import InMemoryDecisionFeed
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.adapters.postgres_read_model import PostgresReadModel
 from query_api.adapters.valkey_presence_cache import NoPresenceCache
-from query_api.await_decision import DecisionSources
+from query_api.app import create_app
+from query_api.captures.await_decision import DecisionSources
 from query_api.domain.scope import Caller
-from query_api.http.app import create_app
-from query_api.http.services import Services
 from query_api.metrics import QueryApiMetrics
-from service_kit.health import Health
+from query_api.services import Services
+from service_kit.observing.health import Health
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SEED = Path(__file__).with_name("seed.sql")

@@ -13,19 +13,19 @@ import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from attendance_projector.adapters.postgres_presence_source import open_presence_source
-from attendance_projector.adapters.valkey_presence_board import open_presence_board
+from attendance_projector.feed.adapters.postgres_presence_source import open_presence_source
+from attendance_projector.feed.adapters.valkey_presence_board import open_presence_board
 from attendance_schemas.presence import KEPT
 from local_stack.databases import Database
 from local_stack.environment import StackEnv
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.adapters.postgres_read_model import PostgresReadModel
 from query_api.adapters.valkey_presence_cache import NoPresenceCache, open_presence_cache
+from query_api.attendance.read_presence import Presence, read_presence
 from query_api.domain.pages import PageRequest
 from query_api.domain.scope import Scope
 from query_api.metrics import QueryApiMetrics
 from query_api.ports import PresenceCache
-from query_api.read_presence import Presence, read_presence
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from attendance_projector.adapters.valkey_presence_board import open_presence_board
+from attendance_projector.feed.adapters.valkey_presence_board import open_presence_board
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import MatchDecided
 from attendance_schemas.presence import OpenDay
@@ -26,8 +26,8 @@ from local_stack.databases import Database
 from local_stack.environment import StackEnv
 from local_stack.stack import Stack
 from local_stack.tokens import sign_token
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration

@@ -21,8 +21,8 @@ from local_stack.environment import StackEnv
 from query_api.adapters.decision_feed import InMemoryDecisionFeed
 from query_api.adapters.kafka_match_tail import KafkaMatchTail
 from query_api.metrics import QueryApiMetrics
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from attendance_schemas.events import MatchDecided, Outcome
-from query_api.await_decision import DecisionSources, await_decision
+from query_api.captures.await_decision import DecisionSources, await_decision
 from query_api.domain.rows import Capture, Recognition
 from query_api.domain.scope import Scope
 from query_api.errors import CaptureNotDecided, ReadModelUnavailable

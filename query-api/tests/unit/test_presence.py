@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from attendance_schemas.presence import KEPT, OpenDay, day_field, day_value, read_day
+from query_api.attendance.read_presence import read_presence
 from query_api.domain.pages import PageRequest
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import PRESENT_AT_MOST
 from query_api.errors import ReadModelUnavailable
-from query_api.read_presence import read_presence
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SCOPE = Scope(org_id="acme")

@@ -6,25 +6,25 @@ import logging
 import sys
 
 from attendance_schemas.errors import SchemaNotRegistered
-from recognition_worker.calibrate_command import add_calibrate
-from recognition_worker.compare_command import add_compare
+from recognition_worker.commands.calibrate import add_calibrate
+from recognition_worker.commands.compare import add_compare
+from recognition_worker.commands.evaluate import add_evaluate
+from recognition_worker.commands.keys import add_key_commands
+from recognition_worker.commands.models import add_models
+from recognition_worker.commands.re_enrol import add_re_enrol
+from recognition_worker.commands.rollout import add_rollout
 from recognition_worker.errors import KeysRefused, ModelRefused
-from recognition_worker.evaluate_command import add_evaluate
-from recognition_worker.key_commands import add_key_commands
-from recognition_worker.models_command import add_models
-from recognition_worker.re_enrol_command import add_re_enrol
-from recognition_worker.rollout_command import add_rollout
 from recognition_worker.settings import Settings
 from recognition_worker.worker import SERVICE, Worker
 from service_kit.errors import SettingsError
-from service_kit.logs import configure_logging, get_logger
+from service_kit.observing.logs import configure_logging, get_logger
+from service_kit.observing.telemetry import configure_tracing
 from service_kit.run import run
-from service_kit.telemetry import configure_tracing
 
 log = get_logger(SERVICE)
 
 # Faust and its services tell each step of each start, stop and rebalance.
-CHATTY = ("faust", "mode", "recognition_worker.adapters.faust_hardened_consumer")
+CHATTY = ("faust", "mode", "recognition_worker.adapters.faust.faust_hardened_consumer")
 
 
 def _configure_telemetry(settings: Settings) -> None:

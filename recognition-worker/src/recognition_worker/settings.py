@@ -8,13 +8,13 @@ from typing import ClassVar
 from pydantic import Field
 
 from recognition_worker.domain.operating_point import DEFAULT_TARGET_FPIR
-from service_kit.envelope import KeyRingSettings
 from service_kit.settings import (
     HttpSettings,
     KafkaSettings,
     ObjectStoreSettings,
     SchemaRegistrySettings,
 )
+from service_kit.state.envelope import KeyRingSettings
 
 
 def default_model_cache() -> Path:

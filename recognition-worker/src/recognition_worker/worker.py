@@ -19,40 +19,40 @@ from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, ENROLMENTS
 from recognition_worker.adapters.batched_inference import BatchedInference
-from recognition_worker.adapters.erasure_sweep import ErasureSweep
-from recognition_worker.adapters.faust_app import FaustRunner, Feed
-from recognition_worker.adapters.kafka_directory_view import DirectoryFeed, KafkaDirectoryView
-from recognition_worker.adapters.kafka_gallery_view import KafkaGalleryView
-from recognition_worker.adapters.kafka_match_publisher import WRITTEN_TOPICS
-from recognition_worker.adapters.kafka_rollouts import KafkaRollouts
-from recognition_worker.adapters.kafka_templates import KafkaTemplates
-from recognition_worker.adapters.manifest_files import read_calibration, read_registry
+from recognition_worker.adapters.faust.faust_app import FaustRunner, Feed
+from recognition_worker.adapters.models.manifest_files import read_calibration, read_registry
+from recognition_worker.adapters.models.object_store_weights import ObjectStoreWeights
+from recognition_worker.adapters.models.packaged_models import WeightPlaces
 from recognition_worker.adapters.object_store_image_reader import ObjectStoreImageReader
-from recognition_worker.adapters.object_store_weights import ObjectStoreWeights
-from recognition_worker.adapters.packaged_models import WeightPlaces
 from recognition_worker.adapters.record_handlers import RecordHandlers
-from recognition_worker.adapters.vision import load_eyes
-from recognition_worker.decide_capture import DecideCapture
-from recognition_worker.decide_enrolment import DecideEnrolment
+from recognition_worker.adapters.topics.erasure_sweep import ErasureSweep
+from recognition_worker.adapters.topics.kafka_directory_view import DirectoryFeed, KafkaDirectoryView
+from recognition_worker.adapters.topics.kafka_gallery_view import KafkaGalleryView
+from recognition_worker.adapters.topics.kafka_match_publisher import WRITTEN_TOPICS
+from recognition_worker.adapters.topics.kafka_rollouts import KafkaRollouts
+from recognition_worker.adapters.topics.kafka_templates import KafkaTemplates
 from recognition_worker.domain.identity import ModelId
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.rollout import RolloutPlan
 from recognition_worker.domain.site_people import SitePeople
-from recognition_worker.erase_person import ErasePerson
-from recognition_worker.keep_lanes import KeepLanes
 from recognition_worker.metrics import RecognitionMetrics
-from recognition_worker.model_lanes import Lane
+from recognition_worker.recognition.decide_capture import DecideCapture
+from recognition_worker.recognition.decide_enrolment import DecideEnrolment
+from recognition_worker.recognition.erase_person import ErasePerson
+from recognition_worker.rollout.adapters.eyes import load_eyes
+from recognition_worker.rollout.keep_lanes import KeepLanes
+from recognition_worker.rollout.model_lanes import Lane
 from recognition_worker.settings import Settings
 from service_kit.backoff import Backoff, retry
 from service_kit.collect_rarely import collect_rarely
-from service_kit.dead_letters import DeadLetters
 from service_kit.errors import DeliveryStopped, TransientFailure
-from service_kit.health import Health, ProgressWatchdog, operations_app
-from service_kit.logs import get_logger
-from service_kit.metrics import DeliveryMetrics
-from service_kit.object_store import ObjectStore
-from service_kit.producer import RecordProducer
-from service_kit.serve import serve
+from service_kit.http.serve import serve
+from service_kit.kafka.dead_letters import DeadLetters
+from service_kit.kafka.producer import RecordProducer
+from service_kit.observing.health import Health, ProgressWatchdog, operations_app
+from service_kit.observing.logs import get_logger
+from service_kit.observing.metrics import DeliveryMetrics
+from service_kit.state.object_store import ObjectStore
 
 SERVICE = "recognition-worker"
 ENROLMENTS_AT_ONCE = 2

@@ -6,12 +6,12 @@ import os
 import random
 import sys
 
-from recognition_worker.adapters.faust_app import FaustRunner, Feed
+from recognition_worker.adapters.faust.faust_app import FaustRunner, Feed
 from service_kit.backoff import Backoff
 from service_kit.errors import DeliveryStopped, TransientFailure
-from service_kit.logs import configure_logging
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord, Record
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord, Record
+from service_kit.observing.logs import configure_logging
 from service_kit.run import run
 from service_kit.settings import KafkaSettings
 

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition_worker.adapters.opencv_vision import (
+from recognition_worker.adapters.models.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.vision.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
     OpenCvYuNet,
 )
-from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
-from recognition_worker.adapters.yunet_detector import YuNetDetector
+from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
 from recognition_worker.domain.alignment import fit_similarity
 
 _BESIDE_THE_REPOSITORY = Path(__file__).parents[3].parent / "shared" / "faces" / "lfw300"

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from recognition_worker.adapters.deepface_sface_embedder import register_keras_sface
-from recognition_worker.adapters.embedder_choice import load_embedder
-from recognition_worker.adapters.keras_sface_embedder import KerasSFaceClient, KerasSFaceEmbedder
-from recognition_worker.adapters.openvino_runtime import Precision
-from recognition_worker.adapters.openvino_sface_embedder import OpenVinoSFaceEmbedder
-from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.embedders.deepface_sface_embedder import register_keras_sface
+from recognition_worker.adapters.embedders.embedder_choice import load_embedder
+from recognition_worker.adapters.embedders.keras_sface_embedder import KerasSFaceClient, KerasSFaceEmbedder
+from recognition_worker.adapters.embedders.openvino_sface_embedder import OpenVinoSFaceEmbedder
+from recognition_worker.adapters.models.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.runtimes.openvino_runtime import Precision
 from recognition_worker.domain.face import Pixels, Vector
 from recognition_worker.settings import EmbedderChoice
 

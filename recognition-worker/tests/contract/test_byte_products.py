@@ -5,14 +5,14 @@ import threading
 import numpy as np
 import pytest
 
-from recognition_worker.adapters.onnxruntime_byte_products import (
+from recognition_worker.adapters.runtimes.onnxruntime_byte_products import (
     PRODUCT_GRAPH,
     OnnxRuntimeByteProducts,
     is_exact,
 )
-from recognition_worker.domain.compact_rows import encode_probes, encode_rows
-from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId, Template, TemplateId
+from recognition_worker.domain.search.compact_rows import encode_probes, encode_rows
+from recognition_worker.domain.search.gallery import InMemoryGallery
 
 MODEL = ModelId("SFace", "1")
 ORG = OrgId("acme")

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recognition_worker.adapters.embedder_choice import load_embedder
-from recognition_worker.adapters.openvino_runtime import multiplies_bytes
-from recognition_worker.adapters.packaged_models import ModelFiles
+from recognition_worker.adapters.embedders.embedder_choice import load_embedder
+from recognition_worker.adapters.models.packaged_models import ModelFiles
+from recognition_worker.adapters.runtimes.openvino_runtime import multiplies_bytes
 from recognition_worker.errors import ModelRefused
 from recognition_worker.settings import EmbedderChoice
 
@@ -97,8 +97,8 @@ def test_missing_weights_are_refused_and_not_downloaded(
 def test_a_manifest_of_other_dimensions_is_refused(model_files: ModelFiles, name: str) -> None:
     code = (
         "import sys, pathlib, dataclasses, msgspec\n"
-        "from recognition_worker.adapters.embedder_choice import load_embedder\n"
-        "from recognition_worker.adapters.packaged_models import prepare_models\n"
+        "from recognition_worker.adapters.embedders.embedder_choice import load_embedder\n"
+        "from recognition_worker.adapters.models.packaged_models import prepare_models\n"
         "from recognition_worker.errors import ModelRefused\n"
         "from recognition_worker.settings import EmbedderChoice\n"
         "files = prepare_models(pathlib.Path(sys.argv[2]))\n"

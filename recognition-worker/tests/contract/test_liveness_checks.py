@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from recognition_worker.adapters.vision import LIVENESS_CHECKS
 from recognition_worker.domain.alignment import TEMPLATE_112
 from recognition_worker.domain.face import Box, DetectedFace, Pixels
-from recognition_worker.ports import LivenessCheck
+from recognition_worker.recognition.ports import LivenessCheck
+from recognition_worker.rollout.adapters.eyes import LIVENESS_CHECKS
 
 
 class Flat:

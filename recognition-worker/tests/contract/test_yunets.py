@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition_worker.adapters.opencv_vision import OpenCvYuNet
-from recognition_worker.adapters.openvino_yunet import OpenVinoYuNet
-from recognition_worker.adapters.packaged_models import ModelFiles
+from recognition_worker.adapters.models.packaged_models import ModelFiles
+from recognition_worker.adapters.vision.opencv_vision import OpenCvYuNet
+from recognition_worker.adapters.vision.openvino_yunet import OpenVinoYuNet
 from recognition_worker.errors import ModelRefused
 
 DrawnFace = Callable[..., np.ndarray]

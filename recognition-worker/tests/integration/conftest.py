@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from recognition_worker.adapters.deepface_sface_embedder import DeepFaceSFaceEmbedder
-from recognition_worker.adapters.opencv_vision import (
+from recognition_worker.adapters.embedders.deepface_sface_embedder import DeepFaceSFaceEmbedder
+from recognition_worker.adapters.models.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.vision.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
     OpenCvYuNet,
 )
-from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
-from recognition_worker.adapters.yunet_detector import YuNetDetector
+from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
 
 _BESIDE_THE_REPOSITORY = Path(__file__).parents[3].parent / "shared" / "faces" / "lfw300"
 

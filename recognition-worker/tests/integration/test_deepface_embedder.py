@@ -9,15 +9,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from recognition_worker.adapters.deepface_sface_embedder import DeepFaceEmbedder
-from recognition_worker.adapters.manifest_files import read_registry
-from recognition_worker.adapters.opencv_vision import (
+from recognition_worker.adapters.embedders.deepface_sface_embedder import DeepFaceEmbedder
+from recognition_worker.adapters.models.manifest_files import read_registry
+from recognition_worker.adapters.models.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.vision.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
     OpenCvYuNet,
 )
-from recognition_worker.adapters.packaged_models import ModelFiles, prepare_models
-from recognition_worker.adapters.yunet_detector import YuNetDetector
+from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
 from recognition_worker.domain.alignment import fit_similarity
 from recognition_worker.domain.face import Pixels
 from recognition_worker.errors import ModelRefused

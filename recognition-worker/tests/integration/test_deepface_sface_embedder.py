@@ -9,8 +9,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from recognition_worker.adapters.deepface_sface_embedder import DeepFaceSFaceEmbedder
-from recognition_worker.adapters.packaged_models import ModelFiles
+from recognition_worker.adapters.embedders.deepface_sface_embedder import DeepFaceSFaceEmbedder
+from recognition_worker.adapters.models.packaged_models import ModelFiles
 from recognition_worker.domain.alignment import fit_similarity
 from recognition_worker.errors import ModelRefused
 
@@ -63,10 +63,10 @@ def test_threads_share_one_model(vision: Any) -> None:
 def test_a_process_loads_neither_tensorflow_nor_a_thread_pool(model_files: ModelFiles) -> None:
     code = (
         "import os, sys, pathlib\n"
-        "from recognition_worker.adapters.packaged_models import prepare_models\n"
-        "from recognition_worker.adapters.opencv_vision import OpenCvYuNet\n"
-        "from recognition_worker.adapters.yunet_detector import YuNetDetector\n"
-        "from recognition_worker.adapters.deepface_sface_embedder import DeepFaceSFaceEmbedder\n"
+        "from recognition_worker.adapters.models.packaged_models import prepare_models\n"
+        "from recognition_worker.adapters.vision.opencv_vision import OpenCvYuNet\n"
+        "from recognition_worker.adapters.vision.yunet_detector import YuNetDetector\n"
+        "from recognition_worker.adapters.embedders.deepface_sface_embedder import DeepFaceSFaceEmbedder\n"
         "files = prepare_models(pathlib.Path(sys.argv[1]))\n"
         "import onnxruntime  # its import starts one thread of its own\n"
         "import numpy; crop = numpy.zeros((112, 112, 3), numpy.uint8)\n"

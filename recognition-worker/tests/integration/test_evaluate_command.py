@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from recognition_worker.adapters.packaged_models import ModelFiles
-from recognition_worker.adapters.photo_folders import read_people
+from recognition_worker.adapters.models.packaged_models import ModelFiles
+from recognition_worker.evaluation.adapters.photo_folders import read_people
 
 KEYS = [
     "model", "enrolled", "probes", "strangers", "fta", "rank1", "target_fpir", "threshold", "fnir", "fpir",

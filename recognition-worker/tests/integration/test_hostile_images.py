@@ -7,23 +7,29 @@ import gc
 import hashlib
 import os
 import resource
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from attendance_testing.hostile_images import (
+    KINDS,
+    LIMIT_BYTES,
+    LIMIT_PIXELS,
+    LIMIT_SIDE_PX,
+    Album,
+    Kind,
+    album_of,
+    corpus,
+)
 from ingest.domain.image_metadata import CleanImage, ImageLimits, clean_image
 from ingest.errors import RefusedImage
-from recognition_worker.adapters.openvino_yunet import OpenVinoYuNet
-from recognition_worker.adapters.yunet_detector import YuNetDetector
+from recognition_worker.adapters.vision.openvino_yunet import OpenVinoYuNet
+from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
 from recognition_worker.domain.quality import MATCH_LIMITS
 from recognition_worker.errors import UndecodableImage
-from recognition_worker.recognise import FaceAnalyser, NoFace
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from hostile_images import KINDS, LIMIT_BYTES, LIMIT_PIXELS, LIMIT_SIDE_PX, Album, Kind, album_of, corpus
+from recognition_worker.recognition.recognise import FaceAnalyser, NoFace
 
 IMAGES = int(os.environ.get("HOSTILE_IMAGES", "1000"))
 LIMITS = ImageLimits(LIMIT_BYTES, LIMIT_PIXELS, LIMIT_SIDE_PX)

@@ -9,9 +9,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from local_stack.environment import StackEnv
-from recognition_worker.adapters.faust_app import FaustRunner, Feed
+from recognition_worker.adapters.faust.faust_app import FaustRunner, Feed
 from service_kit.errors import DeliveryStopped, TransientFailure
-from service_kit.records import Record
+from service_kit.kafka.records import Record
 from service_kit.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration

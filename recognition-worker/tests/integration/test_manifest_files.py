@@ -3,8 +3,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from recognition_worker.adapters.manifest_files import read_calibration, write_manifest
-from recognition_worker.adapters.packaged_models import packaged_manifest
+from recognition_worker.adapters.models.manifest_files import read_calibration, write_manifest
+from recognition_worker.adapters.models.packaged_models import packaged_manifest
 from recognition_worker.domain.operating_point import OperatingPoint
 from recognition_worker.errors import EvaluationRefused, ModelRefused
 

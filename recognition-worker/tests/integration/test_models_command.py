@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from recognition_worker.adapters.manifest_files import packaged_manifest
-from recognition_worker.adapters.packaged_models import ModelFiles
-from service_kit.envelope import new_key
+from recognition_worker.adapters.models.manifest_files import packaged_manifest
+from recognition_worker.adapters.models.packaged_models import ModelFiles
+from service_kit.state.envelope import new_key
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 PACKAGED = resources.files("recognition_worker") / "models"

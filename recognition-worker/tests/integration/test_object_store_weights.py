@@ -10,13 +10,13 @@ import pytest
 
 from local_stack.buckets import create_bucket, remove_bucket
 from local_stack.environment import StackEnv
-from recognition_worker.adapters.manifest_files import packaged_manifest
-from recognition_worker.adapters.object_store_weights import ObjectStoreWeights
-from recognition_worker.adapters.packaged_models import WeightPlaces, describe_weights, prepare_models
+from recognition_worker.adapters.models.manifest_files import packaged_manifest
+from recognition_worker.adapters.models.object_store_weights import ObjectStoreWeights
+from recognition_worker.adapters.models.packaged_models import WeightPlaces, describe_weights, prepare_models
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.errors import ModelRefused
-from service_kit.object_store import ObjectStore
 from service_kit.settings import ObjectStoreSettings
+from service_kit.state.object_store import ObjectStore
 
 pytestmark = pytest.mark.integration
 

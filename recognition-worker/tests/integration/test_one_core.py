@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from recognition_worker.adapters.packaged_models import ModelFiles
+from recognition_worker.adapters.models.packaged_models import ModelFiles
 
 # The main thread.
 MOST_THREADS = 1
@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 import cv2
 import numpy as np
-from recognition_worker.adapters.packaged_models import prepare_models
-from recognition_worker.adapters.manifest_files import packaged_manifest
-from recognition_worker.adapters.vision import load_eyes
+from recognition_worker.adapters.models.packaged_models import prepare_models
+from recognition_worker.adapters.models.manifest_files import packaged_manifest
+from recognition_worker.rollout.adapters.eyes import load_eyes
 from recognition_worker.settings import EmbedderChoice
 
 lane = load_eyes(Path(sys.argv[1]), EmbedderChoice.OPENVINO).load(packaged_manifest())

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition_worker.adapters.opencv_vision import (
+from recognition_worker.adapters.vision.opencv_vision import (
     DecodingLimits,
     OpenCvFaceCropper,
     OpenCvImageDecoder,
     OpenCvYuNet,
 )
-from recognition_worker.adapters.yunet_detector import YuNetDetector
+from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
 from recognition_worker.domain.alignment import fit_similarity
 from recognition_worker.domain.face import DetectedFace
 from recognition_worker.errors import ModelRefused, UndecodableImage

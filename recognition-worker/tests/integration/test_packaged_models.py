@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from recognition_worker.adapters.packaged_models import (
+from recognition_worker.adapters.models.packaged_models import (
     SFACE_FILE_NAME,
     ModelFiles,
     packaged_manifest,
@@ -13,7 +13,9 @@ from recognition_worker.adapters.packaged_models import (
 )
 from recognition_worker.errors import ModelRefused
 
-PREPARE = "import sys, pathlib; from recognition_worker.adapters.packaged_models import prepare_models; "
+PREPARE = (
+    "import sys, pathlib; from recognition_worker.adapters.models.packaged_models import prepare_models; "
+)
 
 
 def test_the_restored_model_lies_where_deepface_looks(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from recognition_worker.adapters.photo_folders import photos_sha256, read_pairs, read_people
-from recognition_worker.domain.pairs import PhotoRef
 from recognition_worker.errors import EvaluationRefused
+from recognition_worker.evaluation.adapters.photo_folders import photos_sha256, read_pairs, read_people
+from recognition_worker.evaluation.domain.pairs import PhotoRef
 
 
 def write(folder: Path, *names: str) -> None:

@@ -52,13 +52,13 @@ from attendance_schemas.topics import (
 )
 from local_stack.buckets import create_bucket, remove_bucket
 from local_stack.environment import StackEnv
-from recognition_worker.adapters.kafka_snapshots import records_since
-from recognition_worker.adapters.manifest_files import packaged_manifest
-from recognition_worker.adapters.packaged_models import ModelFiles
-from service_kit.object_store import ObjectStore
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord
+from recognition_worker.adapters.models.manifest_files import packaged_manifest
+from recognition_worker.adapters.models.packaged_models import ModelFiles
+from recognition_worker.adapters.topics.kafka_snapshots import records_since
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings, ObjectStoreSettings
+from service_kit.state.object_store import ObjectStore
 
 pytestmark = pytest.mark.integration
 

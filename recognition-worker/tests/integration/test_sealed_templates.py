@@ -36,23 +36,23 @@ from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import GALLERY, PERSON_KEYS, Topic
 from local_stack.environment import StackEnv
 from local_stack.stack import Stack
-from recognition_worker.adapters.erasure_sweep import ErasureSweep
-from recognition_worker.adapters.kafka_gallery_view import KafkaGalleryView
-from recognition_worker.adapters.kafka_match_publisher import WRITTEN_TOPICS
-from recognition_worker.adapters.kafka_templates import KafkaTemplates
-from recognition_worker.adapters.sealed_templates import opened, seal, unwrap
-from recognition_worker.adapters.template_rewriting import TemplateRewriting
-from recognition_worker.domain.gallery import InMemoryGallery
+from recognition_worker.adapters.topics.erasure_sweep import ErasureSweep
+from recognition_worker.adapters.topics.kafka_gallery_view import KafkaGalleryView
+from recognition_worker.adapters.topics.kafka_match_publisher import WRITTEN_TOPICS
+from recognition_worker.adapters.topics.kafka_templates import KafkaTemplates
+from recognition_worker.adapters.topics.sealed_templates import opened, seal, unwrap
+from recognition_worker.adapters.topics.template_rewriting import TemplateRewriting
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId
 from recognition_worker.domain.person_keys import KeyId, PersonKey
-from recognition_worker.erase_person import ErasePerson
+from recognition_worker.domain.search.gallery import InMemoryGallery
 from recognition_worker.errors import KeysRefused
 from recognition_worker.metrics import RecognitionMetrics
-from service_kit.consumer import read_record
-from service_kit.envelope import DataKey, EnvelopeError, KeyRing, new_key
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord, Position, Record
+from recognition_worker.recognition.erase_person import ErasePerson
+from service_kit.kafka.consumer import read_record
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord, Position, Record
 from service_kit.settings import KafkaSettings
+from service_kit.state.envelope import DataKey, EnvelopeError, KeyRing, new_key
 
 pytestmark = pytest.mark.integration
 

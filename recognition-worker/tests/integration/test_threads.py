@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from recognition_worker.adapters.batched_inference import BatchedInference
-from recognition_worker.adapters.manifest_files import packaged_manifest
-from recognition_worker.adapters.packaged_models import ModelFiles
-from recognition_worker.adapters.vision import load_eyes
+from recognition_worker.adapters.models.manifest_files import packaged_manifest
+from recognition_worker.adapters.models.packaged_models import ModelFiles
 from recognition_worker.domain.identity import OrgId, PersonId, Template, TemplateId
-from recognition_worker.enrol_person import Photo
-from recognition_worker.model_lanes import Lane
-from recognition_worker.results import CaptureResult
+from recognition_worker.recognition.enrol_person import Photo
+from recognition_worker.recognition.results import CaptureResult
+from recognition_worker.rollout.adapters.eyes import load_eyes
+from recognition_worker.rollout.model_lanes import Lane
 
 THREADS = 4
 EACH = int(os.environ.get("CAPTURES_PER_THREAD", "250"))

@@ -53,18 +53,16 @@ from attendance_schemas.topics import (
     MATCHES,
     Topic,
 )
+from attendance_testing.hostile_images import KINDS, album_of, example
 from local_stack.buckets import create_bucket, remove_bucket
 from local_stack.environment import StackEnv
-from recognition_worker.adapters.manifest_files import packaged_manifest
-from recognition_worker.adapters.packaged_models import ModelFiles
-from service_kit.consumer import read_record
-from service_kit.object_store import ObjectStore
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord, Record
+from recognition_worker.adapters.models.manifest_files import packaged_manifest
+from recognition_worker.adapters.models.packaged_models import ModelFiles
+from service_kit.kafka.consumer import read_record
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord, Record
 from service_kit.settings import KafkaSettings, ObjectStoreSettings
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from hostile_images import KINDS, album_of, example
+from service_kit.state.object_store import ObjectStore
 
 pytestmark = pytest.mark.integration
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recognition_worker.domain.face import Vector
-from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId, Template, TemplateId
+from recognition_worker.domain.search.gallery import InMemoryGallery
 from recognition_worker.errors import ModelMismatch
 
 MODEL = ModelId("SFace", "1")

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from recognition_worker.domain.compact_rows import Codes, encode_probes, encode_rows
 from recognition_worker.domain.face import Vector
-from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId, Template, TemplateId
-from recognition_worker.domain.people import short_id
+from recognition_worker.domain.search.compact_rows import Codes, encode_probes, encode_rows
+from recognition_worker.domain.search.gallery import InMemoryGallery
+from recognition_worker.domain.search.people import short_id
 
 MODEL = ModelId("SFace", "1")
 ORG, OTHER = OrgId("acme"), OrgId("other")

@@ -1,18 +1,15 @@
 """What ingest stores is not refused by the worker for its header: both read files the same way."""
 
-import sys
 from pathlib import Path
 from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attendance_testing.hostile_images import KINDS, album_of
 from ingest.domain.image_metadata import ImageLimits, clean_image
 from ingest.errors import RefusedImage
 from recognition_worker.domain.image_header import BadHeader, ImageHeader, read_header
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from hostile_images import KINDS, album_of
 
 LIMITS = ImageLimits(10_000_000, 50_000_000, 1)
 ALBUM = album_of(Path("no photos"), count=2)

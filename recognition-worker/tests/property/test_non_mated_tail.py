@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognition_worker.domain.non_mated_tail import (
+from recognition_worker.evaluation.domain.non_mated_tail import (
     NonMatedScores,
     NonMatedTail,
     fit_tail,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recognition_worker.domain.alignment import TEMPLATE_112, Similarity, fit_similarity
 from recognition_worker.domain.face import Box, DetectedFace, Pixels, Vector
-from recognition_worker.straighten_faces import StraighteningDetector
+from recognition_worker.recognition.straighten_faces import StraighteningDetector
 
 IMAGE: Pixels = np.zeros((480, 640, 3), np.uint8)
 CENTRE = np.array([300.0, 200.0])

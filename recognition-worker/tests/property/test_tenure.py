@@ -4,7 +4,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognition_worker.adapters.tenure import PartitionProgress, Tenure
+from recognition_worker.adapters.faust.tenure import PartitionProgress, Tenure
 
 TOPIC = "captures"
 

@@ -8,15 +8,15 @@ import pytest
 
 from recognition_worker.domain.alignment import TEMPLATE_112, Similarity
 from recognition_worker.domain.face import Box, DecodedImage, DetectedFace, Pixels, Vector
-from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId, Template, TemplateId
 from recognition_worker.domain.model_manifest import ModelManifest, SourceFile
 from recognition_worker.domain.operating_point import OperatingPoint
-from recognition_worker.enrol_person import EnrolPerson
+from recognition_worker.domain.search.gallery import InMemoryGallery
 from recognition_worker.errors import UndecodableImage
-from recognition_worker.identify_capture import IdentifyCapture
-from recognition_worker.ports import LivenessCheck
-from recognition_worker.recognise import FaceAnalyser
+from recognition_worker.recognition.enrol_person import EnrolPerson
+from recognition_worker.recognition.identify_capture import IdentifyCapture
+from recognition_worker.recognition.ports import LivenessCheck
+from recognition_worker.recognition.recognise import FaceAnalyser
 
 MODEL = ModelId("Paint", "1")
 ORG = OrgId("acme")

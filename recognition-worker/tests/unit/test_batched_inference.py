@@ -7,11 +7,11 @@ import pytest
 from recognition_worker.adapters.batched_inference import BatchedInference
 from recognition_worker.domain.decision import Outcome
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId
-from recognition_worker.enrol_person import Photo
 from recognition_worker.errors import UndecodableImage
-from recognition_worker.identify_capture import AnalysedCapture
-from recognition_worker.recognise import Analysis, NoFace
-from recognition_worker.results import CaptureResult, EnrolmentResult
+from recognition_worker.recognition.enrol_person import Photo
+from recognition_worker.recognition.identify_capture import AnalysedCapture
+from recognition_worker.recognition.recognise import Analysis, NoFace
+from recognition_worker.recognition.results import CaptureResult, EnrolmentResult
 from service_kit.errors import PoisonRecord
 
 MODEL = ModelId("Paint", "1")

@@ -15,11 +15,11 @@ from attendance_schemas.events import (
 )
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import DIRECTORY
-from recognition_worker.adapters.kafka_directory_view import DirectoryFeed
+from recognition_worker.adapters.topics.kafka_directory_view import DirectoryFeed
 from recognition_worker.domain.identity import OrgId
 from recognition_worker.domain.site_people import ScopeKind, SiteId, SitePeople
 from recognition_worker.metrics import RecognitionMetrics
-from service_kit.records import Record
+from service_kit.kafka.records import Record
 
 NAMES = ("SiteRecorded", "PersonRecorded", "RosterRecorded")
 PEOPLE = [event for _, event, _ in golden_examples(PersonRecorded) if isinstance(event, PersonRecorded)]

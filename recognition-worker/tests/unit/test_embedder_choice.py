@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 import recognition_worker
-from recognition_worker.adapters.embedder_choice import OPENVINO_CHOICES, choose, gpu_is_there
-from recognition_worker.adapters.openvino_runtime import multiplies_bytes
+from recognition_worker.adapters.embedders.embedder_choice import OPENVINO_CHOICES, choose, gpu_is_there
+from recognition_worker.adapters.runtimes.openvino_runtime import multiplies_bytes
 from recognition_worker.errors import ModelRefused
 from recognition_worker.settings import EmbedderChoice, Settings
-from service_kit.envelope import new_key
+from service_kit.state.envelope import new_key
 
 
 def chosen(

@@ -5,7 +5,7 @@ import numpy as np
 
 from recognition_worker.domain.face import Pixels, Vector
 from recognition_worker.domain.identity import ModelId, PersonId
-from recognition_worker.encode_faces import NO_FACE, WorkerEncoder
+from recognition_worker.evaluation.encode_faces import NO_FACE, WorkerEncoder
 
 
 def encoder(world: Any, **options: Any) -> WorkerEncoder:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from recognition_worker.domain.identity import OrgId, PersonId
-from recognition_worker.enrol_person import (
+from recognition_worker.recognition.enrol_person import (
     FAR_WARNING,
     LOOKALIKE_REASON,
     LOOKALIKE_WARNING,

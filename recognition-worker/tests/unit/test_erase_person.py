@@ -7,11 +7,11 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from attendance_schemas.events import EnrolmentDecided, PersonErased, TemplateEnrolled
-from recognition_worker.adapters.erasure_sweep import ErasureSweep
+from recognition_worker.adapters.topics.erasure_sweep import ErasureSweep
 from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
 from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
-from recognition_worker.erase_person import ErasePerson
 from recognition_worker.metrics import RecognitionMetrics
+from recognition_worker.recognition.erase_person import ErasePerson
 from service_kit.errors import TransientFailure
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from recognition_worker.calibrate_model import Rules, calibrate
-from recognition_worker.compare_templates import compare_templates
 from recognition_worker.domain.face import Vector
-from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import ModelId, PersonId
 from recognition_worker.domain.model_manifest import ModelManifest, SourceFile
 from recognition_worker.domain.operating_point import OperatingPoint
-from recognition_worker.domain.pairs import PhotoRef, parse_pairs
-from recognition_worker.encode_faces import NO_FACE, Encoded
+from recognition_worker.domain.search.gallery import InMemoryGallery
 from recognition_worker.errors import EvaluationRefused
-from recognition_worker.evaluate_model import EvaluateModel, Measured, PersonPhotos
-from recognition_worker.evaluation_summary import summarise
-from recognition_worker.verify_pairs import verify_pairs
+from recognition_worker.evaluation.calibrate_model import Rules, calibrate
+from recognition_worker.evaluation.compare_templates import compare_templates
+from recognition_worker.evaluation.domain.pairs import PhotoRef, parse_pairs
+from recognition_worker.evaluation.encode_faces import NO_FACE, Encoded
+from recognition_worker.evaluation.evaluate_model import EvaluateModel, Measured, PersonPhotos
+from recognition_worker.evaluation.summary import summarise
+from recognition_worker.evaluation.verify_pairs import verify_pairs
 
 MODEL = ModelId("Words", "1")
 DIMENSIONS = 64

@@ -12,14 +12,14 @@ from attendance_schemas.events import (
     TemplateEnrolled,
 )
 from attendance_schemas.golden import golden_examples
-from recognition_worker import event_mapping as mapping
-from recognition_worker.adapters.sealed_templates import opened
+from recognition_worker.adapters.topics.sealed_templates import opened
 from recognition_worker.domain.decision import Decision, Outcome
 from recognition_worker.domain.face import Box
 from recognition_worker.domain.identity import ModelId, PersonId
 from recognition_worker.domain.person_keys import KeyId
-from recognition_worker.results import CaptureResult, EnrolmentResult, FaceUsed, PhotoResult
-from service_kit.envelope import DataKey
+from recognition_worker.recognition import event_mapping as mapping
+from recognition_worker.recognition.results import CaptureResult, EnrolmentResult, FaceUsed, PhotoResult
+from service_kit.state.envelope import DataKey
 
 MODEL = ModelId("Paint", "1")
 DECIDED_AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

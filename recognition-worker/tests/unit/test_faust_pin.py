@@ -7,8 +7,8 @@ from importlib.metadata import version
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, credentials_to_aiokafka_auth
 
-from recognition_worker.adapters import faust_app, faust_hardened_consumer
-from recognition_worker.adapters.faust_hardened_consumer import FAUST_VERSION, HardenedConsumer
+from recognition_worker.adapters.faust import faust_app, faust_hardened_consumer
+from recognition_worker.adapters.faust.faust_hardened_consumer import FAUST_VERSION, HardenedConsumer
 from service_kit.settings import KafkaSettings
 
 

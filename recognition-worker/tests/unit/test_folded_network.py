@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recognition_worker.adapters.folded_network import FoldedNetwork, byte_range, equalise, fold
-from recognition_worker.adapters.network_layers import (
+from recognition_worker.adapters.embedders.folded_network import FoldedNetwork, byte_range, equalise, fold
+from recognition_worker.adapters.models.network_layers import (
     BatchNormalisation,
     Convolution,
     FlattenedDense,

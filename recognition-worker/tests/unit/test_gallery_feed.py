@@ -12,15 +12,15 @@ from attendance_schemas.codec import FRAME, MAGIC, Codec, encode_body, schema_te
 from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.events import CaptureReceived, Event, TemplateEnrolled
 from attendance_schemas.golden import golden_examples
-from recognition_worker.adapters.gallery_feed import GalleryFeed
-from recognition_worker.adapters.sealed_templates import seal, unwrap, wrap
-from recognition_worker.domain.gallery import InMemoryGallery
+from recognition_worker.adapters.topics.gallery_feed import GalleryFeed
+from recognition_worker.adapters.topics.sealed_templates import seal, unwrap, wrap
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId
 from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
+from recognition_worker.domain.search.gallery import InMemoryGallery
 from recognition_worker.metrics import RecognitionMetrics
-from service_kit.envelope import DataKey, KeyRing, new_key
 from service_kit.errors import TransientFailure
-from service_kit.records import Record
+from service_kit.kafka.records import Record
+from service_kit.state.envelope import DataKey, KeyRing, new_key
 
 MODEL = ModelId("Paint", "1")
 ORG = OrgId("acme")

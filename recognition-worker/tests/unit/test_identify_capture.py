@@ -6,7 +6,7 @@ from recognition_worker.domain.decision import Outcome
 from recognition_worker.domain.face import Box
 from recognition_worker.domain.identity import OrgId, PersonId
 from recognition_worker.errors import UndecodableImage
-from recognition_worker.identify_capture import AnalysedCapture
+from recognition_worker.recognition.identify_capture import AnalysedCapture
 
 ORG = OrgId("acme")
 ANN, BOB = PersonId("A"), PersonId("B")

@@ -7,8 +7,8 @@ from recognition_worker.domain.identity import ModelId
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.rollout import Mode, RolloutPlan
 from recognition_worker.errors import ModelRefused
-from recognition_worker.keep_lanes import KeepLanes, LaneState
-from recognition_worker.model_lanes import Lane
+from recognition_worker.rollout.keep_lanes import KeepLanes, LaneState
+from recognition_worker.rollout.model_lanes import Lane
 from service_kit.errors import TransientFailure
 
 NEW = ModelId("Brush", "2")

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from recognition_worker.__main__ import main
-from service_kit.envelope import KeyRing
+from service_kit.state.envelope import KeyRing
 
 ENVIRONMENT = {
     "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",

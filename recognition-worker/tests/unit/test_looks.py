@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from recognition_worker.adapters.yunet import COLUMNS
-from recognition_worker.adapters.yunet_detector import YuNetDetector
+from recognition_worker.adapters.vision.yunet import COLUMNS
+from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
 from recognition_worker.domain.face import Pixels, Vector
 
 SCENE = np.zeros((360, 640, 3), np.uint8)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from recognition_worker.domain.identity import PersonId
-from recognition_worker.encode_faces import WorkerEncoder
 from recognition_worker.errors import EvaluationRefused
-from recognition_worker.evaluate_model import PersonPhotos
-from recognition_worker.measure_gate import GateMeasurement, ReasonEffect, measure_gate
+from recognition_worker.evaluation.encode_faces import WorkerEncoder
+from recognition_worker.evaluation.evaluate_model import PersonPhotos
+from recognition_worker.evaluation.measure_gate import GateMeasurement, ReasonEffect, measure_gate
 
 SMALL_TO_ENROL, SMALL_TO_MATCH = 50, 20
 

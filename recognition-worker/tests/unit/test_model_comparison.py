@@ -6,7 +6,7 @@ import pytest
 from attendance_schemas.events import MatchDecided
 from attendance_schemas.events import Outcome as Symbol
 from attendance_schemas.golden import golden_examples
-from recognition_worker.compare_command import pairs
+from recognition_worker.commands.compare import pairs
 from recognition_worker.domain.identity import ModelId
 from recognition_worker.domain.model_comparison import Kind, compare
 

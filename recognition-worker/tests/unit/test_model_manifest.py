@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from recognition_worker.adapters.manifest_files import read_registry
+from recognition_worker.adapters.models.manifest_files import read_registry
 from recognition_worker.domain.decision import Outcome, Thresholds, decide
 from recognition_worker.domain.identity import ModelId, PersonId, RankedPerson
 from recognition_worker.domain.model_manifest import parse_manifest

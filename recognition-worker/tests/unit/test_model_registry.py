@@ -1,11 +1,11 @@
 import msgspec
 import pytest
 
+from recognition_worker.commands.list_models import ModelState, list_models
 from recognition_worker.domain.identity import ModelId
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.model_registry import ModelRegistry
 from recognition_worker.errors import ModelRefused
-from recognition_worker.list_models import ModelState, list_models
 
 
 def model(name: str, version: str, **changes: object) -> ModelManifest:

@@ -1,6 +1,6 @@
 import pytest
 
-from recognition_worker.domain.pairs import BadPairs, Pair, PhotoRef, parse_pairs
+from recognition_worker.evaluation.domain.pairs import BadPairs, Pair, PhotoRef, parse_pairs
 
 TEXT = """2 1
 Ann 1 4

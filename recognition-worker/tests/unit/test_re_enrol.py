@@ -8,11 +8,11 @@ import pytest
 
 from attendance_schemas.events import EnrolmentDecided, EnrolmentRequested, ImageReference, TemplateEnrolled
 from attendance_schemas.golden import golden_examples
-from recognition_worker.adapters.stored_enrolments import StoredEnrolments
+from recognition_worker.adapters.topics.stored_enrolments import StoredEnrolments
 from recognition_worker.domain.identity import ImageRef, ModelId, PersonId, TemplateId
-from recognition_worker.event_mapping import template_id_of, template_key, template_of
-from recognition_worker.model_lanes import Lane
-from recognition_worker.re_enrol import ReEnrol
+from recognition_worker.recognition.event_mapping import template_id_of, template_key, template_of
+from recognition_worker.rollout.model_lanes import Lane
+from recognition_worker.rollout.re_enrol import ReEnrol
 from service_kit.errors import ObjectNotFound, PoisonRecord, TransientFailure
 
 OLD = ModelId("SFace", "1")

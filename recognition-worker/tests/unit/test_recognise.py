@@ -6,7 +6,7 @@ import pytest
 from recognition_worker.domain.alignment import TEMPLATE_112, Similarity
 from recognition_worker.domain.face import Box, DecodedImage, DetectedFace, Pixels
 from recognition_worker.domain.quality import NO_LIMITS
-from recognition_worker.recognise import FaceAnalyser, FaceProbe
+from recognition_worker.recognition.recognise import FaceAnalyser, FaceProbe
 
 WIDTH, HEIGHT = 1280, 720
 

@@ -20,18 +20,18 @@ from attendance_schemas.events import (
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import ENROLMENTS
 from recognition_worker.adapters.record_handlers import RecordHandlers
-from recognition_worker.decide_capture import DecideCapture
-from recognition_worker.decide_enrolment import ERASED_REASON, DecideEnrolment
 from recognition_worker.domain.identity import ImageRef, ModelId, OrgId, PersonId, TemplateId
-from recognition_worker.enrol_person import Photo
-from recognition_worker.erase_person import ErasePerson
 from recognition_worker.metrics import RecognitionMetrics
-from recognition_worker.results import CaptureResult, EnrolmentResult, PhotoResult
+from recognition_worker.recognition.decide_capture import DecideCapture
+from recognition_worker.recognition.decide_enrolment import ERASED_REASON, DecideEnrolment
+from recognition_worker.recognition.enrol_person import Photo
+from recognition_worker.recognition.erase_person import ErasePerson
+from recognition_worker.recognition.results import CaptureResult, EnrolmentResult, PhotoResult
 from service_kit.backoff import Backoff
-from service_kit.dead_letters import DeadLetters
 from service_kit.errors import DeliveryStopped, TransientFailure
-from service_kit.metrics import DeliveryMetrics
-from service_kit.records import OutgoingRecord, Position, Record
+from service_kit.kafka.dead_letters import DeadLetters
+from service_kit.kafka.records import OutgoingRecord, Position, Record
+from service_kit.observing.metrics import DeliveryMetrics
 from service_kit.settings import KafkaSettings
 
 NAMES = ("EnrolmentRequested", "PersonErased", "CaptureReceived")

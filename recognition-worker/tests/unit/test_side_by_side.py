@@ -7,13 +7,13 @@ import pytest
 
 from recognition_worker.domain.decision import Outcome
 from recognition_worker.domain.face import Pixels, Vector
-from recognition_worker.domain.gallery import InMemoryGallery
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId, Template, TemplateId
-from recognition_worker.enrol_person import Photo
-from recognition_worker.identify_capture import AnalysedCapture
-from recognition_worker.model_lanes import Lane
-from recognition_worker.recognise import FaceProbe
-from recognition_worker.side_by_side import SideBySide
+from recognition_worker.domain.search.gallery import InMemoryGallery
+from recognition_worker.recognition.enrol_person import Photo
+from recognition_worker.recognition.identify_capture import AnalysedCapture
+from recognition_worker.recognition.recognise import FaceProbe
+from recognition_worker.rollout.model_lanes import Lane
+from recognition_worker.rollout.side_by_side import SideBySide
 
 SECOND = ModelId("Brush", "2")
 ORG = OrgId("acme")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service_kit.records import Record
+    from service_kit.kafka.records import Record
 
 
 class ServiceKitError(Exception):

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from service_kit.logs import get_logger
+from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
 

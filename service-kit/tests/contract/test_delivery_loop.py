@@ -7,22 +7,22 @@ from typing import Protocol
 
 import aiokafka
 import pytest
-from in_memory_broker import FakeBroker, FakeProducer, FakeSource
 
+from attendance_testing.in_memory_broker import FakeBroker, FakeProducer, FakeSource
 from service_kit.backoff import Backoff
-from service_kit.consumer import RecordSource, read_record
-from service_kit.dead_letters import DeadLetterLimit, DeadLetters, Sender, read_origin
-from service_kit.delivery import (
+from service_kit.kafka.consumer import RecordSource, read_record
+from service_kit.kafka.dead_letters import DeadLetterLimit, DeadLetters, Sender, read_origin
+from service_kit.kafka.delivery import (
     DeadLetterLimitExceeded,
     DeliveryLoop,
     PoisonRecord,
     TransientFailure,
 )
-from service_kit.metrics import DeliveryMetrics
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord, Record, TopicPartition
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord, Record, TopicPartition
+from service_kit.kafka.source import Positions, Source
+from service_kit.observing.metrics import DeliveryMetrics
 from service_kit.settings import KafkaSettings
-from service_kit.source import Positions, Source
 
 Eventually = Callable[..., Awaitable[None]]
 MakeTopic = Callable[..., Awaitable[str]]

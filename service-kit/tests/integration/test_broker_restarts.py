@@ -9,14 +9,14 @@ from datetime import timedelta
 import pytest
 
 from local_stack.stack import Stack
-from service_kit.compacted_view import CompactedView
-from service_kit.consumer import RecordSource
-from service_kit.dead_letters import DeadLetters
-from service_kit.delivery import DeliveryLoop
 from service_kit.errors import TransientFailure
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord, Record
+from service_kit.kafka.consumer import RecordSource
+from service_kit.kafka.dead_letters import DeadLetters
+from service_kit.kafka.delivery import DeliveryLoop
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord, Record
 from service_kit.settings import KafkaSettings
+from service_kit.state.compacted_view import CompactedView
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 

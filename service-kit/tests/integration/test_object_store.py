@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from local_stack.environment import StackEnv
 from service_kit.errors import ObjectNotFound, TransientFailure
-from service_kit.object_store import ObjectStore
 from service_kit.settings import ObjectStoreSettings
+from service_kit.state.object_store import ObjectStore
 
 pytestmark = pytest.mark.integration
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from service_kit.serve import serve
+from service_kit.http.serve import serve
 
 PROGRAM = """
 import asyncio, sys

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from service_kit.errors import PoisonRecord, TransientFailure
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration

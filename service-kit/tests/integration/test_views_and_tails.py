@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from service_kit.compacted_view import CompactedView
 from service_kit.errors import PoisonRecord, TransientFailure
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord, Record
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord, Record
+from service_kit.kafka.topic_reader import StartAt, TopicReader
 from service_kit.settings import KafkaSettings
-from service_kit.topic_reader import StartAt, TopicReader
+from service_kit.state.compacted_view import CompactedView
 
 pytestmark = pytest.mark.integration
 

@@ -3,9 +3,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from in_memory_broker import FakeBroker, FakeProducer
 
-from service_kit.dead_letters import (
+from attendance_testing.in_memory_broker import FakeBroker, FakeProducer
+from service_kit.errors import DeadLetterLimitExceeded, PoisonRecord, TransientFailure
+from service_kit.kafka.dead_letters import (
     DeadLetterLimit,
     DeadLetters,
     Origin,
@@ -13,8 +14,7 @@ from service_kit.dead_letters import (
     original_headers,
     read_origin,
 )
-from service_kit.errors import DeadLetterLimitExceeded, PoisonRecord, TransientFailure
-from service_kit.records import Record
+from service_kit.kafka.records import Record
 
 AT = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 

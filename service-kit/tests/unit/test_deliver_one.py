@@ -2,11 +2,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from in_memory_broker import FakeBroker, FakeProducer
 
+from attendance_testing.in_memory_broker import FakeBroker, FakeProducer
 from service_kit.backoff import Backoff
-from service_kit.dead_letters import DeadLetterLimit, DeadLetters, read_origin
-from service_kit.delivery import (
+from service_kit.kafka.dead_letters import DeadLetterLimit, DeadLetters, read_origin
+from service_kit.kafka.delivery import (
     DeadLetterLimitExceeded,
     DeliveryStopped,
     Outcome,
@@ -15,7 +15,7 @@ from service_kit.delivery import (
     TransientFailure,
     deliver_one,
 )
-from service_kit.records import Record
+from service_kit.kafka.records import Record
 
 RECORD = Record("numbers", 0, 3, b"k", b"v", (), datetime(2026, 1, 1, tzinfo=UTC))
 QUICK = timedelta(microseconds=1)

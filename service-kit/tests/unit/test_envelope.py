@@ -5,7 +5,8 @@ from typing import ClassVar
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from service_kit.envelope import (
+from service_kit.errors import SettingsError
+from service_kit.state.envelope import (
     FORMAT,
     KEY_BYTES,
     NONCE_BYTES,
@@ -19,7 +20,6 @@ from service_kit.envelope import (
     new_key,
     owner_of,
 )
-from service_kit.errors import SettingsError
 
 OWNER = owner_of("org", "who", "which")
 SECRET = b"nobody may read this"

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from service_kit.backoff import Backoff
 from service_kit.errors import PoisonRecord
-from service_kit.in_hand import InHand
-from service_kit.records import Record
+from service_kit.kafka.in_hand import InHand
+from service_kit.kafka.records import Record
 
 
 def hand(count: int = 3) -> InHand:

@@ -6,8 +6,8 @@ import pytest
 import structlog
 from opentelemetry import trace
 
-from service_kit.logs import bind_correlation_id, configure_logging, correlation_id, get_logger
-from service_kit.telemetry import configure_tracing, extract_context, inject_headers, tracer
+from service_kit.observing.logs import bind_correlation_id, configure_logging, correlation_id, get_logger
+from service_kit.observing.telemetry import configure_tracing, extract_context, inject_headers, tracer
 
 
 @pytest.fixture(scope="module", autouse=True)

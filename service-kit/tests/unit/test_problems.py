@@ -4,8 +4,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from structlog.testing import capture_logs
 
-from service_kit.logs import bind_correlation_id
-from service_kit.problems import MEDIA_TYPE, Problem, install, problem_response
+from service_kit.http.problems import MEDIA_TYPE, Problem, install, problem_response
+from service_kit.observing.logs import bind_correlation_id
 
 
 class Thing(BaseModel):

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from service_kit.errors import InvalidToken, TransientFailure
+from service_kit.http.tokens import TokenVerifier
 from service_kit.settings import AuthSettings
-from service_kit.tokens import TokenVerifier
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())

@@ -12,7 +12,7 @@ from ingest.adapters.kafka_event_view import KafkaEventView
 from ingest.domain.directory import DirectoryView
 from ingest.metrics import IngestMetrics
 from service_kit.errors import TransientFailure
-from service_kit.records import Position, Record
+from service_kit.kafka.records import Position, Record
 from service_kit.settings import KafkaSettings
 
 # Awaited together; keys of one file differ, so their order among each other does not matter.

@@ -4,10 +4,10 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.events import Event
 from attendance_schemas.topics import Topic
 from ingest.adapters.outage import Outage
-from service_kit.producer import RecordProducer
-from service_kit.records import OutgoingRecord, Position
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord, Position
+from service_kit.observing.telemetry import inject_headers, tracer
 from service_kit.settings import KafkaSettings
-from service_kit.telemetry import inject_headers, tracer
 
 _tracer = tracer(__name__)
 

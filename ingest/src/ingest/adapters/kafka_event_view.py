@@ -9,10 +9,10 @@ from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
 from attendance_schemas.events import Event
 from attendance_schemas.topics import Topic
 from ingest.metrics import IngestMetrics
-from service_kit.followed_topic import FollowedTopic
-from service_kit.logs import get_logger
-from service_kit.records import Position, Record
+from service_kit.kafka.records import Position, Record
+from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
+from service_kit.state.followed_topic import FollowedTopic
 
 log = get_logger(__name__)
 

@@ -1,6 +1,6 @@
 """Images in an S3 bucket; a manifest is user metadata of its object, so both are stored in one write."""
 
-from service_kit.object_store import ObjectStore
+from service_kit.state.object_store import ObjectStore
 
 MANIFEST = "manifest"
 

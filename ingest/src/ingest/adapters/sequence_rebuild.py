@@ -16,8 +16,8 @@ from ingest.domain.sequence_ranges import SequenceRanges
 from ingest.metrics import IngestMetrics
 from service_kit.backoff import Backoff, wait
 from service_kit.errors import TransientFailure
-from service_kit.logs import get_logger
-from service_kit.records import Record, TopicPartition
+from service_kit.kafka.records import Record, TopicPartition
+from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
 
 log = get_logger(__name__)

@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 
 from ingest.domain.sequence_ranges import SequenceRanges
 from service_kit.errors import TransientFailure
-from service_kit.logs import get_logger
-from service_kit.valkey import valkey_client
+from service_kit.observing.logs import get_logger
+from service_kit.state.valkey import valkey_client
 
 log = get_logger(__name__)
 

@@ -10,8 +10,8 @@ from ingest.domain.actor import Actor
 from ingest.domain.capture import Device
 from ingest.ports import Directory
 from service_kit.errors import TransientFailure
-from service_kit.problems import Problem
-from service_kit.tokens import Claims
+from service_kit.http.problems import Problem
+from service_kit.http.tokens import Claims
 
 DEVICE_ROLE = "device"
 

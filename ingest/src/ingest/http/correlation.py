@@ -7,7 +7,7 @@ from opentelemetry.trace import SpanKind
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service_kit.telemetry import CORRELATION_ID, TRACEPARENT, extract_context, tracer
+from service_kit.observing.telemetry import CORRELATION_ID, TRACEPARENT, extract_context, tracer
 
 HEADER = "X-Correlation-ID"
 ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,128}")

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service_kit.problems import MEDIA_TYPE
+from service_kit.http.problems import MEDIA_TYPE
 
 _PROBLEM: dict[str, Any] = {
     "type": "object",

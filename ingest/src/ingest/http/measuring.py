@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ingest.http.problems import ANSWERED, problem_of
 from ingest.metrics import IngestMetrics
-from service_kit.logs import get_logger
+from service_kit.observing.logs import get_logger
 
 UNAVAILABLE = 503
 

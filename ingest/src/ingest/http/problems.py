@@ -19,9 +19,9 @@ from ingest.errors import (
     RefusedImage,
     UnknownPerson,
 )
-from service_kit import problems
 from service_kit.errors import InvalidToken, TransientFailure
-from service_kit.problems import Problem, problem_response
+from service_kit.http import problems
+from service_kit.http.problems import Problem, problem_response
 
 RETRY_AFTER_SECONDS = (1, 5)
 REPORTED_ERRORS = 100

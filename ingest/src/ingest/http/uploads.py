@@ -11,7 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from ingest.http.problems import field_errors
-from service_kit.problems import Problem
+from service_kit.http.problems import Problem
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -16,10 +16,10 @@ from query_api.adapters.decision_feed import InMemoryDecisionFeed
 from query_api.metrics import QueryApiMetrics
 from service_kit.backoff import Backoff
 from service_kit.errors import TransientFailure
-from service_kit.logs import get_logger
-from service_kit.records import Record
+from service_kit.kafka.records import Record
+from service_kit.kafka.topic_reader import StartAt, TopicReader
+from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
-from service_kit.topic_reader import StartAt, TopicReader
 
 log = get_logger(__name__)
 

@@ -14,7 +14,7 @@ import asyncpg
 from query_api.adapters.named_queries import NamedQuery, named_query
 from query_api.errors import QueryTooSlow, ReadModelUnavailable
 from query_api.metrics import QueryApiMetrics
-from service_kit.logs import get_logger
+from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
 

@@ -10,8 +10,8 @@ from redis.exceptions import RedisError
 
 from attendance_schemas.presence import OpenDay, days_key, marker_key, read_day
 from query_api.metrics import QueryApiMetrics
-from service_kit.logs import get_logger
-from service_kit.valkey import valkey_client
+from service_kit.observing.logs import get_logger
+from service_kit.state.valkey import valkey_client
 
 log = get_logger(__name__)
 

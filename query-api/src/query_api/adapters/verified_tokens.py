@@ -2,8 +2,8 @@
 
 from query_api.domain.scope import Caller
 from service_kit.errors import InvalidToken
-from service_kit.logs import get_logger
-from service_kit.tokens import TokenVerifier
+from service_kit.http.tokens import TokenVerifier
+from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
 

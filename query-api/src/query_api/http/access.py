@@ -7,7 +7,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from query_api.domain.scope import Caller, Scope, capture_scope, reader_scope
 from query_api.http.problems import unauthorised
-from query_api.http.services import ServicesOf
+from query_api.services import ServicesOf
 
 _bearer = HTTPBearer(
     auto_error=False, bearerFormat="JWT", description="A token of the organisation's issuer."

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from query_api.metrics import QueryApiMetrics
-from service_kit.telemetry import CORRELATION_ID, TRACEPARENT, extract_context, tracer
+from service_kit.observing.telemetry import CORRELATION_ID, TRACEPARENT, extract_context, tracer
 
 CORRELATION_HEADER = "X-Correlation-ID"
 # What a client sends ends up in logs; anything else is replaced.

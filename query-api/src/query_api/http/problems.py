@@ -8,8 +8,8 @@ from starlette.responses import JSONResponse
 
 from query_api import errors
 from service_kit.errors import TransientFailure
-from service_kit.logs import get_logger
-from service_kit.problems import MEDIA_TYPE, TYPE_PREFIX, Problem, install, problem_response
+from service_kit.http.problems import MEDIA_TYPE, TYPE_PREFIX, Problem, install, problem_response
+from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
 

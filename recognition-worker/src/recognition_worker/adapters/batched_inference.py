@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from recognition_worker.domain.identity import OrgId, PersonId
-from recognition_worker.enrol_person import Photo
 from recognition_worker.errors import UndecodableImage
-from recognition_worker.identify_capture import AnalysedCapture
-from recognition_worker.recognise import Analysis
-from recognition_worker.results import CaptureResult, EnrolmentResult
+from recognition_worker.recognition.enrol_person import Photo
+from recognition_worker.recognition.identify_capture import AnalysedCapture
+from recognition_worker.recognition.recognise import Analysis
+from recognition_worker.recognition.results import CaptureResult, EnrolmentResult
 from service_kit.errors import PoisonRecord
 
 

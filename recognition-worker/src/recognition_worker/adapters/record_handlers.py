@@ -13,18 +13,18 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
 from attendance_schemas.events import CaptureReceived, EnrolmentRequested, Event, PersonErased
 from recognition_worker.adapters.turns import Turns
-from recognition_worker.decide_capture import DecideCapture
-from recognition_worker.decide_enrolment import DecideEnrolment
-from recognition_worker.erase_person import ErasePerson
+from recognition_worker.recognition.decide_capture import DecideCapture
+from recognition_worker.recognition.decide_enrolment import DecideEnrolment
+from recognition_worker.recognition.erase_person import ErasePerson
 from service_kit.backoff import Backoff, retry
-from service_kit.dead_letters import DeadLetters
-from service_kit.delivery import Passes, PoisonRecord, TransientFailure, deliver_one
 from service_kit.errors import DeliveryStopped
-from service_kit.logs import get_logger
-from service_kit.metrics import DeliveryMetrics
-from service_kit.records import Record
+from service_kit.kafka.dead_letters import DeadLetters
+from service_kit.kafka.delivery import Passes, PoisonRecord, TransientFailure, deliver_one
+from service_kit.kafka.records import Record
+from service_kit.observing.logs import get_logger
+from service_kit.observing.metrics import DeliveryMetrics
+from service_kit.observing.telemetry import extract_context, tracer
 from service_kit.settings import KafkaSettings
-from service_kit.telemetry import extract_context, tracer
 
 _tracer = tracer(__name__)
 log = get_logger(__name__)

@@ -1,1 +1,0 @@
-"""The projector's technology: PostgreSQL and the event codec, each behind a port."""

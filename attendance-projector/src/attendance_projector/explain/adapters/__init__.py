@@ -1,0 +1,1 @@
+"""The read model at one instant, for explanations."""

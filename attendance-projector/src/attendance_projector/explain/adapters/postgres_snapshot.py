@@ -1,0 +1,156 @@
+"""The read model at one instant, in a transaction that cannot write: for explaining and for what-ifs."""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from datetime import date
+
+import asyncpg
+import msgspec
+
+from attendance_projector.errors import ProjectorError, ReadModelSwitched
+from attendance_projector.explain.dry_run import Alter
+from attendance_projector.explain.recorded import TEXTS, AskedFacts, RecordedFact
+from attendance_projector.projection.adapters.postgres_absence import PostgresAbsence
+from attendance_projector.projection.adapters.postgres_captures import PostgresCaptures
+from attendance_projector.projection.adapters.postgres_corrections import PostgresCorrections
+from attendance_projector.projection.adapters.postgres_days import DAY_COLUMNS, PostgresDays, day_row
+from attendance_projector.projection.adapters.postgres_outbox import NothingToTell
+from attendance_projector.projection.adapters.postgres_positions import PostgresPositions
+from attendance_projector.projection.adapters.postgres_retention import PostgresRetention
+from attendance_projector.projection.directory.adapters.postgres_directory import PostgresDirectory
+from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
+from attendance_projector.projection.periods.stored import StoredLock
+from attendance_projector.projection.stored import KnownPerson, PersonDay
+from attendance_projector.store.connection import Connection
+from attendance_projector.store.migrate import SCHEMA, check_migrated
+from attendance_projector.store.postgres_errors import naming_outages
+from attendance_projector.store.sql import statements
+
+SQL = statements("explain")
+# A statement that takes longer has lost its server.
+STATEMENT_SECONDS = 120.0
+
+
+class _AlteredDirectory(PostgresDirectory):
+    """The directory as it would be with other plans."""
+
+    def __init__(self, connection: Connection, alter: Alter) -> None:
+        super().__init__(connection)
+        self._alter = alter
+
+    async def people(self, person_ids: Iterable[str]) -> Mapping[str, KnownPerson]:
+        """Return people with altered plans."""
+        found = await super().people(person_ids)
+        return {person_id: self._alter(person) for person_id, person in found.items()}
+
+
+class _Unlocked(PostgresPeriods):
+    """Periods as if none were locked: what the rules say now."""
+
+    async def in_force(self, _org_ids: Collection[str], _first_on: date) -> Sequence[StoredLock]:
+        """Return nothing."""
+        return []
+
+
+class PostgresSnapshot:
+    """`Snapshot` within one read-only transaction; use `open_snapshot`."""
+
+    is_live = False
+
+    def __init__(self, connection: Connection, identity: int | None) -> None:
+        self._connection = connection
+        self._identity = identity
+        self.positions = PostgresPositions(connection)
+        self.captures = PostgresCaptures(connection)
+        self.absence = PostgresAbsence(connection)
+        self.corrections = PostgresCorrections(connection)
+        self.directory = PostgresDirectory(connection)
+        self.days = PostgresDays(connection)
+        self.outbox = NothingToTell(connection)
+        self.periods = PostgresPeriods(connection)
+        self.retention = PostgresRetention(connection)
+
+    def altered(self, alter: Alter) -> PostgresDirectory:
+        """Return the directory as it would be with other plans."""
+        return _AlteredDirectory(self._connection, alter)
+
+    def unlocked(self) -> PostgresPeriods:
+        """Return periods as if none were locked."""
+        return _Unlocked(self._connection)
+
+    async def stored_days(self, person_id: str, on: date) -> Mapping[str, Mapping[str, object]]:
+        """Return the columns of the stored days of a local date, by shift."""
+        statement = SQL["stored_days"].format(columns=", ".join(DAY_COLUMNS))
+        rows = await self._connection.fetch(statement, person_id, on)
+        return {row["shift_id"]: _read(dict(row)) for row in rows}
+
+    def columns_of(self, day: PersonDay) -> Mapping[str, object]:
+        """Return the columns as which a computed day would be stored."""
+        return _read(dict(zip(DAY_COLUMNS, day_row(day), strict=True)))
+
+    async def recorded(self, asked: AskedFacts) -> Sequence[RecordedFact]:
+        """Return the facts that a day is made of, kind by kind."""
+        found = []
+        for kind in TEXTS:
+            names = [each.name for each in fields(asked) if f"{{{each.name}}}" in SQL[kind]]
+            places = {name: f"${number}" for number, name in enumerate(names, start=1)}
+            arguments = [getattr(asked, name) for name in names]
+            rows = await self._connection.fetch(SQL[kind].format(**places), *arguments)
+            found += [_fact(kind, row) for row in rows]
+        return found
+
+    async def people_at(self, site_id: str) -> Sequence[str] | None:
+        """Return the people with this home site, in order; None when the site is not recorded."""
+        if not await self._connection.fetchval(SQL["site_is_recorded"], site_id):
+            return None
+        return [row["person_id"] for row in await self._connection.fetch(SQL["people_at"], site_id)]
+
+    async def shift_ids(self, org_ids: Iterable[str]) -> set[str]:
+        """Return the shifts of these organisations."""
+        rows = await self._connection.fetch(SQL["shift_ids"], list(org_ids))
+        return {row["shift_id"] for row in rows}
+
+    async def waiting_count(self, person_id: str) -> int:
+        """Return how many punches wait for somebody to be recorded under this id."""
+        return int(await self._connection.fetchval(SQL["waiting"], person_id))
+
+    async def check(self) -> None:
+        """Raise ReadModelSwitched when other tables took the place of those that were read."""
+        if await self._connection.fetchval(SQL["identity"]) != self._identity:
+            raise ReadModelSwitched("a rebuilt read model took the place of this one meanwhile; ask again")
+
+
+def _read(columns: dict[str, object]) -> Mapping[str, object]:
+    """Read the explanation: how its JSON is spaced is no difference."""
+    return columns | {"explanation": msgspec.json.decode(str(columns["explanation"]))}
+
+
+def _fact(kind: str, row: asyncpg.Record) -> RecordedFact:
+    return RecordedFact(kind, row["fact_id"], row["version"], row["recorded_at"], dict(row))
+
+
+@asynccontextmanager
+async def open_snapshot(url: str, *, schema: str = SCHEMA) -> AsyncIterator[PostgresSnapshot]:
+    """Open a snapshot of a migrated read model; a login that can only read, and a replica, will do.
+
+    Raises ReadModelOutdated, ReadModelSwitched at the end, or TransientFailure when the database is away.
+    """
+    with naming_outages():
+        connection = await asyncpg.connect(
+            url,
+            command_timeout=STATEMENT_SECONDS,
+            server_settings={"search_path": schema, "application_name": "attendance-projector-explain"},
+        )
+        try:
+            await check_migrated(connection, schema)
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                snapshot = PostgresSnapshot(connection, await connection.fetchval(SQL["identity"]))
+                try:
+                    yield snapshot
+                except ProjectorError:
+                    await snapshot.check()
+                    raise
+                await snapshot.check()
+        finally:
+            connection.terminate()

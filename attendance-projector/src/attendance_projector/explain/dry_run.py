@@ -1,0 +1,107 @@
+"""Compute days as the projector does, and keep what it would write instead of writing it.
+
+The use case is the live one, over a transaction that only reads: what comes out is what a projector would
+store now, with the same cuts, places of punches and reach of time.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from attendance_projector.projection.periods.ports import Periods
+from attendance_projector.projection.ports import (
+    Absence,
+    Captures,
+    Corrections,
+    Days,
+    Directory,
+    Outbox,
+    Positions,
+    RetentionOf,
+    Snapshot,
+)
+from attendance_projector.projection.recompute_days import recompute_days
+from attendance_projector.projection.stale_dates import DatesChanged
+from attendance_projector.projection.stored import (
+    KnownPerson,
+    PersonDates,
+    PersonDay,
+    PersonInstants,
+    Place,
+    StoredPunch,
+)
+
+# A round holds the punches of its people, and two months of their days, in memory.
+PEOPLE_PER_ROUND = 50
+Alter = Callable[[KnownPerson], KnownPerson]
+
+
+@dataclass(slots=True)
+class KeptDays:
+    """`Days` that reads what is stored and keeps what would be stored in its place."""
+
+    stored: Days
+    days: list[PersonDay] = field(default_factory=list)
+    read: list[StoredPunch] = field(default_factory=list)
+    moves: list[tuple[StoredPunch, Place]] = field(default_factory=list)
+
+    async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
+        """Return what is stored."""
+        return await self.stored.extents(person_ids)
+
+    async def punches(self, spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
+        """Return what is stored, and remember it."""
+        found = await self.stored.punches(spans)
+        self.read += found
+        return found
+
+    async def replace(self, _spans: Sequence[PersonDates], days: Sequence[PersonDay]) -> None:
+        """Keep the days."""
+        self.days += days
+
+    async def move_punches(self, places: Sequence[tuple[StoredPunch, Place]]) -> None:
+        """Keep the places that differ from those stored."""
+        self.moves += places
+
+    def place_of(self, punch: StoredPunch) -> Place:
+        """Return the place that the rules give a punch that was read."""
+        moved = {each.punch.punch_id: place for each, place in self.moves}
+        return moved.get(punch.punch.punch_id, punch.place)
+
+
+@dataclass(frozen=True, slots=True)
+class _DryRun:
+    """A transaction that stores nothing."""
+
+    positions: Positions
+    captures: Captures
+    absence: Absence
+    corrections: Corrections
+    directory: Directory
+    days: KeptDays
+    outbox: Outbox
+    periods: Periods
+    retention: RetentionOf
+    is_live: bool = False
+
+
+async def compute_days(
+    snapshot: Snapshot, person_ids: Iterable[str], first_on: date, last_on: date, alter: Alter | None = None
+) -> KeptDays:
+    """Compute the days of these people from first to last, inclusive; `alter` changes what is planned."""
+    kept = KeptDays(snapshot.days)
+    dry_run = _DryRun(
+        positions=snapshot.positions,
+        captures=snapshot.captures,
+        absence=snapshot.absence,
+        corrections=snapshot.corrections,
+        directory=snapshot.directory if alter is None else snapshot.altered(alter),
+        days=kept,
+        outbox=snapshot.outbox,
+        # What the rules say, also where a lock keeps what they said before.
+        periods=snapshot.unlocked(),
+        retention=snapshot.retention,
+    )
+    changes = {person_id: [DatesChanged(first_on, last_on)] for person_id in person_ids}
+    await recompute_days(dry_run, changes, [])
+    return kept

@@ -1,0 +1,181 @@
+"""Explain the days of a person and a local date: the facts in the database, and what the rules make of them.
+
+Reads one snapshot and writes nothing. The rules are applied by the use case of the live service, so that a
+difference between the stored days and these is never a matter of how one looks at them.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from attendance_projector.domain.absence import AbsenceBasis
+from attendance_projector.domain.flexible import unscheduled_date
+from attendance_projector.domain.periods import PeriodLock
+from attendance_projector.domain.shift_windows import instants_of
+from attendance_projector.errors import UnknownPerson
+from attendance_projector.explain.dry_run import KeptDays, compute_days
+from attendance_projector.explain.recorded import AskedFacts, Columns, RecordedFact
+from attendance_projector.explain.stored_scenario import PersonFacts
+from attendance_projector.projection.periods.keep_locked_days import lock_of_day
+from attendance_projector.projection.ports import Snapshot
+from attendance_projector.projection.recompute_days import NOTHING_PLANNED, REVIEW
+from attendance_projector.projection.stored import KnownPerson, PersonDay, Place
+
+# What a locked day keeps, and adjustments add to.
+PAID = ("worked_minutes", "overtime_minutes", "late_minutes", "early_minutes", "break_minutes")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where the read model says otherwise than the rules; None: one of the two has nothing there."""
+
+    where: str
+    stored: object
+    computed: object
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExplanation:
+    """The facts behind the days of a date, what the rules make of them, and how the tables differ."""
+
+    on: date
+    facts: PersonFacts
+    recorded: Sequence[RecordedFact]
+    days: Sequence[PersonDay]
+    unscheduled: Sequence[str]
+    waiting: Sequence[str]
+    differences: Sequence[Difference]
+    lock: PeriodLock | None
+    unpaid: Sequence[Difference]
+    # Of a date whose facts do not count any more: what is stored, and nothing to compare it with.
+    final: Mapping[str, Columns] | None = None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Say whether the tables should be what the rules give, and are not."""
+        return bool(self.unpaid if self.lock is not None else self.differences)
+
+
+async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> StoredExplanation:
+    """Explain the days of a local date. Raises UnknownPerson."""
+    person = (await snapshot.directory.people([person_id])).get(person_id)
+    if person is None:
+        raise UnknownPerson(await _unknown(snapshot, person_id))
+    schedule = person.schedule or NOTHING_PLANNED
+    kept = await compute_days(snapshot, [person_id], on, on)
+    rows = await snapshot.corrections.of_people([person_id])
+    reported_until = await snapshot.absence.reported_until()
+    facts = PersonFacts(
+        person=person,
+        schedule=schedule,
+        punches=sorted(
+            (each.punch for each in kept.read), key=lambda punch: (punch.occurred_at, punch.punch_id)
+        ),
+        corrections=list(rows.values()),
+        as_of=await snapshot.absence.as_of(),
+        reported_until=reported_until.get(person.home_site_id),
+    )
+    asked = AskedFacts(person_id, on, *instants_of(schedule, on, on))
+    recorded = await snapshot.recorded(asked)
+    lock = await lock_of_day(snapshot.periods, person, on)
+    stored = await snapshot.stored_days(person_id, on)
+    final_before = (await snapshot.retention.read()).final_before
+    is_final = final_before is not None and on < final_before
+    return StoredExplanation(
+        on=on,
+        facts=facts,
+        recorded=recorded,
+        days=kept.days,
+        unscheduled=_unscheduled(kept, person, on),
+        waiting=[each.punch.punch_id for each in kept.read if person.schedule is None],
+        differences=[]
+        if is_final
+        else [*_differing_days(snapshot, kept, stored, on), *_differing_places(kept)],
+        lock=lock,
+        # Without a time zone the rules say nothing, and nothing is due.
+        unpaid=[]
+        if lock is None or is_final or person.schedule is None
+        else _unpaid(stored, recorded, kept, on),
+        final=stored if is_final else None,
+    )
+
+
+async def _unknown(snapshot: Snapshot, person_id: str) -> str:
+    count = await snapshot.waiting_count(person_id)
+    waiting = f" {count} punches of this id wait for it." if count else ""
+    return (
+        f"nobody is recorded under {person_id}.{waiting} Check the id, or record the person: "
+        f"PUT /v1/directory/persons/{person_id}"
+    )
+
+
+def _unscheduled(kept: KeptDays, person: KnownPerson, on: date) -> list[str]:
+    if person.schedule is None:
+        return []
+    found = [each.punch for each in kept.read if kept.place_of(each) == REVIEW]
+    found.sort(key=lambda punch: (punch.occurred_at, punch.punch_id))
+    return [punch.punch_id for punch in found if unscheduled_date(person.schedule, punch.occurred_at) == on]
+
+
+def _differing_days(
+    snapshot: Snapshot, kept: KeptDays, stored: Mapping[str, Columns], on: date
+) -> list[Difference]:
+    computed = {str(each.day.shift_id): snapshot.columns_of(each) for each in kept.days}
+    found = []
+    for shift_id in sorted(stored.keys() | computed.keys()):
+        where = f"day {on} {shift_id or 'no shift'}"
+        before, after = stored.get(shift_id), computed.get(shift_id)
+        if before is None or after is None:
+            found.append(Difference(where, before and before["status"], after and after["status"]))
+            continue
+        found += [
+            Difference(f"{where}, {name}", before[name], after[name])
+            for name in after
+            if before[name] != after[name]
+        ]
+    return found
+
+
+def _unpaid(
+    stored: Mapping[str, Columns], recorded: Sequence[RecordedFact], kept: KeptDays, on: date
+) -> list[Difference]:
+    """Return where a locked day and its adjustments do not add up to what the rules give."""
+    adjustments: dict[str, list[Columns]] = defaultdict(list)
+    for fact in recorded:
+        if fact.kind == "adjustment":
+            adjustments[str(fact.columns["shift_id"])].append(fact.columns)
+    by_rule = {str(each.day.shift_id): each.day for each in kept.days}
+    found = []
+    for shift_id in sorted(stored.keys() | adjustments.keys() | by_rule.keys()):
+        day = by_rule.get(shift_id)
+        # Whether devices have reported is asked again only of days that were there: 24 h decide the others.
+        if day is not None and day.absence not in {None, AbsenceBasis.SETTLED}:
+            continue
+        parts = [stored[shift_id]] if shift_id in stored else []
+        parts += adjustments[shift_id]
+        paid = {name: sum(int(str(part[name])) for part in parts) for name in PAID}
+        due = {name: 0 if day is None else getattr(day, name) for name in PAID}
+        where = f"day {on} {shift_id or 'no shift'} with its adjustments"
+        found += [
+            Difference(f"{where}, {name}", paid[name], due[name]) for name in PAID if paid[name] != due[name]
+        ]
+        status = None
+        for part in parts:
+            status = part["status_to"] if "status_to" in part else part["status"]
+        expected = None if day is None else day.status.value
+        if status != expected:
+            found.append(Difference(f"{where}, status", status, expected))
+    return found
+
+
+def _differing_places(kept: KeptDays) -> list[Difference]:
+    return [
+        Difference(f"place of punch {each.punch.punch_id}", _place_text(each.place), _place_text(place))
+        for each, place in kept.moves
+    ]
+
+
+def _place_text(place: Place) -> str:
+    parts = (place.placement, place.placed_on, place.placed_shift_id)
+    return " ".join(str(part) for part in parts if part)

@@ -1,0 +1,1 @@
+"""Scenario files: one person's facts in JSON, and the days that the rules make of them."""

@@ -1,0 +1,1 @@
+"""The live path: a batch of records becomes rows, in one transaction."""

@@ -1,0 +1,31 @@
+"""Ticks to their topic, acked by every in-sync replica."""
+
+from attendance_schemas.codec import Codec
+from attendance_schemas.errors import RegistryUnavailable, SchemaNotRegistered
+from attendance_schemas.events import ClockTicked
+from attendance_schemas.topics import CLOCK
+from service_kit.errors import TransientFailure
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord
+from service_kit.settings import KafkaSettings
+
+
+class KafkaTickPublisher:
+    """A TickPublisher over Kafka."""
+
+    def __init__(self, producer: RecordProducer, codec: Codec, kafka: KafkaSettings) -> None:
+        self._producer = producer
+        self._codec = codec
+        self._topic = kafka.topic(CLOCK.name)
+        self._is_prepared = False
+
+    async def publish(self, tick: ClockTicked) -> None:
+        """Return when every in-sync replica has the tick. Raises TransientFailure."""
+        try:
+            if not self._is_prepared:
+                await self._codec.prepare([CLOCK])
+                self._is_prepared = True
+        except (RegistryUnavailable, SchemaNotRegistered) as error:
+            raise TransientFailure("schema-registry", str(error)) from error
+        value = self._codec.encode(tick, CLOCK)
+        await self._producer.send(OutgoingRecord(self._topic, CLOCK.key_of(tick), value))

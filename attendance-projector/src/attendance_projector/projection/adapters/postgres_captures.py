@@ -1,0 +1,177 @@
+"""Captures, their punches and enrolments in PostgreSQL."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+import msgspec
+
+from attendance_projector.projection.stored import AcceptedPunch, KnownCapture, PersonDates, Place
+from attendance_projector.store.connection import Connection
+from attendance_projector.store.sql import statements
+from attendance_schemas.events import EnrolmentDecided, MatchDecided
+
+SQL = statements("captures")
+CAPTURE_COLUMNS = (
+    "capture_id",
+    "occurred_at",
+    "org_id",
+    "device_id",
+    "site_id",
+    "device_sequence",
+    "direction",
+    "time_trust",
+    "outcome",
+    "person_id",
+    "score",
+    "runner_up_person_id",
+    "runner_up_score",
+    "threshold",
+    "margin",
+    "model_name",
+    "model_version",
+    "decision_round",
+    "reason",
+    "image_bucket",
+    "image_key",
+    "image_sha256",
+    "received_at",
+    "decided_at",
+)
+PUNCH_COLUMNS = (
+    "punch_id",
+    "occurred_at",
+    "org_id",
+    "person_id",
+    "site_id",
+    "device_id",
+    "direction",
+    "method",
+    "capture_id",
+    "placement",
+    "placed_on",
+    "placed_shift_id",
+)
+
+
+class PostgresCaptures:
+    """`Captures` within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._unknown: set[UUID] = set()
+
+    async def known(self, capture_ids: Iterable[UUID]) -> Mapping[UUID, KnownCapture]:
+        """Return those of the captures that are stored."""
+        ids = list(capture_ids)
+        rows = await self._connection.fetch(SQL["known_captures"], ids) if ids else []
+        found = {row["capture_id"]: KnownCapture(*row) for row in rows}
+        self._unknown.update(each for each in ids if each not in found)
+        return found
+
+    async def store(self, decisions: Sequence[MatchDecided]) -> None:
+        """Store one decision for each capture, in place of an earlier round."""
+        # Decisions on one capture share a partition, whose position is locked: what was not known cannot
+        # appear meanwhile, and is copied straight to its place.
+        new = [capture_row(event) for event in decisions if event.capture_id in self._unknown]
+        later = [capture_row(event) for event in decisions if event.capture_id not in self._unknown]
+        if new:
+            await self._connection.copy_records_to_table("capture", records=new, columns=CAPTURE_COLUMNS)
+            self._unknown.clear()
+        if later:
+            await self._connection.copy_records_to_table(
+                "staged_capture", records=later, columns=CAPTURE_COLUMNS
+            )
+            await self._connection.execute(SQL["merge_captures"])
+
+    async def remove_punches(self, punches: Sequence[AcceptedPunch]) -> Sequence[PersonDates]:
+        """Remove punches that a later decision took back; return the days that they were on."""
+        if not punches:
+            return []
+        instants = [punch.occurred_at for punch in punches]
+        rows = await self._connection.fetch(
+            SQL["remove_punches"],
+            [punch.punch_id for punch in punches],
+            instants,
+            min(instants),
+            max(instants),
+        )
+        return [
+            PersonDates(row["person_id"], row["placed_on"], row["placed_on"])
+            for row in rows
+            if row["placed_on"]
+        ]
+
+    async def store_punches(self, punches: Sequence[tuple[AcceptedPunch, Place]]) -> None:
+        """Store new punches in their places."""
+        if punches:
+            await self._connection.copy_records_to_table(
+                "punch", records=[punch_row(*each) for each in punches], columns=PUNCH_COLUMNS
+            )
+
+    async def store_enrolments(self, enrolments: Sequence[EnrolmentDecided]) -> None:
+        """Store decided enrolments."""
+        if enrolments:
+            await self._connection.executemany(SQL["record_enrolment"], map(_enrolment_row, enrolments))
+
+
+def capture_row(event: MatchDecided) -> tuple[object, ...]:
+    """Return a decision as CAPTURE_COLUMNS."""
+    return (
+        event.capture_id,
+        event.occurred_at,
+        event.org_id,
+        event.device_id,
+        event.site_id,
+        event.device_sequence,
+        event.direction,
+        event.time_trust,
+        event.outcome,
+        event.person_id,
+        event.score,
+        event.runner_up_person_id,
+        event.runner_up_score,
+        event.threshold,
+        event.margin,
+        event.model_name,
+        event.model_version,
+        event.decision_round,
+        "; ".join(event.reasons) or None,
+        event.image.bucket,
+        event.image.key,
+        event.image.sha256,
+        event.received_at,
+        event.recorded_at,
+    )
+
+
+def punch_row(punch: AcceptedPunch, place: Place) -> tuple[object, ...]:
+    """Return a punch in its place as PUNCH_COLUMNS."""
+    return (
+        punch.punch_id,
+        punch.occurred_at,
+        punch.org_id,
+        punch.person_id,
+        punch.site_id,
+        punch.device_id,
+        punch.direction,
+        punch.method,
+        punch.capture_id,
+        place.placement,
+        place.placed_on,
+        place.placed_shift_id,
+    )
+
+
+def _enrolment_row(event: EnrolmentDecided) -> tuple[object, ...]:
+    return (
+        event.enrolment_id,
+        event.org_id,
+        event.person_id,
+        event.outcome,
+        event.template_count,
+        msgspec.json.encode(event.photos).decode(),
+        event.occurred_at,
+        event.recorded_at,
+        event.model_name,
+        event.model_version,
+    )

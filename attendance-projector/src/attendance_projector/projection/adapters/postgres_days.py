@@ -1,0 +1,163 @@
+"""Attendance days and the places of punches in PostgreSQL: sent as arrays, merged as sets."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from attendance_projector.projection.rule_inputs import as_punch
+from attendance_projector.projection.stale_dates import FARTHEST_DAY
+from attendance_projector.projection.stored import PersonDates, PersonDay, PersonInstants, Place, StoredPunch
+from attendance_projector.store.connection import Connection
+from attendance_projector.store.sql import statements
+
+SQL = statements("days")
+# Columns in the order of `day_row`, with the types in which the server reads their arrays.
+DAY_COLUMNS = {
+    "person_id": "text",
+    "attendance_on": "date",
+    "shift_id": "text",
+    "org_id": "text",
+    "site_id": "text",
+    "status": "text",
+    "worked_minutes": "integer",
+    "first_in_at": "timestamptz",
+    "last_out_at": "timestamptz",
+    "late": "boolean",
+    "late_minutes": "integer",
+    "early": "boolean",
+    "early_minutes": "integer",
+    "missing": "text",
+    "open_since": "timestamptz",
+    "punch_count": "integer",
+    "explanation": "jsonb",
+    "shift_effective_on": "date",
+    "break_minutes": "integer",
+    "overtime_minutes": "integer",
+    "closes_at": "timestamptz",
+    "absence": "text",
+}
+_COLUMNS = ", ".join(DAY_COLUMNS)
+_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(DAY_COLUMNS.values(), start=1))
+MERGE_FEW_DAYS = SQL["merge_days"].format(
+    columns=_COLUMNS, days=SQL["days_in_arrays"].format(values=_ARRAYS, columns=_COLUMNS)
+)
+STAGED_DAYS = SQL["staged_days"].format(columns=_COLUMNS)
+MERGE_STAGED_DAYS = SQL["merge_days"].format(columns=_COLUMNS, days="staged")
+# As arrays, a day takes this service twice the time of a COPY; fewer are not worth a table to be emptied.
+MANY_DAYS = 200
+
+
+class PostgresDays:
+    """`Days` within one transaction."""
+
+    _merge_few_days = MERGE_FEW_DAYS
+    _merge_staged_days = f"WITH {STAGED_DAYS} {MERGE_STAGED_DAYS}"
+    _remove_days = SQL["remove_days"]
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
+        """Return the dates around all punches, days and overrides of those people who have any."""
+        asked = list(person_ids)
+        rows = await self._connection.fetch(SQL["extents"], asked, FARTHEST_DAY.days) if asked else []
+        return {row["person_id"]: PersonDates(*row) for row in rows}
+
+    async def punches(self, spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
+        """Return the punches of people in their spans, which do not overlap."""
+        if not spans:
+            return []
+        firsts, lasts = [span.first_at for span in spans], [span.last_at for span in spans]
+        rows = await self._connection.fetch(
+            SQL["punches_of_spans"],
+            [span.person_id for span in spans],
+            firsts,
+            lasts,
+            min(firsts),
+            max(lasts),
+        )
+        return [_stored_punch(row) for row in rows]
+
+    async def replace(self, spans: Sequence[PersonDates], days: Sequence[PersonDay]) -> None:
+        """Make the days of these dates exactly the days given."""
+        if not spans:
+            return
+        first_on, last_on = min(span.first_on for span in spans), max(span.last_on for span in spans)
+        stored = await self._connection.fetch(
+            SQL["days_of_spans"],
+            *_side_by_side([(span.person_id, span.first_on, span.last_on) for span in spans]),
+            first_on,
+            last_on,
+        )
+        kept = {(each.person.person_id, each.day.attendance_on, each.day.shift_id) for each in days}
+        if vanished := [tuple(row) for row in stored if tuple(row) not in kept]:
+            await self._connection.execute(self._remove_days, *_side_by_side(vanished), first_on, last_on)
+        if len(days) >= MANY_DAYS:
+            await self._connection.copy_records_to_table(
+                "staged_day", records=[day_row(each) for each in days], columns=tuple(DAY_COLUMNS)
+            )
+            await self._connection.execute(self._merge_staged_days)
+        elif days:
+            await self._connection.execute(self._merge_few_days, *_side_by_side(map(day_row, days)))
+
+    async def move_punches(self, places: Sequence[tuple[StoredPunch, Place]]) -> None:
+        """Give stored punches another place."""
+        if not places:
+            return
+        rows = [
+            (
+                UUID(each.punch.punch_id),
+                each.punch.occurred_at,
+                place.placement,
+                place.placed_on,
+                place.placed_shift_id,
+            )
+            for each, place in places
+        ]
+        instants = [each.punch.occurred_at for each, _ in places]
+        await self._connection.execute(
+            SQL["move_punches"], *_side_by_side(rows), min(instants), max(instants)
+        )
+
+
+def _side_by_side(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
+    """Turn rows into columns."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _stored_punch(row: asyncpg.Record) -> StoredPunch:
+    punch = as_punch(row["punch_id"], row["occurred_at"], row["direction"], row["method"])
+    return StoredPunch(
+        punch, row["person_id"], Place(row["placement"], row["placed_on"], row["placed_shift_id"])
+    )
+
+
+def day_row(each: PersonDay) -> tuple[object, ...]:
+    """Return a day as DAY_COLUMNS."""
+    person, day = each.person, each.day
+    return (
+        person.person_id,
+        day.attendance_on,
+        day.shift_id,
+        person.org_id,
+        person.home_site_id,
+        day.status,
+        day.worked_minutes,
+        day.first_in_at,
+        day.last_out_at,
+        day.late,
+        day.late_minutes,
+        day.early,
+        day.early_minutes,
+        day.missing,
+        day.open_since,
+        len(day.punches),
+        msgspec.json.encode(day.explanation).decode(),
+        day.shift_effective_on,
+        day.break_minutes,
+        day.overtime_minutes,
+        day.closes_at,
+        day.absence,
+    )

@@ -1,0 +1,214 @@
+"""The read model in PostgreSQL: a pool, transactions tried again on conflict, monthly partitions."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+
+import asyncpg
+
+from attendance_projector.errors import ReadModelSwitched
+from attendance_projector.projection.adapters.postgres_absence import PostgresAbsence
+from attendance_projector.projection.adapters.postgres_captures import PostgresCaptures
+from attendance_projector.projection.adapters.postgres_corrections import PostgresCorrections
+from attendance_projector.projection.adapters.postgres_days import PostgresDays
+from attendance_projector.projection.adapters.postgres_outbox import NothingToTell, PostgresOutbox
+from attendance_projector.projection.adapters.postgres_positions import PostgresPositions, read_positions
+from attendance_projector.projection.adapters.postgres_retention import PostgresRetention
+from attendance_projector.projection.adapters.postgres_told_days import PostgresToldDays, PostgresToldPeriods
+from attendance_projector.projection.directory.adapters.remembered_directory import (
+    DirectoryMemory,
+    RememberedDirectory,
+)
+from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
+from attendance_projector.projection.ports import Transaction
+from attendance_projector.projection.stale_dates import FARTHEST_DAY
+from attendance_projector.store.connection import Connection
+from attendance_projector.store.migrate import SCHEMA, check_migrated
+from attendance_projector.store.postgres_errors import CONFLICTS, DEPENDENCY, naming_outages
+from attendance_projector.store.sql import statements
+from service_kit.errors import TransientFailure
+from service_kit.kafka.records import TopicPartition
+
+T = TypeVar("T")
+
+# Conflicts are rare, since locks are taken in order; more than this is somebody else's long transaction.
+ATTEMPTS = 5
+# A statement that takes longer has lost its server.
+STATEMENT_TIMEOUT = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresTransaction:
+    """One transaction's tables."""
+
+    positions: PostgresPositions
+    absence: PostgresAbsence
+    captures: PostgresCaptures
+    corrections: PostgresCorrections
+    directory: RememberedDirectory
+    days: PostgresDays
+    outbox: PostgresOutbox | NothingToTell
+    periods: PostgresPeriods
+    retention: PostgresRetention
+    is_live: bool = False
+
+
+class PostgresReadModel:
+    """`ReadModel` over a pool; use `open_read_model`."""
+
+    _is_live = True
+    _positions_of: type[PostgresPositions] = PostgresPositions
+    _captures_of: type[PostgresCaptures] = PostgresCaptures
+    _corrections_of: type[PostgresCorrections] = PostgresCorrections
+    _days_of: type[PostgresDays] = PostgresToldDays
+    _outbox_of: type[PostgresOutbox | NothingToTell] = PostgresOutbox
+    _periods_of: type[PostgresPeriods] = PostgresToldPeriods
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        # Which tables this projector writes; None until it has asked for its positions in them.
+        self._identity: int | None = None
+        self._made: set[tuple[str, int, int]] = set()
+        self._memory = DirectoryMemory()
+
+    async def in_transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Do the work in one transaction, again when another one was in its way."""
+        last: Exception | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                with naming_outages():
+                    async with self._pool.acquire() as connection, connection.transaction():
+                        if self._is_live:
+                            await self._enter(connection)
+                        return await work(self._tables(connection))
+            except CONFLICTS as conflict:
+                last = conflict
+        raise TransientFailure(DEPENDENCY, f"in conflict {ATTEMPTS} times, last with {last!r}") from last
+
+    async def ensure_months(self, dates: Iterable[date]) -> None:
+        """Make the partitions for facts of these UTC dates and for the days next to them.
+
+        In a transaction of its own: whoever waits for the lock of the partitions holds no other.
+        """
+        facts, days = set(dates), set()
+        for on in facts:
+            days |= {on - FARTHEST_DAY, on, on + FARTHEST_DAY}
+        wanted = {("fact", on.year, on.month) for on in facts} | {("day", on.year, on.month) for on in days}
+        if wanted <= self._made:
+            return
+        with naming_outages():
+            await self._pool.execute(
+                statements("positions")["ensure_partitions"], sorted(facts), sorted(days)
+            )
+        self._made |= wanted
+
+    async def ensure_months_ahead(self, today: date, months: int) -> None:
+        """Make the partitions of this month and of the months ahead, so that no first record has to wait."""
+        await self.ensure_months({today + timedelta(days=31 * number) for number in range(months + 1)})
+
+    async def positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return where to go on; a partition that was never consumed is left out."""
+        with naming_outages():
+            async with self._pool.acquire() as connection, connection.transaction():
+                if self._is_live:
+                    self._identity = None
+                    await self._enter(connection)
+                return await read_positions(connection, partitions)
+
+    async def as_of(self) -> datetime | None:
+        """Return the newest instant that has come; None before the first tick."""
+        with naming_outages():
+            async with self._pool.acquire() as connection:
+                return await PostgresAbsence(connection).as_of()
+
+    async def is_switched(self) -> bool:
+        """Say whether other tables took the place of those that the positions were asked of."""
+        try:
+            with naming_outages():
+                identity = await self._pool.fetchval(statements("positions")["schema_identity"])
+        except TransientFailure:
+            return False
+        return self._identity is not None and self._identity != identity
+
+    async def _enter(self, connection: Connection) -> None:
+        """Keep a rebuild from taking the tables away. Raises ReadModelSwitched when one has."""
+        await connection.execute(statements("positions")["share_switch"])
+        identity = await connection.fetchval(statements("positions")["schema_identity"])
+        if self._identity is None:
+            self._identity = identity
+            self._made.clear()
+            self._memory.forget()
+        elif self._identity != identity:
+            raise ReadModelSwitched(
+                "a rebuilt read model took the place of this one; its positions count now"
+            )
+
+    async def check(self) -> None:
+        """Return when the database answers; raise TransientFailure when not."""
+        with naming_outages():
+            await self._pool.execute("SELECT 1")
+
+    def _tables(self, connection: Connection) -> PostgresTransaction:
+        positions = self._positions_of(connection)
+        return PostgresTransaction(
+            positions=positions,
+            absence=PostgresAbsence(connection),
+            captures=self._captures_of(connection),
+            corrections=self._corrections_of(connection),
+            directory=RememberedDirectory(connection, positions, self._memory),
+            days=self._days_of(connection),
+            outbox=self._outbox_of(connection),
+            periods=self._periods_of(connection),
+            retention=PostgresRetention(connection),
+            is_live=self._is_live,
+        )
+
+
+class NextReadModel(PostgresReadModel):
+    """Tables beside the live ones: nobody reads them yet, and nobody is told of them."""
+
+    _is_live = False
+    _days_of = PostgresDays
+    _outbox_of = NothingToTell
+    _periods_of = PostgresPeriods
+
+
+@asynccontextmanager
+async def open_read_model(url: str, *, connections: int = 4) -> AsyncIterator[PostgresReadModel]:
+    """Connect to the migrated database. Raises ReadModelOutdated, or TransientFailure when it is away."""
+    async with open_pool(url, connections=connections) as pool:
+        yield PostgresReadModel(pool)
+
+
+@asynccontextmanager
+async def open_pool(
+    url: str, *, schema: str = SCHEMA, connections: int = 4, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncpg.Pool]:
+    """Connect to a migrated schema, with these settings of the server."""
+
+    async def prepare(connection: Connection) -> None:
+        await check_migrated(connection, schema)
+        await connection.execute(statements("staging")["create_staging"])
+
+    with naming_outages():
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=connections,
+            init=prepare,
+            command_timeout=STATEMENT_TIMEOUT.total_seconds(),
+            server_settings={
+                "search_path": f"{schema}, pg_temp",
+                "application_name": "attendance-projector",
+                **(settings or {}),
+            },
+        )
+    try:
+        with naming_outages():
+            await pool.execute("SELECT 1")
+        yield pool
+    finally:
+        # Waiting for connections to be given back can last as long as an outage.
+        pool.terminate()

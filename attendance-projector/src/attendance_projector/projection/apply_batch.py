@@ -1,0 +1,235 @@
+"""Apply the events of a batch in one transaction: each exactly once, whoever sends it again.
+
+1. lock the positions and leave out what was applied before;
+2. lock what is judged: everyone, when the directory or a locked period changes or time passes, else the
+   captures and people; refuse what is about months that are final;
+3. record the directory and locked periods, let time pass, judge decisions, punches and corrections against
+   what is stored;
+4. store them, recompute the days that became stale, record those of a new lock, move the positions.
+
+Locks are taken in one order by all: positions, everyone, captures, people.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from attendance_projector.domain.retention import Retention
+from attendance_projector.projection.directory.record_directory import record_directory
+from attendance_projector.projection.judge_decisions import Judgement, ReceivedDecision, judge_decisions
+from attendance_projector.projection.judge_punches import PunchJudgement, ReceivedPunch, judge_punches
+from attendance_projector.projection.pass_time import device_points, pass_time
+from attendance_projector.projection.periods.lock_days import seal_period
+from attendance_projector.projection.periods.record_periods import (
+    PeriodEvent,
+    ReceivedPeriodEvent,
+    record_periods,
+)
+from attendance_projector.projection.ports import Transaction
+from attendance_projector.projection.recompute_days import Write, recompute_days
+from attendance_projector.projection.record_corrections import (
+    CorrectionEvent,
+    ReceivedCorrection,
+    changes_of,
+    judge_corrections,
+)
+from attendance_projector.projection.refuse_final import comes_too_late, refuse_final, still_judged
+from attendance_projector.projection.stale_dates import Change, DayLostPunch
+from attendance_projector.projection.stored import AcceptedPunch, BadgeKey, DirectoryFact, Tombstone
+from attendance_schemas.events import (
+    ClockTicked,
+    EnrolmentDecided,
+    Event,
+    MatchDecided,
+    PersonRecorded,
+    PunchSubmitted,
+    ReviewDecided,
+)
+from attendance_schemas.topics import DIRECTORY
+from service_kit.kafka.records import Position, Record, TopicPartition
+
+E = TypeVar("E", bound=Event)
+Changes = dict[str, list[Change]]
+# What makes days of changes, by person, and of new punches: at once, or for a rebuild later. It writes the
+# rest, too.
+Recompute = Callable[
+    [Transaction, Mapping[str, Sequence[Change]], Sequence[AcceptedPunch], Write], Awaitable[int]
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEvent:
+    """An event and the record that carried it."""
+
+    record: Record
+    event: DirectoryFact
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a batch did."""
+
+    fresh: Sequence[ReceivedEvent] = ()
+    duplicate_count: int = 0
+    day_count: int = 0
+
+
+def is_directory_fact(fact: DirectoryFact) -> bool:
+    """Say whether a fact is one of the directory's."""
+    return isinstance(fact, Tombstone) or type(fact).__name__ in DIRECTORY.events
+
+
+async def apply_in(
+    transaction: Transaction, received: Sequence[ReceivedEvent], recompute: Recompute = recompute_days
+) -> Applied:
+    """Apply the events that the positions say are new, and move the positions past all of them."""
+    next_offsets = await transaction.positions.lock(
+        sorted({each.record.topic_partition for each in received})
+    )
+    fresh = _fresh(received, next_offsets)
+    if not fresh:
+        return Applied(duplicate_count=len(received))
+    changes: Changes = {}
+    badges: set[BadgeKey] = set()
+    directory_facts = [each.event for each in fresh if is_directory_fact(each.event)]
+    ticks = _of_type(fresh, ClockTicked)
+    period_events = [
+        ReceivedPeriodEvent(each.record, each.event) for each in fresh if isinstance(each.event, PeriodEvent)
+    ]
+    if directory_facts or ticks or period_events:
+        await transaction.positions.lock_everyone(changes_directory=bool(directory_facts))
+    else:
+        await transaction.positions.join_everyone()
+    last_positions = _last_positions(fresh)
+    retention = await transaction.retention.read()
+    fresh = _about_open_months(fresh, retention, is_live=transaction.is_live)
+    if directory_facts:
+        badges |= await transaction.corrections.badges_of_people(_people_named(directory_facts))
+        changes = await record_directory(transaction.directory, directory_facts)
+        badges |= await transaction.corrections.badges_of_people(_people_named(directory_facts))
+    await transaction.absence.store_points(device_points(each.event for each in fresh))
+    if ticks:
+        _merge(changes, await pass_time(ticks, transaction.absence))
+    recorded = await record_periods(
+        period_events,
+        transaction.periods,
+        final_before=retention.final_before,
+        is_live=transaction.is_live,
+    )
+    _merge(changes, recorded.changes)
+    decided = await _judge_captures(transaction, fresh)
+    punched = await _judge_punches(transaction, fresh, badges)
+    corrections = [
+        ReceivedCorrection(each.record, each.event)
+        for each in fresh
+        if isinstance(each.event, CorrectionEvent)
+    ]
+    people = {each.event.person_id for each in corrections}
+    for judgement in (decided, punched):
+        people |= {punch.person_id for punch in (*judgement.added, *judgement.taken_back)}
+    await transaction.positions.lock_people(people)
+    ids = [each.event.correction_id for each in corrections]
+    known = await transaction.corrections.of_people({each.event.person_id for each in corrections}, ids)
+    corrected = judge_corrections(corrections, known)
+    await transaction.corrections.store(corrected.stored)
+    rows = {**known, **{row.correction_id: row for row in corrected.stored}}
+    _merge(changes, await changes_of(corrected.stored, rows, transaction.corrections))
+    for lost in await transaction.captures.remove_punches([*decided.taken_back, *punched.taken_back]):
+        changes.setdefault(lost.person_id, []).append(DayLostPunch(lost.first_on))
+    added = [*decided.added, *punched.added, *corrected.added]
+    store = partial(_store, transaction, fresh, decided, punched)
+    day_count = await recompute(transaction, changes, added, store)
+    for lock in recorded.unsealed if transaction.is_live else ():
+        await seal_period(lock, transaction.periods, transaction.outbox)
+    await transaction.positions.move(last_positions)
+    without_effect = decided.without_effect + punched.without_effect + corrected.without_effect
+    return Applied(fresh, len(received) - len(fresh) + without_effect, day_count)
+
+
+def _about_open_months(
+    fresh: list[ReceivedEvent], retention: Retention, *, is_live: bool
+) -> list[ReceivedEvent]:
+    """Refuse facts about final months; a rebuild passes over them, since what counted of them it has."""
+    if is_live:
+        for each in fresh:
+            refuse_final(each.record, each.event, retention)
+        return fresh
+    return [each for each in fresh if not comes_too_late(each.event, retention)]
+
+
+async def _judge_captures(transaction: Transaction, fresh: Sequence[ReceivedEvent]) -> Judgement:
+    decisions = [
+        ReceivedDecision(each.record, each.event) for each in fresh if isinstance(each.event, MatchDecided)
+    ]
+    reviews = _of_type(fresh, ReviewDecided)
+    judged = {decision.event.capture_id for decision in decisions}
+    reviewed = {each.capture_id for each in reviews}
+    ids = judged | reviewed
+    await transaction.positions.lock_captures(judged, reviewed)
+    return judge_decisions(
+        decisions,
+        known=still_judged(await transaction.captures.known(ids), await transaction.retention.read()),
+        reviews=await transaction.corrections.reviews(ids),
+        new_reviews=reviews,
+        taken_ids=await transaction.corrections.punches_without_face(judged),
+    )
+
+
+async def _judge_punches(
+    transaction: Transaction, fresh: Sequence[ReceivedEvent], badges: set[BadgeKey]
+) -> PunchJudgement:
+    """Judge new punches, and those whose badge the directory may have given to somebody."""
+    received = [
+        ReceivedPunch(each.record, each.event) for each in fresh if isinstance(each.event, PunchSubmitted)
+    ]
+    ids = {each.event.punch_id for each in received}
+    pending = await transaction.corrections.pending(badges)
+    shown = {(each.event.org_id, each.event.credential) for each in received if each.event.person_id is None}
+    taken = await transaction.corrections.punches(ids | {fact.fact_id for fact in pending})
+    holders = await transaction.corrections.holders(badges | shown)
+    return judge_punches(received, taken, await transaction.captures.known(ids), pending, holders)
+
+
+async def _store(
+    transaction: Transaction, fresh: Sequence[ReceivedEvent], decided: Judgement, punched: PunchJudgement
+) -> None:
+    await transaction.captures.store(decided.stored)
+    await transaction.captures.store_enrolments(_of_type(fresh, EnrolmentDecided))
+    await transaction.corrections.store_reviews(_of_type(fresh, ReviewDecided))
+    await transaction.corrections.store_pending(punched.pending)
+
+
+def _of_type(fresh: Iterable[ReceivedEvent], event_type: type[E]) -> list[E]:
+    return [each.event for each in fresh if isinstance(each.event, event_type)]
+
+
+def _people_named(facts: Iterable[DirectoryFact]) -> set[str]:
+    named = {fact.person_id for fact in facts if isinstance(fact, PersonRecorded)}
+    return named | {
+        fact.fields["person_id"]
+        for fact in facts
+        if isinstance(fact, Tombstone) and fact.event_name == PersonRecorded.__name__
+    }
+
+
+def _merge(changes: Changes, more: Mapping[str, Sequence[Change]]) -> None:
+    for person_id, of_person in more.items():
+        changes.setdefault(person_id, []).extend(of_person)
+
+
+def _fresh(
+    received: Sequence[ReceivedEvent], next_offsets: Mapping[TopicPartition, int]
+) -> list[ReceivedEvent]:
+    """Leave out what a position has passed, and repetitions within the batch."""
+    ahead = dict(next_offsets)
+    fresh = []
+    for each in received:
+        if each.record.offset >= ahead[each.record.topic_partition]:
+            ahead[each.record.topic_partition] = each.record.committable.next_offset
+            fresh.append(each)
+    return fresh
+
+
+def _last_positions(fresh: Sequence[ReceivedEvent]) -> list[Position]:
+    return list({each.record.topic_partition: each.record.committable for each in fresh}.values())

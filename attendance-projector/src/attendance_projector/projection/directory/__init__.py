@@ -1,0 +1,1 @@
+"""The directory: which facts it records, and whose days each one changes."""

@@ -1,0 +1,1 @@
+"""The directory in PostgreSQL, and the people remembered of it."""

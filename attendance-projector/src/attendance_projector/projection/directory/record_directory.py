@@ -1,0 +1,176 @@
+"""Record directory facts and find out whose days they change."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from attendance_projector.domain.facts import ShiftVersion
+from attendance_projector.domain.schedule import Policy
+from attendance_projector.projection.directory.versions import LeaveRow, PolicyRow, policies_of_site
+from attendance_projector.projection.ports import Directory
+from attendance_projector.projection.stale_dates import (
+    Change,
+    DatesChanged,
+    EmploymentChanged,
+    PersonChanged,
+    PoliciesChanged,
+    RosterChanged,
+    ShiftChanged,
+)
+from attendance_projector.projection.stored import (
+    DirectoryFact,
+    HolidayRow,
+    KnownPerson,
+    RosterRow,
+    Tombstone,
+)
+from attendance_schemas.events import (
+    Event,
+    HolidayRecorded,
+    LeaveRecorded,
+    OrganisationRecorded,
+    PersonRecorded,
+    PolicyRecorded,
+    RosterRecorded,
+    ShiftRecorded,
+    SiteRecorded,
+)
+from attendance_schemas.topics import DIRECTORY
+
+Changes = dict[str, list[Change]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What the directory says about the things that some facts name."""
+
+    people: Mapping[str, KnownPerson]
+    zones: Mapping[str, str]
+    rosters: Mapping[str, RosterRow]
+    versions: frozenset[ShiftVersion]
+    holidays: Mapping[str, HolidayRow]
+    leave: Mapping[str, LeaveRow]
+    policies: Sequence[PolicyRow]
+    defaults: Mapping[str, Policy]
+
+
+async def record_directory(directory: Directory, facts: Sequence[DirectoryFact]) -> Changes:
+    """Store the facts and return the changes that matter to days, by person.
+
+    The transaction holds the lock on everyone. Of facts with the same key the last one counts. A fact that
+    changes nothing that the rules read, such as a new name, touches nobody.
+    """
+    newest = {_key(fact): fact for fact in facts}
+    named = list(newest.values())
+    organisations = {fact.org_id for fact in named if isinstance(fact, PolicyRecorded)}
+    organisations |= set(await directory.organisations_of_policies(_ids(named, PolicyRecorded, "policy_id")))
+    organisations |= _ids(named, OrganisationRecorded, "org_id")
+    before = await _snapshot(directory, named, organisations)
+    await directory.store(named)
+    after = await _snapshot(directory, named, organisations)
+    changes: Changes = defaultdict(list)
+    _add_people(changes, before, after)
+    await _add_sites_and_shifts(changes, before, after, directory)
+    _add_rosters_and_leave(changes, before, after)
+    await _add_holidays(changes, before, after, directory)
+    if before.policies != after.policies or before.defaults != after.defaults:
+        await _add_policies(changes, before, after, directory, organisations)
+    return dict(changes)
+
+
+def _key(fact: DirectoryFact) -> bytes:
+    return fact.key if isinstance(fact, Tombstone) else DIRECTORY.key_of(fact)
+
+
+def _ids(facts: Iterable[DirectoryFact], event_type: type[Event], field: str) -> set[str]:
+    """Return the ids that facts of this type name."""
+    return {
+        fact.fields[field] if isinstance(fact, Tombstone) else getattr(fact, field)
+        for fact in facts
+        if isinstance(fact, event_type)
+        or (isinstance(fact, Tombstone) and fact.event_name == event_type.__name__)
+    }
+
+
+async def _snapshot(
+    directory: Directory, facts: Sequence[DirectoryFact], organisations: set[str]
+) -> _Snapshot:
+    return _Snapshot(
+        people=await directory.people(_ids(facts, PersonRecorded, "person_id")),
+        zones=await directory.time_zones(_ids(facts, SiteRecorded, "site_id")),
+        rosters=await directory.rosters(_ids(facts, RosterRecorded, "roster_id")),
+        versions=frozenset(await directory.shifts(_ids(facts, ShiftRecorded, "shift_id"))),
+        holidays=await directory.holidays(_ids(facts, HolidayRecorded, "holiday_id")),
+        leave=await directory.leave(_ids(facts, LeaveRecorded, "leave_id")),
+        policies=await directory.policies(organisations),
+        defaults=await directory.default_policies(organisations),
+    )
+
+
+def _add_people(changes: Changes, before: _Snapshot, after: _Snapshot) -> None:
+    for person_id in before.people.keys() | after.people.keys():
+        old, new = before.people.get(person_id), after.people.get(person_id)
+        if _planning(old) != _planning(new):
+            changes[person_id].append(PersonChanged())
+        elif old is not None and new is not None and old.employment != new.employment:
+            changes[person_id].append(EmploymentChanged(old.employment, new.employment))
+
+
+def _planning(person: KnownPerson | None) -> tuple[str, str, str | None] | None:
+    return None if person is None else (person.org_id, person.home_site_id, person.default_shift_id)
+
+
+async def _add_sites_and_shifts(
+    changes: Changes, before: _Snapshot, after: _Snapshot, directory: Directory
+) -> None:
+    sites = before.zones.keys() | after.zones.keys()
+    moved = [site_id for site_id in sites if before.zones.get(site_id) != after.zones.get(site_id)]
+    for person_id in await directory.people_of_sites(moved):
+        changes[person_id].append(PersonChanged())
+    for version in before.versions ^ after.versions:
+        for person_id in await directory.people_of_shift(version.shift_id):
+            changes[person_id].append(ShiftChanged(version))
+
+
+def _add_rosters_and_leave(changes: Changes, before: _Snapshot, after: _Snapshot) -> None:
+    for roster_id in before.rosters.keys() | after.rosters.keys():
+        old, new = before.rosters.get(roster_id), after.rosters.get(roster_id)
+        for row in (old, new):
+            if row is not None and old != new:
+                changes[row.person_id].append(RosterChanged(row.entry))
+    for leave_id in before.leave.keys() | after.leave.keys():
+        old_leave, new_leave = before.leave.get(leave_id), after.leave.get(leave_id)
+        for leave in (old_leave, new_leave):
+            if leave is not None and old_leave != new_leave:
+                changes[leave.person_id].append(DatesChanged(leave.starts_on, leave.ends_on))
+
+
+async def _add_holidays(changes: Changes, before: _Snapshot, after: _Snapshot, directory: Directory) -> None:
+    ids = before.holidays.keys() | after.holidays.keys()
+    changed = {
+        row
+        for holiday_id in ids
+        for row in (before.holidays.get(holiday_id), after.holidays.get(holiday_id))
+        if row is not None and before.holidays.get(holiday_id) != after.holidays.get(holiday_id)
+    }
+    for home in await directory.homes({row.org_id for row in changed}):
+        for row in changed:
+            if row.org_id == home.org_id and row.site_id in {None, home.home_site_id}:
+                changes[home.person_id].append(DatesChanged(row.holiday_on, row.holiday_on))
+
+
+async def _add_policies(
+    changes: Changes, before: _Snapshot, after: _Snapshot, directory: Directory, organisations: set[str]
+) -> None:
+    by_site: dict[tuple[str, str], PoliciesChanged] = {}
+    for home in await directory.homes(organisations):
+        site = (home.org_id, home.home_site_id)
+        if site not in by_site:
+            by_site[site] = PoliciesChanged(
+                *(
+                    policies_of_site(each.policies, *site, each.defaults.get(home.org_id))
+                    for each in (before, after)
+                )
+            )
+        if by_site[site].before != by_site[site].after:
+            changes[home.person_id].append(by_site[site])

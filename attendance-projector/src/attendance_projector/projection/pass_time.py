@@ -1,0 +1,58 @@
+"""What the passing of time does to days without a punch.
+
+Time comes as a fact. A tick makes the days of dates that have begun since the last one, and decides those
+that were waiting for their window to close, for the devices of the site, or for 24 hours to pass. Between
+ticks nothing is decided by time, so the tables are a function of the facts up to the newest tick.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from attendance_projector.projection.directory.versions import read_zone
+from attendance_projector.projection.ports import Absence
+from attendance_projector.projection.stale_dates import Change, HorizonMoved
+from attendance_projector.projection.stored import DevicePoint
+from attendance_schemas.events import ClockTicked, Event, MatchDecided, PunchSubmitted
+
+ONE_DAY = timedelta(days=1)
+
+
+def device_points(events: Iterable[Event | object]) -> list[DevicePoint]:
+    """Return the sequence numbers that devices have reported with these events."""
+    points = []
+    for event in events:
+        if isinstance(event, MatchDecided | PunchSubmitted):
+            device_id, sequence = event.device_id, event.device_sequence
+            if device_id is not None and sequence is not None:
+                points.append(DevicePoint(device_id, sequence, event.occurred_at))
+    return points
+
+
+async def pass_time(ticks: Sequence[ClockTicked], absence: Absence) -> dict[str, list[Change]]:
+    """Move the clock to the newest tick and return what that changes, by person.
+
+    The transaction holds the lock on everyone. A tick that is older than the clock changes nothing.
+    """
+    before, now = await absence.as_of(), max(tick.occurred_at for tick in ticks)
+    if before is not None and now <= before:
+        return {}
+    await absence.move_clock(now)
+    changes: dict[str, list[Change]] = {}
+    for day in await absence.undecided_days(now):
+        changes.setdefault(day.person_id, []).append(HorizonMoved(day.first_on, day.last_on))
+    begun = {
+        zone: moved for zone in await absence.zones() if (moved := _begun(zone, before, now)) is not None
+    }
+    for person_id, zone in await absence.people_of_zones(begun):
+        changes.setdefault(person_id, []).append(begun[zone])
+    return changes
+
+
+def _begun(zone_name: str, before: datetime | None, now: datetime) -> HorizonMoved | None:
+    """Return the dates that have begun in a zone; all until now at the first tick."""
+    zone = read_zone(zone_name)
+    last_on = now.astimezone(zone).date()
+    if before is None:
+        return HorizonMoved(None, last_on)
+    first_on = before.astimezone(zone).date() + ONE_DAY
+    return HorizonMoved(first_on, last_on) if first_on <= last_on else None

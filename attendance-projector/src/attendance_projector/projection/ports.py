@@ -1,0 +1,328 @@
+"""What the projector needs of its surroundings, by role; a transaction covers the whole read model."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from attendance_projector.domain.facts import ShiftVersion
+from attendance_projector.domain.retention import Retention
+from attendance_projector.domain.schedule import Policy
+from attendance_projector.explain.recorded import AskedFacts, RecordedFact
+from attendance_projector.projection.directory.versions import LeaveRow, PolicyRow
+from attendance_projector.projection.periods.ports import Periods
+from attendance_projector.projection.stored import (
+    AcceptedPunch,
+    BadgeKey,
+    CorrectionRow,
+    DevicePoint,
+    DirectoryFact,
+    HolidayRow,
+    Home,
+    KnownCapture,
+    KnownPerson,
+    KnownPunch,
+    KnownReview,
+    PendingFact,
+    PersonDates,
+    PersonDay,
+    PersonInstants,
+    Place,
+    RosterRow,
+    StoredPunch,
+)
+from attendance_schemas.events import ClockTicked, EnrolmentDecided, Event, MatchDecided, ReviewDecided
+from attendance_schemas.topics import Topic
+from service_kit.kafka.records import Position, Record, TopicPartition
+
+T = TypeVar("T")
+
+
+class Positions(Protocol):
+    """Consumed positions, and the locks that keep two projectors apart."""
+
+    async def lock(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Lock the positions of these partitions and return their next offsets; 0 when never consumed."""
+
+    async def move(self, positions: Iterable[Position]) -> None:
+        """Move positions forward; never backward."""
+
+    async def lock_everyone(self, *, changes_directory: bool) -> None:
+        """Wait for all who compute days; they wait for this transaction.
+
+        When it changes the directory, nobody goes by what they remember of it any more.
+        """
+
+    async def join_everyone(self) -> None:
+        """Compute days only while nobody has locked everyone; comes before the other locks."""
+
+    async def lock_captures(self, judged: Iterable[UUID], reviewed: Iterable[UUID]) -> None:
+        """Let nobody review the captures judged here, nor judge those reviewed here, until the end."""
+
+    async def lock_people(self, person_ids: Iterable[str]) -> None:
+        """Wait for those who compute days of these people; they wait for this transaction."""
+
+
+class Absence(Protocol):
+    """How far time has come, how far sites have reported, and which days that decides."""
+
+    async def as_of(self) -> datetime | None:
+        """Return the newest instant that has come; None before the first tick."""
+
+    async def reported_until(self) -> Mapping[str, datetime]:
+        """Return, by site, until when every device has reported; sites that have not are left out."""
+
+    async def store_points(self, points: Sequence[DevicePoint]) -> None:
+        """Keep sequence numbers until the next tick."""
+
+    async def move_clock(self, as_of: datetime) -> None:
+        """Move the clock and, with all numbers that have come, the watermarks of the sites."""
+
+    async def undecided_days(self, as_of: datetime) -> Sequence[PersonDates]:
+        """Return the days without a punch that are decided otherwise now."""
+
+    async def zones(self) -> Sequence[str]:
+        """Return the zones of all sites."""
+
+    async def people_of_zones(self, zones: Iterable[str]) -> Sequence[tuple[str, str]]:
+        """Return the people whose home site is in one of the zones, each with the zone."""
+
+
+class Captures(Protocol):
+    """Captures, their punches, and enrolments."""
+
+    async def known(self, capture_ids: Iterable[UUID]) -> Mapping[UUID, KnownCapture]:
+        """Return those of the captures that are stored."""
+
+    async def store(self, decisions: Sequence[MatchDecided]) -> None:
+        """Store one decision for each capture, in place of an earlier round."""
+
+    async def remove_punches(self, punches: Sequence[AcceptedPunch]) -> Sequence[PersonDates]:
+        """Remove punches that a later decision took back; return the days that they were on."""
+
+    async def store_punches(self, punches: Sequence[tuple[AcceptedPunch, Place]]) -> None:
+        """Store new punches in their places."""
+
+    async def store_enrolments(self, enrolments: Sequence[EnrolmentDecided]) -> None:
+        """Store decided enrolments."""
+
+
+class Corrections(Protocol):
+    """What people corrected, reviews, and punches that wait for the holder of a badge."""
+
+    async def of_people(
+        self, person_ids: Iterable[str], correction_ids: Iterable[UUID] = ()
+    ) -> Mapping[UUID, CorrectionRow]:
+        """Return all corrections of these people, and those under these ids."""
+
+    async def store(self, rows: Sequence[CorrectionRow]) -> None:
+        """Store new corrections."""
+
+    async def punches(self, punch_ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+        """Return those of the punches that are stored or wait for the holder of a badge."""
+
+    async def punches_without_face(self, ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+        """Return those of the ids that are punches by something else than a face."""
+
+    async def reviews(self, capture_ids: Collection[UUID]) -> Sequence[KnownReview]:
+        """Return all reviews of these captures."""
+
+    async def store_reviews(self, reviews: Sequence[ReviewDecided]) -> None:
+        """Store reviews; one that is stored already stays."""
+
+    async def pending(self, badges: Collection[BadgeKey]) -> Sequence[PendingFact]:
+        """Return the punches with these badges that are of whoever has the badge."""
+
+    async def store_pending(self, facts: Sequence[PendingFact]) -> None:
+        """Store such punches, with who has the badge now."""
+
+    async def holders(self, badges: Collection[BadgeKey]) -> Mapping[BadgeKey, str]:
+        """Return who has each of the badges now; one that nobody has is left out."""
+
+    async def badges_of_people(self, person_ids: Collection[str]) -> set[BadgeKey]:
+        """Return the badges that these people have."""
+
+
+class Directory(Protocol):
+    """Organisations, sites, devices, people, shifts and so on as last recorded."""
+
+    async def store(self, facts: Iterable[DirectoryFact]) -> None:
+        """Store facts, and forget those with a tombstone; no two have the same key."""
+
+    async def people(self, person_ids: Iterable[str]) -> Mapping[str, KnownPerson]:
+        """Return those of the people who are recorded, with all that their schedules take."""
+
+    async def time_zones(self, site_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return the zones of those of the sites that are recorded."""
+
+    async def rosters(self, roster_ids: Iterable[str]) -> Mapping[str, RosterRow]:
+        """Return those of the roster entries that are recorded."""
+
+    async def shifts(self, shift_ids: Iterable[str]) -> Sequence[ShiftVersion]:
+        """Return all versions of these shifts."""
+
+    async def holidays(self, holiday_ids: Iterable[str]) -> Mapping[str, HolidayRow]:
+        """Return those of the holidays that are recorded."""
+
+    async def leave(self, leave_ids: Iterable[str]) -> Mapping[str, LeaveRow]:
+        """Return those of the leaves that are recorded."""
+
+    async def organisations_of_policies(self, policy_ids: Iterable[str]) -> Sequence[str]:
+        """Return the organisations that have versions of these policies."""
+
+    async def policies(self, org_ids: Iterable[str]) -> Sequence[PolicyRow]:
+        """Return all versions of all policies of these organisations."""
+
+    async def default_policies(self, org_ids: Iterable[str]) -> Mapping[str, Policy]:
+        """Return what the types of these organisations say where no policy is recorded."""
+
+    async def homes(self, org_ids: Iterable[str]) -> Sequence[Home]:
+        """Return the people of these organisations."""
+
+    async def people_of_sites(self, site_ids: Iterable[str]) -> Sequence[str]:
+        """Return the people whose home site is one of these."""
+
+    async def people_of_shift(self, shift_id: str) -> Sequence[str]:
+        """Return the people who have this shift by roster or by default."""
+
+
+class Days(Protocol):
+    """Attendance days, and the places of punches."""
+
+    async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
+        """Return the dates around all punches, days, overrides and adjustments of those who have any."""
+
+    async def punches(self, spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
+        """Return the punches of people in their spans, which do not overlap."""
+
+    async def replace(self, spans: Sequence[PersonDates], days: Sequence[PersonDay]) -> None:
+        """Make the days of these dates exactly the days given."""
+
+    async def move_punches(self, places: Sequence[tuple[StoredPunch, Place]]) -> None:
+        """Give stored punches another place."""
+
+
+class Outbox(Protocol):
+    """What others are told once the transaction is committed; a rebuild tells nobody."""
+
+    async def add(self, topic: Topic, events: Sequence[Event]) -> None:
+        """Publish the events once the transaction is committed; those with one key in this order.
+
+        Only transactions that lock whatever the key names, such as the person, keep its order among them.
+        """
+
+
+class RetentionOf(Protocol):
+    """Which months are kept."""
+
+    async def read(self) -> Retention:
+        """Return what is kept; it stands until the end of a transaction that shares the lock on everyone."""
+
+
+class Transaction(Protocol):
+    """One transaction over the read model: all of it happens, or nothing."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether effects outside the tables may follow, such as messages to send; never from a rebuild."""
+
+    @property
+    def positions(self) -> Positions:
+        """Positions and locks."""
+
+    @property
+    def captures(self) -> Captures:
+        """Captures, punches, enrolments."""
+
+    @property
+    def absence(self) -> Absence:
+        """Time and the watermarks of sites."""
+
+    @property
+    def corrections(self) -> Corrections:
+        """Corrections, reviews, pending facts."""
+
+    @property
+    def directory(self) -> Directory:
+        """The directory."""
+
+    @property
+    def days(self) -> Days:
+        """Attendance days."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Events to publish."""
+
+    @property
+    def periods(self) -> Periods:
+        """Locked periods."""
+
+    @property
+    def retention(self) -> RetentionOf:
+        """Which months are kept."""
+
+
+class Snapshot(Transaction, Protocol):
+    """The tables as they are at one instant, only to be read."""
+
+    def altered(self, alter: Callable[[KnownPerson], KnownPerson]) -> Directory:
+        """Return the directory as it would be with other plans."""
+
+    def unlocked(self) -> Periods:
+        """Return periods as if none were locked."""
+
+    async def stored_days(self, person_id: str, on: date) -> Mapping[str, Mapping[str, object]]:
+        """Return the columns of the stored days of a local date, by shift."""
+
+    def columns_of(self, day: PersonDay) -> Mapping[str, object]:
+        """Return the columns as which a computed day would be stored."""
+
+    async def recorded(self, asked: AskedFacts) -> Sequence[RecordedFact]:
+        """Return the facts that a day is made of, as they were recorded."""
+
+    async def people_at(self, site_id: str) -> Sequence[str] | None:
+        """Return the people with this home site, in order; None when the site is not recorded."""
+
+    async def shift_ids(self, org_ids: Iterable[str]) -> set[str]:
+        """Return the shifts of these organisations."""
+
+    async def waiting_count(self, person_id: str) -> int:
+        """Return how many punches wait for somebody to be recorded under this id."""
+
+
+class ReadModel(Protocol):
+    """The tables that the projector owns."""
+
+    async def ensure_months(self, dates: Iterable[date]) -> None:
+        """Make sure that there is room for facts of these UTC dates and for the days next to them."""
+
+    async def in_transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Do the work in one transaction, again when another one was in its way; return what it returns.
+
+        An error of the work rolls it back. Raises TransientFailure("postgresql") when the database is away.
+        """
+
+
+class Timekeeper(Protocol):
+    """Knows how far time has been recorded."""
+
+    async def as_of(self) -> datetime | None:
+        """Return the newest instant that has come; None before the first tick. Raises TransientFailure."""
+
+
+class TickPublisher(Protocol):
+    """Records the passing of time."""
+
+    async def publish(self, tick: ClockTicked) -> None:
+        """Return when every in-sync replica has the tick. Raises TransientFailure."""
+
+
+class EventReader(Protocol):
+    """Decodes records."""
+
+    async def read(self, record: Record) -> DirectoryFact:
+        """Return the event of a record, or a tombstone of the directory.
+
+        Raises PoisonRecord or TransientFailure.
+        """

@@ -1,0 +1,57 @@
+"""Refuse facts about months that are not kept, or that are final: they could only make them up in part.
+
+Such a fact goes to the dead letters with the date that it is about. Payroll closed that month long ago, so
+what it would change is for people to settle; nothing is dropped in silence, and no month comes back without
+its rows.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+from attendance_projector.domain.retention import Retention
+from attendance_projector.projection.stored import DirectoryFact, KnownCapture
+from attendance_schemas.events import DayOverridden, MatchDecided, PunchAdded, PunchSubmitted
+from service_kit.errors import PoisonRecord
+from service_kit.kafka.records import Record
+
+
+def refuse_final(record: Record, event: DirectoryFact, retention: Retention) -> None:
+    """Raise PoisonRecord, naming the record, for a fact that comes too late."""
+    if comes_too_late(event, retention):
+        on, counts_from = _about(event, retention)
+        raise PoisonRecord(
+            "month-no-longer-kept",
+            f"{type(event).__name__} {getattr(event, 'event_id', '')} is about {on}, and such facts count "
+            f"from {counts_from} on; settle it by a correction in an open month",
+            record=record,
+        )
+
+
+def comes_too_late(event: DirectoryFact, retention: Retention) -> bool:
+    """Say whether a fact is about a month that is final or not kept."""
+    on, counts_from = _about(event, retention)
+    return on is not None and counts_from is not None and on < counts_from
+
+
+def _about(event: DirectoryFact, retention: Retention) -> tuple[date | None, date | None]:
+    match event:
+        case MatchDecided():
+            return _utc_date(event.occurred_at), retention.decisions_from
+        case PunchSubmitted() | PunchAdded():
+            return _utc_date(event.occurred_at), retention.facts_from
+        case DayOverridden():
+            return event.attendance_on, retention.final_before
+    return None, None
+
+
+def still_judged(known: Mapping[UUID, KnownCapture], retention: Retention) -> Mapping[UUID, KnownCapture]:
+    """Leave out captures whose punches are final: a review of them is recorded and changes nothing."""
+    counts_from = retention.decisions_from
+    if counts_from is None:
+        return known
+    return {key: each for key, each in known.items() if _utc_date(each.occurred_at) >= counts_from}
+
+
+def _utc_date(at: datetime) -> date:
+    return at.astimezone(UTC).date()

@@ -1,0 +1,1 @@
+"""The log, the schemas and the bulk loads of a rebuild."""

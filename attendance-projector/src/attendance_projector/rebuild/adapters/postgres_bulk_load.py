@@ -1,0 +1,150 @@
+"""The tables of a rebuild while nobody reads them: first all facts, then all days, person by person.
+
+Loading keeps accepted punches apart, in `rebuild_punch`, and computes nothing. Computing takes the people of
+a bucket, with all their punches, and writes each punch and each day once, in its place. Both are the use
+cases of the live service over other adapters: what they store is the same.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import TypeVar
+from uuid import UUID
+
+from attendance_projector.projection.adapters.postgres_captures import (
+    PUNCH_COLUMNS,
+    PostgresCaptures,
+    punch_row,
+)
+from attendance_projector.projection.adapters.postgres_corrections import PostgresCorrections
+from attendance_projector.projection.adapters.postgres_days import DAY_COLUMNS, PostgresDays, day_row
+from attendance_projector.projection.adapters.postgres_positions import PostgresPositions
+from attendance_projector.projection.adapters.postgres_read_model import NextReadModel
+from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
+from attendance_projector.projection.stored import (
+    AcceptedPunch,
+    KnownPunch,
+    PersonDates,
+    PersonDay,
+    PersonInstants,
+    Place,
+    StoredPunch,
+)
+from attendance_projector.rebuild.rebuild_days import ComputeDays
+from attendance_projector.store.connection import Connection
+from attendance_projector.store.postgres_errors import naming_outages
+from attendance_projector.store.sql import statements
+
+T = TypeVar("T")
+SQL = statements("rebuild")
+HASHES = 2**32
+LOWEST_HASH = -(2**31)
+
+
+class _NobodyComputes(PostgresPositions):
+    """Positions without the locks that keep projectors apart: nobody else writes rows of these partitions."""
+
+    async def lock_captures(self, judged: Iterable[UUID], reviewed: Iterable[UUID]) -> None:
+        """Wait for nobody: reviews are loaded when all decisions are there."""
+
+    async def lock_people(self, person_ids: Iterable[str]) -> None:
+        """Wait for nobody."""
+
+
+class _DirectoryStands(_NobodyComputes):
+    """Positions of a time in which no fact arrives: people can be remembered."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.directory_version = 0
+
+
+class _WaitingPunches(PostgresCaptures):
+    """Captures whose punches are kept apart until all are there."""
+
+    async def store_punches(self, punches: Sequence[tuple[AcceptedPunch, Place]]) -> None:
+        """Keep new punches; they have no place yet."""
+        if punches:
+            await self._connection.copy_records_to_table(
+                "rebuild_punch", records=[punch_row(*each) for each in punches], columns=PUNCH_COLUMNS
+            )
+
+    async def remove_punches(self, punches: Sequence[AcceptedPunch]) -> Sequence[PersonDates]:
+        """Drop punches that a later decision took back; they were on no day."""
+        if punches:
+            await self._connection.execute(
+                "DELETE FROM rebuild_punch WHERE punch_id = ANY ($1::uuid[])",
+                [punch.punch_id for punch in punches],
+            )
+        return []
+
+
+class _WaitingCorrections(PostgresCorrections):
+    """Corrections of punches that are kept apart until all are there."""
+
+    async def punches(self, punch_ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+        """Return those of the punches that are kept or wait for the holder of a badge."""
+        rows = await self._connection.fetch(SQL["kept_punches"], list(punch_ids)) if punch_ids else []
+        return {row["punch_id"]: KnownPunch(**dict(row)) for row in rows}
+
+    async def punches_without_face(self, ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+        """Return those of the ids that are punches by something else than a face."""
+        return await self.punches(ids)
+
+
+class _EmptyDays(PostgresDays):
+    """Days of people of whom nothing is stored yet: nothing to read, nothing to compare with."""
+
+    async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
+        """Return the dates of overrides and of what was locked, which need no punch."""
+        rows = await self._connection.fetch(SQL["extents_without_punches"], list(person_ids))
+        return {row["person_id"]: PersonDates(*row) for row in rows}
+
+    async def punches(self, _spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
+        """Return nothing."""
+        return []
+
+    async def replace(self, _spans: Sequence[PersonDates], days: Sequence[PersonDay]) -> None:
+        """Copy the days to their place."""
+        if days:
+            await self._connection.copy_records_to_table(
+                "attendance_day", records=[day_row(each) for each in days], columns=tuple(DAY_COLUMNS)
+            )
+
+
+class _WaitingPeriods(PostgresPeriods):
+    """Locked periods before there is any day."""
+
+    async def stale_days(self, _lock_id: UUID) -> Sequence[PersonDates]:
+        """Return nothing: all days will be computed."""
+        return []
+
+
+class LoadingReadModel(NextReadModel):
+    """`ReadModel` that takes facts and leaves the days for later."""
+
+    _positions_of = _NobodyComputes
+    _captures_of = _WaitingPunches
+    _corrections_of = _WaitingCorrections
+    _periods_of = _WaitingPeriods
+
+
+class ComputingReadModel(NextReadModel):
+    """The loaded facts of one bucket of people after the other, and room for their days."""
+
+    _positions_of = _DirectoryStands
+    _days_of = _EmptyDays
+
+    async def compute_bucket(self, number: int, count: int, compute: ComputeDays) -> int:
+        """Compute the days of the people of a bucket unless that was done; return how many days."""
+        lowest = LOWEST_HASH + number * HASHES // count
+        highest = LOWEST_HASH + (number + 1) * HASHES // count - 1
+        columns = tuple(each.name for each in fields(AcceptedPunch))
+        with naming_outages():
+            async with self._pool.acquire() as connection, connection.transaction():
+                if await connection.fetchval(SQL["claim_bucket"], number) is None:
+                    return 0
+                people = await connection.fetch(SQL["people_of_bucket"], lowest, highest)
+                query = SQL["punches_of_bucket"].format(columns=", ".join(columns))
+                rows = await connection.fetch(query, lowest, highest)
+                punches = [AcceptedPunch(*row) for row in rows]
+                return await compute(self._tables(connection), [row["person_id"] for row in people], punches)

@@ -1,0 +1,306 @@
+"""The schemas of a rebuild: `attendance_next` is built beside the live one, and takes its name in one step.
+
+Names pass, tables stay: what readers had prepared is planned again by the server, since the catalogue of
+schemas changed. A statement that was being parsed meanwhile would find one table under its old name and the
+next under its new one; so the switch holds every table that can be named, in both schemas, for the moment
+that it takes. It waits for them only briefly and begins again, so that no reader is ever the one to give up.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import asyncpg
+
+from attendance_projector.domain.retention import Retention
+from attendance_projector.errors import RebuildRefused
+from attendance_projector.projection.adapters.postgres_retention import retention_of_rows
+from attendance_projector.store.connection import Connection
+from attendance_projector.store.migrate import SCHEMA, head, migrate, revision_of
+from attendance_projector.store.postgres_errors import naming_outages
+from attendance_projector.store.sql import statements
+from service_kit.backoff import Backoff
+from service_kit.kafka.records import TopicPartition
+
+SQL = statements("rebuild")
+LIVE, NEXT, PREVIOUS = SCHEMA, f"{SCHEMA}_next", f"{SCHEMA}_previous"
+# Shorter than the server's deadlock_timeout of 1 s: whoever waits for us never takes us for a deadlock.
+LOCK_TIMEOUT_MS = 200
+ATTEMPTS_TO_SWITCH = 100
+BEGIN_AGAIN = "run `python -m attendance_projector rebuild`"
+# Tables whose rows no log holds: what is still to be told. Whichever tables become the live ones take them
+# over, and none stay behind that a change back could tell again.
+CARRIED = ("outbox",)
+# What `--from` keeps: live table, table of the rebuild, which rows. A kept correction adds no punch any more,
+# so those of later punches come from the log.
+KEPT = (
+    ("capture", "capture", "occurred_at < $1::date"),
+    ("punch", "rebuild_punch", "occurred_at < $1::date"),
+    ("pending_fact", "pending_fact", "occurred_at < $1::date"),
+    ("correction", "correction", "kind <> 'ADD' OR occurred_at < $1::date"),
+    (
+        "review",
+        "review",
+        # Also those of captures that are not kept any more.
+        f"capture_id NOT IN (SELECT capture_id FROM {LIVE}.capture WHERE occurred_at >= $1::date)",  # noqa: S608
+    ),
+    ("period_lock", "period_lock", "$1::date IS NOT NULL"),
+)
+# Days without a punch that the next tick may decide otherwise, by how far devices have reported until then.
+UNDECIDED = dict.fromkeys(("attendance_day", "adjustment"), "absence IS NULL OR absence = 'SETTLED'")
+# How far devices have reported, by the order in which a projector happened to read the topics.
+REPORTING = ("device_point", "device_report", "site_watermark")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the read model, as a comparison and the switch see it."""
+
+    name: str
+    is_partitioned: bool
+    partition_key: str | None
+    columns: tuple[str, ...]
+    identity: tuple[str, ...]
+
+
+class RebuildSchemas:
+    """What a rebuild does to schemas; one connection, no search path."""
+
+    def __init__(self, connection: Connection, url: str) -> None:
+        self.connection = connection
+        self._url = url
+
+    async def exists(self, schema: str) -> bool:
+        """Say whether there is such a schema."""
+        return bool(await self.connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema))
+
+    async def resume(self) -> bool:
+        """Say whether a rebuild of this version was begun and can go on."""
+        if not await self.exists(NEXT):
+            return False
+        is_ours = (
+            await self.connection.fetchval("SELECT to_regclass($1)", f"{NEXT}.rebuild_state") is not None
+        )
+        if not is_ours or await revision_of(self.connection, NEXT) != head():
+            return False
+        # Months that were dropped since are not to come back.
+        return await self.retention(NEXT) == await self.retention()
+
+    async def create(self) -> None:
+        """Make the next schema, empty and without the indexes that only readers need."""
+        await self.discard()
+        await migrate(self._url, schema=NEXT)
+        async with self.connection.transaction():
+            await self.connection.execute(SQL["create_state"].format(next=NEXT))
+            indexes = await self.connection.fetch(SQL["secondary_indexes"], NEXT)
+            await self.write("indexes", {row["name"]: row["definition"] for row in indexes})
+            for row in indexes:
+                await self.connection.execute(f'DROP INDEX {NEXT}."{row["name"]}"')
+            kept = f"INSERT INTO {NEXT}.retention SELECT * FROM {LIVE}.retention"  # noqa: S608
+            await self.connection.execute(kept)
+            # From a device's first number on, and the log may have lost that.
+            reports = f"INSERT INTO {NEXT}.device_report SELECT * FROM {LIVE}.device_report"  # noqa: S608
+            await self.connection.execute(reports)
+
+    async def keep_from_live(self, before: date) -> None:
+        """Take from the live tables captures and punches of before this UTC date, and what is about them.
+
+        And all enrolments. What the log has of these, too, changes nothing any more.
+        """
+        tables = {table.name: table for table in await self.tables(LIVE)}
+        async with self.connection.transaction():
+            kept = await self.connection.fetchval(SQL["months_before"].format(live=LIVE), before)
+            await self.connection.execute(f"SET LOCAL search_path TO {NEXT}")
+            # Days lie up to some days before and after the month of their facts.
+            days = [first + timedelta(days=days) for first in kept for days in (-4, 0, 35)]
+            await self.connection.execute(statements("positions")["ensure_partitions"], kept, days)
+            for source, target, kept_rows in KEPT:
+                columns = ", ".join(tables[source].columns)
+                await self.connection.execute(
+                    f"INSERT INTO {NEXT}.{target} ({columns}) SELECT {columns} FROM {LIVE}.{source}"  # noqa: S608
+                    f" WHERE {kept_rows}",
+                    before,
+                )
+            await self.connection.execute(f"INSERT INTO {NEXT}.enrolment SELECT * FROM {LIVE}.enrolment")  # noqa: S608
+            await self._keep_final(tables)
+            await self.write("kept_before", before.isoformat())
+
+    async def _keep_final(self, tables: Mapping[str, Table]) -> None:
+        """Take final days as they are, with punches and adjustments: what made them is not kept."""
+        final_before = (await self.retention()).final_before
+        if final_before is None:
+            return
+        months = await self.connection.fetchval(SQL["months_of_final_days"].format(live=LIVE), final_before)
+        await self.connection.execute(statements("positions")["ensure_partitions"], [], months)
+        for statement, table in (
+            ("keep_final_punches", "punch"),
+            ("keep_final_days", "attendance_day"),
+            ("keep_final_adjustments", "adjustment"),
+        ):
+            columns = ", ".join(tables[table].columns)
+            query = SQL[statement].format(live=LIVE, next=NEXT, columns=columns)
+            await self.connection.execute(query, final_before)
+
+    async def retention(self, schema: str = LIVE) -> Retention:
+        """Return which months a schema keeps."""
+        return retention_of_rows(await self.connection.fetch(SQL["retention"].format(schema=schema)))
+
+    async def read(self, name: str) -> Any:
+        """Return a value of the state, or None."""
+        found = await self.connection.fetchval(SQL["read_state"].format(next=NEXT), name)
+        return None if found is None else json.loads(found)
+
+    async def write(self, name: str, value: object) -> None:
+        """Set a value of the state."""
+        await self.connection.execute(SQL["write_state"].format(next=NEXT), name, json.dumps(value))
+
+    async def positions(self, schema: str) -> Mapping[TopicPartition, int]:
+        """Return the next offsets of a schema."""
+        rows = await self.connection.fetch(SQL["positions"].format(schema=schema))
+        return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+    async def waiting_punches(self) -> int:
+        """Index the punches that wait, by person, and count them."""
+        await self.connection.execute(f"SET search_path TO {NEXT}")
+        try:
+            await self.connection.execute(SQL["index_waiting"])
+            return int(await self.connection.fetchval("SELECT count(*) FROM rebuild_punch"))
+        finally:
+            await self.connection.execute("RESET search_path")
+
+    async def build_indexes(self) -> AsyncIterator[str]:
+        """Build the indexes that were left out, one by one, and gather statistics; yield each name."""
+        await self.connection.execute("SET maintenance_work_mem = '256MB'")
+        for name, definition in (await self.read("indexes")).items():
+            if await self.connection.fetchval("SELECT to_regclass($1)", f'{NEXT}."{name}"') is None:
+                await self.connection.execute(definition)
+            yield name
+        for table in await self.tables(NEXT):
+            await self.connection.execute(f'ANALYZE {NEXT}."{table.name}"')
+        yield "statistics"
+
+    async def tables(self, schema: str) -> Sequence[Table]:
+        """Return the tables of a schema, without the bookkeeping of migrations and rebuilds."""
+        rows = await self.connection.fetch(SQL["tables"], schema)
+        return [
+            Table(
+                row["name"],
+                row["is_partitioned"],
+                row["partition_key"],
+                tuple(row["columns"]),
+                tuple(row["identity"]),
+            )
+            for row in rows
+            if row["name"] != "alembic_version" and not row["name"].startswith("rebuild_")
+        ]
+
+    async def discard(self, schema: str = NEXT) -> None:
+        """Drop a schema that nobody reads."""
+        await self.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+    @asynccontextmanager
+    async def live_stopped(self) -> AsyncIterator[None]:
+        """Keep live projectors waiting inside the block, a transaction; readers go on."""
+        async with self.connection.transaction():
+            await self.connection.execute(SQL["stop_live"])
+            yield
+
+    async def switch(self, catch_up: Callable[[], Awaitable[None]]) -> None:
+        """Put the next schema in the place of the live one, which stays as the previous one.
+
+        catch_up: brings the next schema to the positions of the live one, while live projectors wait.
+        """
+        await self.discard(PREVIOUS)
+
+        async def finish() -> None:
+            await catch_up()
+            if await self.positions(LIVE) != await self.positions(NEXT):
+                raise RebuildRefused(
+                    "the rebuilt tables stand at other positions than the live ones; run it again"
+                )
+
+        async def rename() -> None:
+            await self._carry(NEXT)
+            await self.connection.execute(SQL["drop_state"].format(next=NEXT))
+            await self.connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {PREVIOUS}")
+            await self.connection.execute(f"ALTER SCHEMA {NEXT} RENAME TO {LIVE}")
+
+        await self._while_held((LIVE, NEXT), finish, rename)
+
+    async def roll_back(self, check: Callable[[], Awaitable[None]]) -> None:
+        """Let the live and the previous schema change places. Raises RebuildRefused."""
+        if not await self.exists(PREVIOUS):
+            raise RebuildRefused(f"there is no schema {PREVIOUS}; nothing was switched since it was dropped")
+        if (found := await revision_of(self.connection, PREVIOUS)) != head():
+            raise RebuildRefused(
+                f"{PREVIOUS} is at revision {found}, this version needs {head()}; {BEGIN_AGAIN}"
+            )
+
+        async def rename() -> None:
+            await self._carry(PREVIOUS)
+            aside = f"{SCHEMA}_aside"
+            await self.connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {aside}")
+            await self.connection.execute(f"ALTER SCHEMA {PREVIOUS} RENAME TO {LIVE}")
+            await self.connection.execute(f"ALTER SCHEMA {aside} RENAME TO {PREVIOUS}")
+
+        await self._while_held((LIVE, PREVIOUS), check, rename)
+
+    async def _carry(self, target: str) -> None:
+        """Move what the live tables alone hold to those that take their place."""
+        for table in CARRIED:
+            await self.connection.execute(SQL["carry_rows"].format(live=LIVE, target=target, table=table))
+            await self.connection.execute(SQL["carry_numbers"].format(live=LIVE, target=target, table=table))
+
+    async def _while_held(
+        self,
+        schemas: Sequence[str],
+        first: Callable[[], Awaitable[None]],
+        then: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Stop live projectors, do the first thing, hold every table of the schemas, do the other."""
+        backoff = Backoff()
+        for attempt in range(ATTEMPTS_TO_SWITCH):
+            try:
+                async with self.live_stopped():
+                    await first()
+                    await self.connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+                    await self._hold_tables(schemas)
+                    await then()
+            except asyncpg.LockNotAvailableError:
+                if attempt == ATTEMPTS_TO_SWITCH - 1:
+                    raise
+            else:
+                return
+            await asyncio.sleep(min(backoff.next_delay().total_seconds(), 1.0))
+
+    async def _hold_tables(self, schemas: Sequence[str]) -> None:
+        for schema in schemas:
+            for row in await self.connection.fetch(SQL["tables"], schema):
+                # ONLY: partitions are found by the number of their parent, not by name.
+                await self.connection.execute(
+                    f'LOCK TABLE ONLY {schema}."{row["name"]}" IN ACCESS EXCLUSIVE MODE'
+                )
+
+
+@asynccontextmanager
+async def open_schemas(url: str) -> AsyncIterator[RebuildSchemas]:
+    """Connect as the one rebuild of this database. Raises RebuildRefused or TransientFailure."""
+    with naming_outages():
+        connection = await asyncpg.connect(
+            url,
+            server_settings={
+                "application_name": "attendance-projector rebuild",
+                "search_path": "pg_catalog",
+                "timezone": "UTC",
+            },
+        )
+    try:
+        if not await connection.fetchval(SQL["only_one"]):
+            raise RebuildRefused("another rebuild of this database is running; wait for it, or stop it")
+        yield RebuildSchemas(connection, url)
+    finally:
+        connection.terminate()

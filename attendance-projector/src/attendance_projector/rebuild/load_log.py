@@ -1,0 +1,69 @@
+"""Apply a part of the log to tables that nobody reads yet: no dead letters, no other effect outside them.
+
+What the live service put into the dead letters is passed over here, counted, and left where it is.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from functools import partial
+
+from attendance_projector.projection.apply_records import ApplyFacts
+from attendance_projector.projection.ports import ReadModel, Transaction
+from service_kit.errors import PoisonRecord
+from service_kit.kafka.records import Position, Record
+from service_kit.observing.logs import get_logger
+
+log = get_logger(__name__)
+Chunks = AsyncGenerator[tuple[Sequence[Record], Sequence[Position]], None]
+
+
+class ReplayLog:
+    """Applies chunks of records; `progressed` hears how many records are done."""
+
+    def __init__(
+        self, applying: ApplyFacts, read_model: ReadModel, progressed: Callable[[int], None]
+    ) -> None:
+        self._applying = applying
+        self._read_model = read_model
+        self._progressed = progressed
+        self.passed_over = 0
+
+    async def replay(self, chunks: Chunks) -> None:
+        """Apply each chunk in one transaction, and move the positions of what is complete."""
+        async with aclosing(chunks):
+            async for records, complete in chunks:
+                await self._apply(list(records))
+                if complete:
+                    await self._read_model.in_transaction(partial(_move, complete))
+                self._progressed(len(records))
+
+    async def _apply(self, records: list[Record]) -> None:
+        poison: list[Record] = []
+        while records:
+            try:
+                await self._applying.apply(records)
+                break
+            except PoisonRecord as refused:
+                if refused.record is None:
+                    poison += await self._one_by_one(records)
+                    break
+                poison.append(refused.record)
+                records.remove(refused.record)
+        for record in poison:
+            self.passed_over += 1
+            log.warning("passed over a record that can never be applied", record=str(record))
+            await self._applying.pass_over(record)
+
+    async def _one_by_one(self, records: Sequence[Record]) -> list[Record]:
+        refused = []
+        for record in records:
+            try:
+                await self._applying.apply([record])
+            except PoisonRecord:
+                refused.append(record)
+        return refused
+
+
+async def _move(positions: Sequence[Position], transaction: Transaction) -> None:
+    await transaction.positions.lock([each.topic_partition for each in positions])
+    await transaction.positions.move(positions)

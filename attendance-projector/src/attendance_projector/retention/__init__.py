@@ -1,0 +1,1 @@
+"""Months that are not kept any more are dropped, under readers."""

@@ -1,0 +1,1 @@
+"""What tests of several services share, and what stands in for the world beside the real servers."""

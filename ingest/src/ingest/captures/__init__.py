@@ -1,0 +1,1 @@
+"""Captures of devices: accepted once, kept whatever happens afterwards."""

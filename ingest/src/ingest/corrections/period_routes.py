@@ -1,0 +1,53 @@
+"""POST /v1/periods/KIND: payroll closes a period, or opens it again."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from ingest.corrections.record_correction import CorrectionDesk
+from ingest.corrections.record_period import record_period
+from ingest.corrections.routes import DOCUMENT_BYTES
+from ingest.domain.period import PERIOD_KINDS, PeriodKind, identity_of
+from ingest.http.authentication import Credentials, Doorkeeper
+from ingest.http.descriptions import PROBLEMS, json_body
+from ingest.http.measuring import measured
+from ingest.http.models import PeriodAnswer
+from ingest.http.uploads import parse_json, read_body
+from ingest.metrics import IngestMetrics
+
+OPERATION = "period"
+
+
+def period_routes(door: Doorkeeper, desk: CorrectionDesk, metrics: IngestMetrics) -> APIRouter:
+    """Return one route for closing and one for reopening."""
+    router = APIRouter(prefix="/v1/periods", tags=["periods"])
+    for kind in PERIOD_KINDS.values():
+        _add_post(router, kind, door, desk, metrics)
+    return router
+
+
+def _add_post(
+    router: APIRouter, kind: PeriodKind, door: Doorkeeper, desk: CorrectionDesk, metrics: IngestMetrics
+) -> None:
+    async def post(request: Request, credentials: Credentials) -> PeriodAnswer:
+        with measured(metrics, OPERATION) as result:
+            actor = await door.person(credentials)
+            document = parse_json(kind.document, await read_body(request, DOCUMENT_BYTES), "body")
+            event, resent = await record_period(kind, document, actor, desk)
+            result.outcome = "resent" if resent else "accepted"
+        made_by: Any = getattr(event, "made_by", actor.subject)
+        return PeriodAnswer(id=identity_of(document), recorded_at=event.recorded_at, made_by=made_by)
+
+    router.add_api_route(
+        f"/{kind.path}",
+        post,
+        methods=["POST"],
+        status_code=202,
+        response_model=PeriodAnswer,
+        responses=PROBLEMS,
+        openapi_extra=json_body(kind.document),
+        name=f"post_period_{kind.path}",
+        summary=kind.title,
+        description=f"{kind.document.__doc__} Role: hr. The same id with the same content gives the same "
+        "answer, with another: 409.",
+    )

@@ -1,0 +1,54 @@
+"""POST /v1/corrections/KIND: what people correct, with who, when and why."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from ingest.corrections.record_correction import CorrectionDesk, record_correction
+from ingest.domain.correction import CORRECTION_KINDS, CorrectionKind
+from ingest.http.authentication import Credentials, Doorkeeper
+from ingest.http.descriptions import PROBLEMS, json_body
+from ingest.http.measuring import measured
+from ingest.http.models import CorrectionAnswer
+from ingest.http.uploads import parse_json, read_body
+from ingest.metrics import IngestMetrics
+
+OPERATION = "correction"
+DOCUMENT_BYTES = 16 * 1024
+
+
+def correction_routes(door: Doorkeeper, desk: CorrectionDesk, metrics: IngestMetrics) -> APIRouter:
+    """Return one route for every kind of correction."""
+    router = APIRouter(prefix="/v1/corrections", tags=["corrections"])
+    for kind in CORRECTION_KINDS.values():
+        _add_post(router, kind, door, desk, metrics)
+    return router
+
+
+def _add_post(
+    router: APIRouter, kind: CorrectionKind, door: Doorkeeper, desk: CorrectionDesk, metrics: IngestMetrics
+) -> None:
+    async def post(request: Request, credentials: Credentials) -> CorrectionAnswer:
+        with measured(metrics, OPERATION) as result:
+            actor = await door.person(credentials)
+            document = parse_json(kind.document, await read_body(request, DOCUMENT_BYTES), "body")
+            event, resent = await record_correction(kind, document, actor, desk)
+            result.outcome = "resent" if resent else "accepted"
+        made_by: Any = getattr(event, "made_by", actor.subject)
+        return CorrectionAnswer(
+            correction_id=document.correction_id, recorded_at=event.recorded_at, made_by=made_by
+        )
+
+    router.add_api_route(
+        f"/{kind.path}",
+        post,
+        methods=["POST"],
+        status_code=202,
+        response_model=CorrectionAnswer,
+        responses=PROBLEMS,
+        openapi_extra=json_body(kind.document),
+        name=f"post_{kind.path}",
+        summary=kind.title,
+        description=f"{kind.document.__doc__} Roles: supervisor, hr. The same correction_id with the same "
+        "content gives the same answer, with another: 409.",
+    )

@@ -1,0 +1,1 @@
+"""What the directory says, record by record or as a file."""

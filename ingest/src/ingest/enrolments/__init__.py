@@ -1,0 +1,1 @@
+"""Photos to learn a person from, and the erasure of what was learned."""

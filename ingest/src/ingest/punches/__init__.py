@@ -1,0 +1,1 @@
+"""Punches without a face: badge, PIN, QR code, supervisor."""

@@ -1,0 +1,88 @@
+"""Accept a punch without a face. Once this returns, no outage loses it."""
+
+from dataclasses import dataclass
+
+from attendance_schemas.events import PunchMethod, PunchSubmitted
+from attendance_schemas.topics import PUNCHES
+from ingest.domain.actor import HR, SUPERVISOR, Actor
+from ingest.domain.capture import Device
+from ingest.domain.identifiers import punch_key
+from ingest.domain.punch import PunchClaim, Sender, decide_punch, same_claim
+from ingest.errors import UnknownPerson
+from ingest.ports import Clock, DeviceSequences, Directory, EventPublisher, ImageStore
+from ingest.punches.first_accepted import first_accepted
+
+SUPERVISORS = frozenset((SUPERVISOR, HR))
+
+
+@dataclass(frozen=True, slots=True)
+class PunchDesk:
+    """What accepting a punch takes; `decisions` keeps what was decided first."""
+
+    decisions: ImageStore
+    publisher: EventPublisher
+    directory: Directory
+    sequences: DeviceSequences
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedPunch:
+    """The event that was published, whether it had been accepted before, and what the device may forget."""
+
+    event: PunchSubmitted
+    resent: bool
+    acknowledged_sequence: int | None = None
+
+
+async def accept_device_punch(claim: PunchClaim, device: Device, desk: PunchDesk) -> AcceptedPunch:
+    """Accept a punch of a device. A badge or person that the directory does not know yet is accepted, too.
+
+    1. decide: when it happened, how far that is believed, who has what was shown.
+    2. put: keep the decision, unless its key is taken; then what was decided first holds.
+    3. publish, and wait until every in-sync replica has it.
+    4. count: tell the device up to which number nothing is missing.
+
+    Raises:
+        AlreadyAccepted: step 2; the id names another punch.
+        TransientFailure: the object store or Kafka is away; try again with the same id.
+    """
+    sender = Sender(device.org_id, device.site_id, device_id=device.device_id)
+    accepted = await _accept(claim, sender, desk)
+    acknowledged = None
+    if accepted.event.device_sequence is not None:
+        acknowledged = await desk.sequences.record(device.device_id, accepted.event.device_sequence)
+    return AcceptedPunch(accepted.event, accepted.resent, acknowledged)
+
+
+async def accept_supervised_punch(
+    claim: PunchClaim, site_id: str | None, actor: Actor, desk: PunchDesk
+) -> AcceptedPunch:
+    """Accept a punch that a supervisor makes for a person, by default at the person's home site.
+
+    Raises:
+        Forbidden, UnknownPerson: the actor may not, or there is no such person.
+        AlreadyAccepted, TransientFailure: as for a device.
+    """
+    what = f"punch for {claim.credential}"
+    actor.require_role(SUPERVISORS, what)
+    person = desk.directory.view.person(actor.org_id, claim.credential)
+    if person is None:
+        raise UnknownPerson(f"{claim.credential} is not recorded in organisation {actor.org_id}")
+    for each in {person.home_site_id, site_id or person.home_site_id}:
+        actor.require_site(each, what)
+    sender = Sender(actor.org_id, site_id or person.home_site_id, made_by=actor.subject)
+    return await _accept(claim, sender, desk)
+
+
+async def _accept(claim: PunchClaim, sender: Sender, desk: PunchDesk) -> AcceptedPunch:
+    view = desk.directory.view
+    if claim.method is PunchMethod.BADGE:
+        person = view.person_with_badge(sender.org_id, claim.credential)
+    else:
+        person = view.person(sender.org_id, claim.credential)
+    event = decide_punch(claim, sender, None if person is None else person.person_id, desk.clock())
+    key = punch_key(sender.org_id, claim.punch_id)
+    event, resent = await first_accepted(event, key, desk.decisions, same_claim)
+    await desk.publisher.publish(event, PUNCHES)
+    return AcceptedPunch(event, resent)

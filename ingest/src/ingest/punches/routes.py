@@ -1,0 +1,71 @@
+"""POST /v1/punches: the equal way without a face, for devices and for supervisors."""
+
+from fastapi import APIRouter, Request
+
+from ingest.http.authentication import Credentials, Doorkeeper
+from ingest.http.descriptions import PROBLEMS, json_body
+from ingest.http.measuring import measured
+from ingest.http.models import PunchAnswer, PunchDocument, SupervisedPunchDocument
+from ingest.http.uploads import parse_json, read_body
+from ingest.metrics import IngestMetrics
+from ingest.punches.accept_punch import AcceptedPunch, PunchDesk, accept_device_punch, accept_supervised_punch
+
+OPERATION = "punch"
+DOCUMENT_BYTES = 16 * 1024
+
+
+def punch_routes(door: Doorkeeper, desk: PunchDesk, metrics: IngestMetrics) -> APIRouter:
+    """Return the routes of punches."""
+    router = APIRouter(prefix="/v1/punches", tags=["punches"])
+
+    @router.post(
+        "",
+        status_code=202,
+        response_model=PunchAnswer,
+        responses=PROBLEMS,
+        openapi_extra=json_body(PunchDocument),
+        summary="Send a punch by badge, PIN or QR code",
+    )
+    async def post_punch(request: Request, credentials: Credentials) -> PunchAnswer:
+        """Accept a punch of a device; answers and retries are those of captures.
+
+        A badge that nobody has yet is kept, and counts for whoever the directory says has it.
+        """
+        with measured(metrics, OPERATION) as result:
+            device = await door.device(credentials)
+            document = parse_json(PunchDocument, await read_body(request, DOCUMENT_BYTES), "body")
+            accepted = await accept_device_punch(document.claim(), device, desk)
+            result.outcome = "resent" if accepted.resent else "accepted"
+        if accepted.acknowledged_sequence is None:
+            metrics.unknown_sequences.inc()
+        return _answer(accepted, metrics)
+
+    @router.post(
+        "/supervised",
+        status_code=202,
+        response_model=PunchAnswer,
+        responses=PROBLEMS,
+        openapi_extra=json_body(SupervisedPunchDocument),
+        summary="Punch for a person",
+    )
+    async def post_supervised(request: Request, credentials: Credentials) -> PunchAnswer:
+        """Accept what a supervisor says: the person was there. Roles: supervisor, hr."""
+        with measured(metrics, OPERATION) as result:
+            actor = await door.person(credentials)
+            document = parse_json(SupervisedPunchDocument, await read_body(request, DOCUMENT_BYTES), "body")
+            accepted = await accept_supervised_punch(document.claim(), document.site_id, actor, desk)
+            result.outcome = "resent" if accepted.resent else "accepted"
+        return _answer(accepted, metrics)
+
+    return router
+
+
+def _answer(accepted: AcceptedPunch, metrics: IngestMetrics) -> PunchAnswer:
+    if not accepted.resent:
+        metrics.time_trust.labels(accepted.event.time_trust.value).inc()
+    return PunchAnswer(
+        punch_id=accepted.event.punch_id,
+        occurred_at=accepted.event.occurred_at,
+        received_at=accepted.event.recorded_at,
+        device_sequence_acknowledged=accepted.acknowledged_sequence,
+    )

@@ -1,0 +1,41 @@
+"""The application: routes, problems, health and metrics."""
+
+from fastapi import FastAPI
+from fastapi_swagger import patch_fastapi
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from query_api.attendance import routes as attendance
+from query_api.captures import routes as captures
+from query_api.http.observe import ObservedApp
+from query_api.http.problems import install_problems
+from query_api.organisation import routes as organisation
+from query_api.people import routes as people
+from query_api.services import Services
+from service_kit.observing.health import Health, operations_routes
+
+_DESCRIPTION = """Attendance, presence, captures, enrolments and people, read only.
+
+Send `Authorization: Bearer TOKEN` with one of the roles analyst, supervisor, hr, ops, auditor; the claims
+`tenant` and `sites` say what is seen. Instants are UTC; dates are local to the site. Lists have pages: follow
+`next`. Errors are RFC 9457 problems.
+"""
+
+
+def create_app(services: Services, health: Health, registry: CollectorRegistry) -> ASGIApp:
+    """Return the application over these services."""
+    app = FastAPI(
+        title="query-api",
+        version="1",
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    patch_fastapi(app)  # the pages of /docs from the package, so that they need no internet
+    app.state.services = services
+    install_problems(app)
+    for module in (attendance, captures, organisation, people):
+        app.include_router(module.router)
+    app.router.routes.extend(operations_routes(health, registry))
+    return ObservedApp(app, services.metrics)

@@ -1,0 +1,1 @@
+"""Days, presence, adjustments and period locks."""

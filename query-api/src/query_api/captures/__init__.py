@@ -1,0 +1,1 @@
+"""Captures: one as soon as it is decided, and lists for reviewers."""

@@ -1,0 +1,1 @@
+"""What the caller's organisation is, and which words it uses."""

@@ -1,0 +1,1 @@
+"""Faust: the app and its mended consumer."""

@@ -1,0 +1,1 @@
+"""How this worker uses OpenVINO and ONNX Runtime: on the thread that asks."""

@@ -1,0 +1,77 @@
+"""Finds where the photos of enrolments are stored: on `attendance.enrolments`, else beside the photos.
+
+The topic is kept for 30 days. ingest stores each accepted enrolment as an object too, beside its photos
+(`enrolments/ORG/PERSON/ENROLMENT/manifest`, the event as JSON); for older ones that is read.
+"""
+
+from datetime import UTC, datetime
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from attendance_schemas.codec import Codec
+from attendance_schemas.events import EnrolmentRequested, ImageReference, TemplateEnrolled
+from attendance_schemas.topics import ENROLMENTS
+from recognition_worker.adapters.topics.kafka_snapshots import decoded, records_since
+from service_kit.errors import ObjectNotFound
+from service_kit.observing.logs import get_logger
+from service_kit.settings import KafkaSettings
+
+log = get_logger(__name__)
+
+_BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+class Objects(Protocol):
+    """The part of the kit's ObjectStore that is needed."""
+
+    async def get(self, bucket: str, key: str) -> bytes:
+        """Read an object; ObjectNotFound, or TransientFailure."""
+        ...
+
+
+class StoredEnrolments:
+    """Photos by enrolment and SHA-256."""
+
+    def __init__(self, store: Objects, bucket: str) -> None:
+        self._store = store
+        self._bucket = bucket
+        self._photos: dict[tuple[UUID, str], ImageReference] = {}
+        self._asked: set[UUID] = set()
+
+    async def read_topic(self, kafka: KafkaSettings, codec: Codec) -> None:
+        """Take in what the topic holds now.
+
+        Raises:
+            TransientFailure: Kafka is away. RegistryUnavailable: the schema registry is.
+        """
+        async for record in records_since(kafka, ENROLMENTS, _BEGINNING):
+            event = await decoded(record, codec)
+            if isinstance(event, EnrolmentRequested):
+                self._take(event)
+
+    async def find(self, template: TemplateEnrolled) -> ImageReference | None:
+        """Return where the photo of a template is stored; None when neither source knows.
+
+        Raises:
+            TransientFailure: the object store is away.
+        """
+        wanted = (template.enrolment_id, template.source_sha256)
+        if wanted not in self._photos and template.enrolment_id not in self._asked:
+            self._asked.add(template.enrolment_id)
+            await self._read_object(template)
+        return self._photos.get(wanted)
+
+    async def _read_object(self, template: TemplateEnrolled) -> None:
+        key = f"enrolments/{template.org_id}/{template.person_id}/{template.enrolment_id}/manifest"
+        try:
+            self._take(msgspec.json.decode(await self._store.get(self._bucket, key), type=EnrolmentRequested))
+        except ObjectNotFound:
+            return
+        except (msgspec.DecodeError, ValueError) as error:
+            log.warning("a stored enrolment cannot be read", key=key, error=str(error))
+
+    def _take(self, request: EnrolmentRequested) -> None:
+        for photo in request.photos:
+            self._photos[request.enrolment_id, photo.sha256] = photo

@@ -1,0 +1,1 @@
+"""What operators type beside `run`: each reads its arguments and prints; the work is done elsewhere."""

@@ -1,0 +1,1 @@
+"""Photos from folders, figures to terminals and files."""

@@ -1,0 +1,103 @@
+"""Decides one capture: fetch its image, identify, publish the match. Returns when the match is acknowledged.
+
+While models run side by side, the rollout says whose result counts; the others' go to the shadow topic.
+Undecodable bytes are poison; NO_FACE, POOR_QUALITY and UNKNOWN are outcomes like any other.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from attendance_schemas.events import CaptureReceived, MatchDecided
+from recognition_worker.domain.identity import ModelId, OrgId
+from recognition_worker.domain.site_people import SearchScope, SiteId
+from recognition_worker.metrics import RecognitionMetrics
+from recognition_worker.recognition.event_mapping import image_ref, match_decided
+from recognition_worker.recognition.inference import Inference
+from recognition_worker.recognition.ports import ImageReader, MatchPublisher
+from recognition_worker.recognition.results import CaptureResult
+
+MS = 1000.0
+
+ScopeOf = Callable[[OrgId, SiteId], SearchScope]
+"""Whom a capture of an organisation at a site is compared with."""
+
+Decides = Callable[[str, str], ModelId]
+"""Which model decides for a device and site."""
+
+
+class DecideCapture:
+    """The use case; safe to run for many captures at once."""
+
+    def __init__(
+        self,
+        images: ImageReader,
+        inference: Inference,
+        matches: MatchPublisher,
+        metrics: RecognitionMetrics,
+        *,
+        scope_of: ScopeOf,
+        decides: Decides,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._images = images
+        self._inference = inference
+        self._matches = matches
+        self._metrics = metrics
+        self._scope_of = scope_of
+        self._decides = decides
+        self._now = now
+
+    async def __call__(self, capture: CaptureReceived, *, topic: str) -> MatchDecided:
+        """Decide and publish. topic: the name without prefix, for the metric of waiting.
+
+        Raises:
+            PoisonRecord: the image is missing, altered or no image.
+            TransientFailure: the object store or Kafka is away.
+        """
+        begin = time.perf_counter()
+        image = await self._images.read(image_ref(capture.image))
+        fetched = time.perf_counter()
+        org_id = OrgId(capture.org_id)
+        # The event's site is the device's when it was received: a device that moves takes no capture along.
+        scope = self._scope_of(org_id, SiteId(capture.site_id))
+        result = await self._inference.identify(
+            image, org_id=org_id, orientation=capture.image.orientation, scope=scope.people
+        )
+        # What is not a stage of the use cases was spent waiting for the executor and for the batch.
+        queued_ms = (time.perf_counter() - fetched) * MS - _stages_ms(result)
+        around = {"fetch": (fetched - begin) * MS, "queue": max(queued_ms, 0.0)}
+        counts, *beside = self._in_order(capture, result)
+        match = match_decided(capture, counts, decided_at=self._now(), timings_ms=around)
+        begin_publish = time.perf_counter()
+        await self._matches.publish(match)
+        self._count(match, time.perf_counter() - begin_publish, topic)
+        self._metrics.search_scope.labels(scope.kind.value).inc()
+        self._metrics.other_site_reviews.inc(counts.is_elsewhere)
+        for other in beside:
+            scored = match_decided(capture, other, decided_at=self._now(), timings_ms=around)
+            await self._matches.publish_shadow(scored)
+            agrees = (scored.outcome, scored.person_id) == (match.outcome, match.person_id)
+            self._metrics.shadow_captures.labels(scored.model_name, "yes" if agrees else "no").inc()
+        return match
+
+    def _in_order(self, capture: CaptureReceived, result: CaptureResult) -> list[CaptureResult]:
+        """Put the result that counts first: the wanted model's, or the deciding one's when it has none."""
+        wanted = self._decides(capture.device_id, capture.site_id)
+        results = [result, *result.others]
+        return sorted(results, key=lambda one: one.model != wanted)
+
+    def _count(self, match: MatchDecided, publish_seconds: float, topic: str) -> None:
+        self._metrics.captures.labels(match.outcome.value).inc()
+        for stage, ms in match.timings_ms.items():
+            self._metrics.stage_seconds.labels(stage).observe(ms / MS)
+        self._metrics.stage_seconds.labels("publish").observe(publish_seconds)
+        self._metrics.waiting_seconds.labels(topic).observe(
+            (match.recorded_at - match.received_at).total_seconds()
+        )
+
+
+def _stages_ms(result: CaptureResult) -> float:
+    """Sum the stages of all models; those before the embedding are shared."""
+    own = sum(other.timings_ms.get(stage, 0.0) for other in result.others for stage in ("embed", "search"))
+    return sum(result.timings_ms.values()) + own

@@ -1,0 +1,187 @@
+"""From image bytes to a face that can be compared: decode, detect, choose, align, judge, suspect.
+
+The steps shared by identification and enrolment. Pure orchestration over the vision ports: what is good
+enough, and whose face it is, the domain says; how pixels are made, the adapters. CPU work without waiting,
+for an executor thread.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from recognition_worker.domain import quality, selection
+from recognition_worker.domain.alignment import CROP_SIZE, DegenerateLandmarks, fit_similarity
+from recognition_worker.domain.face import DecodedImage, DetectedFace, Pixels
+from recognition_worker.domain.input_template import ARCFACE_112, InputTemplate
+from recognition_worker.recognition.ports import FaceCropper, FaceDetector, ImageDecoder, LivenessCheck
+from recognition_worker.recognition.results import FaceUsed
+
+Clock = Callable[[], float]
+"""Seconds that only ever grow; time.perf_counter in production."""
+
+# A crop that would enlarge the coarse look more than this is cut from a finer one. Up to here the score with
+# the person's other photos falls by 0.002, beyond it soon by 0.007 (docs/recognition/speed.md).
+_MOST_ENLARGED = 1.5
+
+
+class Stopwatch:
+    """Collects milliseconds by stage."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.timings_ms: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of a block to a stage."""
+        begin = self._clock()
+        try:
+            yield
+        finally:
+            self.timings_ms[name] = self.timings_ms.get(name, 0.0) + (self._clock() - begin) * 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class NoFace:
+    """There is no face in the image."""
+
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PoorQuality:
+    """There is a face, and the reasons why it is not good enough, or may not be a live person's."""
+
+    face: FaceUsed
+    face_count: int
+    reasons: tuple[str, ...]
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    suspected_spoof: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceProbe:
+    """An aligned face, ready to be embedded. crop: uint8 (size, size, 3) BGR in the position of `template`.
+
+    rival_count: other faces about as prominent as this one. other_crops: the same face for other models.
+    """
+
+    face: FaceUsed
+    crop: Pixels
+    face_count: int
+    rival_count: int
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    template: InputTemplate = ARCFACE_112
+    other_crops: Mapping[InputTemplate, Pixels] = field(default_factory=dict)
+
+    def seen_by(self, template: InputTemplate) -> "FaceProbe | None":
+        """Return the probe with the crop that a model wants; None when it was not cut."""
+        if template == self.template:
+            return self
+        crop = self.other_crops.get(template)
+        return None if crop is None else replace(self, crop=crop, template=template)
+
+
+Analysis = FaceProbe | NoFace | PoorQuality
+
+
+class FaceAnalyser:
+    """Finds and judges the face of one image. Safe between threads when its ports are.
+
+    template: the position of the crop. also_cut: positions for other models; may be replaced at any time.
+    liveness: asked about faces of good quality; None where only the model is measured.
+    """
+
+    def __init__(
+        self,
+        decoder: ImageDecoder,
+        detector: FaceDetector,
+        cropper: FaceCropper,
+        clock: Clock,
+        template: InputTemplate = ARCFACE_112,
+        *,
+        liveness: LivenessCheck | None = None,
+    ) -> None:
+        self._decoder = decoder
+        self._detector = detector
+        self._cropper = cropper
+        self._clock = clock
+        self._template = template
+        self._liveness = liveness
+        self.also_cut: frozenset[InputTemplate] = frozenset()
+
+    def cutting(self, template: InputTemplate) -> "FaceAnalyser":
+        """Return an analyser with the same ports for another position."""
+        return FaceAnalyser(
+            self._decoder, self._detector, self._cropper, self._clock, template, liveness=self._liveness
+        )
+
+    def analyse(
+        self, image: bytes, limits: quality.QualityLimits, *, orientation: int = 1, thorough: bool = False
+    ) -> Analysis:
+        """Analyse an image. orientation: EXIF, 1 to 8. thorough: look for small faces as well.
+
+        Raises:
+            UndecodableImage: the bytes are no acceptable image; poison for the caller.
+        """
+        watch = Stopwatch(self._clock)
+        with watch.stage("decode"):
+            decoded = self._decoder.decode(image, orientation, coarse=not thorough)
+        with watch.stage("detect"):
+            faces = self._detector.detect(decoded.pixels, thorough=thorough)
+        if not faces:
+            return NoFace(watch.timings_ms)
+        height, width = decoded.pixels.shape[:2]
+        chosen = selection.by_prominence(faces, width, height)[0]
+        try:
+            if decoded.is_coarse and fit_similarity(chosen.landmarks).scale > _MOST_ENLARGED:
+                with watch.stage("decode"):
+                    finer = self._decoder.decode(image, orientation)
+                chosen = chosen.scaled(decoded.reduction / finer.reduction)
+                decoded = finer
+            with watch.stage("detect"):
+                chosen = self._detector.refine(decoded.pixels, chosen)
+            with watch.stage("align"):
+                transform = fit_similarity(chosen.landmarks)
+                crop = self._cropper.crop(decoded.pixels, transform, CROP_SIZE)
+        except DegenerateLandmarks:
+            return NoFace(watch.timings_ms)
+        with watch.stage("quality"):
+            measures = quality.measure(chosen, transform, crop)
+            reasons = quality.judge(measures, limits)
+        used = _used(chosen, decoded, measures)
+        if reasons:
+            return PoorQuality(used, len(faces), reasons, watch.timings_ms)
+        if self._liveness is not None:
+            with watch.stage("liveness"):
+                suspicions = self._liveness.suspicions(decoded.pixels, chosen)
+            if suspicions:
+                return PoorQuality(used, len(faces), suspicions, watch.timings_ms, suspected_spoof=True)
+        with watch.stage("align"):
+            crops = self._crops(decoded.pixels, chosen, crop)
+        return FaceProbe(
+            face=used,
+            crop=crops.pop(self._template),
+            face_count=len(faces),
+            rival_count=selection.rival_count(faces, width, height),
+            timings_ms=watch.timings_ms,
+            template=self._template,
+            other_crops=crops,
+        )
+
+    def _crops(self, pixels: Pixels, face: DetectedFace, first: Pixels) -> dict[InputTemplate, Pixels]:
+        """Cut the face for every model; `first` is what quality was judged on."""
+        crops = {ARCFACE_112: first}
+        for template in {self._template, *self.also_cut} - {ARCFACE_112}:
+            transform = fit_similarity(face.landmarks, template.points)
+            crops[template] = self._cropper.crop(pixels, transform, template.size)
+        return crops
+
+
+def _used(face: DetectedFace, decoded: DecodedImage, measures: quality.QualityMeasures) -> FaceUsed:
+    return FaceUsed(
+        box=face.box.scaled(decoded.reduction),
+        detection_score=face.confidence,
+        face_size_px=measures.face_size_px * decoded.reduction,
+        sharpness=measures.sharpness,
+    )

@@ -1,0 +1,1 @@
+"""The models put together with their runtimes."""

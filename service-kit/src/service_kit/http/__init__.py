@@ -1,0 +1,1 @@
+"""HTTP: serving inside the event loop, problems of one shape, tokens."""

@@ -1,0 +1,1 @@
+"""Kafka: consuming with positions, the delivery loop and its endings, dead letters."""
