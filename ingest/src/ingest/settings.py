@@ -32,7 +32,7 @@ class Settings(HttpSettings):
 
     env_prefix: ClassVar[str] = "INGEST_"
 
-    port: int = Field(default=8001, ge=0, le=65535)
+    port: int = Field(default=8001, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     query_api_url: str = Field(
         default="http://127.0.0.1:8002",
         pattern=r"^https?://[^/]+.*[^/]$",

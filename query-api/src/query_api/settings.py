@@ -30,7 +30,7 @@ class Settings(HttpSettings):
 
     env_prefix: ClassVar[str] = "QUERY_API_"
 
-    port: int = Field(default=8002, ge=0, le=65535)
+    port: int = Field(default=8002, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     primary_database_url: SecretStr | None = Field(
         default=None, description="read from here while the replica is away; a login that cannot write"
     )

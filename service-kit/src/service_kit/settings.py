@@ -10,10 +10,11 @@ from __future__ import annotations
 import difflib
 import os
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -60,34 +61,45 @@ class EnvironmentSettings(BaseSettings):
         Raises:
             SettingsError: names every variable that is missing, wrong or unknown, without its value.
         """
-        try:
-            return cls()
-        except ValidationError as error:
-            owner = _owner(cls, error.title)
-            problems = "; ".join(
-                f"{owner.variable('.'.join(str(part) for part in item['loc']))}: {item['msg']}"
-                for item in error.errors(include_input=False, include_context=False, include_url=False)
-            )
-            raise SettingsError(
-                f"set these environment variables right and start again: {problems}"
-            ) from None
+        problems: dict[str, None] = {}  # in order, each once: a group fails on its own and within its service
+        for kind in (*_groups(cls), cls):
+            try:
+                kind()
+            except ValidationError as error:
+                problems.update(dict.fromkeys(_problems(cls, error)))
+        if problems:
+            raise SettingsError(f"set these variables right and start again: {'; '.join(problems)}")
+        return cls()
 
 
-def _owner(cls: type[EnvironmentSettings], name: str) -> type[EnvironmentSettings]:
-    """Return the settings of this name: the class itself, or one of its groups, which fail on their own."""
-    kinds = [cls, *(field.annotation for field in cls.model_fields.values())]
-    groups = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, EnvironmentSettings)]
-    return next((group for group in groups if group.__name__ == name), cls)
+def group_of(annotation: Any) -> type[EnvironmentSettings] | None:
+    """Return the group of variables that a field's annotation stands for; None for a single variable."""
+    is_group = isinstance(annotation, type) and issubclass(annotation, EnvironmentSettings)
+    return annotation if is_group else None
+
+
+def _groups(cls: type[EnvironmentSettings]) -> list[type[EnvironmentSettings]]:
+    found = (group_of(field.annotation) for field in cls.model_fields.values())
+    return [group for group in found if group is not None]
+
+
+def _problems(cls: type[EnvironmentSettings], error: ValidationError) -> Iterator[str]:
+    """Yield what is wrong with each variable, without its value."""
+    # A group fails on its own: the error carries its name.
+    owner = next((group for group in _groups(cls) if group.__name__ == error.title), cls)
+    for item in error.errors(include_input=False, include_context=False, include_url=False):
+        name = owner.variable(".".join(str(part) for part in item["loc"]))
+        yield f"{name} is not set" if item["type"] == "missing" else f"{name}: {item['msg']}"
 
 
 class ServiceSettings(EnvironmentSettings):
     """Base of a service's own settings; a variable with its prefix that no field reads is refused."""
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_json: bool = True
-    tracing_endpoint: str | None = Field(
-        default=None, description="OTLP/HTTP traces endpoint; off when absent"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
+    log_json: bool = Field(default=True, description="one JSON object a line; else for people")
+    tracing_endpoint: str | None = Field(default=None, description="OTLP/HTTP traces endpoint")
 
     @model_validator(mode="after")
     def _refuse_unknown_variables(self) -> Self:
@@ -95,16 +107,14 @@ class ServiceSettings(EnvironmentSettings):
         if not cls.env_prefix:
             return self
         known = {
-            cls.variable(name) for name, field in cls.model_fields.items() if not _is_group(field.annotation)
+            cls.variable(name)
+            for name, field in cls.model_fields.items()
+            if group_of(field.annotation) is None
         }
         unknown = sorted(name for name in os.environ if name.startswith(cls.env_prefix) and name not in known)
         if unknown:
             raise SettingsError("; ".join(_unknown_variable(name, known) for name in unknown))
         return self
-
-
-def _is_group(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _unknown_variable(name: str, known: set[str]) -> str:
@@ -115,8 +125,8 @@ def _unknown_variable(name: str, known: set[str]) -> str:
 class HttpSettings(ServiceSettings):
     """Settings of a service that listens; `host` and `port` carry the service's own prefix."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
 
 
 class KafkaSettings(EnvironmentSettings):
@@ -124,12 +134,12 @@ class KafkaSettings(EnvironmentSettings):
 
     env_prefix: ClassVar[str] = "KAFKA_"
 
-    bootstrap_servers: str
-    topic_prefix: str = ""
+    bootstrap_servers: str = Field(description="HOST:PORT of brokers, with commas between them")
+    topic_prefix: str = Field(default="", description="before the name of every topic and consumer group")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    ssl_ca_file: Path | None = None
-    ssl_cert_file: Path | None = None
-    ssl_key_file: Path | None = None
+    ssl_ca_file: Path | None = Field(default=None, description="certificates that brokers must show")
+    ssl_cert_file: Path | None = Field(default=None, description="the client's certificate, with its key")
+    ssl_key_file: Path | None = Field(default=None, description="the key of the client's certificate")
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
@@ -176,7 +186,7 @@ class ObjectStoreSettings(EnvironmentSettings):
     endpoint: str = Field(pattern=r"^https?://[^/]+/?$", description="scheme, host and port")
     access_key: str
     secret_key: SecretStr
-    bucket: str
+    bucket: str = Field(description="where images are kept")
     region: str = "us-east-1"
 
 
@@ -185,9 +195,9 @@ class AuthSettings(EnvironmentSettings):
 
     env_prefix: ClassVar[str] = "AUTH_"
 
-    issuer: str
-    audience: str
-    jwks: str
+    issuer: str = Field(description="the `iss` that tokens must have")
+    audience: str = Field(description="the `aud` that tokens must have")
+    jwks: str = Field(description="file or http(s) URL of the keys that sign tokens")
 
 
 class DatabaseSettings(EnvironmentSettings):

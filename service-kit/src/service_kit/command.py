@@ -1,0 +1,140 @@
+"""How every service is started from a shell: one command line, one way to refuse wrong settings, one end.
+
+A service's `__main__` makes its command line with `command_line`, adds what else operators type, and lets
+`serve_until_stopped` do the rest. Only the settings are imported before a command is known: what serves is
+imported by the command that serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from enum import IntEnum
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+
+import typer
+from pydantic_core import PydanticUndefined
+from typer.core import TyperGroup
+
+from service_kit.errors import SettingsError
+from service_kit.settings import EnvironmentSettings, ServiceSettings, group_of
+
+if TYPE_CHECKING:  # Typer brings its own copy of click, whose types it names nowhere else
+    from typer._click.core import Context
+    from typer._click.formatting import HelpFormatter
+
+S = TypeVar("S", bound=EnvironmentSettings)
+T = TypeVar("T", bound=ServiceSettings)
+
+
+class ExitCode(IntEnum):
+    """What a shell and a supervisor learn from the end of a command."""
+
+    DONE = 0
+    FAILED = 1
+    """Something broke; the supervisor may start it again."""
+    REFUSED = 2
+    """Wrong usage or settings: an operator has to change something first."""
+
+
+def command_line(
+    name: str, purpose: str, settings: type[ServiceSettings], run: Callable[..., None]
+) -> typer.Typer:
+    """Make the command line of a service: `run`, also by the bare name, `--check-config`, and `--help`.
+
+    `--help` lists the settings. The caller adds further commands.
+    """
+
+    class WithSettings(TyperGroup):
+        def format_epilog(self, _context: Context, formatter: HelpFormatter) -> None:
+            with formatter.section("Settings, from the environment"):
+                formatter.write_dl(list(_described(settings)))
+
+    cli = typer.Typer(
+        cls=WithSettings,
+        help=purpose,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    cli.command("run")(run)
+
+    @cli.callback(invoke_without_command=True)
+    def start(
+        context: typer.Context,
+        *,
+        check_config: Annotated[
+            bool, typer.Option("--check-config", help="Check the settings and exit.")
+        ] = False,
+    ) -> None:
+        if check_config:
+            load_or_refuse(name, settings)
+            typer.echo("the settings are complete")
+            raise typer.Exit(ExitCode.DONE)
+        if context.invoked_subcommand is None:
+            run()
+
+    start.__doc__ = purpose
+    return cli
+
+
+def load_or_refuse(name: str, settings: type[S]) -> S:
+    """Read the settings of a command, or end it with one plain sentence and exit code 2."""
+    try:
+        return settings.load()
+    except SettingsError as error:
+        refuse(name, error)
+
+
+def refuse(name: str, reason: object) -> NoReturn:
+    """End a command that must not start: the reason on standard error, exit code 2."""
+    typer.echo(f"{name}: {reason}", err=True)
+    raise typer.Exit(ExitCode.REFUSED)
+
+
+def serve_until_stopped(
+    name: str,
+    settings: type[T],
+    main: Callable[[T, asyncio.Event], Awaitable[int | None]],
+    *,
+    refusals: tuple[type[Exception], ...] = (),
+) -> NoReturn:
+    """Read the settings, set logs and traces up, and run `main` until a signal asks it to stop.
+
+    Exit code 0 after a stop, 2 for wrong settings and for `refusals` (errors that say what an operator has to
+    change), 1 for any other error, which is logged.
+    """
+    from service_kit.observing.logs import configure_logging, get_logger
+    from service_kit.observing.telemetry import configure_tracing
+    from service_kit.run import run
+
+    loaded = load_or_refuse(name, settings)
+    configure_logging(name, loaded.log_level, loaded.log_json)
+    configure_tracing(name, loaded.tracing_endpoint)
+    log = get_logger(name)
+    try:
+        code = run(lambda stopping: main(loaded, stopping))
+    except refusals as error:
+        log.critical("cannot start", exc_info=error)
+        raise typer.Exit(ExitCode.REFUSED) from error
+    except Exception as error:
+        log.critical("ended by an error; what was in hand is not committed", exc_info=error)
+        raise typer.Exit(ExitCode.FAILED) from error
+    raise typer.Exit(code)
+
+
+def _described(settings: type[EnvironmentSettings]) -> Iterator[tuple[str, str]]:
+    """Yield each variable with what it is, and whether it has to be set."""
+    groups = []
+    for field, info in settings.model_fields.items():
+        if (group := group_of(info.annotation)) is not None:
+            groups.append(group)
+            continue
+        what = info.description or ""
+        if info.default is PydanticUndefined:
+            rest = "required"
+        else:
+            rest = "off" if info.default in (None, "") else f"default {info.default}"
+        yield settings.variable(field), f"{what} ({rest})" if what else rest
+    for group in groups:
+        yield from _described(group)
