@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import httpx
 import numpy as np
 import pytest
-from aiokafka import AIOKafkaConsumer
 
 from attendance_demo.audit import read_all
 from attendance_schemas.codec import Codec
@@ -19,6 +18,8 @@ from attendance_schemas.topics import GALLERY, PERSON_KEYS, Topic
 from recognition_worker.adapters.topics.sealed_templates import opened, unwrap
 from recognition_worker.domain.identity import OrgId, PersonId
 from recognition_worker.domain.person_keys import KeyId, PersonKey
+from service_kit.kafka.bounded_reading import records_of
+from service_kit.settings import KafkaSettings
 from service_kit.state.envelope import EnvelopeError, KeyRing
 
 pytestmark = pytest.mark.end_to_end
@@ -60,16 +61,8 @@ def open_with(environ, keys: list[Event], template: TemplateEnrolled) -> bytes |
 async def keys_left(scene) -> list[Event]:
     """Return what compaction leaves of the topic of keys: no key that has a tombstone."""
     topic = scene.environ["KAFKA_TOPIC_PREFIX"] + PERSON_KEYS.name
-    consumer = AIOKafkaConsumer(
-        topic, bootstrap_servers=scene.environ["KAFKA_BOOTSTRAP_SERVERS"], auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    last: dict[bytes, bytes | None] = {}
-    for partition, end in (await consumer.end_offsets(consumer.assignment())).items():
-        while await consumer.position(partition) < end:
-            for record in (await consumer.getmany(partition, timeout_ms=500)).get(partition, []):
-                last[record.key] = record.value
-    await consumer.stop()
+    kafka = KafkaSettings(bootstrap_servers=scene.environ["KAFKA_BOOTSTRAP_SERVERS"])
+    last = {record.key: record.value async for record in records_of(kafka, topic)}
     async with SchemaRegistry(scene.environ["SCHEMA_REGISTRY_URL"]) as registry:
         codec = Codec(registry)
         return [await codec.decode(value) for value in last.values() if value is not None]

@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import jwt
 import pytest
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -22,6 +21,7 @@ from attendance_schemas.topics import Topic
 from ingest.service import run_service
 from ingest.settings import Settings
 from local_stack.environment import StackEnv
+from service_kit.kafka.bounded_reading import records_of
 from service_kit.settings import (
     AuthSettings,
     KafkaSettings,
@@ -155,22 +155,14 @@ class Ingest:
 
     async def events(self, topic: Topic) -> list[tuple[bytes | None, Event, dict[str, bytes]]]:
         """Return what this organisation has on a topic: key, event and headers."""
-        name = self.settings.kafka.topic(topic.name)
-        consumer = AIOKafkaConsumer(
-            name, bootstrap_servers=self.settings.kafka.bootstrap_servers, auto_offset_reset="earliest"
-        )
-        await consumer.start()
         found = []
+        kafka = self.settings.kafka
         async with SchemaRegistry(self.settings.schema_registry.url) as registry:
             codec = Codec(registry)
-            ends = await consumer.end_offsets(consumer.assignment())
-            for partition, end in ends.items():
-                while await consumer.position(partition) < end:
-                    for record in (await consumer.getmany(partition, timeout_ms=1000)).get(partition, []):
-                        event = await codec.decode(record.value)
-                        if event.org_id == self.org_id:
-                            found.append((record.key, event, dict(record.headers)))
-        await consumer.stop()
+            async for record in records_of(kafka, kafka.topic(topic.name)):
+                event = await codec.decode(record.value)
+                if event.org_id == self.org_id:
+                    found.append((record.key, event, dict(record.headers)))
         return found
 
     async def sample(self, name: str) -> float:

@@ -54,7 +54,7 @@ from local_stack.buckets import create_bucket, remove_bucket
 from local_stack.environment import StackEnv
 from recognition_worker.adapters.models.manifest_files import packaged_manifest
 from recognition_worker.adapters.models.packaged_models import ModelFiles
-from recognition_worker.adapters.topics.kafka_snapshots import records_since
+from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings, ObjectStoreSettings
@@ -167,7 +167,7 @@ class Fleet:
             codec = Codec(registry, prefix=self.kafka.topic_prefix)
             return [
                 await codec.decode(record.value)
-                async for record in records_since(self.kafka, topic, BEGINNING)
+                async for record in records_of(self.kafka, self.kafka.topic(topic.name))
                 if record.value is not None
             ]
 

@@ -17,7 +17,6 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from prometheus_client import CollectorRegistry
@@ -48,7 +47,7 @@ from recognition_worker.domain.search.gallery import InMemoryGallery
 from recognition_worker.errors import KeysRefused
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.erase_person import ErasePerson
-from service_kit.kafka.consumer import read_record
+from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord, Position, Record
 from service_kit.settings import KafkaSettings
@@ -170,19 +169,7 @@ class Installation:
 
     async def records(self, topic: Topic) -> list[Record]:
         """Return everything that the topic holds, superseded records too."""
-        consumer = AIOKafkaConsumer(
-            self.kafka.topic(topic.name),
-            bootstrap_servers=self.kafka.bootstrap_servers,
-            auto_offset_reset="earliest",
-        )
-        await consumer.start()
-        found = []
-        for partition, end in (await consumer.end_offsets(consumer.assignment())).items():
-            while await consumer.position(partition) < end:
-                for raw in (await consumer.getmany(partition, timeout_ms=500)).get(partition, []):
-                    found.append(read_record(raw))
-        await consumer.stop()
-        return found
+        return [record async for record in records_of(self.kafka, self.kafka.topic(topic.name))]
 
     async def left(self, topic: Topic) -> dict[bytes, Event]:
         """Return what compaction leaves: the last event of each key that has no tombstone."""

@@ -10,15 +10,16 @@ import pytest
 
 from attendance_testing.in_memory_broker import FakeBroker, FakeProducer, FakeSource
 from service_kit.backoff import Backoff
-from service_kit.kafka.consumer import RecordSource, read_record
-from service_kit.kafka.dead_letters import DeadLetterLimit, DeadLetters, Sender, read_origin
+from service_kit.kafka.bounded_reading import records_of
+from service_kit.kafka.consumer import RecordSource
+from service_kit.kafka.dead_letters import DeadLetterLimit, DeadLetters, read_origin
 from service_kit.kafka.delivery import (
     DeadLetterLimitExceeded,
     DeliveryLoop,
     PoisonRecord,
     TransientFailure,
 )
-from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.producer import RecordProducer, Sender
 from service_kit.kafka.records import OutgoingRecord, Record, TopicPartition
 from service_kit.kafka.source import Positions, Source
 from service_kit.observing.metrics import DeliveryMetrics
@@ -71,17 +72,8 @@ class KafkaBench:
         )
 
     async def all_records(self, topic: str) -> list[Record]:
-        async with aiokafka.AIOKafkaConsumer(**self.kafka.client_options()) as consumer:
-            consumer.subscribe([topic])
-            while not (tps := sorted(consumer.assignment())):
-                await consumer.getmany(timeout_ms=50)
-            ends = await consumer.end_offsets(tps)
-            await consumer.seek_to_beginning(*tps)
-            found: list[Record] = []
-            while len(found) < sum(ends.values()):
-                for raws in (await consumer.getmany(timeout_ms=200)).values():
-                    found += [read_record(raw) for raw in raws]
-            return sorted(found, key=lambda r: (r.partition, r.offset))
+        found = [record async for record in records_of(self.kafka, topic)]
+        return sorted(found, key=lambda r: (r.partition, r.offset))
 
     async def committed(self, topic: str, partition: int = 0) -> int | None:
         group = self.kafka.group("group")

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import asyncpg
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from attendance_demo.errors import VerificationFailed
 from attendance_schemas.codec import Codec
@@ -18,6 +17,9 @@ from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import CaptureReceived
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG
+from service_kit.errors import TransientFailure
+from service_kit.kafka.bounded_reading import records_of
+from service_kit.settings import KafkaSettings
 
 REFUSED_OUTCOMES = ("NO_FACE", "POOR_QUALITY", "SUSPECTED_SPOOF")
 
@@ -101,26 +103,11 @@ def _reason(headers: Mapping[str, bytes]) -> str:
 
 async def read_all(environ: Mapping[str, str], topic: str) -> list[tuple[bytes | None, dict[str, bytes]]]:
     """Read a topic from its beginning to the end it has now: values with their headers."""
-    consumer = AIOKafkaConsumer(
-        topic,
-        bootstrap_servers=environ["KAFKA_BOOTSTRAP_SERVERS"],
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-    )
-    await consumer.start()
+    kafka = KafkaSettings(bootstrap_servers=environ["KAFKA_BOOTSTRAP_SERVERS"])
     try:
-        numbers = consumer.partitions_for_topic(topic)
-        if not numbers:
-            raise VerificationFailed(f"{topic} does not exist; run `attendance-schemas apply`")
-        partitions = [TopicPartition(topic, number) for number in numbers]
-        ends = await consumer.end_offsets(partitions)
-        found: list[tuple[bytes | None, dict[str, bytes]]] = []
-        while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                found.extend((record.value, dict(record.headers)) for record in records)
-        return found
-    finally:
-        await consumer.stop()
+        return [(record.value, dict(record.headers)) async for record in records_of(kafka, topic)]
+    except TransientFailure as error:
+        raise VerificationFailed(f"{error}; has `attendance-schemas apply` been run?") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,21 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from attendance_schemas.codec import Codec
+from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
 from attendance_schemas.events import Event
 from attendance_schemas.topics import DIRECTORY
 from ingest.adapters.kafka_event_publisher import KafkaEventPublisher
-from ingest.adapters.kafka_event_view import KafkaEventView
 from ingest.domain.directory import DirectoryView
 from ingest.metrics import IngestMetrics
 from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Position, Record
+from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
+from service_kit.state.followed_topic import FollowedTopic
+
+log = get_logger(__name__)
+
+START_LIMIT = timedelta(seconds=60)
 
 # Awaited together; keys of one file differ, so their order among each other does not matter.
 RECORDS_IN_FLIGHT = 500
@@ -37,7 +43,7 @@ class KafkaDirectory:
         self._metrics = metrics
         self._timeout = timeout
         self._view = DirectoryView()
-        self._feed: KafkaEventView | None = None
+        self._feed: FollowedTopic | None = None
 
     @property
     def view(self) -> DirectoryView:
@@ -47,7 +53,9 @@ class KafkaDirectory:
     async def start(self) -> None:
         """Read the topic and follow it. Raises TransientFailure: call again."""
         self._view = DirectoryView()
-        feed = KafkaEventView(self._kafka, DIRECTORY, self._codec, self._apply, self._metrics)
+        feed = FollowedTopic(
+            self._kafka, DIRECTORY.name, self._apply, again=(RegistryUnavailable,), start_limit=START_LIMIT
+        )
         await feed.start()
         self._feed = feed
 
@@ -87,14 +95,23 @@ class KafkaDirectory:
         if not await self._following().reached(position, self._timeout):
             raise TransientFailure("kafka", "recorded, but not yet visible here; send the same request again")
 
-    def _apply(self, record: Record, event: Event | None) -> None:
+    async def _apply(self, record: Record, _read_at: float) -> None:
+        try:
+            event = None if record.value is None else await self._codec.decode(record.value)
+        except UndecodableRecord as error:
+            self._leave_out(record, str(error))
+            return
         if record.key is None:
-            self._metrics.unreadable_records.labels(DIRECTORY.name).inc()
+            self._leave_out(record, "it has no key")
             return
         self._view.apply(record.key.decode("utf-8", "replace"), event)
         self._metrics.directory_records.set(len(self._view.records))
 
-    def _following(self) -> KafkaEventView:
+    def _leave_out(self, record: Record, reason: str) -> None:
+        self._metrics.unreadable_records.labels(DIRECTORY.name).inc()
+        log.error("a record was left out of the directory", record=str(record), error=reason)
+
+    def _following(self) -> FollowedTopic:
         if self._feed is None:
             raise TransientFailure("kafka", "the directory is still being read")
         return self._feed

@@ -8,14 +8,15 @@ import asyncio
 from dataclasses import dataclass, field
 
 from attendance_schemas.codec import Codec
+from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
 from attendance_schemas.events import CaptureReceived, Event, PunchSubmitted
-from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, PUNCHES
-from ingest.adapters.kafka_event_view import KafkaEventView
+from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, PUNCHES, Topic
 from ingest.adapters.valkey_device_sequences import ValkeyDeviceSequences
 from ingest.domain.sequence_ranges import SequenceRanges
 from ingest.metrics import IngestMetrics
 from service_kit.backoff import Backoff, wait
 from service_kit.errors import TransientFailure
+from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.records import Record, TopicPartition
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
@@ -67,8 +68,7 @@ class SequenceRebuild:
         found = SequencesOfTopics()
         try:
             for topic in (CAPTURES, CAPTURES_BACKLOG, PUNCHES):
-                async with KafkaEventView(self._kafka, topic, self._codec, found.apply, self._metrics):
-                    pass
+                await self._read(topic, found)
         except TransientFailure:
             self._sequences.incomplete.set()
             raise
@@ -76,6 +76,16 @@ class SequenceRebuild:
         await self._sequences.finish_rebuild(ranges)
         self._metrics.sequence_rebuilds.inc()
         log.info("device sequences were rebuilt from the topics", devices=len(ranges))
+
+    async def _read(self, topic: Topic, found: SequencesOfTopics) -> None:
+        async for record in records_of(self._kafka, self._kafka.topic(topic.name)):
+            try:
+                found.apply(record, await self._codec.decode(record.value))
+            except UndecodableRecord as error:
+                self._metrics.unreadable_records.labels(topic.name).inc()
+                log.error("a record was left out of the sequences", record=str(record), error=str(error))  # noqa: TRY400
+            except RegistryUnavailable as error:
+                raise TransientFailure("schema-registry", str(error)) from error
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Rebuild as often as needed, until told to stop."""

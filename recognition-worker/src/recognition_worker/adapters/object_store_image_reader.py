@@ -8,23 +8,15 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Protocol
 
 from recognition_worker.domain.identity import ImageRef
 from service_kit.backoff import Backoff
 from service_kit.errors import ObjectNotFound, PoisonRecord, TransientFailure
+from service_kit.state.object_store import ObjectReader
 
 # ingest stores the object before it publishes the event, so a missing one will not come; the tries are for a
 # store that has just failed over.
 TRIES = 5
-
-
-class Objects(Protocol):
-    """The part of the kit's ObjectStore that is needed."""
-
-    async def get(self, bucket: str, key: str) -> bytes:
-        """Read an object; ObjectNotFound, or TransientFailure."""
-        ...
 
 
 class ObjectStoreImageReader:
@@ -32,7 +24,7 @@ class ObjectStoreImageReader:
 
     def __init__(
         self,
-        store: Objects,
+        store: ObjectReader,
         *,
         at_once: int = 8,
         backoff: Callable[[], Backoff] = lambda: Backoff(maximum=timedelta(seconds=2)),

@@ -15,7 +15,7 @@ from rich.table import Table
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import MatchDecided
 from attendance_schemas.topics import MATCHES, MATCHES_SHADOW, Topic
-from recognition_worker.adapters.topics.kafka_snapshots import decoded, records_since
+from recognition_worker.adapters.topics.kafka_snapshots import decoded
 from recognition_worker.commands.evaluate import print_json
 from recognition_worker.commands.kafka import connected, execute
 from recognition_worker.domain.decision import Outcome
@@ -23,6 +23,7 @@ from recognition_worker.domain.identity import ModelId, PersonId
 from recognition_worker.domain.model_comparison import Compared, Comparison, Said, Side, compare
 from recognition_worker.errors import EvaluationRefused
 from recognition_worker.evaluation.adapters.report import histogram_svg
+from service_kit.kafka.bounded_reading import records_of
 from service_kit.settings import KafkaSettings
 
 _OWN_STAGES = ("embed", "search")
@@ -68,7 +69,8 @@ async def _compare(arguments: argparse.Namespace) -> int:
 
 
 async def _matches(kafka: KafkaSettings, codec: Codec, topic: Topic, since: datetime) -> list[MatchDecided]:
-    events = [await decoded(record, codec) async for record in records_since(kafka, topic, since)]
+    records = records_of(kafka, kafka.topic(topic.name), since=since)
+    events = [await decoded(record, codec) async for record in records]
     return [event for event in events if isinstance(event, MatchDecided)]
 
 

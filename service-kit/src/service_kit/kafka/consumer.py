@@ -114,7 +114,7 @@ class RecordSource:
     def pause(self, partition: TopicPartition) -> None:
         """Stop fetching a partition while staying its owner."""
         if self._consumer is not None and partition in self._consumer.assignment():
-            self._consumer.pause(_theirs(partition))
+            self._consumer.pause(kafka_partition(partition))
 
     def resume(self, partition: TopicPartition) -> None:
         """Fetch a partition again, unless its position is still to be sought."""
@@ -123,7 +123,7 @@ class RecordSource:
             and self._consumer is not None
             and partition in self._consumer.assignment()
         ):
-            self._consumer.resume(_theirs(partition))
+            self._consumer.resume(kafka_partition(partition))
 
     async def commit(self, positions: Sequence[Position]) -> None:
         """Commit the positions of partitions that are still ours.
@@ -137,7 +137,7 @@ class RecordSource:
             return
         try:
             async with asyncio.timeout(self._request_timeout.total_seconds()):
-                await self._consumer.commit({_theirs(tp): offset for tp, offset in ours.items()})
+                await self._consumer.commit({kafka_partition(tp): offset for tp, offset in ours.items()})
         except (CommitFailedError, IllegalStateError) as error:
             log.info("not committed, the partitions moved: they are read again", error=repr(error))
         except (KafkaError, TimeoutError) as error:
@@ -213,7 +213,7 @@ class RecordSource:
         self._forget_assignment()
         self._unplaced = set(assigned)
         if self._consumer is not None:
-            self._consumer.pause(*(_theirs(tp) for tp in assigned))
+            self._consumer.pause(*(kafka_partition(tp) for tp in assigned))
 
     def _forget_assignment(self) -> None:
         self._generation += 1
@@ -227,15 +227,15 @@ class RecordSource:
             generation, partitions = self._generation, sorted(self._unplaced)
             async with asyncio.timeout(self._request_timeout.total_seconds() * 2):
                 known = await (self._positions or self._committed)(partitions)
-                fresh = [_theirs(tp) for tp in partitions if tp not in known]
+                fresh = [kafka_partition(tp) for tp in partitions if tp not in known]
                 first = await consumer.beginning_offsets(fresh) if fresh else {}
             if generation != self._generation:
                 return
             for tp in partitions:
-                self._next[tp] = known[tp] if tp in known else first[_theirs(tp)]
-                consumer.seek(_theirs(tp), self._next[tp])
+                self._next[tp] = known[tp] if tp in known else first[kafka_partition(tp)]
+                consumer.seek(kafka_partition(tp), self._next[tp])
             self._unplaced.clear()
-            consumer.resume(*(_theirs(tp) for tp in partitions))
+            consumer.resume(*(kafka_partition(tp) for tp in partitions))
             log.info(
                 "positions sought",
                 group=self._group,
@@ -244,7 +244,7 @@ class RecordSource:
 
     async def _committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         consumer = await self._connected()
-        found = {tp: await consumer.committed(_theirs(tp)) for tp in partitions}
+        found = {tp: await consumer.committed(kafka_partition(tp)) for tp in partitions}
         return {tp: offset for tp, offset in found.items() if offset is not None}
 
     async def _watch_lag(self, consumer: AIOKafkaConsumer) -> None:
@@ -253,7 +253,7 @@ class RecordSource:
             partitions: Iterable[TopicPartition] = list(self._next)
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(self._request_timeout.total_seconds()):
-                    ends = await consumer.end_offsets([_theirs(tp) for tp in partitions])
+                    ends = await consumer.end_offsets([kafka_partition(tp) for tp in partitions])
                 self._ends = {TopicPartition(*tp): end for tp, end in ends.items()}
             await asyncio.sleep(self._lag_interval.total_seconds())
 
@@ -285,7 +285,8 @@ def read_record(raw: Any) -> Record:
     )
 
 
-def _theirs(partition: TopicPartition) -> Any:
+def kafka_partition(partition: TopicPartition) -> Any:
+    """Name a partition as aiokafka does."""
     return aiokafka.TopicPartition(partition.topic, partition.partition)
 
 

@@ -10,20 +10,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 from service_kit.errors import DeadLetterLimitExceeded, PoisonRecord
+from service_kit.kafka.producer import Sender
 from service_kit.kafka.records import Headers, OutgoingRecord, Position, Record
 
 SUFFIX = ".dlq"
 HEADER_PREFIX = "dlq-"
-
-
-class Sender(Protocol):
-    """Publishes and waits for the acknowledgement; `RecordProducer` is one."""
-
-    async def send(self, record: OutgoingRecord) -> Position:
-        """Publish the record and give the position after it."""
 
 
 class DeadLetterLimit:

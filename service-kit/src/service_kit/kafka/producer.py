@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
@@ -28,6 +28,13 @@ T = TypeVar("T")
 
 # A topic created after the first look must be found without a restart.
 METADATA_MAX_AGE = timedelta(seconds=30)
+
+
+class Sender(Protocol):
+    """Publishes and waits for the acknowledgement; `RecordProducer` is one."""
+
+    async def send(self, record: OutgoingRecord) -> Position:
+        """Publish and give the position after it; TransientFailure, or PoisonRecord when too large."""
 
 
 class RecordProducer:

@@ -229,7 +229,7 @@ class TopicReader:
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 await consumer.start()
-                numbers = await self._partition_numbers(consumer)
+                numbers = await partitions_of_topic(consumer, self._topic)
         except (KafkaError, TimeoutError) as error:
             await _stop(consumer)
             raise TransientFailure("kafka", f"cannot read {self._topic}: {error!r}") from error
@@ -248,24 +248,29 @@ class TopicReader:
             **self._kafka.client_options(),
         )
 
-    async def _partition_numbers(self, consumer: AIOKafkaConsumer) -> Collection[int]:
-        """Ask a broker for the partitions, for a while: a topic just created is not known to each yet."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + _TOPIC_SPREADS_WITHIN.total_seconds()
-        while True:
-            # The public calls tell the partitions of a topic only once it is subscribed or assigned.
-            metadata = await consumer._client.fetch_all_metadata()
-            numbers: Collection[int] | None = metadata.partitions_for_topic(self._topic)
-            if numbers:
-                return numbers
-            if clock() > until:
-                raise TransientFailure("kafka", f"no topic {self._topic}: create it")
-            await asyncio.sleep(_ASK_AGAIN.total_seconds())
-
     async def _disconnect(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await _stop(consumer)
+
+
+async def partitions_of_topic(consumer: AIOKafkaConsumer, topic: str) -> Collection[int]:
+    """Ask a broker for the partitions, for a while: a topic just created is not known to each yet.
+
+    Raises:
+        TransientFailure: there is no such topic.
+    """
+    clock = asyncio.get_running_loop().time
+    until = clock() + _TOPIC_SPREADS_WITHIN.total_seconds()
+    while True:
+        # The public calls tell the partitions of a topic only once it is subscribed or assigned.
+        metadata = await consumer._client.fetch_all_metadata()
+        numbers: Collection[int] | None = metadata.partitions_for_topic(topic)
+        if numbers:
+            return numbers
+        if clock() > until:
+            raise TransientFailure("kafka", f"no topic {topic}: create it")
+        await asyncio.sleep(_ASK_AGAIN.total_seconds())
 
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import urllib3
 from minio import Minio
@@ -35,6 +35,13 @@ class ObjectStat:
     size: int
     content_type: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class ObjectReader(Protocol):
+    """Reads objects; `ObjectStore` is one."""
+
+    async def get(self, bucket: str, key: str) -> bytes:
+        """Read an object; ObjectNotFound, or TransientFailure."""
 
 
 class ObjectStore:

@@ -12,20 +12,13 @@ from attendance_schemas.topics import ENROLMENT_RESULTS, GALLERY, MATCHES, MATCH
 from recognition_worker.adapters.topics.sealed_templates import seal
 from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
 from recognition_worker.domain.person_keys import KeyId
-from service_kit.kafka.records import OutgoingRecord, Position
+from service_kit.kafka.producer import Sender
+from service_kit.kafka.records import OutgoingRecord
 from service_kit.observing.telemetry import inject_headers
 from service_kit.settings import KafkaSettings
 from service_kit.state.envelope import DataKey
 
 WRITTEN_TOPICS = (MATCHES, MATCHES_SHADOW, GALLERY, ENROLMENT_RESULTS, PERSON_KEYS)
-
-
-class Sender(Protocol):
-    """The part of the kit's RecordProducer that is needed."""
-
-    async def send(self, record: OutgoingRecord) -> Position:
-        """Publish and wait for the acknowledgement; TransientFailure, or PoisonRecord when too large."""
-        ...
 
 
 class Keys(Protocol):

@@ -7,7 +7,6 @@ key: two workers that race agree on one, and the key is acknowledged before any 
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol
 from uuid import UUID, uuid4
 
 from attendance_schemas.codec import Codec
@@ -23,7 +22,8 @@ from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
 from recognition_worker.errors import KeysRefused
 from recognition_worker.recognition.event_mapping import split_key
 from service_kit.errors import TransientFailure
-from service_kit.kafka.records import OutgoingRecord, Position, Record
+from service_kit.kafka.producer import Sender
+from service_kit.kafka.records import OutgoingRecord, Record
 from service_kit.observing.logs import get_logger
 from service_kit.observing.telemetry import inject_headers
 from service_kit.settings import KafkaSettings
@@ -33,14 +33,6 @@ log = get_logger(__name__)
 
 # The slowest answer that is no outage; an enrolment waits for it, captures do not.
 CATCH_UP_LIMIT = timedelta(seconds=10)
-
-
-class Sender(Protocol):
-    """The part of the kit's RecordProducer that is needed."""
-
-    async def send(self, record: OutgoingRecord) -> Position:
-        """Publish and wait for the acknowledgement; TransientFailure, or PoisonRecord when too large."""
-        ...
 
 
 class KafkaPersonKeys:

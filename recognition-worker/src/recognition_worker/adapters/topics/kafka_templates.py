@@ -6,11 +6,12 @@ from datetime import datetime
 from attendance_schemas.codec import Codec
 from recognition_worker.adapters.topics.gallery_feed import GalleryFeed
 from recognition_worker.adapters.topics.kafka_gallery_view import KafkaGalleryView
-from recognition_worker.adapters.topics.kafka_match_publisher import KafkaMatchPublisher, Sender
+from recognition_worker.adapters.topics.kafka_match_publisher import KafkaMatchPublisher
 from recognition_worker.adapters.topics.kafka_person_keys import KafkaPersonKeys
 from recognition_worker.domain.identity import ModelId
 from recognition_worker.metrics import GalleryMetrics
 from recognition_worker.recognition.ports import Gallery
+from service_kit.kafka.producer import Sender
 from service_kit.settings import KafkaSettings
 from service_kit.state.envelope import KeyRing
 

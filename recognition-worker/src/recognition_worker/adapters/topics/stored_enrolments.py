@@ -4,8 +4,6 @@ The topic is kept for 30 days. ingest stores each accepted enrolment as an objec
 (`enrolments/ORG/PERSON/ENROLMENT/manifest`, the event as JSON); for older ones that is read.
 """
 
-from datetime import UTC, datetime
-from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -13,28 +11,20 @@ import msgspec
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import EnrolmentRequested, ImageReference, TemplateEnrolled
 from attendance_schemas.topics import ENROLMENTS
-from recognition_worker.adapters.topics.kafka_snapshots import decoded, records_since
+from recognition_worker.adapters.topics.kafka_snapshots import decoded
 from service_kit.errors import ObjectNotFound
+from service_kit.kafka.bounded_reading import records_of
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
+from service_kit.state.object_store import ObjectReader
 
 log = get_logger(__name__)
-
-_BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
-
-
-class Objects(Protocol):
-    """The part of the kit's ObjectStore that is needed."""
-
-    async def get(self, bucket: str, key: str) -> bytes:
-        """Read an object; ObjectNotFound, or TransientFailure."""
-        ...
 
 
 class StoredEnrolments:
     """Photos by enrolment and SHA-256."""
 
-    def __init__(self, store: Objects, bucket: str) -> None:
+    def __init__(self, store: ObjectReader, bucket: str) -> None:
         self._store = store
         self._bucket = bucket
         self._photos: dict[tuple[UUID, str], ImageReference] = {}
@@ -46,7 +36,7 @@ class StoredEnrolments:
         Raises:
             TransientFailure: Kafka is away. RegistryUnavailable: the schema registry is.
         """
-        async for record in records_since(kafka, ENROLMENTS, _BEGINNING):
+        async for record in records_of(kafka, kafka.topic(ENROLMENTS.name)):
             event = await decoded(record, codec)
             if isinstance(event, EnrolmentRequested):
                 self._take(event)
