@@ -38,6 +38,8 @@ from query_api.ports import (
     PeriodLockFilter,
     PeriodLockKey,
 )
+from service_kit.errors import InvalidToken
+from service_kit.http.tokens import Claims
 
 CAPTURE_ID = UUID("019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e55")
 OCCURRED_AT = datetime(2026, 3, 2, 2, 30, tzinfo=UTC)
@@ -322,10 +324,13 @@ class FakeTokens:
     callers: dict[str, Caller] = field(default_factory=dict)
     failure: Exception | None = None
 
-    async def caller(self, token: str) -> Caller | None:
+    async def verify(self, token: str) -> Claims:
         if self.failure is not None:
             raise self.failure
-        return self.callers.get(token)
+        if token not in self.callers:
+            raise InvalidToken("not a token")
+        caller = self.callers[token]
+        return Claims(caller.subject, caller.roles, caller.org_id or "", caller.sites, {})
 
 
 @pytest.fixture

@@ -20,11 +20,12 @@ from ingest.enrolments.erasure_routes import people_routes
 from ingest.enrolments.request_enrolment import EnrolmentDesk
 from ingest.enrolments.routes import enrolment_routes
 from ingest.http.authentication import Doorkeeper
-from ingest.http.correlation import Correlation
-from ingest.http.problems import install_problems
+from ingest.http.problems import ANSWERS
 from ingest.metrics import IngestMetrics
 from ingest.punches.accept_punch import PunchDesk
 from ingest.punches.routes import punch_routes
+from service_kit.http.context import RequestContext
+from service_kit.http.problems import install
 from service_kit.observing.health import Health, operations_routes
 
 
@@ -69,7 +70,7 @@ def create_app(
         swagger_ui_oauth2_redirect_url=None,
     )
     patch_fastapi(app)  # the pages of /docs from the package, so that they need no internet
-    install_problems(app)
+    install(app, ANSWERS)
     url = rules.query_api_url
     app.include_router(capture_routes(door, desks.captures, metrics, query_api_url=url))
     app.include_router(
@@ -81,4 +82,4 @@ def create_app(
     app.include_router(correction_routes(door, desks.corrections, metrics))
     app.include_router(period_routes(door, desks.corrections, metrics))
     app.router.routes.extend(operations_routes(health, registry))
-    return Correlation(app)
+    return RequestContext(app)

@@ -17,12 +17,10 @@ from query_api.adapters.kafka_match_tail import KafkaMatchTail
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.adapters.postgres_read_model import PostgresReadModel
 from query_api.adapters.valkey_presence_cache import NoPresenceCache, open_presence_cache
-from query_api.adapters.verified_tokens import VerifiedTokens
 from query_api.app import create_app
-from query_api.captures.await_decision import DecisionSources
+from query_api.http.services import Services
 from query_api.metrics import QueryApiMetrics
 from query_api.ports import PresenceCache
-from query_api.services import Services
 from query_api.settings import Settings
 from service_kit.errors import SettingsError
 from service_kit.http.serve import serve
@@ -77,7 +75,6 @@ async def serve_queries(settings: Settings, stopping: asyncio.Event) -> None:
     registry = CollectorRegistry()
     metrics = QueryApiMetrics(registry)
     feed = InMemoryDecisionFeed(metrics, monotonic=time.monotonic)
-    recheck = timedelta(seconds=settings.recheck_seconds)
     async with AsyncExitStack() as stack:
         read_model = PostgresReadModel(await _open_pools(settings, metrics, stack))
         verifier = TokenVerifier(settings.auth)
@@ -88,12 +85,12 @@ async def serve_queries(settings: Settings, stopping: asyncio.Event) -> None:
         services = Services(
             read_model=read_model,
             presence=await _open_presence(settings, metrics, stack),
-            decisions=DecisionSources(
-                reader=read_model, feed=feed, now=_now, monotonic=time.monotonic, recheck=recheck
-            ),
-            tokens=VerifiedTokens(verifier),
+            decisions=feed,
+            tokens=verifier,
             metrics=metrics,
             now=_now,
+            monotonic=time.monotonic,
+            recheck=timedelta(seconds=settings.recheck_seconds),
             org_types=load_org_types(settings.org_types_dir),
         )
         async with asyncio.TaskGroup() as tasks:

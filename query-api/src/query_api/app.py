@@ -7,11 +7,13 @@ from starlette.types import ASGIApp
 
 from query_api.attendance import routes as attendance
 from query_api.captures import routes as captures
-from query_api.http.observe import ObservedApp
-from query_api.http.problems import install_problems
+from query_api.http.measuring import MeasuredApp
+from query_api.http.problems import ANSWERS
+from query_api.http.services import Services
 from query_api.organisation import routes as organisation
 from query_api.people import routes as people
-from query_api.services import Services
+from service_kit.http.context import RequestContext
+from service_kit.http.problems import install
 from service_kit.observing.health import Health, operations_routes
 
 _DESCRIPTION = """Attendance, presence, captures, enrolments and people, read only.
@@ -34,8 +36,8 @@ def create_app(services: Services, health: Health, registry: CollectorRegistry) 
     )
     patch_fastapi(app)  # the pages of /docs from the package, so that they need no internet
     app.state.services = services
-    install_problems(app)
+    install(app, ANSWERS)
     for module in (attendance, captures, organisation, people):
         app.include_router(module.router)
     app.router.routes.extend(operations_routes(health, registry))
-    return ObservedApp(app, services.metrics)
+    return RequestContext(MeasuredApp(app, services.metrics))

@@ -22,7 +22,7 @@ from query_api.domain.rows import (
     PresentPerson,
     SitePresence,
 )
-from query_api.domain.scope import Caller, Scope
+from query_api.domain.scope import Scope
 from query_api.domain.time_range import DateRange, InstantRange
 
 
@@ -180,12 +180,4 @@ class DecisionFeed(Protocol):
 
     def subscribe(self, capture_id: UUID) -> AbstractContextManager[Subscription]:
         """Return a subscription to the decisions on one capture; one made moments ago comes first."""
-        ...
-
-
-class TokenReader(Protocol):
-    """Tells whom a bearer token belongs to."""
-
-    async def caller(self, token: str) -> Caller | None:
-        """Return who holds the token, or None when it is not to be trusted."""
         ...

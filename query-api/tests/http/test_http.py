@@ -9,11 +9,11 @@ from prometheus_client import CollectorRegistry
 from pydantic import TypeAdapter
 from structlog.testing import capture_logs
 
+from attendance_testing.http_promises import Guarded, HttpPromises
 from query_api.adapters.valkey_presence_cache import NoPresenceCache
 from query_api.app import create_app
 from query_api.attendance.read_person_attendance import PersonAttendance
 from query_api.attendance.routes import PresenceAnswer
-from query_api.captures.await_decision import DecisionSources
 from query_api.domain.rows import (
     Adjustment,
     AttendanceDay,
@@ -27,8 +27,8 @@ from query_api.domain.scope import Caller
 from query_api.errors import QueryTooSlow, ReadModelUnavailable
 from query_api.http import examples
 from query_api.http.pages import PageAnswer
+from query_api.http.services import Services
 from query_api.metrics import QueryApiMetrics
-from query_api.services import Services
 from service_kit.errors import TransientFailure
 from service_kit.observing.health import Health
 
@@ -65,10 +65,11 @@ async def client(
     services = Services(
         read_model=read_model,
         presence=NoPresenceCache(metrics),
-        decisions=DecisionSources(reader=read_model, feed=feed, now=lambda: NOW, monotonic=clock.monotonic),
+        decisions=feed,
         tokens=tokens,
         metrics=metrics,
         now=lambda: NOW,
+        monotonic=clock.monotonic,
     )
     transport = httpx.ASGITransport(app=create_app(services, Health(), registry), raise_app_exceptions=False)
     async with httpx.AsyncClient(
@@ -95,10 +96,13 @@ def assert_problem(response: httpx.Response, status: int, slug: str) -> dict[str
 
 @pytest.mark.parametrize("route", ROUTES)
 async def test_no_route_answers_without_a_genuine_token(client: httpx.AsyncClient, route: str) -> None:
-    for headers in ({"Authorization": "Basic x"}, bearer("forged")):
+    for headers, slug, challenge in (
+        ({"Authorization": "Basic x"}, "token-needed", "Bearer"),
+        (bearer("forged"), "invalid-token", 'Bearer error="invalid_token"'),
+    ):
         response = await client.get(route, headers=headers)
-        assert_problem(response, 401, "unauthorised")
-        assert response.headers["www-authenticate"] == "Bearer"
+        assert_problem(response, 401, slug)
+        assert response.headers["www-authenticate"] == challenge
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -278,12 +282,14 @@ async def test_unknown_paths_are_problems_too(client: httpx.AsyncClient) -> None
     assert_problem(await client.post("/v1/people"), 405, "method-not-allowed")
 
 
-async def test_the_correlation_id_is_echoed_or_made(client: httpx.AsyncClient) -> None:
-    given = await client.get("/v1/people", headers={"X-Correlation-ID": "shift-report.7"})
-    assert given.headers["x-correlation-id"] == "shift-report.7"
-    replaced = await client.get("/v1/people", headers={"X-Correlation-ID": "a b\tc"})
-    assert len(replaced.headers["x-correlation-id"]) == 36
-    assert replaced.headers["cache-control"] == "no-store"
+class TestPromises(HttpPromises):
+    @pytest.fixture
+    def guarded(self) -> Guarded:
+        return "GET", "/v1/people"
+
+
+async def test_no_answer_is_cached(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/v1/people")).headers["cache-control"] == "no-store"
 
 
 async def test_requests_are_counted_by_route_and_never_by_id(client: httpx.AsyncClient) -> None:

@@ -26,10 +26,9 @@ from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.adapters.postgres_read_model import PostgresReadModel
 from query_api.adapters.valkey_presence_cache import NoPresenceCache
 from query_api.app import create_app
-from query_api.captures.await_decision import DecisionSources
 from query_api.domain.scope import Caller
+from query_api.http.services import Services
 from query_api.metrics import QueryApiMetrics
-from query_api.services import Services
 from service_kit.observing.health import Health
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -114,12 +113,11 @@ def open_api(
             services = Services(
                 read_model=model,
                 presence=NoPresenceCache(metrics),
-                decisions=DecisionSources(
-                    reader=model, feed=memory_feed, now=lambda: NOW, monotonic=time.monotonic
-                ),
+                decisions=memory_feed,
                 tokens=tokens,
                 metrics=metrics,
                 now=lambda: NOW,
+                monotonic=time.monotonic,
             )
             health = Health()
             health.add_ready("database", model.ping)

@@ -35,6 +35,7 @@ def sources(read_model: Any, feed: Any, clock: Any) -> DecisionSources:
         feed=feed,
         now=lambda: datetime(2026, 3, 2, 3, 0, tzinfo=UTC),
         monotonic=clock.monotonic,
+        recheck=timedelta(seconds=1),
     )
 
 

@@ -5,12 +5,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from ingest.captures.accept_capture import AcceptedCapture, CaptureDesk, accept_capture
-from ingest.http.authentication import Credentials, Doorkeeper
+from ingest.http.authentication import Doorkeeper
 from ingest.http.descriptions import PROBLEMS, multipart
 from ingest.http.measuring import measured
 from ingest.http.models import CaptureAnswer, CaptureMetadata
 from ingest.http.uploads import ENVELOPE_BYTES, file_of, metadata_of, only, read_form
 from ingest.metrics import IngestMetrics
+from service_kit.http.bearer import Credentials
 from service_kit.observing.logs import get_logger
 
 OPERATION = "capture"

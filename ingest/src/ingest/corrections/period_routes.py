@@ -8,12 +8,13 @@ from ingest.corrections.record_correction import CorrectionDesk
 from ingest.corrections.record_period import record_period
 from ingest.corrections.routes import DOCUMENT_BYTES
 from ingest.domain.period import PERIOD_KINDS, PeriodKind, identity_of
-from ingest.http.authentication import Credentials, Doorkeeper
+from ingest.http.authentication import Doorkeeper
 from ingest.http.descriptions import PROBLEMS, json_body
 from ingest.http.measuring import measured
 from ingest.http.models import PeriodAnswer
 from ingest.http.uploads import parse_json, read_body
 from ingest.metrics import IngestMetrics
+from service_kit.http.bearer import Credentials
 
 OPERATION = "period"
 

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Request
 
 from ingest.corrections.record_correction import CorrectionDesk, record_correction
 from ingest.domain.correction import CORRECTION_KINDS, CorrectionKind
-from ingest.http.authentication import Credentials, Doorkeeper
+from ingest.http.authentication import Doorkeeper
 from ingest.http.descriptions import PROBLEMS, json_body
 from ingest.http.measuring import measured
 from ingest.http.models import CorrectionAnswer
 from ingest.http.uploads import parse_json, read_body
 from ingest.metrics import IngestMetrics
+from service_kit.http.bearer import Credentials
 
 OPERATION = "correction"
 DOCUMENT_BYTES = 16 * 1024

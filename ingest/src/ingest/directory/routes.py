@@ -10,12 +10,13 @@ from attendance_schemas.events import Event
 from ingest.directory.record_directory import DirectoryDesk, import_documents, record_document, take_back
 from ingest.domain.directory_documents import KINDS, Kind
 from ingest.domain.identifiers import ID_PATTERN
-from ingest.http.authentication import Credentials, Doorkeeper
+from ingest.http.authentication import Doorkeeper
 from ingest.http.descriptions import IMPORT, PROBLEMS, json_body
 from ingest.http.measuring import measured
 from ingest.http.models import ImportAnswer
 from ingest.http.uploads import ENVELOPE_BYTES, MULTIPART, file_of, only, parse_json, read_body, read_form
 from ingest.metrics import IngestMetrics
+from service_kit.http.bearer import Credentials
 from service_kit.http.problems import Problem
 
 DOCUMENT_BYTES = 64 * 1024

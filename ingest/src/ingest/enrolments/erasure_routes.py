@@ -6,11 +6,12 @@ from fastapi import APIRouter, Path
 
 from ingest.domain.identifiers import ID_PATTERN
 from ingest.enrolments.erase_biometrics import ErasureDesk, erase_biometrics
-from ingest.http.authentication import Credentials, Doorkeeper
+from ingest.http.authentication import Doorkeeper
 from ingest.http.descriptions import PROBLEMS
 from ingest.http.measuring import measured
 from ingest.http.models import ErasureAnswer
 from ingest.metrics import IngestMetrics
+from service_kit.http.bearer import Credentials
 
 OPERATION = "erasure"
 PersonId = Annotated[

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Request
 
 from ingest.domain.enrolment import MAXIMUM_PHOTOS
 from ingest.enrolments.request_enrolment import EnrolmentDesk, request_enrolment
-from ingest.http.authentication import Credentials, Doorkeeper
+from ingest.http.authentication import Doorkeeper
 from ingest.http.descriptions import PROBLEMS, multipart
 from ingest.http.measuring import measured
 from ingest.http.models import EnrolmentAnswer, EnrolmentMetadata
 from ingest.http.uploads import file_of, metadata_of, read_form
 from ingest.metrics import IngestMetrics
+from service_kit.http.bearer import Credentials
 from service_kit.http.problems import Problem
 
 OPERATION = "enrolment"

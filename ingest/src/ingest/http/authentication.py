@@ -1,30 +1,16 @@
 """Who asks: devices and people by their tokens, devices also by the directory, where they can be revoked."""
 
 from collections.abc import Callable
-from typing import Annotated, Protocol
-
-from fastapi import Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ingest.domain.actor import Actor
 from ingest.domain.capture import Device
 from ingest.ports import Directory
 from service_kit.errors import TransientFailure
+from service_kit.http.bearer import Credentials, claims_of
 from service_kit.http.problems import Problem
-from service_kit.http.tokens import Claims
+from service_kit.http.tokens import Claims, Verifier
 
 DEVICE_ROLE = "device"
-
-_bearer = HTTPBearer(auto_error=False, description="device token, or OIDC access token of a person")
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-
-
-class Verifier(Protocol):
-    """Tells true tokens from false ones: service_kit's TokenVerifier."""
-
-    async def verify(self, token: str) -> Claims:
-        """Return what a token says. Raises InvalidToken or TransientFailure."""
-        ...
 
 
 class Doorkeeper:
@@ -36,7 +22,7 @@ class Doorkeeper:
         self._is_ready = is_ready
 
     async def device(self, credentials: Credentials) -> Device:
-        """Return the device of a token. Raises Problem 401 or 403, InvalidToken or TransientFailure."""
+        """Return the device of a token. Raises Problem 401 or 403, or TransientFailure."""
         claims = await self._claims(credentials)
         if DEVICE_ROLE not in claims.roles:
             raise Problem(
@@ -68,15 +54,7 @@ class Doorkeeper:
         claims = await self._claims(credentials)
         return Actor(subject=claims.subject, org_id=claims.tenant, roles=claims.roles, sites=claims.sites)
 
-    async def _claims(self, credentials: HTTPAuthorizationCredentials | None) -> Claims:
+    async def _claims(self, credentials: Credentials) -> Claims:
         if not self._is_ready():
             raise TransientFailure("ingest", "it is starting and has not read the directory yet")
-        if credentials is None:
-            raise Problem(
-                401,
-                "token-needed",
-                "A token is needed",
-                "Send the header Authorization: Bearer with a token",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-        return await self._verifier.verify(credentials.credentials)
+        return await claims_of(credentials, self._verifier)

@@ -4,47 +4,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service_kit.http.problems import MEDIA_TYPE
+from service_kit.http.problems import described
 
-_PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "required": ["type", "title", "status"],
-    "properties": {
-        "type": {"type": "string", "examples": ["urn:problem:damaged-image-header"]},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "what happened, and what to do next"},
-        "correlation_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "field": {"type": "string"},
-                    "message": {"type": "string"},
-                    "line": {"type": "integer"},
-                },
-            },
-        },
-    },
-}
-
-
-def _problem(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
-
-
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: _problem("The body cannot be read; do not retry"),
-    401: _problem("No valid token"),
-    403: _problem("Not allowed; for a device: unknown or revoked"),
-    404: _problem("What the request refers to is not recorded"),
-    409: _problem("The id is in use for other content"),
-    413: _problem("Too large; do not retry"),
-    415: _problem("Unsupported type; do not retry"),
-    422: _problem("A field does not fit; do not retry"),
-    503: _problem("A dependency is away; retry after the seconds of Retry-After"),
-}
+PROBLEMS: dict[int | str, dict[str, Any]] = (
+    described(400, "The body cannot be read; do not retry")
+    | described(401, "`token-needed` or `invalid-token`")
+    | described(403, "Not allowed; for a device: unknown or revoked")
+    | described(404, "What the request refers to is not recorded")
+    | described(409, "The id is in use for other content")
+    | described(413, "Too large; do not retry")
+    | described(415, "Unsupported type; do not retry")
+    | described(422, "A field does not fit; do not retry")
+    | described(503, "A dependency is away; retry after the seconds of Retry-After")
+)
 _FILES: dict[str, dict[str, Any]] = {
     "binary": {"type": "string", "format": "binary", "description": "JPEG, PNG or WebP"},
     "binaries": {

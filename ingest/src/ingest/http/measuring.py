@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ingest.http.problems import ANSWERED, problem_of
+from ingest.http.problems import ANSWERS
 from ingest.metrics import IngestMetrics
+from service_kit.http.problems import answer_to
 from service_kit.observing.logs import get_logger
 
 UNAVAILABLE = 503
@@ -29,8 +30,8 @@ def measured(metrics: IngestMetrics, operation: str) -> Iterator[Measured]:
     try:
         yield result
         metrics.acknowledged_seconds.labels(operation).observe(time.perf_counter() - started)
-    except ANSWERED as error:
-        problem = problem_of(error)
+    except Exception as error:
+        problem = answer_to(error, ANSWERS)
         if problem is not None:
             result.outcome = "unavailable" if problem.status == UNAVAILABLE else "refused"
             metrics.refusals.labels(problem.type).inc()

@@ -10,8 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from ingest.http.problems import field_errors
-from service_kit.http.problems import Problem
+from service_kit.http.problems import Problem, invalid_request
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -92,11 +91,8 @@ def parse_json(model: type[M], text: str | bytes, where: str) -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        errors = field_errors(error, where)
-        names = ", ".join(item["field"] for item in errors)
-        raise Problem(
-            422, "invalid-request", "The request is not valid", f"Mend these fields: {names}", errors=errors
-        ) from error
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise invalid_request(found, where) from error
 
 
 async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:

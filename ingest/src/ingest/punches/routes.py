@@ -2,13 +2,14 @@
 
 from fastapi import APIRouter, Request
 
-from ingest.http.authentication import Credentials, Doorkeeper
+from ingest.http.authentication import Doorkeeper
 from ingest.http.descriptions import PROBLEMS, json_body
 from ingest.http.measuring import measured
 from ingest.http.models import PunchAnswer, PunchDocument, SupervisedPunchDocument
 from ingest.http.uploads import parse_json, read_body
 from ingest.metrics import IngestMetrics
 from ingest.punches.accept_punch import AcceptedPunch, PunchDesk, accept_device_punch, accept_supervised_punch
+from service_kit.http.bearer import Credentials
 
 OPERATION = "punch"
 DOCUMENT_BYTES = 16 * 1024

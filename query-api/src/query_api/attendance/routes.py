@@ -29,8 +29,9 @@ from query_api.http.pages import (
     next_link,
     page_answer,
 )
-from query_api.http.problems import PROBLEMS, described, example
-from query_api.services import ServicesOf
+from query_api.http.problems import PROBLEMS, example
+from query_api.http.services import ServicesOf
+from service_kit.http.problems import described
 
 router = APIRouter(prefix="/v1", tags=["attendance"], responses=PROBLEMS)
 

@@ -33,7 +33,7 @@ class DecisionSources:
     feed: DecisionFeed
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
-    recheck: timedelta = timedelta(seconds=1)
+    recheck: timedelta
 
 
 async def await_decision(

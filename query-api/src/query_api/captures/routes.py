@@ -8,14 +8,15 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
 from attendance_schemas.events import Outcome
-from query_api.captures.await_decision import await_decision
+from query_api.captures.await_decision import DecisionSources, await_decision
 from query_api.captures.list_captures import CaptureQuery, list_captures
 from query_api.domain.rows import Capture
 from query_api.http.access import CaptureScope, ReaderScope
 from query_api.http.examples import CAPTURE, CAPTURE_PAGE
 from query_api.http.pages import PageAnswer, PageParameters, Parameters, Text, page_answer
-from query_api.http.problems import PROBLEMS, described, example
-from query_api.services import ServicesOf
+from query_api.http.problems import PROBLEMS, example
+from query_api.http.services import ServicesOf
+from service_kit.http.problems import described
 
 LONGEST_WAIT_SECONDS = 30
 
@@ -64,8 +65,15 @@ async def get_capture(
     services: ServicesOf,
 ) -> Capture:
     """Wait for the decision at most `wait` seconds. A device sees its own captures, with less."""
+    sources = DecisionSources(
+        reader=services.read_model,
+        feed=services.decisions,
+        now=services.now,
+        monotonic=services.monotonic,
+        recheck=services.recheck,
+    )
     return await await_decision(
-        capture_id, scope=scope, wait=timedelta(seconds=parameters.wait), sources=services.decisions
+        capture_id, scope=scope, wait=timedelta(seconds=parameters.wait), sources=sources
     )
 
 

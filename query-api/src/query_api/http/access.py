@@ -3,38 +3,25 @@
 from typing import Annotated
 
 from fastapi import Depends
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from query_api.domain.scope import Caller, Scope, capture_scope, reader_scope
-from query_api.http.problems import unauthorised
-from query_api.services import ServicesOf
-
-_bearer = HTTPBearer(
-    auto_error=False, bearerFormat="JWT", description="A token of the organisation's issuer."
-)
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+from query_api.http.services import ServicesOf
+from service_kit.http.bearer import Credentials, claims_of
 
 
-async def caller_of(credentials: Credentials, services: ServicesOf) -> Caller:
-    """Return who asks. Raises the problem 401."""
-    if credentials is None:
-        raise unauthorised("send `Authorization: Bearer TOKEN`")
-    caller = await services.tokens.caller(credentials.credentials)
-    if caller is None:
-        raise unauthorised(
-            "the token is not genuine, has expired, or is meant for another service; get a new one"
-        )
-    return caller
+async def _caller(credentials: Credentials, services: ServicesOf) -> Caller:
+    claims = await claims_of(credentials, services.tokens)
+    return Caller(subject=claims.subject, roles=claims.roles, org_id=claims.tenant, sites=claims.sites)
 
 
-CallerOf = Annotated[Caller, Depends(caller_of)]
+_CallerOf = Annotated[Caller, Depends(_caller)]
 
 
-async def _reader(caller: CallerOf) -> Scope:
+async def _reader(caller: _CallerOf) -> Scope:
     return reader_scope(caller)
 
 
-async def _capture_reader(caller: CallerOf) -> Scope:
+async def _capture_reader(caller: _CallerOf) -> Scope:
     return capture_scope(caller)
 
 

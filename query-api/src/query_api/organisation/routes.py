@@ -5,9 +5,10 @@ from fastapi import APIRouter
 from query_api.domain.rows import OrganisationDescription
 from query_api.http.access import ReaderScope
 from query_api.http.examples import ORGANISATION
-from query_api.http.problems import PROBLEMS, described, example
+from query_api.http.problems import PROBLEMS, example
+from query_api.http.services import ServicesOf
 from query_api.organisation.read_organisation import read_organisation
-from query_api.services import ServicesOf
+from service_kit.http.problems import described
 
 router = APIRouter(prefix="/v1", tags=["organisation"], responses=PROBLEMS)
 

@@ -10,10 +10,11 @@ from query_api.domain.rows import Enrolment, Person
 from query_api.http.access import ReaderScope
 from query_api.http.examples import ENROLMENT, PEOPLE_PAGE
 from query_api.http.pages import PageAnswer, PageParameters, Text, page_answer
-from query_api.http.problems import PROBLEMS, described, example
+from query_api.http.problems import PROBLEMS, example
+from query_api.http.services import ServicesOf
 from query_api.people.list_people import list_people
 from query_api.people.read_enrolment import read_enrolment
-from query_api.services import ServicesOf
+from service_kit.http.problems import described
 
 router = APIRouter(prefix="/v1", tags=["people"], responses=PROBLEMS)
 

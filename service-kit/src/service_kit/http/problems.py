@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -66,33 +67,98 @@ def problem_response(problem: Problem) -> JSONResponse:
     )
 
 
-def install(app: Starlette) -> None:
-    """Make every error of a Starlette or FastAPI app a problem: raised, the framework's, unknown."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Makes the problem of an error whose message is the detail. `retry_after` is in seconds."""
+
+    status: int
+    type: str
+    title: str
+    retry_after: int | None = None
+
+    def __call__(self, error: Exception) -> Problem:
+        """Return the problem."""
+        return Problem(self.status, self.type, self.title, str(error), retry_after(self.retry_after))
+
+
+Answers = Mapping[type[Exception], Callable[[Any], Problem]]
+"""How a service answers its own errors: by `Answer`, or by a function for those that take more."""
+
+
+def retry_after(seconds: int | None) -> dict[str, str]:
+    """Return the header that says when to come back; none when that is not known."""
+    return {} if seconds is None else {"Retry-After": str(seconds)}
+
+
+def answer_to(error: Exception, answers: Answers) -> Problem | None:
+    """Return the problem of an error of a service, or None for a bug."""
+    if isinstance(error, Problem):
+        return error
+    make = next((answers[kind] for kind in type(error).__mro__ if kind in answers), None)
+    return None if make is None else make(error)
+
+
+def install(app: Starlette, answers: Answers | None = None) -> None:
+    """Make every error of a Starlette or FastAPI app a problem: its own, the framework's, unknown ones."""
+    own = answers or {}
 
     async def answer(request: Request, error: Exception) -> JSONResponse:
-        problem = _problem_of(error)
+        problem = answer_to(error, own) or _of_framework(error)
         if problem is None:
             log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
             problem = Problem(500, "internal-error", "Something broke on our side")
         return problem_response(problem)
 
-    for kind in (Problem, HTTPException, RequestValidationError, Exception):
+    for kind in (Problem, HTTPException, RequestValidationError, *own, Exception):
         app.add_exception_handler(kind, answer)
 
 
-def _problem_of(error: Exception) -> Problem | None:
-    if isinstance(error, Problem):
-        return error
+def invalid_request(errors: Sequence[Any], *within: str) -> Problem:
+    """Return the problem of fields that do not fit, as pydantic reports them, in a part of the request."""
+    fields = [
+        {"field": ".".join([*within, *map(str, item["loc"])]), "message": str(item["msg"])} for item in errors
+    ]
+    names = ", ".join(item["field"] for item in fields)
+    return Problem(422, "invalid-request", "The request is not valid", f"Mend: {names}", errors=fields)
+
+
+def described(status: int, description: str) -> dict[int | str, dict[str, Any]]:
+    """Return how an API's description shows the problems of one status."""
+    return {status: {"description": description, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}}
+
+
+def _of_framework(error: Exception) -> Problem | None:
     if isinstance(error, HTTPException):
         phrase = HTTPStatus(error.status_code).phrase
         slug = phrase.lower().replace(" ", "-").replace("'", "")
         detail = error.detail if error.detail != phrase else None
         return Problem(error.status_code, slug, phrase, detail, error.headers)
     if isinstance(error, RequestValidationError):
-        fields = [
-            {"field": ".".join(str(part) for part in item["loc"]), "message": str(item["msg"])}
-            for item in error.errors()
-        ]
-        names = ", ".join(item["field"] for item in fields)
-        return Problem(422, "invalid-request", "The request is not valid", f"Mend: {names}", errors=fields)
+        return invalid_request(error.errors())
     return None
+
+
+_SCHEMA: dict[str, Any] = {
+    "title": "Problem",
+    "description": "An error, RFC 9457.",
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "examples": [f"{TYPE_PREFIX}invalid-request"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "what happened, and what to do next"},
+        "correlation_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "field": {"type": "string"},
+                    "message": {"type": "string"},
+                    "line": {"type": "integer", "description": "of a file"},
+                },
+            },
+        },
+    },
+}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import jwt
@@ -36,6 +36,13 @@ class Claims:
     tenant: str
     sites: frozenset[str] | None
     raw: Mapping[str, Any]
+
+
+class Verifier(Protocol):
+    """Tells true tokens from false ones; `TokenVerifier` is one."""
+
+    async def verify(self, token: str) -> Claims:
+        """Return what a token says; InvalidToken, or TransientFailure."""
 
 
 class TokenVerifier:

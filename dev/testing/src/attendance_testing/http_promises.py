@@ -1,0 +1,64 @@
+"""What every HTTP API of this project promises, as one suite that each app passes.
+
+A test module makes the fixtures `client` and `guarded` (method and path of a route that wants a token), and a
+class `TestPromises(HttpPromises)`.
+"""
+
+from uuid import UUID
+
+import httpx
+import pytest
+
+HEADER = "X-Correlation-ID"
+KEPT = ("7", "till-7:42", "shift_report.7", "019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e55", "a" * 128)
+REPLACED = ("", " ", "a b", 'x"; drop', "a\tb", "Zoë", "a/b", "a" * 129)
+Guarded = tuple[str, str]
+
+
+class HttpPromises:
+    """The correlation id of a request, and the problems of its token."""
+
+    @pytest.mark.parametrize("given", KEPT)
+    async def test_the_callers_correlation_id_is_kept(
+        self, client: httpx.AsyncClient, guarded: Guarded, given: str
+    ) -> None:
+        answer = await client.request(*guarded, headers={HEADER: given, "Authorization": ""})
+        assert answer.headers[HEADER] == given
+        assert answer.json()["correlation_id"] == given
+
+    @pytest.mark.parametrize("given", REPLACED)
+    async def test_an_unusable_correlation_id_is_replaced(
+        self, client: httpx.AsyncClient, guarded: Guarded, given: str
+    ) -> None:
+        headers = {HEADER: given.encode(), "Authorization": b""}
+        answer = await client.request(*guarded, headers=headers)
+        assert str(UUID(answer.headers[HEADER])) == answer.headers[HEADER]
+        assert answer.json()["correlation_id"] == answer.headers[HEADER]
+
+    async def test_every_answer_has_a_correlation_id(self, client: httpx.AsyncClient) -> None:
+        for path in ("/health/live", "/metrics", "/openapi.json", "/v1/nothing"):
+            assert UUID((await client.get(path)).headers[HEADER])
+
+    @pytest.mark.parametrize("header", ["", "Basic Zm9v", "Bearer", "Token x"])
+    async def test_without_a_bearer_token_one_is_asked_for(
+        self, client: httpx.AsyncClient, guarded: Guarded, header: str
+    ) -> None:
+        answer = await client.request(*guarded, headers={"Authorization": header})
+        assert (answer.status_code, answer.json()["type"]) == (401, "urn:problem:token-needed")
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert "Authorization: Bearer TOKEN" in answer.json()["detail"]
+
+    async def test_a_false_token_is_told_from_none(self, client: httpx.AsyncClient, guarded: Guarded) -> None:
+        answer = await client.request(*guarded, headers={"Authorization": "Bearer forged"})
+        assert (answer.status_code, answer.json()["type"]) == (401, "urn:problem:invalid-token")
+        assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+        assert "get a new token" in answer.json()["detail"]
+
+    async def test_the_description_tells_of_both(self, client: httpx.AsyncClient) -> None:
+        document = (await client.get("/openapi.json")).json()
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                told = operation["responses"]["401"]["description"]
+                assert "`token-needed`" in told, (method, path)
+                assert "`invalid-token`" in told, (method, path)
+                assert operation["security"] == [{"HTTPBearer": []}], (method, path)
