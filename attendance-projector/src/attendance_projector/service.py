@@ -37,10 +37,10 @@ from service_kit.errors import DeliveryStopped, TransientFailure
 from service_kit.kafka.consumer import RecordSource
 from service_kit.kafka.dead_letters import DeadLetters
 from service_kit.kafka.delivery import DeliveryLoop
+from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.producer import RecordProducer
 from service_kit.observing.health import Health, ProgressWatchdog
 from service_kit.observing.logs import get_logger
-from service_kit.observing.metrics import DeliveryMetrics
 
 SERVICE = "attendance-projector"
 TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK, LOCKED_DAYS)

@@ -10,15 +10,13 @@ from starlette.types import ASGIApp
 
 from ingest.captures.accept_capture import CaptureDesk
 from ingest.captures.routes import capture_routes
-from ingest.corrections.period_routes import period_routes
 from ingest.corrections.record_correction import CorrectionDesk
-from ingest.corrections.routes import correction_routes
+from ingest.corrections.routes import correction_routes, period_routes
 from ingest.directory.record_directory import DirectoryDesk
 from ingest.directory.routes import directory_routes
 from ingest.enrolments.erase_biometrics import ErasureDesk
-from ingest.enrolments.erasure_routes import people_routes
 from ingest.enrolments.request_enrolment import EnrolmentDesk
-from ingest.enrolments.routes import enrolment_routes
+from ingest.enrolments.routes import enrolment_routes, erasure_routes
 from ingest.http.authentication import Doorkeeper
 from ingest.http.problems import ANSWERS
 from ingest.metrics import IngestMetrics
@@ -76,7 +74,7 @@ def create_app(
     app.include_router(
         enrolment_routes(door, desks.enrolments, metrics, query_api_url=url, limit=rules.enrolment_bytes)
     )
-    app.include_router(people_routes(door, desks.erasures, metrics))
+    app.include_router(erasure_routes(door, desks.erasures, metrics))
     app.include_router(directory_routes(door, desks.directory, metrics, import_limit=rules.import_bytes))
     app.include_router(punch_routes(door, desks.punches, metrics))
     app.include_router(correction_routes(door, desks.corrections, metrics))

@@ -1,17 +1,16 @@
-"""The parts of ingest put together, and its life: connect, read what must be known, serve, drain, close."""
+"""The parts of ingest put together: open what it writes to, serve at once, start beside it, drain, close."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from attendance_schemas.codec import Codec
-from attendance_schemas.errors import RegistryUnavailable, SchemaNotRegistered
 from attendance_schemas.org_types import load_org_types
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, CORRECTIONS, DIRECTORY, ENROLMENTS, PUNCHES
 from ingest.adapters.kafka_directory import KafkaDirectory
 from ingest.adapters.kafka_event_publisher import KafkaEventPublisher
 from ingest.adapters.s3_image_store import S3ImageStore
@@ -28,8 +27,7 @@ from ingest.http.authentication import Doorkeeper
 from ingest.metrics import IngestMetrics
 from ingest.punches.accept_punch import PunchDesk
 from ingest.settings import Settings
-from service_kit.backoff import Backoff, retry
-from service_kit.errors import DeliveryStopped, TransientFailure
+from ingest.startup import Startup
 from service_kit.http.serve import serve
 from service_kit.http.tokens import TokenVerifier
 from service_kit.kafka.producer import RecordProducer
@@ -37,153 +35,114 @@ from service_kit.observing.health import Health
 from service_kit.observing.logs import get_logger
 from service_kit.state.object_store import ObjectStore
 
-# A dependency that is away at the start is asked again soon: traffic waits for it.
-START_BACKOFF = timedelta(seconds=5)
-
 log = get_logger(__name__)
 
 
-class Service:
-    """One ingest process. `app` answers at once; writes are asked to come back until `start` is through."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        timeout = timedelta(seconds=settings.dependency_timeout_seconds)
-        kafka = settings.kafka
-        registry = CollectorRegistry()
-        self.metrics = IngestMetrics(registry)
-        self._schema_registry = SchemaRegistry(settings.schema_registry.url, timeout=timeout.total_seconds())
-        self._codec = Codec(self._schema_registry, prefix=kafka.topic_prefix)
-        self._objects = ObjectStore(settings.object_store, timeout=timeout)
-        self._producer = RecordProducer(kafka, timeout=timeout)
-        self._sequences = ValkeyDeviceSequences(
-            settings.valkey.url.get_secret_value(), prefix=kafka.topic_prefix
-        )
-        self._rebuild = SequenceRebuild(self._sequences, kafka, self._codec, self.metrics)
-        publisher = KafkaEventPublisher(self._producer, self._codec, kafka)
-        self._directory = KafkaDirectory(kafka, self._codec, publisher, self.metrics, timeout=timeout)
-        self._started = False
-        health = Health()
-        health.add_ready("start", self._check_started)
-        health.add_ready("directory", self._directory.check)
-        images = S3ImageStore(self._objects, settings.object_store.bucket)
-        limits = ImageLimits(
-            size_bytes=settings.max_image_bytes,
-            pixels=settings.max_image_pixels,
-            least_side_px=settings.min_image_side_px,
-        )
-        self.app = create_app(
-            Doorkeeper(TokenVerifier(settings.auth), self._directory, lambda: self._started),
-            Desks(
-                captures=CaptureDesk(images, publisher, self._sequences, _now, limits),
-                enrolments=EnrolmentDesk(images, publisher, self._directory, _now, limits),
-                directory=DirectoryDesk(
-                    self._directory, _now, org_types=load_org_types(settings.org_types_dir)
-                ),
-                erasures=ErasureDesk(publisher, self._directory, _now),
-                punches=PunchDesk(images, publisher, self._directory, self._sequences, _now),
-                corrections=CorrectionDesk(images, publisher, self._directory, _now),
-            ),
-            Rules(settings.query_api_url, settings.max_enrolment_bytes, settings.max_import_bytes),
-            self.metrics,
-            health=health,
-            registry=registry,
-        )
-
-    async def start(self, stopping: asyncio.Event) -> None:
-        """Read what must be known before any request, waiting for what is away. Raises DeliveryStopped."""
-        await self._patiently("schemas", self._prepare_codec, stopping)
-        await self._patiently("kafka", self._producer.start, stopping)
-        await self._patiently("directory", self._directory.start, stopping)
-        try:
-            await self._rebuild.rebuild_if_needed()
-        except TransientFailure as failure:
-            # Valkey does not hold up captures: `follow` rebuilds when it is back.
-            log.warning("starting without device sequences", reason=str(failure))
-            self._sequences.incomplete.set()
-        self._started = True
-        log.info("ready")
-
-    async def follow(self, stopping: asyncio.Event) -> None:
-        """Keep the views up to date until told to stop; raises the bug that one of them died of."""
-        rebuilding = asyncio.create_task(self._rebuild.run(stopping))
-        following = asyncio.create_task(self._directory.join())
-        try:
-            await asyncio.wait({rebuilding, following}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (rebuilding, following):
-                if task.done():
-                    task.result()
-        finally:
-            rebuilding.cancel()
-            following.cancel()
-
-    async def close(self) -> None:
-        """Flush and close everything."""
-        await self._directory.stop()
-        await self._producer.stop()
-        await self._sequences.close()
-        await self._objects.close()
-        await self._schema_registry.__aexit__(None, None, None)
-
-    async def _check_started(self) -> None:
-        if not self._started:
-            raise TransientFailure("ingest", "still starting; the log says what it waits for")
-
-    async def _prepare_codec(self) -> None:
-        await self._codec.prepare([CAPTURES, CAPTURES_BACKLOG, ENROLMENTS, DIRECTORY, PUNCHES, CORRECTIONS])
-
-    async def _patiently(
-        self, what: str, operation: Callable[[], Awaitable[None]], stopping: asyncio.Event
-    ) -> None:
-        await retry(
-            operation,
-            backoff=Backoff(maximum=START_BACKOFF),
-            retry_on=(TransientFailure, RegistryUnavailable, SchemaNotRegistered),
-            stopping=stopping,
-            on_retry=lambda failure, _delay: log.warning("waiting", what=what, reason=str(failure)),
-        )
-
-
-async def run_service(
+async def serve_ingest(
     settings: Settings, stopping: asyncio.Event, *, on_listening: Callable[[int], None] | None = None
 ) -> None:
     """Serve until told to stop, then finish the requests in flight."""
+
+    def listening(port: int) -> None:
+        log.info("listening", host=settings.host, port=port)
+        if on_listening is not None:
+            on_listening(port)
+
     async with AsyncExitStack() as stack:
-        service = Service(settings)
-        stack.push_async_callback(service.close)
-        living = asyncio.create_task(_live(service, stopping))
-        serving = asyncio.create_task(
-            serve(
-                service.app,
+        app, startup = await _open_app(settings, stack)
+        async with asyncio.TaskGroup() as tasks:
+            beside = tasks.create_task(startup.run(stopping))
+            await serve(
+                app,
                 settings.host,
                 settings.port,
                 stopping=stopping,
                 drain=timedelta(seconds=settings.drain_seconds),
-                on_listening=on_listening,
+                on_listening=listening,
             )
-        )
-        done, _ = await asyncio.wait({living, serving}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.set()
-        await asyncio.wait({serving, living})
-        for task in (*done, serving, living):
-            task.result()
+            beside.cancel()
 
 
-async def _live(service: Service, stopping: asyncio.Event) -> None:
-    try:
-        await service.start(stopping)
-    except DeliveryStopped:
-        return
-    following = asyncio.create_task(service.follow(stopping))
-    stop = asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait({following, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if following.done():
-            following.result()
-    finally:
-        following.cancel()
-        stop.cancel()
-        await asyncio.wait({following})
+async def _open_app(settings: Settings, stack: AsyncExitStack) -> tuple[ASGIApp, Startup]:
+    registry, health = CollectorRegistry(), Health()
+    metrics = IngestMetrics(registry)
+    codec = await _open_codec(settings, stack)
+    producer = RecordProducer(settings.kafka, timeout=_timeout(settings))
+    stack.push_async_callback(producer.stop)
+    publisher = KafkaEventPublisher(producer, codec, settings.kafka)
+    directory = _open_directory(settings, codec, publisher, metrics, stack)
+    sequences = _open_sequences(settings, stack)
+    rebuild = SequenceRebuild(sequences, settings.kafka, codec, metrics)
+    startup = Startup(codec, producer, directory, rebuild)
+    health.add_ready("start", startup.check)
+    health.add_ready("directory", directory.check)
+    app = create_app(
+        Doorkeeper(TokenVerifier(settings.auth), directory, startup.is_done),
+        _desks(settings, _open_images(settings, stack), publisher, directory, sequences),
+        Rules(settings.query_api_url, settings.max_enrolment_bytes, settings.max_import_bytes),
+        metrics,
+        health=health,
+        registry=registry,
+    )
+    return app, startup
+
+
+async def _open_codec(settings: Settings, stack: AsyncExitStack) -> Codec:
+    seconds = settings.dependency_timeout_seconds
+    schemas = SchemaRegistry(settings.schema_registry.url, timeout=seconds)
+    return Codec(await stack.enter_async_context(schemas), prefix=settings.kafka.topic_prefix)
+
+
+def _open_directory(
+    settings: Settings,
+    codec: Codec,
+    publisher: KafkaEventPublisher,
+    metrics: IngestMetrics,
+    stack: AsyncExitStack,
+) -> KafkaDirectory:
+    directory = KafkaDirectory(settings.kafka, codec, publisher, metrics, timeout=_timeout(settings))
+    stack.push_async_callback(directory.stop)
+    return directory
+
+
+def _open_sequences(settings: Settings, stack: AsyncExitStack) -> ValkeyDeviceSequences:
+    url, prefix = settings.valkey.url.get_secret_value(), settings.kafka.topic_prefix
+    sequences = ValkeyDeviceSequences(url, prefix=prefix)
+    stack.push_async_callback(sequences.close)
+    return sequences
+
+
+def _open_images(settings: Settings, stack: AsyncExitStack) -> S3ImageStore:
+    objects = ObjectStore(settings.object_store, timeout=_timeout(settings))
+    stack.push_async_callback(objects.close)
+    return S3ImageStore(objects, settings.object_store.bucket)
+
+
+def _desks(
+    settings: Settings,
+    images: S3ImageStore,
+    publisher: KafkaEventPublisher,
+    directory: KafkaDirectory,
+    sequences: ValkeyDeviceSequences,
+) -> Desks:
+    limits = ImageLimits(
+        size_bytes=settings.max_image_bytes,
+        pixels=settings.max_image_pixels,
+        least_side_px=settings.min_image_side_px,
+    )
+    types = load_org_types(settings.org_types_dir)
+    return Desks(
+        captures=CaptureDesk(images, publisher, sequences, _now, limits),
+        enrolments=EnrolmentDesk(images, publisher, directory, _now, limits),
+        directory=DirectoryDesk(directory, _now, org_types=types),
+        erasures=ErasureDesk(publisher, directory, _now),
+        punches=PunchDesk(images, publisher, directory, sequences, _now),
+        corrections=CorrectionDesk(images, publisher, directory, _now),
+    )
+
+
+def _timeout(settings: Settings) -> timedelta:
+    return timedelta(seconds=settings.dependency_timeout_seconds)
 
 
 def _now() -> datetime:

@@ -5,8 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from attendance_schemas.errors import SchemaError
-from attendance_schemas.org_types import load_org_types
+from attendance_schemas.org_types import folder_of_org_types
 from service_kit.settings import (
     AuthSettings,
     HttpSettings,
@@ -17,14 +16,6 @@ from service_kit.settings import (
 )
 
 MEBIBYTE = 1024 * 1024
-
-
-def _types_that_read(own: Path | None) -> Path | None:
-    try:
-        load_org_types(own)
-    except SchemaError as error:
-        raise ValueError(str(error)) from error
-    return own
 
 
 class Settings(HttpSettings):
@@ -38,22 +29,24 @@ class Settings(HttpSettings):
         pattern=r"^https?://[^/]+.*[^/]$",
         description="where status_url points to: the public address of query-api, without a slash at the end",
     )
-    max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1024, description="of one image")
-    max_image_pixels: int = Field(default=50_000_000, ge=1, description="of one image, width times height")
+    max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1024, description="most bytes of one image")
+    max_image_pixels: int = Field(default=50_000_000, ge=1, description="most pixels of one image")
     min_image_side_px: int = Field(
-        default=32, ge=1, description="of the shorter side of one image; recognition decodes no smaller ones"
+        default=32,
+        ge=1,
+        description="shortest side of an image; recognition decodes no smaller ones",
     )
     max_enrolment_bytes: int = Field(
-        default=40 * MEBIBYTE, ge=1024, description="of all photos of one enrolment"
+        default=40 * MEBIBYTE, ge=1024, description="most bytes of all photos of one enrolment"
     )
     max_import_bytes: int = Field(
-        default=20 * MEBIBYTE, ge=1024, description="of one file of directory records"
+        default=20 * MEBIBYTE, ge=1024, description="most bytes of one file of directory records"
     )
     dependency_timeout_seconds: float = Field(
         default=5.0, gt=0, le=30, description="after this long without an answer from Kafka or the store: 503"
     )
     drain_seconds: float = Field(default=10.0, ge=1, le=120, description="for requests in flight at a stop")
-    org_types_dir: Annotated[Path | None, AfterValidator(_types_that_read)] = Field(
+    org_types_dir: Annotated[Path | None, AfterValidator(folder_of_org_types)] = Field(
         default=None, description="folder of own types of organisations; the same for ingest and query-api"
     )
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)

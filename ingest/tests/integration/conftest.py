@@ -18,7 +18,7 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.events import Event
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import Topic
-from ingest.service import run_service
+from ingest.service import serve_ingest
 from ingest.settings import Settings
 from local_stack.environment import StackEnv
 from service_kit.kafka.bounded_reading import records_of
@@ -181,7 +181,7 @@ def start(issuer: Issuer) -> Start:
     async def started(settings: Settings, *, ready: bool = True) -> AsyncIterator[Ingest]:
         stopping = asyncio.Event()
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        service = asyncio.create_task(run_service(settings, stopping, on_listening=port.set_result))
+        service = asyncio.create_task(serve_ingest(settings, stopping, on_listening=port.set_result))
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{await port}", timeout=20) as client:
             try:
                 if ready:

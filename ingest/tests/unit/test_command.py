@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from ingest.__main__ import main
+from attendance_testing.described import undescribed
+from ingest.__main__ import cli
 from ingest.metrics import IngestMetrics
 from ingest.settings import Settings
 
@@ -29,11 +30,18 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_help_names_every_setting_and_so_does_the_readme(capsys):
+def ended(capsys, *arguments: str) -> tuple[int, str, str]:
+    """Run the command line; return its exit code and what it printed."""
     with pytest.raises(SystemExit) as caught:
-        main(["--help"])
-    assert caught.value.code == 0
-    text = capsys.readouterr().out
+        cli(arguments, prog_name="ingest")
+    printed = capsys.readouterr()
+    return caught.value.code, printed.out, printed.err
+
+
+def test_help_names_every_setting_and_so_does_the_readme(capsys):
+    code, text, _ = ended(capsys, "--help")
+    assert code == 0
+    assert undescribed(Settings) == []
     for name, field in Settings.model_fields.items():
         if field.default_factory is None:
             assert Settings.variable(name) in text
@@ -50,7 +58,7 @@ def test_every_metric_is_in_the_readme():
 
 
 def test_complete_settings_pass(environment, capsys):
-    assert main(["--check-config"]) == 0
+    assert ended(capsys, "--check-config") == (0, "the settings are complete\n", "")
 
 
 @pytest.mark.parametrize(
@@ -65,13 +73,14 @@ def test_complete_settings_pass(environment, capsys):
 )
 def test_wrong_settings_are_named_without_secrets(environment, capsys, name, value, message):
     environment.setenv(name, value)
-    assert main(["--check-config"]) == 2
-    text = capsys.readouterr().err
+    code, _, text = ended(capsys, "--check-config")
+    assert code == 2
     assert message in text
     assert "very-secret" not in text
 
 
 def test_missing_settings_are_named(environment, capsys):
     environment.delenv("KAFKA_BOOTSTRAP_SERVERS")
-    assert main([]) == 2
-    assert "KAFKA_BOOTSTRAP_SERVERS" in capsys.readouterr().err
+    code, _, text = ended(capsys)
+    assert code == 2
+    assert text == "ingest: set these variables right and start again: KAFKA_BOOTSTRAP_SERVERS is not set\n"

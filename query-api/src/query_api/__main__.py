@@ -1,130 +1,25 @@
-"""Composition root of query-api: settings, telemetry, adapters, then serve until a signal says stop."""
+"""The command `query-api`: answer questions about attendance until a signal says stop."""
 
-import argparse
-import asyncio
-import sys
-import time
-from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
-
-from prometheus_client import CollectorRegistry
-
-from attendance_schemas.codec import Codec
-from attendance_schemas.org_types import load_org_types
-from attendance_schemas.registry import SchemaRegistry
-from query_api.adapters.decision_feed import InMemoryDecisionFeed
-from query_api.adapters.kafka_match_tail import KafkaMatchTail
-from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
-from query_api.adapters.postgres_read_model import PostgresReadModel
-from query_api.adapters.valkey_presence_cache import NoPresenceCache, open_presence_cache
-from query_api.app import create_app
-from query_api.http.services import Services
-from query_api.metrics import QueryApiMetrics
-from query_api.ports import PresenceCache
 from query_api.settings import Settings
-from service_kit.errors import SettingsError
-from service_kit.http.serve import serve
-from service_kit.http.tokens import TokenVerifier
-from service_kit.observing.health import Health
-from service_kit.observing.logs import configure_logging, get_logger
-from service_kit.observing.telemetry import configure_tracing
-from service_kit.run import run
+from service_kit.command import command_line, serve_until_stopped
 
-SERVICE = "query-api"
-log = get_logger(SERVICE)
+NAME = "query-api"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def run() -> None:
+    """Serve until a signal says stop; the name alone does the same."""
+    from query_api.service import serve_queries
+
+    serve_until_stopped(NAME, Settings, serve_queries)
 
 
-async def _open_pools(settings: Settings, metrics: QueryApiMetrics, stack: AsyncExitStack) -> ReadPools:
-    options = PoolOptions(
-        size=settings.pool_size,
-        statement_timeout_ms=settings.statement_timeout_ms,
-        connect_timeout_seconds=settings.connect_timeout_seconds,
-    )
-    primary_url = settings.primary_database_url
-    return ReadPools(
-        await stack.enter_async_context(open_pool(settings.database.url.get_secret_value(), options)),
-        await stack.enter_async_context(open_pool(primary_url.get_secret_value(), options))
-        if primary_url
-        else None,
-        metrics,
-        monotonic=time.monotonic,
-        retry_seconds=settings.replica_retry_seconds,
-    )
+cli = command_line(NAME, "The read-only API over attendance.", Settings, run)
 
 
-async def _open_presence(
-    settings: Settings, metrics: QueryApiMetrics, stack: AsyncExitStack
-) -> PresenceCache:
-    if settings.valkey.url is None:
-        return NoPresenceCache(metrics)
-    url, prefix = settings.valkey.url.get_secret_value(), settings.kafka.topic_prefix
-    return await stack.enter_async_context(open_presence_cache(url, prefix, metrics))
-
-
-async def _stop_waiting(stopping: asyncio.Event, feed: InMemoryDecisionFeed) -> None:
-    await stopping.wait()
-    feed.stop()
-
-
-async def serve_queries(settings: Settings, stopping: asyncio.Event) -> None:
-    """Serve until `stopping` is set."""
-    registry = CollectorRegistry()
-    metrics = QueryApiMetrics(registry)
-    feed = InMemoryDecisionFeed(metrics, monotonic=time.monotonic)
-    async with AsyncExitStack() as stack:
-        read_model = PostgresReadModel(await _open_pools(settings, metrics, stack))
-        verifier = TokenVerifier(settings.auth)
-        codec = Codec(await stack.enter_async_context(SchemaRegistry(settings.registry.url)))
-        health = Health()
-        health.add_ready("database", read_model.ping)
-        health.add_ready("token-issuer", verifier.check)
-        services = Services(
-            read_model=read_model,
-            presence=await _open_presence(settings, metrics, stack),
-            decisions=feed,
-            tokens=verifier,
-            metrics=metrics,
-            now=_now,
-            monotonic=time.monotonic,
-            recheck=timedelta(seconds=settings.recheck_seconds),
-            org_types=load_org_types(settings.org_types_dir),
-        )
-        async with asyncio.TaskGroup() as tasks:
-            beside = [
-                tasks.create_task(KafkaMatchTail(settings.kafka, codec, feed, metrics).run()),
-                tasks.create_task(_stop_waiting(stopping, feed)),
-            ]
-            await serve(
-                create_app(services, health, registry),
-                settings.host,
-                settings.port,
-                stopping=stopping,
-                on_listening=lambda port: log.info("listening", host=settings.host, port=port),
-            )
-            for task in beside:
-                task.cancel()
-
-
-def main() -> int:
-    """Read the settings and run; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="query-api",
-        description="The read-only API over attendance. Settings come from the environment; see README.md.",
-    )
-    parser.parse_args()
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        sys.stderr.write(f"{SERVICE}: {error}\n")
-        return 2
-    configure_logging(SERVICE, settings.log_level, settings.log_json)
-    configure_tracing(SERVICE, settings.tracing_endpoint)
-    return run(lambda stopping: serve_queries(settings, stopping))
+def main() -> None:
+    """Run the command."""
+    cli(prog_name=NAME)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

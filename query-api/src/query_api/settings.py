@@ -1,12 +1,11 @@
-"""The settings of query-api: its own variables start with `QUERY_API_`, shared ones are in groups."""
+"""Settings of query-api, read from the environment at start; unknown ones are refused."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from attendance_schemas.errors import SchemaError
-from attendance_schemas.org_types import load_org_types
+from attendance_schemas.org_types import folder_of_org_types
 from service_kit.settings import (
     AuthSettings,
     HttpSettings,
@@ -17,16 +16,8 @@ from service_kit.settings import (
 )
 
 
-def _types_that_read(own: Path | None) -> Path | None:
-    try:
-        load_org_types(own)
-    except SchemaError as error:
-        raise ValueError(str(error)) from error
-    return own
-
-
 class Settings(HttpSettings):
-    """Everything that query-api can be told."""
+    """Variables have the prefix QUERY_API_; those of Kafka, the database and so on have their own."""
 
     env_prefix: ClassVar[str] = "QUERY_API_"
 
@@ -35,16 +26,20 @@ class Settings(HttpSettings):
         default=None, description="read from here while the replica is away; a login that cannot write"
     )
     pool_size: int = Field(default=10, ge=1, le=200, description="connections per database")
-    statement_timeout_ms: int = Field(default=5_000, ge=100, le=60_000)
-    connect_timeout_seconds: float = Field(default=2.0, gt=0, le=30)
+    statement_timeout_ms: int = Field(
+        default=5_000, ge=100, le=60_000, description="the database gives a query up after this long"
+    )
+    connect_timeout_seconds: float = Field(
+        default=2.0, gt=0, le=30, description="for a new connection to a database"
+    )
     replica_retry_seconds: float = Field(
-        default=5.0, ge=0, le=300, description="between two looks for a replica"
+        default=5.0, ge=0, le=300, description="between two looks for a replica that was away"
     )
     recheck_seconds: float = Field(
         default=1.0, gt=0, le=30, description="how often a waiting request looks into the read model"
     )
 
-    org_types_dir: Annotated[Path | None, AfterValidator(_types_that_read)] = Field(
+    org_types_dir: Annotated[Path | None, AfterValidator(folder_of_org_types)] = Field(
         default=None, description="folder of own types of organisations; the same for ingest and query-api"
     )
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)

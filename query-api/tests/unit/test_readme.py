@@ -2,6 +2,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from attendance_testing.described import undescribed
 from query_api.metrics import QueryApiMetrics
 from query_api.settings import Settings
 
@@ -10,6 +11,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 def test_every_setting_is_documented() -> None:
     text = README.read_text(encoding="utf-8")
+    assert undescribed(Settings) == []
     own = set(Settings.model_fields) - {"kafka", "auth", "database", "registry", "valkey"}
     assert [name for name in sorted(own) if f"`{Settings.variable(name)}`" not in text] == []
 

@@ -48,10 +48,10 @@ from service_kit.collect_rarely import collect_rarely
 from service_kit.errors import DeliveryStopped, TransientFailure
 from service_kit.http.serve import serve
 from service_kit.kafka.dead_letters import DeadLetters
+from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.producer import RecordProducer
 from service_kit.observing.health import Health, ProgressWatchdog, operations_app
 from service_kit.observing.logs import get_logger
-from service_kit.observing.metrics import DeliveryMetrics
 from service_kit.state.object_store import ObjectStore
 
 SERVICE = "recognition-worker"

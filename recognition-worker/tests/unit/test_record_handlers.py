@@ -30,8 +30,8 @@ from recognition_worker.recognition.results import CaptureResult, EnrolmentResul
 from service_kit.backoff import Backoff
 from service_kit.errors import DeliveryStopped, TransientFailure
 from service_kit.kafka.dead_letters import DeadLetters
+from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.records import OutgoingRecord, Position, Record
-from service_kit.observing.metrics import DeliveryMetrics
 from service_kit.settings import KafkaSettings
 
 NAMES = ("EnrolmentRequested", "PersonErased", "CaptureReceived")

@@ -87,6 +87,15 @@ def load_org_types(own: Path | None = None) -> Mapping[str, OrgType]:
     return {**types, **added}
 
 
+def folder_of_org_types(own: Path | None) -> Path | None:
+    """Return the folder if its types can be read: what a setting is checked with. Raises ValueError."""
+    try:
+        load_org_types(own)
+    except SchemaError as error:
+        raise ValueError(str(error)) from error
+    return own
+
+
 def org_type(types: Mapping[str, OrgType], name: str) -> OrgType:
     """Return a type by name. Raises UnknownOrgType, naming those that there are."""
     try:

@@ -136,13 +136,17 @@ class KafkaSettings(EnvironmentSettings):
 
     bootstrap_servers: str = Field(description="HOST:PORT of brokers, with commas between them")
     topic_prefix: str = Field(default="", description="before the name of every topic and consumer group")
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
     ssl_ca_file: Path | None = Field(default=None, description="certificates that brokers must show")
     ssl_cert_file: Path | None = Field(default=None, description="the client's certificate, with its key")
     ssl_key_file: Path | None = Field(default=None, description="the key of the client's certificate")
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
-    sasl_username: str | None = None
-    sasl_password: SecretStr | None = None
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    sasl_username: str | None = Field(default=None, description="the client's name, with SASL_*")
+    sasl_password: SecretStr | None = Field(default=None, description="the client's password, with SASL_*")
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:
@@ -184,10 +188,10 @@ class ObjectStoreSettings(EnvironmentSettings):
     env_prefix: ClassVar[str] = "OBJECT_STORE_"
 
     endpoint: str = Field(pattern=r"^https?://[^/]+/?$", description="scheme, host and port")
-    access_key: str
-    secret_key: SecretStr
+    access_key: str = Field(description="the id of the key")
+    secret_key: SecretStr = Field(description="the key itself; a secret")
     bucket: str = Field(description="where images are kept")
-    region: str = "us-east-1"
+    region: str = Field(default="us-east-1", description="the store's region; any for a store without")
 
 
 class AuthSettings(EnvironmentSettings):
@@ -205,7 +209,7 @@ class DatabaseSettings(EnvironmentSettings):
 
     env_prefix: ClassVar[str] = "DATABASE_"
 
-    url: SecretStr
+    url: SecretStr = Field(description="postgresql:// URL of the database that the service owns")
 
 
 class QueryDatabaseSettings(EnvironmentSettings):
@@ -213,7 +217,7 @@ class QueryDatabaseSettings(EnvironmentSettings):
 
     env_prefix: ClassVar[str] = "QUERY_DATABASE_"
 
-    url: SecretStr
+    url: SecretStr = Field(description="postgresql:// URL of the database to read, a login that cannot write")
 
 
 class ValkeySettings(EnvironmentSettings):
@@ -221,7 +225,7 @@ class ValkeySettings(EnvironmentSettings):
 
     env_prefix: ClassVar[str] = "VALKEY_"
 
-    url: SecretStr
+    url: SecretStr = Field(description="redis:// URL of the cache")
 
 
 class OptionalValkeySettings(EnvironmentSettings):
@@ -229,7 +233,7 @@ class OptionalValkeySettings(EnvironmentSettings):
 
     env_prefix: ClassVar[str] = "VALKEY_"
 
-    url: SecretStr | None = None
+    url: SecretStr | None = Field(default=None, description="redis:// URL of the cache")
 
 
 class SchemaRegistrySettings(EnvironmentSettings):
@@ -237,4 +241,4 @@ class SchemaRegistrySettings(EnvironmentSettings):
 
     env_prefix: ClassVar[str] = "SCHEMA_REGISTRY_"
 
-    url: str
+    url: str = Field(description="http(s) URL of the registry, as Confluent's clients take it")

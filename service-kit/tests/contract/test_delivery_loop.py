@@ -19,10 +19,10 @@ from service_kit.kafka.delivery import (
     PoisonRecord,
     TransientFailure,
 )
+from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.producer import RecordProducer, Sender
 from service_kit.kafka.records import OutgoingRecord, Record, TopicPartition
 from service_kit.kafka.source import Positions, Source
-from service_kit.observing.metrics import DeliveryMetrics
 from service_kit.settings import KafkaSettings
 
 Eventually = Callable[..., Awaitable[None]]

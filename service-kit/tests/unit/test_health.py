@@ -6,9 +6,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from service_kit.errors import TransientFailure
+from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.records import TopicPartition
 from service_kit.observing.health import Health, ProgressWatchdog, StalledError, operations_app
-from service_kit.observing.metrics import DeliveryMetrics
 
 
 async def well() -> None:

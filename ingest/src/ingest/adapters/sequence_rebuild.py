@@ -61,17 +61,34 @@ class SequenceRebuild:
         self._codec = codec
         self._metrics = metrics
 
-    async def rebuild_if_needed(self) -> None:
-        """Bring the sequences up to the topics. Raises TransientFailure: something is away."""
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Rebuild as often as needed, until told to stop."""
+        backoff = Backoff()
+        while not stopping.is_set():
+            await _first(self._sequences.incomplete, stopping)
+            if stopping.is_set():
+                return
+            if await self.try_once():
+                backoff.reset()
+            else:
+                await wait(backoff.next_delay(), stopping)
+
+    async def try_once(self) -> bool:
+        """Rebuild if needed; False when something is away: captures go on, and `run` tries again."""
+        try:
+            await self._rebuild_if_needed()
+        except TransientFailure as failure:
+            log.warning("device sequences cannot be rebuilt now", reason=str(failure))
+            self._sequences.incomplete.set()
+            return False
+        return True
+
+    async def _rebuild_if_needed(self) -> None:
         if not await self._sequences.begin_rebuild():
             return
         found = SequencesOfTopics()
-        try:
-            for topic in (CAPTURES, CAPTURES_BACKLOG, PUNCHES):
-                await self._read(topic, found)
-        except TransientFailure:
-            self._sequences.incomplete.set()
-            raise
+        for topic in (CAPTURES, CAPTURES_BACKLOG, PUNCHES):
+            await self._read(topic, found)
         ranges = found.finish()
         await self._sequences.finish_rebuild(ranges)
         self._metrics.sequence_rebuilds.inc()
@@ -86,21 +103,6 @@ class SequenceRebuild:
                 log.error("a record was left out of the sequences", record=str(record), error=str(error))  # noqa: TRY400
             except RegistryUnavailable as error:
                 raise TransientFailure("schema-registry", str(error)) from error
-
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Rebuild as often as needed, until told to stop."""
-        backoff = Backoff()
-        while not stopping.is_set():
-            await _first(self._sequences.incomplete, stopping)
-            if stopping.is_set():
-                return
-            try:
-                await self.rebuild_if_needed()
-                backoff.reset()
-            except TransientFailure as failure:
-                log.warning("device sequences cannot be rebuilt now", reason=str(failure))
-                self._sequences.incomplete.set()
-                await wait(backoff.next_delay(), stopping)
 
 
 async def _first(*events: asyncio.Event) -> None:

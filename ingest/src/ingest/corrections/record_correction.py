@@ -5,7 +5,7 @@ from uuid import UUID
 
 from attendance_schemas.events import Event
 from attendance_schemas.topics import CORRECTIONS
-from ingest.domain.actor import Actor
+from ingest.domain.actor import SUPERVISORS, Actor
 from ingest.domain.correction import (
     AdditionDocument,
     Correction,
@@ -17,9 +17,8 @@ from ingest.domain.correction import (
 from ingest.domain.identifiers import correction_key
 from ingest.domain.time_trust import TOLERANCE
 from ingest.errors import FieldError, InvalidRecord, UnknownPerson
+from ingest.first_accepted import first_accepted
 from ingest.ports import Clock, Directory, EventPublisher, ImageStore
-from ingest.punches.accept_punch import SUPERVISORS
-from ingest.punches.first_accepted import first_accepted
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from ingest.errors import Forbidden
 
 HR, OPS, SUPERVISOR = "hr", "ops", "supervisor"
+SUPERVISORS = frozenset((SUPERVISOR, HR))
+"""Who may act for a person, or correct what is recorded of one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,31 @@
-"""POST /v1/enrolments: photos of a person, for recognition to learn from."""
+"""POST /v1/enrolments: photos for recognition to learn from; DELETE /v1/people/ID/biometrics: forget them."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 
 from ingest.domain.enrolment import MAXIMUM_PHOTOS
+from ingest.domain.identifiers import ID_PATTERN
+from ingest.enrolments.erase_biometrics import ErasureDesk, erase_biometrics
 from ingest.enrolments.request_enrolment import EnrolmentDesk, request_enrolment
 from ingest.http.authentication import Doorkeeper
 from ingest.http.descriptions import PROBLEMS, multipart
 from ingest.http.measuring import measured
-from ingest.http.models import EnrolmentAnswer, EnrolmentMetadata
+from ingest.http.models import EnrolmentAnswer, EnrolmentMetadata, ErasureAnswer
 from ingest.http.uploads import file_of, metadata_of, read_form
 from ingest.metrics import IngestMetrics
 from service_kit.http.bearer import Credentials
 from service_kit.http.problems import Problem
 
-OPERATION = "enrolment"
+ENROLMENT, ERASURE = "enrolment", "erasure"
 EXAMPLE: dict[str, Any] = {
     "person_id": "p-1001",
     "consent_reference": "hr/consents/2026/p-1001.pdf",
     "enrolment_id": "6b1f7f0e-3c55-4a3a-8a53-6f6c1d1f5e11",
 }
+PersonId = Annotated[
+    str, Path(pattern=ID_PATTERN, description="letters, digits, dot, dash, underscore; at most 64")
+]
 
 
 def enrolment_routes(
@@ -42,7 +47,7 @@ def enrolment_routes(
 
         Three photos of different days serve best. The same enrolment_id again gives the same answer.
         """
-        with measured(metrics, OPERATION) as result:
+        with measured(metrics, ENROLMENT) as result:
             actor = await door.person(credentials)
             async with read_form(request, limit=limit, files=MAXIMUM_PHOTOS + 1) as form:
                 metadata = await metadata_of(form, EnrolmentMetadata)
@@ -60,5 +65,32 @@ def enrolment_routes(
         return EnrolmentAnswer(
             enrolment_id=event.enrolment_id, status_url=f"{query_api_url}/v1/enrolments/{event.enrolment_id}"
         )
+
+    return router
+
+
+def erasure_routes(door: Doorkeeper, desk: ErasureDesk, metrics: IngestMetrics) -> APIRouter:
+    """Return the routes about people that are no directory records."""
+    router = APIRouter(prefix="/v1/people", tags=["people"])
+
+    @router.delete(
+        "/{person_id}/biometrics",
+        status_code=202,
+        response_model=ErasureAnswer,
+        responses=PROBLEMS,
+        summary="Erase a person's biometrics",
+    )
+    async def delete_biometrics(person_id: PersonId, credentials: Credentials) -> ErasureAnswer:
+        """Erase the templates of a person and the keys that make copies of them readable. Role: hr.
+
+        What was enrolled, or asked to be enrolled, until now is erased; a request from before that is sent
+        again does not bring it back. To enrol the person later, request it with a new enrolment_id. On 202
+        the erasure is kept and will be done, whatever fails from now on; workers need about a second.
+        """
+        with measured(metrics, ERASURE) as result:
+            actor = await door.person(credentials)
+            event = await erase_biometrics(person_id, actor, desk)
+            result.outcome = "accepted"
+        return ErasureAnswer(erasure_id=event.erasure_id, requested_at=event.occurred_at)
 
     return router

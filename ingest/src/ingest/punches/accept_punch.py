@@ -4,15 +4,13 @@ from dataclasses import dataclass
 
 from attendance_schemas.events import PunchMethod, PunchSubmitted
 from attendance_schemas.topics import PUNCHES
-from ingest.domain.actor import HR, SUPERVISOR, Actor
+from ingest.domain.actor import SUPERVISORS, Actor
 from ingest.domain.capture import Device
 from ingest.domain.identifiers import punch_key
 from ingest.domain.punch import PunchClaim, Sender, decide_punch, same_claim
 from ingest.errors import UnknownPerson
+from ingest.first_accepted import first_accepted
 from ingest.ports import Clock, DeviceSequences, Directory, EventPublisher, ImageStore
-from ingest.punches.first_accepted import first_accepted
-
-SUPERVISORS = frozenset((SUPERVISOR, HR))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from service_kit.backoff import Backoff, retry
 from service_kit.errors import DeliveryStopped
 from service_kit.kafka.dead_letters import DeadLetters
 from service_kit.kafka.delivery import Passes, PoisonRecord, TransientFailure, deliver_one
+from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.records import Record
 from service_kit.observing.logs import get_logger
-from service_kit.observing.metrics import DeliveryMetrics
 from service_kit.observing.telemetry import extract_context, tracer
 from service_kit.settings import KafkaSettings
 

@@ -10,9 +10,9 @@ from service_kit.backoff import Backoff, wait
 from service_kit.errors import DeliveryStopped, PoisonRecord, TransientFailure
 from service_kit.kafka.endings import DeadLetterSink
 from service_kit.kafka.in_hand import ATTEMPTS_ALONE
+from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.records import Record
 from service_kit.observing.logs import get_logger
-from service_kit.observing.metrics import DeliveryMetrics
 
 log = get_logger(__name__)
 

@@ -28,9 +28,9 @@ from service_kit.errors import DeadLetterLimitExceeded, DeliveryStopped, PoisonR
 from service_kit.kafka.deliver_one import Outcome, Passes, deliver_one
 from service_kit.kafka.endings import DeadLetterSink, Endings, Handle, HandleBatch
 from service_kit.kafka.in_hand import ATTEMPTS_ALONE, InHand
+from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.records import Record, TopicPartition
 from service_kit.kafka.source import Batch, Source
-from service_kit.observing.metrics import DeliveryMetrics
 
 __all__ = [
     "DeadLetterLimitExceeded",

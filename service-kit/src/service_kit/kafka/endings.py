@@ -8,9 +8,9 @@ from typing import Protocol
 
 from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.kafka.in_hand import InHand
+from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.records import Position, Record, TopicPartition
 from service_kit.observing.logs import get_logger
-from service_kit.observing.metrics import DeliveryMetrics
 
 log = get_logger(__name__)
 

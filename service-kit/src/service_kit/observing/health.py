@@ -18,19 +18,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from service_kit.http.serve import serve
-
-__all__ = [
-    "Check",
-    "Health",
-    "ProgressWatchdog",
-    "Report",
-    "StalledError",
-    "operations_app",
-    "operations_routes",
-    "serve",
-]
-
 Check = Callable[[], Awaitable[None]]
 """Returns when all is well, raises with the reason when not."""
 

@@ -1,4 +1,4 @@
-"""Every metric of the plumbing, once. Labels are bounded: topics, partitions, dependencies, reasons."""
+"""Every metric of delivery, once. Labels are bounded: topics, partitions, dependencies, reasons."""
 
 from __future__ import annotations
 

@@ -1,0 +1,72 @@
+"""What ingest must know before its first request, and the views that it keeps up to date afterwards."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from attendance_schemas.codec import Codec
+from attendance_schemas.errors import RegistryUnavailable, SchemaNotRegistered
+from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, CORRECTIONS, DIRECTORY, ENROLMENTS, PUNCHES
+from ingest.adapters.kafka_directory import KafkaDirectory
+from ingest.adapters.sequence_rebuild import SequenceRebuild
+from service_kit.backoff import Backoff, retry
+from service_kit.errors import DeliveryStopped, TransientFailure
+from service_kit.kafka.producer import RecordProducer
+from service_kit.observing.logs import get_logger
+
+# A dependency that is away at the start is asked again soon: traffic waits for it.
+START_BACKOFF = timedelta(seconds=5)
+WRITTEN_TOPICS = (CAPTURES, CAPTURES_BACKLOG, ENROLMENTS, DIRECTORY, PUNCHES, CORRECTIONS)
+
+log = get_logger(__name__)
+
+
+class Startup:
+    """Reads what must be known, however long a dependency is away; until then no request is accepted."""
+
+    def __init__(
+        self, codec: Codec, producer: RecordProducer, directory: KafkaDirectory, sequences: SequenceRebuild
+    ) -> None:
+        self._codec = codec
+        self._producer = producer
+        self._directory = directory
+        self._sequences = sequences
+        self._is_done = False
+
+    def is_done(self) -> bool:
+        """Tell whether requests can be accepted."""
+        return self._is_done
+
+    async def check(self) -> None:
+        """Raise until requests can be accepted; for readiness."""
+        if not self._is_done:
+            raise TransientFailure("ingest", "still starting; the log says what it waits for")
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Start, then keep the views up to date until told to stop; raises the bug that one died of."""
+        try:
+            await self._start(stopping)
+        except DeliveryStopped:
+            return
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(self._directory.join())
+            await self._sequences.run(stopping)
+            following.cancel()
+
+    async def _start(self, stopping: asyncio.Event) -> None:
+        await _patiently("schemas", lambda: self._codec.prepare(WRITTEN_TOPICS), stopping)
+        await _patiently("kafka", self._producer.start, stopping)
+        await _patiently("directory", self._directory.start, stopping)
+        await self._sequences.try_once()
+        self._is_done = True
+        log.info("ready")
+
+
+async def _patiently(what: str, operation: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> None:
+    await retry(
+        operation,
+        backoff=Backoff(maximum=START_BACKOFF),
+        retry_on=(TransientFailure, RegistryUnavailable, SchemaNotRegistered),
+        stopping=stopping,
+        on_retry=lambda failure, _delay: log.warning("waiting", what=what, reason=str(failure)),
+    )
