@@ -168,6 +168,18 @@ def make_period_lock(**changes: Any) -> PeriodLock:
     return PeriodLock(**(fields | changes))
 
 
+def make_organisation(**changes: Any) -> Organisation:
+    fields: dict[str, Any] = {
+        "org_id": "acme",
+        "name": "Acme",
+        "time_zone": "Asia/Kolkata",
+        "org_type": "company",
+        "default_policy": None,
+        "default_policy_on": None,
+    }
+    return Organisation(**(fields | changes))
+
+
 @dataclass
 class FakeReadModel:
     """Answers with what it was given and keeps what it was asked; `failure` is raised instead."""
@@ -176,7 +188,7 @@ class FakeReadModel:
     adjusted: list[Adjustment] = field(default_factory=list)
     locks: list[PeriodLock] = field(default_factory=list)
     decided: list[Capture] = field(default_factory=list)
-    recorded: Organisation | None = None
+    recorded: Organisation | None = field(default_factory=make_organisation)
     failure: QueryApiError | None = None
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 

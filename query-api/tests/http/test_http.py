@@ -369,5 +369,30 @@ async def test_a_type_without_a_file_here_has_the_usual_labels(
     assert body["labels"]["person"]["one"] == "employee"
 
 
-async def test_an_organisation_that_is_not_recorded_is_a_problem(client: httpx.AsyncClient) -> None:
-    assert_problem(await client.get("/v1/organisation"), 404, "unknown-organisation")
+@pytest.mark.parametrize("route", LISTS)
+async def test_an_organisation_that_is_not_recorded_is_a_problem(
+    client: httpx.AsyncClient, read_model: Any, route: str
+) -> None:
+    read_model.recorded = None
+    problem = assert_problem(await client.get(route), 404, "unknown-organisation")
+    assert "no organisation acme is recorded" in problem["detail"]
+    assert "PUT /v1/directory/organisations/acme" in problem["detail"]
+
+
+@pytest.mark.parametrize("route", LISTS)
+async def test_the_description_tells_of_organisations_that_are_not_recorded(
+    client: httpx.AsyncClient, route: str
+) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    path = route.partition("?")[0].replace("p-1", "{person_id}").replace(CAPTURE_ID, "{enrolment_id}")
+    assert "`unknown-organisation`" in paths[path]["get"]["responses"]["404"]["description"]
+
+
+async def test_an_answer_with_rows_asks_nothing_more(
+    client: httpx.AsyncClient, read_model: Any, day_row: Callable[..., AttendanceDay]
+) -> None:
+    read_model.days = [day_row()]
+    await client.get(f"/v1/attendance?{DATES}")
+    assert [name for name, _ in read_model.asked] == ["attendance_days"]
+    read_model.days = []
+    assert (await client.get(f"/v1/attendance?{DATES}")).json() == {"items": [], "next": None}

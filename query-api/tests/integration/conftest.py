@@ -42,6 +42,7 @@ CALLERS = {
     ),
     "nowhere": Caller(subject="u-3", roles=frozenset({"hr"}), org_id="acme", sites=frozenset()),
     "umbrella": Caller(subject="u-4", roles=frozenset({"ops"}), org_id="umbrella"),
+    "initech": Caller(subject="u-5", roles=frozenset({"analyst"}), org_id="initech"),
     "kiosk-3": Caller(subject="kiosk-3", roles=frozenset({"device"}), org_id="acme"),
 }
 

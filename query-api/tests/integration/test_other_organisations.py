@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
+import asyncpg
 import httpx
 import pytest
+
+from local_stack.databases import Database
 
 pytestmark = pytest.mark.integration
 
@@ -58,6 +61,22 @@ async def test_asking_for_another_organisation_by_name_gives_nothing(
     assert response.status_code == 200
     body = response.json()
     assert body.get("items", body.get("people")) == []
+
+
+@pytest.mark.parametrize("route", LISTS)
+async def test_no_rows_and_no_organisation_are_told_apart(
+    client: httpx.AsyncClient, as_caller: As, read_database: Database, route: str
+) -> None:
+    unrecorded = await client.get(route, headers=as_caller("initech"))
+    assert (unrecorded.status_code, unrecorded.json()["type"]) == (404, "urn:problem:unknown-organisation")
+    assert "no organisation initech is recorded" in unrecorded.json()["detail"]
+    connection = await asyncpg.connect(read_database.url, ssl=False)
+    await connection.execute(
+        "INSERT INTO attendance.organisation (org_id, name, time_zone) VALUES ('initech', 'Initech', 'UTC')"
+    )
+    await connection.close()
+    empty = await client.get(route, headers=as_caller("initech"))
+    assert (empty.status_code, empty.json().get("items", empty.json().get("people"))) == (200, [])
 
 
 @pytest.mark.parametrize(

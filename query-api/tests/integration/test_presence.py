@@ -71,6 +71,9 @@ async def seeded(read_database: Database) -> AsyncIterator[datetime]:
     connection = await asyncpg.connect(read_database.admin_url)
     dates = [(now + timedelta(days=days)).date() for days in (-3, 0, 3)]
     await connection.execute("SET search_path TO attendance")
+    await connection.execute(
+        "INSERT INTO organisation (org_id, name, time_zone) VALUES ('nobody', 'Nobody', 'UTC')"
+    )
     await connection.execute("SELECT ensure_partitions('attendance_day', $1::date[])", dates)
     await connection.executemany(ADD_DAY, some_days(now, random.Random(7)))
     await connection.close()

@@ -18,8 +18,8 @@ def memory(metrics: QueryApiMetrics, clock: object) -> InMemoryDecisionFeed:
     return InMemoryDecisionFeed(
         metrics,
         monotonic=clock.monotonic,  # type: ignore[attr-defined]
-        kept_for=timedelta(seconds=10),
-        kept_count=2,
+        recent_for=timedelta(seconds=10),
+        recent_count=2,
     )
 
 

@@ -9,7 +9,7 @@ from query_api.attendance.read_presence import read_presence
 from query_api.domain.pages import PageRequest
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import PRESENT_AT_MOST
-from query_api.errors import ReadModelUnavailable
+from query_api.errors import ReadModelUnavailable, UnknownOrganisation
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SCOPE = Scope(org_id="acme")
@@ -72,7 +72,17 @@ async def test_sites_of_the_token_and_pages_limit_what_the_cache_tells(read_mode
 
 async def test_without_a_whole_cache_the_read_model_answers(read_model: Any) -> None:
     await presence_of(read_model, None)
-    assert [name for name, _ in read_model.asked] == ["presence_counts", "present_people"]
+    assert [name for name, _ in read_model.asked] == ["presence_counts", "present_people", "organisation"]
+
+
+async def test_nobody_of_an_organisation_that_is_not_recorded_is_said(read_model: Any) -> None:
+    assert (await presence_of(read_model, [])).sites == []
+    read_model.recorded = None
+    for cached in ([], None):
+        with pytest.raises(UnknownOrganisation, match="no organisation acme is recorded"):
+            await presence_of(read_model, cached)
+    read_model.failure = ReadModelUnavailable("away")
+    assert (await presence_of(read_model, [])).sites == []
 
 
 async def test_without_a_database_presence_is_told_without_names(read_model: Any) -> None:

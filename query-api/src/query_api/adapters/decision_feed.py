@@ -1,4 +1,4 @@
-"""Decisions in memory: those of the last moments, and whoever waits for the next.
+"""Decisions in memory: those of the last moments, and the requests that wait for the next.
 
 A kiosk asks for its result after its upload was accepted; the decision may be made in between. So decisions
 are kept a little while, longer than the read model usually takes to know them.
@@ -14,9 +14,9 @@ from uuid import UUID
 from attendance_schemas.events import MatchDecided
 from query_api.metrics import QueryApiMetrics
 
-KEPT_FOR = timedelta(minutes=2)
+RECENT_FOR = timedelta(minutes=2)
 # About 1 KB each; a peak of 150 decisions per second for two minutes.
-KEPT_COUNT = 20_000
+RECENT_COUNT = 20_000
 
 
 class QueueSubscription:
@@ -44,19 +44,19 @@ class InMemoryDecisionFeed:
         metrics: QueryApiMetrics,
         *,
         monotonic: Callable[[], float],
-        kept_for: timedelta = KEPT_FOR,
-        kept_count: int = KEPT_COUNT,
+        recent_for: timedelta = RECENT_FOR,
+        recent_count: int = RECENT_COUNT,
     ) -> None:
         self._metrics = metrics
         self._monotonic = monotonic
-        self._kept_for = kept_for.total_seconds()
-        self._kept_count = kept_count
+        self._recent_for = recent_for.total_seconds()
+        self._recent_count = recent_count
         self._recent: OrderedDict[UUID, tuple[float, MatchDecided]] = OrderedDict()
         self._waiting: dict[UUID, set[QueueSubscription]] = {}
         self.stopping = False
 
     def publish(self, event: MatchDecided) -> None:
-        """Keep a decision and wake whoever waits for it; an older round than the known one is dropped."""
+        """Keep a decision and wake the requests that wait for it; a round older than the known is dropped."""
         self._metrics.decisions.inc()
         known = self._recent.get(event.capture_id)
         if known is not None and known[1].decision_round > event.decision_round:
@@ -91,9 +91,9 @@ class InMemoryDecisionFeed:
                 subscription.queue.put_nowait(None)
 
     def _forget(self) -> None:
-        oldest_kept = self._monotonic() - self._kept_for
+        oldest_kept = self._monotonic() - self._recent_for
         while self._recent:
             _, (at, _) = next(iter(self._recent.items()))
-            if at >= oldest_kept and len(self._recent) <= self._kept_count:
+            if at >= oldest_kept and len(self._recent) <= self._recent_count:
                 return
             self._recent.popitem(last=False)

@@ -1,6 +1,6 @@
 """Follows the topic of decisions from its end and publishes what it reads to the decision feed.
 
-Nothing is stored and nothing is committed: whoever missed a decision here finds it in the read model. So a
+Nothing is stored and nothing is committed: a decision that is missed here is in the read model. So a
 record that cannot be read is counted and left out, and Kafka being away makes waiting requests slower, not
 wrong.
 """

@@ -8,6 +8,7 @@ from query_api.domain.rows import Adjustment
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import date_range
 from query_api.ports import AdjustmentFilter, AdjustmentKey, ReadModel
+from query_api.recorded_organisation import explain_nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ async def list_adjustments(
 ) -> Page[Adjustment]:
     """Return a page of adjustments, ordered by booked_on, person_id, attendance_on, shift_id.
 
-    Raises InvalidRange, InvalidCursor or SiteNotAllowed.
+    Raises InvalidRange, InvalidCursor, SiteNotAllowed or UnknownOrganisation.
     """
     which = AdjustmentFilter(
         dates=date_range(query.first_on, query.last_on),
@@ -46,6 +47,7 @@ async def list_adjustments(
     if after is not None:
         which = replace(which, dates=which.dates.starting_at(after[0]))
     rows = await read_model.adjustments(scope, which, after=after, limit=request.fetch_count)
+    await explain_nothing(rows, scope, read_model)
     return page_of(
         rows,
         request,

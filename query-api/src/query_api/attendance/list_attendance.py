@@ -8,6 +8,7 @@ from query_api.domain.rows import AttendanceDay
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import date_range
 from query_api.ports import AttendanceFilter, ReadModel
+from query_api.recorded_organisation import explain_nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,10 @@ class AttendanceQuery:
 async def list_attendance(
     query: AttendanceQuery, request: PageRequest, scope: Scope, read_model: ReadModel
 ) -> Page[AttendanceDay]:
-    """Return a page of attendance days. Raises InvalidRange, InvalidCursor or SiteNotAllowed."""
+    """Return a page of attendance days.
+
+    Raises InvalidRange, InvalidCursor, SiteNotAllowed or UnknownOrganisation.
+    """
     which = AttendanceFilter(
         dates=date_range(query.first_on, query.last_on),
         sites=scope.sites_for(query.site_id),
@@ -47,6 +51,7 @@ async def list_attendance(
         # Months before the cursor are not read again.
         which = replace(which, dates=which.dates.starting_at(after[0]))
     rows = await read_model.attendance_days(scope, which, after=after, limit=request.fetch_count)
+    await explain_nothing(rows, scope, read_model)
     return page_of(
         rows,
         request,

@@ -9,6 +9,7 @@ from query_api.domain.rows import PeriodLock
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import date_range
 from query_api.ports import PeriodLockFilter, PeriodLockKey, ReadModel
+from query_api.recorded_organisation import explain_nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +30,15 @@ async def list_period_locks(
 ) -> Page[PeriodLock]:
     """Return a page of locks, ordered by starts_on, lock_id.
 
-    A lock of the whole organisation covers every site, and is shown to whoever may see any of them. Raises
-    InvalidRange, InvalidCursor or SiteNotAllowed.
+    A lock of the whole organisation covers every site, and everybody who may see one of them is shown it.
+    Raises InvalidRange, InvalidCursor, SiteNotAllowed or UnknownOrganisation.
     """
     which = PeriodLockFilter(
         dates=date_range(query.first_on, query.last_on), sites=scope.sites_for(query.site_id)
     )
     after = request.after(query.filters(), _key)
     rows = await read_model.period_locks(scope, which, after=after, limit=request.fetch_count)
+    await explain_nothing(rows, scope, read_model)
     return page_of(rows, request, key=lambda row: (row.starts_on, row.lock_id), filters=query.filters())
 
 

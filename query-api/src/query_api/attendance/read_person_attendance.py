@@ -8,6 +8,7 @@ from query_api.domain.scope import Scope
 from query_api.domain.time_range import date_range
 from query_api.errors import UnknownPerson
 from query_api.ports import ReadModel
+from query_api.recorded_organisation import explain_nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +22,14 @@ class PersonAttendance:
 async def read_person_attendance(
     person_id: str, *, first_on: date, last_on: date, scope: Scope, read_model: ReadModel
 ) -> PersonAttendance:
-    """Return a person's days between two local dates, inclusive. Raises InvalidRange or UnknownPerson."""
+    """Return a person's days between two local dates, inclusive.
+
+    Raises InvalidRange, UnknownPerson or UnknownOrganisation.
+    """
     dates = date_range(first_on, last_on)
     person = await read_model.person(scope, person_id)
     if person is None:
+        await explain_nothing(None, scope, read_model)
         raise UnknownPerson(
             f"no person {person_id} in your organisation and sites; GET /v1/people lists them"
         )

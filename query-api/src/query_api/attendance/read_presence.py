@@ -22,6 +22,7 @@ from query_api.domain.rows import PresentPerson, SitePresence
 from query_api.domain.scope import Scope
 from query_api.errors import ReadModelUnavailable
 from query_api.ports import PresenceCache, ReadModel
+from query_api.recorded_organisation import explain_nothing
 
 People = tuple[list[SitePresence], list[PresentPerson]]
 
@@ -44,7 +45,7 @@ async def read_presence(
     cache: PresenceCache,
     now: datetime,
 ) -> Presence:
-    """Return who is in at `now`. Raises InvalidCursor or SiteNotAllowed."""
+    """Return who is in at `now`. Raises InvalidCursor, SiteNotAllowed or UnknownOrganisation."""
     filters = {"list": "presence", "site": site_id}
     after = request.after(filters, str)
     sites = scope.sites_for(site_id)
@@ -58,11 +59,22 @@ async def read_presence(
         days = present_days(open_days, now=now, sites=sites)
         page = page_of_people(days, after=after, limit=request.fetch_count)
         counts, rows = await _named(scope, people_per_site(days), page, read_model)
+    if not counts:
+        await _explain_nobody(scope, read_model, from_cache=open_days is not None)
     return Presence(
         at=now,
         sites=counts,
         people=page_of(rows, request, key=lambda person: (person.person_id,), filters=filters),
     )
+
+
+async def _explain_nobody(scope: Scope, read_model: ReadModel, *, from_cache: bool) -> None:
+    try:
+        await explain_nothing(None, scope, read_model)
+    except ReadModelUnavailable:
+        if not from_cache:
+            raise
+        # The cache answers without a database; whether the organisation is recorded is not known then.
 
 
 async def _named(

@@ -29,7 +29,7 @@ from query_api.http.pages import (
     next_link,
     page_answer,
 )
-from query_api.http.problems import PROBLEMS, example
+from query_api.http.problems import PROBLEMS, UNRECORDED, example
 from query_api.http.services import ServicesOf
 from service_kit.http.problems import described
 
@@ -82,7 +82,7 @@ class PresenceAnswer(BaseModel):
     next: str | None = Field(description="Path and query of the next page of people.")
 
 
-@router.get("/attendance", summary="Attendance days", responses=example(ATTENDANCE_PAGE))
+@router.get("/attendance", summary="Attendance days", responses=example(ATTENDANCE_PAGE) | UNRECORDED)
 async def get_attendance(
     request: Request,
     response: Response,
@@ -102,7 +102,9 @@ async def get_attendance(
     return page_answer(request, response, page)
 
 
-@router.get("/adjustments", summary="Adjustments of locked periods", responses=example(ADJUSTMENT_PAGE))
+@router.get(
+    "/adjustments", summary="Adjustments of locked periods", responses=example(ADJUSTMENT_PAGE) | UNRECORDED
+)
 async def get_adjustments(
     request: Request,
     response: Response,
@@ -125,7 +127,7 @@ async def get_adjustments(
     return page_answer(request, response, page)
 
 
-@router.get("/period-locks", summary="Locks of periods", responses=example(PERIOD_LOCK_PAGE))
+@router.get("/period-locks", summary="Locks of periods", responses=example(PERIOD_LOCK_PAGE) | UNRECORDED)
 async def get_period_locks(
     request: Request,
     response: Response,
@@ -146,7 +148,8 @@ async def get_period_locks(
 @router.get(
     "/people/{person_id}/attendance",
     summary="One person's attendance, explained",
-    responses=example(PERSON_ATTENDANCE) | described(404, "No such person in the caller's scope."),
+    responses=example(PERSON_ATTENDANCE)
+    | described(404, "`unknown-person` in the caller's scope; `unknown-organisation`."),
 )
 async def get_person_attendance(
     person_id: TextInPath,
@@ -164,7 +167,7 @@ async def get_person_attendance(
     )
 
 
-@router.get("/presence", summary="Who is in now", responses=example(PRESENCE))
+@router.get("/presence", summary="Who is in now", responses=example(PRESENCE) | UNRECORDED)
 async def get_presence(
     request: Request,
     response: Response,

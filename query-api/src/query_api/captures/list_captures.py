@@ -9,6 +9,7 @@ from query_api.domain.rows import Capture
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import instant_range
 from query_api.ports import CaptureFilter, ReadModel
+from query_api.recorded_organisation import explain_nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,10 @@ class CaptureQuery:
 async def list_captures(
     query: CaptureQuery, request: PageRequest, scope: Scope, read_model: ReadModel
 ) -> Page[Capture]:
-    """Return a page of captures. Raises InvalidRange, InvalidCursor or SiteNotAllowed."""
+    """Return a page of captures.
+
+    Raises InvalidRange, InvalidCursor, SiteNotAllowed or UnknownOrganisation.
+    """
     which = CaptureFilter(
         instants=instant_range(query.starts_at, query.ends_at),
         sites=scope.sites_for(query.site_id),
@@ -51,6 +55,7 @@ async def list_captures(
         # Months after the cursor are not read again.
         which = replace(which, instants=which.instants.until(after[0]))
     rows = await read_model.captures(scope, which, after=after, limit=request.fetch_count)
+    await explain_nothing(rows, scope, read_model)
     return page_of(
         rows, request, key=lambda capture: (capture.occurred_at, capture.capture_id), filters=query.filters()
     )

@@ -14,7 +14,7 @@ from query_api.domain.rows import Capture
 from query_api.http.access import CaptureScope, ReaderScope
 from query_api.http.examples import CAPTURE, CAPTURE_PAGE
 from query_api.http.pages import PageAnswer, PageParameters, Parameters, Text, page_answer
-from query_api.http.problems import PROBLEMS, example
+from query_api.http.problems import PROBLEMS, UNRECORDED, example
 from query_api.http.services import ServicesOf
 from service_kit.http.problems import described
 
@@ -77,7 +77,7 @@ async def get_capture(
     )
 
 
-@router.get("/captures", summary="Decided captures", responses=example(CAPTURE_PAGE))
+@router.get("/captures", summary="Decided captures", responses=example(CAPTURE_PAGE) | UNRECORDED)
 async def get_captures(
     request: Request,
     response: Response,

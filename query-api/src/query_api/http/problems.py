@@ -49,6 +49,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = (
     | described(422, "A parameter is unknown, missing or wrong; `errors` names it.")
     | described(503, "A dependency is away or too slow; see `Retry-After`.")
 )
+UNRECORDED = described(404, "`unknown-organisation`: the organisation of the token is not recorded.")
 
 
 def example(value: object) -> dict[int | str, dict[str, Any]]:

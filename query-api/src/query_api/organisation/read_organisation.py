@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from attendance_schemas.org_types import USUAL_TYPE, OrgType
 from query_api.domain.rows import Label, OrganisationDescription
 from query_api.domain.scope import Scope
-from query_api.errors import UnknownOrganisation
 from query_api.ports import ReadModel
+from query_api.recorded_organisation import not_recorded
 
 
 async def read_organisation(
@@ -18,9 +18,7 @@ async def read_organisation(
     """
     found = await read_model.organisation(scope)
     if found is None:
-        raise UnknownOrganisation(
-            f"{scope.org_id} is not recorded; ops record it: PUT /v1/directory/organisations/{scope.org_id}"
-        )
+        raise not_recorded(scope)
     name = found.org_type if found.org_type in org_types else USUAL_TYPE
     used = org_types[name]
     return OrganisationDescription(

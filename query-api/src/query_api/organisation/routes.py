@@ -5,10 +5,9 @@ from fastapi import APIRouter
 from query_api.domain.rows import OrganisationDescription
 from query_api.http.access import ReaderScope
 from query_api.http.examples import ORGANISATION
-from query_api.http.problems import PROBLEMS, example
+from query_api.http.problems import PROBLEMS, UNRECORDED, example
 from query_api.http.services import ServicesOf
 from query_api.organisation.read_organisation import read_organisation
-from service_kit.http.problems import described
 
 router = APIRouter(prefix="/v1", tags=["organisation"], responses=PROBLEMS)
 
@@ -16,7 +15,7 @@ router = APIRouter(prefix="/v1", tags=["organisation"], responses=PROBLEMS)
 @router.get(
     "/organisation",
     summary="What things are called here",
-    responses=example(ORGANISATION) | described(404, "`unknown-organisation`: not recorded yet."),
+    responses=example(ORGANISATION) | UNRECORDED,
 )
 async def get_organisation(scope: ReaderScope, services: ServicesOf) -> OrganisationDescription:
     """The organisation of the token: its type, what things and roles are called, the policy of the type."""

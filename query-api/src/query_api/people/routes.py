@@ -10,7 +10,7 @@ from query_api.domain.rows import Enrolment, Person
 from query_api.http.access import ReaderScope
 from query_api.http.examples import ENROLMENT, PEOPLE_PAGE
 from query_api.http.pages import PageAnswer, PageParameters, Text, page_answer
-from query_api.http.problems import PROBLEMS, example
+from query_api.http.problems import PROBLEMS, UNRECORDED, example
 from query_api.http.services import ServicesOf
 from query_api.people.list_people import list_people
 from query_api.people.read_enrolment import read_enrolment
@@ -28,7 +28,7 @@ class PeopleParameters(PageParameters):
     )
 
 
-@router.get("/people", summary="People", responses=example(PEOPLE_PAGE))
+@router.get("/people", summary="People", responses=example(PEOPLE_PAGE) | UNRECORDED)
 async def get_people(
     request: Request,
     response: Response,
@@ -50,7 +50,8 @@ async def get_people(
 @router.get(
     "/enrolments/{enrolment_id}",
     summary="What became of an enrolment",
-    responses=example(ENROLMENT) | described(404, "`enrolment-not-decided`: not decided yet, or unknown."),
+    responses=example(ENROLMENT)
+    | described(404, "`enrolment-not-decided`: not yet, or unknown; `unknown-organisation`."),
 )
 async def get_enrolment(enrolment_id: UUID, scope: ReaderScope, services: ServicesOf) -> Enrolment:
     """Which photos became templates, and why others did not."""

@@ -1,4 +1,4 @@
--- One decided enrolment; whoever is limited to sites sees it through the person's home site.
+-- One decided enrolment; a caller limited to sites sees it through the person's home site.
 SELECT
     enrolment.enrolment_id,
     enrolment.person_id,

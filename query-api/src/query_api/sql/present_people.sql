@@ -1,5 +1,5 @@
 -- One page of the people who are in, in the order of person_id; of several open days the newest counts. The order is
--- that of the cache, whichever answered the page before.
+-- that of the cache: either may have answered the page before.
 SELECT DISTINCT ON (day.person_id COLLATE "C")
     day.person_id,
     person.display_name,
