@@ -16,7 +16,7 @@ from attendance_projector.feed.ports import FoundOpen
 from attendance_projector.feed.relay_outbox import relay_outbox
 from attendance_projector.metrics import OutboxMetrics, PresenceMetrics
 from attendance_schemas.events import AttendanceDayChanged, AttendanceStatus, DayChange, DayState
-from attendance_schemas.presence import KEPT, OpenDay
+from attendance_schemas.presence import CACHED_FOR, OpenDay
 from service_kit.errors import PoisonRecord, TransientFailure
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -169,7 +169,7 @@ def test_the_last_change_of_each_day_counts(told: list[tuple[str, str, int | Non
     last = {(person, shift): ago for person, shift, ago in told}
     assert {
         (day.person_id, day.shift_id): (NOW - day.open_since) / timedelta(minutes=1) for day in opened
-    } == {day: ago for day, ago in last.items() if ago is not None and timedelta(minutes=ago) < KEPT}
+    } == {day: ago for day, ago in last.items() if ago is not None and timedelta(minutes=ago) < CACHED_FOR}
     assert len(opened) + len(closed) == len(last)
 
 

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from attendance_projector.feed.adapters.postgres_presence_source import open_presence_source
 from attendance_projector.feed.adapters.valkey_presence_board import open_presence_board
-from attendance_schemas.presence import KEPT
+from attendance_schemas.presence import CACHED_FOR
 from local_stack.databases import Database
 from local_stack.environment import StackEnv
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
@@ -96,7 +96,7 @@ async def test_the_cache_and_the_database_give_the_same_answer(
         assert await cache.open_days("acme") is None
         source = await opened.enter_async_context(open_presence_source(read_database.url))
         board = await opened.enter_async_context(open_presence_board(stack.valkey_url, topic_prefix))
-        await board.fill((await source.open_days(seeded - KEPT)).days)
+        await board.fill((await source.open_days(seeded - CACHED_FOR)).days)
 
         async def asked(which: PresenceCache, scope: Scope, now: datetime, **page: Any) -> Presence:
             return await read_presence(

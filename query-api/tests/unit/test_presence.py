@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from attendance_schemas.presence import KEPT, OpenDay, day_field, day_value, read_day
+from attendance_schemas.presence import CACHED_FOR, OpenDay, day_field, day_value, read_day
 from query_api.attendance.read_presence import read_presence
 from query_api.domain.pages import PageRequest
 from query_api.domain.scope import Scope
@@ -102,4 +102,4 @@ def test_days_come_back_from_the_cache_as_they_were(microseconds: int) -> None:
 
 
 def test_the_cache_keeps_days_for_longer_than_anybody_asks() -> None:
-    assert KEPT > PRESENT_AT_MOST
+    assert CACHED_FOR > PRESENT_AT_MOST

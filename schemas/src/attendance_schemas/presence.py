@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 SEPARATOR = "\x1f"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-# Open days are kept for this long after `open_since`; whoever reads asks for less.
-KEPT = timedelta(hours=17)
+# An open day stays in the cache for this long after `open_since`; readers ask for less.
+CACHED_FOR = timedelta(hours=17)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The topics of the contract, read from `schemas/topics/*.yaml`: each is a reviewed file.
 
-A topic knows its events and the key of each; whoever publishes asks it for the key, so that what must stay in
-order stays in one partition.
+A file is named like its topic, without `attendance.`. A topic knows its events and the key of each; who
+publishes asks it for the key, so that what must stay in order stays in one partition.
 """
 
 import re

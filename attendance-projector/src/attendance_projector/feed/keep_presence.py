@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from attendance_projector.feed.ports import ChangeTail, PresenceBoard, PresenceSource
 from attendance_projector.metrics import PresenceMetrics
 from attendance_schemas.events import AttendanceDayChanged
-from attendance_schemas.presence import KEPT, OpenDay
+from attendance_schemas.presence import CACHED_FOR, OpenDay
 from service_kit.backoff import Backoff, wait
 from service_kit.errors import TransientFailure
 from service_kit.observing.logs import get_logger
@@ -97,7 +97,7 @@ class _Keeper:
                 renewed_at = clock()
 
     async def _fill(self) -> None:
-        found = await self._source.open_days(self._now() - KEPT)
+        found = await self._source.open_days(self._now() - CACHED_FOR)
         await self._board.fill(found.days)
         self._revisions = dict(found.revisions)
         self._metrics.fills.inc()
@@ -121,7 +121,7 @@ def sorted_out(
     opened, closed = [], []
     for change in last.values():
         day = change.day
-        if day is None or day.open_since is None or day.open_since <= now - KEPT:
+        if day is None or day.open_since is None or day.open_since <= now - CACHED_FOR:
             closed.append(change)
         else:
             opened.append(

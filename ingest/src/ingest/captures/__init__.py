@@ -1,1 +1,1 @@
-"""Captures of devices: accepted once, kept whatever happens afterwards."""
+"""Captures of devices: accepted once, and lost by no outage afterwards."""

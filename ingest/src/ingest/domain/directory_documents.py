@@ -128,7 +128,7 @@ class OrganisationDocument(Document):
     )
     default_policy_on: NearDate | None = Field(
         default=None,
-        description="first date on which the type's policy holds; null: since ever, if it waits for nobody",
+        description="first date on which the type's policy holds; null: always, if it waits for nobody",
         examples=["2026-01-01"],
     )
 
@@ -143,7 +143,7 @@ class SiteDocument(Document):
     time_zone: Zone = Field(examples=["Asia/Kolkata"])
     identification_scope: Annotated[IdentificationScope, BeforeValidator(_upper)] = Field(
         default=IdentificationScope.ORGANISATION,
-        description="SITE: whoever has another home site is not identified here, but goes to review",
+        description="SITE: people of other home sites are not identified here, but go to review",
         examples=["ORGANISATION"],
     )
 

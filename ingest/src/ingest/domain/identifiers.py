@@ -1,4 +1,4 @@
-"""Ids and the object keys made of them: the same id always gives the same key, whoever asks and whenever."""
+"""Ids and the object keys made of them: the same id always gives the same key."""
 
 from datetime import UTC, datetime
 from uuid import RFC_4122, UUID

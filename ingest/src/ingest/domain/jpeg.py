@@ -1,7 +1,7 @@
 """JPEG without what it says about people: segments are copied or left out, the coded picture is not touched.
 
 Kept: JFIF, ICC profiles, Adobe's colour transform, and everything the decoder needs. Left out: EXIF, XMP,
-IPTC, comments, makers' segments, and whatever follows the end of the image. Refused: what recognition does
+IPTC, comments, makers' segments, and what follows the end of the image. Refused: what recognition does
 not decode, and what would cost it minutes. Source: ITU-T T.81, annex B.
 """
 

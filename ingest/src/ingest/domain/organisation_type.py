@@ -1,7 +1,8 @@
-"""The type of an organisation: its policy goes with the event, so that whoever reads it needs no type file.
+"""The type of an organisation: its policy goes with the event, so that readers need no type file.
 
 What a type says is decided when the organisation is recorded, as everything else about it: a rebuild gives
-the same days, whatever became of the file. A changed file counts once the organisation is recorded again.
+the same days, also when the file has changed or is gone. A changed file counts once the organisation is
+recorded again.
 """
 
 from collections.abc import Mapping

@@ -19,7 +19,8 @@ DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 1
 METHODS = {(0, 0, 0), (0, 0, 1)}  # deflate, adaptive filtering, with and without interlacing
 # Encoders write 8 KiB or more per chunk.
 MAXIMUM_CHUNKS = 16_384
-KEPT = frozenset(
+# What the picture needs; every other chunk is dropped.
+PICTURE_CHUNKS = frozenset(
     (
         b"IHDR",
         b"PLTE",
@@ -51,7 +52,7 @@ def strip_png(data: bytes) -> tuple[bytes, int, int, int]:
         seen_pixels = seen_pixels or kind == b"IDAT"
         if end > len(data) and not seen_pixels:
             raise _damaged(f"its {kind!r} chunk is cut off")
-        if kind in KEPT:
+        if kind in PICTURE_CHUNKS:
             kept.append(data[position:end])
         elif kind == b"acTL":
             raise RefusedImage(Refusal.ANIMATED, "the PNG is animated; send a single picture")

@@ -11,7 +11,8 @@ from ingest.errors import Refusal, RefusedImage
 
 CHUNK = struct.Struct("<4sI")
 START = 12
-KEPT = frozenset((b"VP8X", b"ICCP", b"ALPH", b"VP8 ", b"VP8L"))  # codespell:ignore
+# What the picture needs; every other chunk is dropped.
+PICTURE_CHUNKS = frozenset((b"VP8X", b"ICCP", b"ALPH", b"VP8 ", b"VP8L"))  # codespell:ignore
 PIXELS = frozenset((b"VP8 ", b"VP8L"))
 EXIF_FLAG, XMP_FLAG, ANIMATION_FLAG = 0x08, 0x04, 0x02
 EXTENDED_LENGTH = 10
@@ -51,7 +52,7 @@ def strip_webp(data: bytes) -> tuple[bytes, int, int, int]:
                 raise _damaged("it holds more than one picture")
             picture = _picture(kind, body)
             kept.append(whole)
-        elif kind in KEPT:
+        elif kind in PICTURE_CHUNKS:
             if canvas is None:
                 raise _damaged(f"its {kind!r} chunk needs an extended header")
             kept.append(whole)

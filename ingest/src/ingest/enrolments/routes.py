@@ -85,7 +85,7 @@ def erasure_routes(door: Doorkeeper, desk: ErasureDesk, metrics: IngestMetrics) 
 
         What was enrolled, or asked to be enrolled, until now is erased; a request from before that is sent
         again does not bring it back. To enrol the person later, request it with a new enrolment_id. On 202
-        the erasure is kept and will be done, whatever fails from now on; workers need about a second.
+        the erasure is kept and no outage stops it; workers need about a second.
         """
         with measured(metrics, ERASURE) as result:
             actor = await door.person(credentials)

@@ -144,7 +144,7 @@ class SupervisedPunchDocument(Clocks):
 
 
 class PunchAnswer(BaseModel):
-    """The punch is kept, whatever fails from now on."""
+    """The punch is kept; no outage loses it."""
 
     punch_id: UUID
     occurred_at: datetime = Field(description="when it counts as having happened, UTC")
@@ -155,7 +155,7 @@ class PunchAnswer(BaseModel):
 
 
 class CorrectionAnswer(BaseModel):
-    """The correction is kept, whatever fails from now on."""
+    """The correction is kept; no outage loses it."""
 
     correction_id: UUID
     recorded_at: datetime = Field(description="of the first acceptance, UTC")
@@ -163,7 +163,7 @@ class CorrectionAnswer(BaseModel):
 
 
 class PeriodAnswer(BaseModel):
-    """The lock or reopening is kept, whatever fails from now on; it is in force moments later."""
+    """The lock or reopening is kept; no outage loses it, and it is in force moments later."""
 
     id: UUID = Field(description="the lock_id or reopening_id")
     recorded_at: datetime = Field(description="of the first acceptance, UTC")
@@ -197,7 +197,7 @@ class EnrolmentMetadata(BaseModel):
 
 
 class CaptureAnswer(BaseModel):
-    """The capture is kept, whatever fails from now on; the device may delete it."""
+    """The capture is kept; no outage loses it, and the device may delete it."""
 
     capture_id: UUID
     received_at: datetime = Field(description="of the first acceptance, UTC")

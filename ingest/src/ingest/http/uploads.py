@@ -1,4 +1,4 @@
-"""Bodies of requests, read with a limit: nobody makes us hold more than we accept, whatever headers say."""
+"""Bodies of requests, read with a limit: ingest holds no more than it accepts, even if headers are false."""
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator

@@ -18,7 +18,12 @@ DOCUMENT_BYTES = 16 * 1024
 def punch_routes(door: Doorkeeper, desk: PunchDesk, metrics: IngestMetrics) -> APIRouter:
     """Return the routes of punches."""
     router = APIRouter(prefix="/v1/punches", tags=["punches"])
+    _add_devices(router, door, desk, metrics)
+    _add_supervised(router, door, desk, metrics)
+    return router
 
+
+def _add_devices(router: APIRouter, door: Doorkeeper, desk: PunchDesk, metrics: IngestMetrics) -> None:
     @router.post(
         "",
         status_code=202,
@@ -30,7 +35,7 @@ def punch_routes(door: Doorkeeper, desk: PunchDesk, metrics: IngestMetrics) -> A
     async def post_punch(request: Request, credentials: Credentials) -> PunchAnswer:
         """Accept a punch of a device; answers and retries are those of captures.
 
-        A badge that nobody has yet is kept, and counts for whoever the directory says has it.
+        A badge that no person has yet is kept; it counts once the directory says whose it is.
         """
         with measured(metrics, OPERATION) as result:
             device = await door.device(credentials)
@@ -41,6 +46,8 @@ def punch_routes(door: Doorkeeper, desk: PunchDesk, metrics: IngestMetrics) -> A
             metrics.unknown_sequences.inc()
         return _answer(accepted, metrics)
 
+
+def _add_supervised(router: APIRouter, door: Doorkeeper, desk: PunchDesk, metrics: IngestMetrics) -> None:
     @router.post(
         "/supervised",
         status_code=202,
@@ -57,8 +64,6 @@ def punch_routes(door: Doorkeeper, desk: PunchDesk, metrics: IngestMetrics) -> A
             accepted = await accept_supervised_punch(document.claim(), document.site_id, actor, desk)
             result.outcome = "resent" if accepted.resent else "accepted"
         return _answer(accepted, metrics)
-
-    return router
 
 
 def _answer(accepted: AcceptedPunch, metrics: IngestMetrics) -> PunchAnswer:

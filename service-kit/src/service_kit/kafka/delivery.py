@@ -6,7 +6,7 @@
 4. commit        this loop: `next_offset`, when 1 to 3 are done
 
 Three endings of 1 to 3:
-- a value: whatever the outcome means to the domain, the record is done;
+- a value: the record is done; what the value means is for the domain;
 - PoisonRecord: can never work: dead letters with the reason, then 4. Past `DeadLetterLimit` the consumer
 stops;
 - TransientFailure: a dependency is away: the partition is paused, the wait grows with full jitter up to 60

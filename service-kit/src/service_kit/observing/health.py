@@ -65,7 +65,7 @@ class Health:
         return await self._run(self._live | self._ready)
 
     async def _run(self, checks: dict[str, Check]) -> Report:
-        # A failing check is a result, whatever it raises.
+        # A check that fails is a result, not an error.
         results = await asyncio.gather(
             *(self._one(check) for check in checks.values()), return_exceptions=True
         )

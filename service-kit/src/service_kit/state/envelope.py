@@ -1,6 +1,6 @@
 """Envelope encryption: data is sealed with a data key, the data key is wrapped with a key-encryption key.
 
-AES-256-GCM both times. Whoever deletes the wrapped data key makes every copy of what it sealed unreadable,
+AES-256-GCM both times. To delete the wrapped data key makes every copy of what it sealed unreadable,
 wherever the copies are. What is sealed is bound to its owner, the associated data: moved to another place it
 does not open. Nonces are random, 96 bits, for at most 2**32 seals per key (NIST SP 800-38D, 8.3): a data key
 of one owner stays far below. Key-encryption keys have ids, so that they can be replaced one after the other.

@@ -12,7 +12,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from attendance_schemas.events import AttendanceDayChanged
-from attendance_schemas.presence import KEPT, OpenDay, day_field, day_value, days_key, marker_key
+from attendance_schemas.presence import CACHED_FOR, OpenDay, day_field, day_value, days_key, marker_key
 from service_kit.errors import TransientFailure
 from service_kit.state.valkey import valkey_client
 
@@ -56,7 +56,7 @@ class ValkeyPresenceBoard:
         field = day_field(day.person_id, day.attendance_on, day.shift_id)
         pipeline.hset(key, field, day_value(day))
         # The server forgets it then, as a generation that nobody keeps.
-        pipeline.hpexpireat(key, day.open_since + KEPT, field)
+        pipeline.hpexpireat(key, day.open_since + CACHED_FOR, field)
 
     async def renew(self) -> bool:
         """Call this generation whole for some more seconds; False when the cache has lost it."""
