@@ -10,12 +10,12 @@ from prometheus_client import CollectorRegistry
 
 from attendance_projector.errors import ReadModelSwitched
 from attendance_projector.feed.change_feed import feed_changes
-from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.operations import Opening, serve_operations
 from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
 from attendance_projector.projection.adapters.kafka_tick_publisher import KafkaTickPublisher
 from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel
-from attendance_projector.projection.apply_records import ApplyFacts
+from attendance_projector.projection.apply_records import ApplyRecords
+from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.tick_clock import tick_clock
 from attendance_projector.settings import Settings
 from attendance_projector.wait_for_tables import wait_for_tables
@@ -78,7 +78,7 @@ async def _project(
         read_model = await wait_for_tables(settings, stopping, stack, migrate_first=migrate_first)
         producer = RecordProducer(settings.kafka)
         stack.push_async_callback(producer.stop)
-        applying = ApplyFacts(
+        applying = ApplyRecords(
             AvroEventReader(Codec(schemas), prefix=settings.kafka.topic_prefix),
             read_model,
             ProjectorMetrics(registry),

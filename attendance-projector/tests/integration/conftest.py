@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
-from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel, open_read_model
-from attendance_projector.projection.apply_records import ApplyFacts
+from attendance_projector.projection.apply_records import ApplyRecords
+from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.stored import Tombstone
 from attendance_projector.store.migrate import migrate
 from attendance_schemas.events import (
@@ -122,8 +122,8 @@ class Plant:
         self._corrections = 0
         self._offsets: dict[TopicPartition, count[int]] = {}
 
-    def projector_on(self, read_model: Any) -> ApplyFacts:
-        return ApplyFacts(self.events, read_model, ProjectorMetrics(CollectorRegistry()))
+    def projector_on(self, read_model: Any) -> ApplyRecords:
+        return ApplyRecords(self.events, read_model, ProjectorMetrics(CollectorRegistry()))
 
     def record(self, event: Event | Tombstone, topic: str | None = None, partition: int = 0) -> Record:
         topic = topic or TOPIC_OF.get(type(event).__name__, DIRECTORY)

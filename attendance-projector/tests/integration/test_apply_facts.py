@@ -7,7 +7,7 @@ import pytest
 
 from attendance_projector.projection.adapters.postgres_days import MANY_DAYS
 from attendance_projector.projection.adapters.postgres_read_model import open_read_model
-from attendance_projector.projection.recompute_days import PEOPLE_PER_ROUND
+from attendance_projector.projection.days.recompute_days import PEOPLE_PER_ROUND
 from attendance_projector.service import TOPICS
 from attendance_schemas.events import Outcome
 from attendance_schemas.golden import golden_examples

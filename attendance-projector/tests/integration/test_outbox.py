@@ -15,7 +15,7 @@ from attendance_projector.projection.adapters.postgres_read_model import (
     PostgresReadModel,
     open_pool,
 )
-from attendance_projector.rebuild.adapters.postgres_rebuild import LIVE, PREVIOUS, open_schemas
+from attendance_projector.rebuild.adapters.postgres_schemas import LIVE, PREVIOUS, open_schemas
 from attendance_projector.rebuild.tell_differences import Pace, tell_differences
 from attendance_projector.store.migrate import migrate
 from attendance_schemas.topics import CLOCK

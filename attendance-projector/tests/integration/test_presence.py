@@ -16,8 +16,8 @@ from attendance_projector.feed.adapters.kafka_change_tail import open_change_tai
 from attendance_projector.feed.adapters.postgres_presence_source import open_presence_source
 from attendance_projector.feed.adapters.valkey_presence_board import open_presence_board
 from attendance_projector.feed.keep_presence import keep_presence
-from attendance_projector.metrics import PresenceMetrics
-from attendance_projector.rebuild.adapters.postgres_rebuild import open_schemas
+from attendance_projector.feed.metrics import PresenceMetrics
+from attendance_projector.rebuild.adapters.postgres_schemas import open_schemas
 from attendance_schemas.codec import Codec
 from attendance_schemas.presence import OpenDay
 from attendance_testing.projector.change_feeds import DEADLINE, PEOPLE, Feed, eventually, open_feed

@@ -16,7 +16,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from attendance_projector.feed.adapters.postgres_outbox_queue import open_outbox_queue
-from attendance_projector.feed.outbox_rows import OutboxRow
+from attendance_projector.feed.ports import OutboxRow
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.presence import marker_key
 from attendance_testing.projector.change_feeds import DEADLINE, PEOPLE, Feed, eventually, open_feed

@@ -10,14 +10,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from attendance_projector.domain.retention import KeptMonths
-from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.projection.adapters.postgres_read_model import open_pool
-from attendance_projector.projection.adapters.postgres_retention import open_tables
-from attendance_projector.projection.apply_records import ApplyFacts
+from attendance_projector.projection.apply_records import ApplyRecords
+from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.rebuild.adapters.postgres_bulk_load import ComputingReadModel, LoadingReadModel
 from attendance_projector.rebuild.adapters.postgres_comparison import Compared, compare_tables
-from attendance_projector.rebuild.adapters.postgres_rebuild import CARRIED, NEXT, REPORTING, open_schemas
-from attendance_projector.rebuild.rebuild_days import compute_days, keep_for_later
+from attendance_projector.rebuild.adapters.postgres_schemas import CARRIED, NEXT, REPORTING, open_schemas
+from attendance_projector.rebuild.put_off_days import compute_days, keep_for_later
+from attendance_projector.retention.adapters.postgres_monthly_tables import open_monthly_tables
 from attendance_projector.retention.drop_months import drop_months
 from attendance_schemas.events import Outcome
 from attendance_schemas.topics import CORRECTIONS, DIRECTORY
@@ -75,7 +75,7 @@ async def differences(
         await meanwhile()
         pool = await stack.enter_async_context(open_pool(plant.url, schema=NEXT))
         metrics = ProjectorMetrics(CollectorRegistry())
-        loading = ApplyFacts(plant.events, LoadingReadModel(pool), metrics, recompute=keep_for_later)
+        loading = ApplyRecords(plant.events, LoadingReadModel(pool), metrics, recompute=keep_for_later)
         await loading.apply(await log.compacted())
         await schemas.waiting_punches()
         for number in range(BUCKETS):
@@ -135,7 +135,7 @@ async def test_what_is_owed_for_final_days_is_paid_to_who_is_removed(plant: Any)
     await plant.tell(*(plant.match(name, "2026-01-10T12:30:00+05:30") for name in ("asha", "binod")))
     # No lock has recorded her.
     await plant.tell(plant.person("chandra"), *worked(plant, "chandra", "2026-01-10"))
-    async with open_tables(plant.url) as tables:
+    async with open_monthly_tables(plant.url) as tables:
         await drop_months(tables, KEEP, TODAY)
     await plant.tell(*(plant.tombstone(plant.person(name)) for name in ("binod", "chandra")))
     owed = list(zip(PEOPLE, (30, 30, 240), strict=True))

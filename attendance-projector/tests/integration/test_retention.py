@@ -19,10 +19,13 @@ from attendance_projector.errors import RetentionRefused
 from attendance_projector.explain.adapters.postgres_snapshot import open_snapshot
 from attendance_projector.explain.explain_stored import explain_stored
 from attendance_projector.explain.print_explanation import days_json, explanation_json, print_explanation
-from attendance_projector.projection.adapters.postgres_retention import RetentionTables, open_tables
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.projection.periods.rebook_final import final_part, rebook_final
 from attendance_projector.projection.stored import PersonDates
+from attendance_projector.retention.adapters.postgres_monthly_tables import (
+    PostgresMonthlyTables,
+    open_monthly_tables,
+)
 from attendance_projector.retention.drop_months import Dropped, drop_months
 from attendance_schemas.events import DayStatus
 from local_stack.databases import Database
@@ -39,7 +42,7 @@ DEADLINE = 30.0
 
 
 async def dropped(plant: Any, keep: KeptMonths = KEEP, **options: bool) -> Dropped:
-    async with open_tables(plant.url) as tables:
+    async with open_monthly_tables(plant.url) as tables:
         return await drop_months(tables, keep, TODAY, **options)
 
 
@@ -403,7 +406,7 @@ async def test_a_month_waits_for_its_readers_and_a_killed_command_goes_on(plant:
     await reader.fetchval("SELECT count(*) FROM punch")
 
     async def command() -> None:
-        async with open_tables(plant.url) as tables:
+        async with open_monthly_tables(plant.url) as tables:
             await drop_months(tables, KeptMonths(punches=2, days=6), TODAY)
 
     running = asyncio.create_task(command())
@@ -421,7 +424,7 @@ async def test_a_month_waits_for_its_readers_and_a_killed_command_goes_on(plant:
         await running
     await reading.rollback()
     await reader.close()
-    async with open_tables(plant.url) as tables:
+    async with open_monthly_tables(plant.url) as tables:
         [first, *_] = [each for each in await tables.months(await tables.retention()) if each.is_pending]
         await tables.detach(first)  # killed again, before it was dropped
     done = await dropped(plant, KeptMonths(punches=2, days=6))
@@ -439,7 +442,7 @@ async def test_detached_months_can_be_put_aside(plant: Any) -> None:
 
 
 async def test_only_one_and_never_beside_a_rebuild(plant: Any) -> None:
-    async with open_tables(plant.url) as tables:
-        assert isinstance(tables, RetentionTables)
+    async with open_monthly_tables(plant.url) as tables:
+        assert isinstance(tables, PostgresMonthlyTables)
         with pytest.raises(RetentionRefused, match="run it again"):
             await dropped(plant)

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from attendance_projector.feed.keep_presence import keep_presence, sorted_out
-from attendance_projector.feed.outbox_rows import Backlog, OutboxRow
-from attendance_projector.feed.ports import FoundOpen
+from attendance_projector.feed.metrics import OutboxMetrics, PresenceMetrics
+from attendance_projector.feed.ports import Backlog, FoundOpen, OutboxRow
 from attendance_projector.feed.relay_outbox import relay_outbox
-from attendance_projector.metrics import OutboxMetrics, PresenceMetrics
 from attendance_schemas.events import AttendanceDayChanged, AttendanceStatus, DayChange, DayState
 from attendance_schemas.presence import CACHED_FOR, OpenDay
 from service_kit.errors import PoisonRecord, TransientFailure

@@ -6,7 +6,8 @@ from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
 from attendance_projector.__main__ import cli
-from attendance_projector.metrics import OutboxMetrics, PresenceMetrics, ProjectorMetrics
+from attendance_projector.feed.metrics import OutboxMetrics, PresenceMetrics
+from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.settings import Settings
 from service_kit.errors import SettingsError
 

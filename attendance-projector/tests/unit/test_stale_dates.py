@@ -5,7 +5,7 @@ import pytest
 
 from attendance_projector.domain.facts import Punch, PunchId, RosterEntry, ShiftId, ShiftVersion
 from attendance_projector.domain.schedule import Schedule
-from attendance_projector.projection.stale_dates import (
+from attendance_projector.projection.days.stale_dates import (
     Change,
     DayLostPunch,
     PersonChanged,

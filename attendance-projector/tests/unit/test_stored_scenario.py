@@ -8,7 +8,7 @@ import pytest
 from attendance_projector.domain.facts import RosterEntry, ShiftId
 from attendance_projector.domain.schedule import NO_POLICY, Schedule
 from attendance_projector.explain.scenario.apply import explain_scenario, read_scenario, write_scenario
-from attendance_projector.explain.scenario.inputs import punches_of, schedule_of
+from attendance_projector.explain.scenario.rule_inputs import punches_of, schedule_of
 from attendance_projector.explain.stored_scenario import PersonFacts, scenario_of
 from attendance_projector.projection.stored import CorrectionRow, KnownPerson
 from attendance_testing.projector.random_months import random_month

@@ -1,5 +1,6 @@
 """Why a day is what it is: one entry for each punch and each rule that decided something."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -50,3 +51,8 @@ class Explanation:
     rule: Rule
     punch: PunchId | None
     text: str
+
+
+def reasons_as_json(reasons: Iterable[Explanation]) -> list[dict[str, str | None]]:
+    """Return an explanation as it is stored and printed."""
+    return [{"rule": entry.rule.value, "punch": entry.punch, "text": entry.text} for entry in reasons]

@@ -34,7 +34,7 @@ from attendance_projector.explain.scenario.apply import (
     read_scenario,
     write_scenario,
 )
-from attendance_projector.explain.scenario.inputs import check_date
+from attendance_projector.explain.scenario.rule_inputs import check_date
 from attendance_projector.explain.stored_scenario import scenario_of
 from attendance_projector.explain.what_if import Totals, check_shifts, compare_days, people_asked
 from attendance_projector.explain.what_if_file import WhatIf, read_what_if

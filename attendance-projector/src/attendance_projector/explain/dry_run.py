@@ -4,26 +4,25 @@ The use case is the live one, over a transaction that only reads: what comes out
 store now, with the same cuts, places of punches and reach of time.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from attendance_projector.explain.ports import Alter, Snapshot
+from attendance_projector.projection.days.recompute_days import recompute_days
+from attendance_projector.projection.days.stale_dates import DatesChanged
+from attendance_projector.projection.directory.ports import Directory
 from attendance_projector.projection.periods.ports import Periods
 from attendance_projector.projection.ports import (
     Absence,
     Captures,
     Corrections,
     Days,
-    Directory,
     Outbox,
     Positions,
     RetentionOf,
-    Snapshot,
 )
-from attendance_projector.projection.recompute_days import recompute_days
-from attendance_projector.projection.stale_dates import DatesChanged
 from attendance_projector.projection.stored import (
-    KnownPerson,
     PersonDates,
     PersonDay,
     PersonInstants,
@@ -33,11 +32,10 @@ from attendance_projector.projection.stored import (
 
 # A round holds the punches of its people, and two months of their days, in memory.
 PEOPLE_PER_ROUND = 50
-Alter = Callable[[KnownPerson], KnownPerson]
 
 
 @dataclass(slots=True)
-class KeptDays:
+class UnstoredDays:
     """`Days` that reads what is stored and keeps what would be stored in its place."""
 
     stored: Days
@@ -78,7 +76,7 @@ class _DryRun:
     absence: Absence
     corrections: Corrections
     directory: Directory
-    days: KeptDays
+    days: UnstoredDays
     outbox: Outbox
     periods: Periods
     retention: RetentionOf
@@ -87,9 +85,9 @@ class _DryRun:
 
 async def compute_days(
     snapshot: Snapshot, person_ids: Iterable[str], first_on: date, last_on: date, alter: Alter | None = None
-) -> KeptDays:
+) -> UnstoredDays:
     """Compute the days of these people from first to last, inclusive; `alter` changes what is planned."""
-    kept = KeptDays(snapshot.days)
+    kept = UnstoredDays(snapshot.days)
     dry_run = _DryRun(
         positions=snapshot.positions,
         captures=snapshot.captures,

@@ -14,12 +14,13 @@ from attendance_projector.domain.flexible import unscheduled_date
 from attendance_projector.domain.periods import PeriodLock
 from attendance_projector.domain.shift_windows import instants_of
 from attendance_projector.errors import UnknownPerson
-from attendance_projector.explain.dry_run import KeptDays, compute_days
+from attendance_projector.explain.dry_run import UnstoredDays, compute_days
+from attendance_projector.explain.ports import Snapshot
 from attendance_projector.explain.recorded import AskedFacts, Columns, RecordedFact
 from attendance_projector.explain.stored_scenario import PersonFacts
+from attendance_projector.projection.days.compute_days import REVIEW
+from attendance_projector.projection.days.read_inputs import NOTHING_PLANNED
 from attendance_projector.projection.periods.keep_locked_days import lock_of_day
-from attendance_projector.projection.ports import Snapshot
-from attendance_projector.projection.recompute_days import NOTHING_PLANNED, REVIEW
 from attendance_projector.projection.stored import KnownPerson, PersonDay, Place
 
 # What a locked day keeps, and adjustments add to.
@@ -110,7 +111,7 @@ async def _unknown(snapshot: Snapshot, person_id: str) -> str:
     )
 
 
-def _unscheduled(kept: KeptDays, person: KnownPerson, on: date) -> list[str]:
+def _unscheduled(kept: UnstoredDays, person: KnownPerson, on: date) -> list[str]:
     if person.schedule is None:
         return []
     found = [each.punch for each in kept.read if kept.place_of(each) == REVIEW]
@@ -119,7 +120,7 @@ def _unscheduled(kept: KeptDays, person: KnownPerson, on: date) -> list[str]:
 
 
 def _differing_days(
-    snapshot: Snapshot, kept: KeptDays, stored: Mapping[str, Columns], on: date
+    snapshot: Snapshot, kept: UnstoredDays, stored: Mapping[str, Columns], on: date
 ) -> list[Difference]:
     computed = {str(each.day.shift_id): snapshot.columns_of(each) for each in kept.days}
     found = []
@@ -138,7 +139,7 @@ def _differing_days(
 
 
 def _unpaid(
-    stored: Mapping[str, Columns], recorded: Sequence[RecordedFact], kept: KeptDays, on: date
+    stored: Mapping[str, Columns], recorded: Sequence[RecordedFact], kept: UnstoredDays, on: date
 ) -> list[Difference]:
     """Return where a locked day and its adjustments do not add up to what the rules give."""
     adjustments: dict[str, list[Columns]] = defaultdict(list)
@@ -169,7 +170,7 @@ def _unpaid(
     return found
 
 
-def _differing_places(kept: KeptDays) -> list[Difference]:
+def _differing_places(kept: UnstoredDays) -> list[Difference]:
     return [
         Difference(f"place of punch {each.punch.punch_id}", _place_text(each.place), _place_text(place))
         for each, place in kept.moves

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from attendance_projector.explain.stored_scenario import shift_text
-from attendance_projector.projection.directory.versions import read_rule
+from attendance_projector.projection.directory.rule_inputs import read_rule
 
 Columns = Mapping[str, object]
 

@@ -28,8 +28,8 @@ from attendance_projector.explain.scenario.file import (
     ShiftText,
     VoidText,
 )
-from attendance_projector.explain.scenario.inputs import EARLIEST_ON, LATEST_ON
-from attendance_projector.projection.rule_inputs import CORRECTION
+from attendance_projector.explain.scenario.rule_inputs import EARLIEST_ON, LATEST_ON
+from attendance_projector.projection.days.rule_inputs import CORRECTION
 from attendance_projector.projection.stored import CorrectionRow, KnownPerson
 
 MINUTE, HOUR, SECOND = timedelta(minutes=1), timedelta(hours=1), timedelta(seconds=1)

@@ -11,9 +11,9 @@ from datetime import date
 
 from attendance_projector.domain.day import AttendanceDay
 from attendance_projector.errors import SnapshotRefused, UnknownPerson
-from attendance_projector.explain.dry_run import PEOPLE_PER_ROUND, KeptDays, compute_days
+from attendance_projector.explain.dry_run import PEOPLE_PER_ROUND, UnstoredDays, compute_days
+from attendance_projector.explain.ports import Snapshot
 from attendance_projector.explain.what_if_file import WhatIf, altered
-from attendance_projector.projection.ports import Snapshot
 from attendance_projector.projection.stored import KnownPerson
 
 # What payroll looks at; a day on which one of these is another changes.
@@ -122,7 +122,7 @@ async def compare_days(
             yield _compared(person_id, before[person_id], after[person_id])
 
 
-def _by_person(kept: KeptDays) -> dict[str, dict[DayKey, AttendanceDay]]:
+def _by_person(kept: UnstoredDays) -> dict[str, dict[DayKey, AttendanceDay]]:
     found: dict[str, dict[DayKey, AttendanceDay]] = defaultdict(dict)
     for each in kept.days:
         found[each.person.person_id][each.day.attendance_on, each.day.shift_id] = each.day

@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 from attendance_projector.domain.facts import Counting, PairingMode, ShiftId, ShiftVersion
 from attendance_projector.domain.schedule import Policy, Schedule, policy_on, version_on
 from attendance_projector.explain.scenario.file import RoundingText, ShiftText
-from attendance_projector.explain.scenario.inputs import (
+from attendance_projector.explain.scenario.rule_inputs import (
     EARLIEST_ON,
     ScenarioError,
     check_date,

@@ -13,8 +13,8 @@ from attendance_projector.feed.adapters.postgres_outbox_queue import open_outbox
 from attendance_projector.feed.adapters.postgres_presence_source import open_presence_source
 from attendance_projector.feed.adapters.valkey_presence_board import open_presence_board
 from attendance_projector.feed.keep_presence import keep_presence
+from attendance_projector.feed.metrics import OutboxMetrics, PresenceMetrics
 from attendance_projector.feed.relay_outbox import relay_outbox
-from attendance_projector.metrics import OutboxMetrics, PresenceMetrics
 from attendance_projector.settings import Settings
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry

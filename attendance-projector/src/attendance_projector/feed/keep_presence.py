@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
+from attendance_projector.feed.metrics import PresenceMetrics
 from attendance_projector.feed.ports import ChangeTail, PresenceBoard, PresenceSource
-from attendance_projector.metrics import PresenceMetrics
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.presence import CACHED_FOR, OpenDay
 from service_kit.backoff import Backoff, wait

@@ -5,9 +5,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from attendance_projector.feed.outbox_rows import Backlog, OutboxRow
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.presence import OpenDay
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """An event to publish. `topic` has no installation's prefix; `payload` holds its fields as JSON."""
+
+    id: int
+    topic: str
+    key: str
+    event_type: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many rows wait, counted to a limit, and the age of the oldest."""
+
+    size: int
+    oldest: timedelta
 
 
 class OutboxQueue(Protocol):

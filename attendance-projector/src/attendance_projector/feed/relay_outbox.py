@@ -14,9 +14,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
-from attendance_projector.feed.outbox_rows import OutboxRow
-from attendance_projector.feed.ports import OutboxPublisher, OutboxQueue
-from attendance_projector.metrics import OutboxMetrics
+from attendance_projector.feed.metrics import OutboxMetrics
+from attendance_projector.feed.ports import OutboxPublisher, OutboxQueue, OutboxRow
 from service_kit.backoff import Backoff, wait
 from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.observing.logs import get_logger

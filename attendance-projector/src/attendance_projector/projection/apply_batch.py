@@ -1,4 +1,4 @@
-"""Apply the events of a batch in one transaction: each exactly once, whoever sends it again.
+"""Apply the events of a batch in one transaction: each exactly once, however often it is sent.
 
 1. lock the positions and leave out what was applied before;
 2. lock what is judged: everyone, when the directory or a locked period changes or time passes, else the
@@ -16,27 +16,28 @@ from functools import partial
 from typing import TypeVar
 
 from attendance_projector.domain.retention import Retention
+from attendance_projector.projection.days.recompute_days import Write, recompute_days
+from attendance_projector.projection.days.stale_dates import Change, DayLostPunch
 from attendance_projector.projection.directory.record_directory import record_directory
 from attendance_projector.projection.judge_decisions import Judgement, ReceivedDecision, judge_decisions
 from attendance_projector.projection.judge_punches import PunchJudgement, ReceivedPunch, judge_punches
 from attendance_projector.projection.pass_time import device_points, pass_time
-from attendance_projector.projection.periods.lock_days import seal_period
+from attendance_projector.projection.periods.lock_days import lock_days
 from attendance_projector.projection.periods.record_periods import (
     PeriodEvent,
     ReceivedPeriodEvent,
     record_periods,
 )
 from attendance_projector.projection.ports import Transaction
-from attendance_projector.projection.recompute_days import Write, recompute_days
 from attendance_projector.projection.record_corrections import (
     CorrectionEvent,
+    CorrectionJudgement,
     ReceivedCorrection,
     changes_of,
     judge_corrections,
 )
 from attendance_projector.projection.refuse_final import comes_too_late, refuse_final, still_judged
-from attendance_projector.projection.stale_dates import Change, DayLostPunch
-from attendance_projector.projection.stored import AcceptedPunch, BadgeKey, DirectoryFact, Tombstone
+from attendance_projector.projection.stored import AcceptedPunch, BadgeKey, EventOrTombstone, Tombstone
 from attendance_schemas.events import (
     ClockTicked,
     EnrolmentDecided,
@@ -63,7 +64,7 @@ class ReceivedEvent:
     """An event and the record that carried it."""
 
     record: Record
-    event: DirectoryFact
+    event: EventOrTombstone
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,12 @@ class Applied:
     day_count: int = 0
 
 
-def is_directory_fact(fact: DirectoryFact) -> bool:
-    """Say whether a fact is one of the directory's."""
-    return isinstance(fact, Tombstone) or type(fact).__name__ in DIRECTORY.events
+def is_of_directory(event: EventOrTombstone) -> bool:
+    """Say whether an event is one of the directory's."""
+    return isinstance(event, Tombstone) or type(event).__name__ in DIRECTORY.events
 
 
-async def apply_in(
+async def apply_batch(
     transaction: Transaction, received: Sequence[ReceivedEvent], recompute: Recompute = recompute_days
 ) -> Applied:
     """Apply the events that the positions say are new, and move the positions past all of them."""
@@ -90,61 +91,63 @@ async def apply_in(
     fresh = _fresh(received, next_offsets)
     if not fresh:
         return Applied(duplicate_count=len(received))
-    changes: Changes = {}
-    badges: set[BadgeKey] = set()
-    directory_facts = [each.event for each in fresh if is_directory_fact(each.event)]
-    ticks = _of_type(fresh, ClockTicked)
-    period_events = [
-        ReceivedPeriodEvent(each.record, each.event) for each in fresh if isinstance(each.event, PeriodEvent)
-    ]
-    if directory_facts or ticks or period_events:
-        await transaction.positions.lock_everyone(changes_directory=bool(directory_facts))
-    else:
-        await transaction.positions.join_everyone()
     last_positions = _last_positions(fresh)
+    await _lock_everyone(transaction, fresh)
     retention = await transaction.retention.read()
     fresh = _about_open_months(fresh, retention, is_live=transaction.is_live)
-    if directory_facts:
-        badges |= await transaction.corrections.badges_of_people(_people_named(directory_facts))
-        changes = await record_directory(transaction.directory, directory_facts)
-        badges |= await transaction.corrections.badges_of_people(_people_named(directory_facts))
-    await transaction.absence.store_points(device_points(each.event for each in fresh))
-    if ticks:
-        _merge(changes, await pass_time(ticks, transaction.absence))
-    recorded = await record_periods(
-        period_events,
-        transaction.periods,
-        final_before=retention.final_before,
-        is_live=transaction.is_live,
-    )
+    changes, badges = await _record_directory(transaction, fresh)
+    await _pass_time(transaction, fresh, changes)
+    periods = _period_events(fresh)
+    final_before, is_live = retention.final_before, transaction.is_live
+    recorded = await record_periods(periods, transaction.periods, final_before=final_before, is_live=is_live)
     _merge(changes, recorded.changes)
     decided = await _judge_captures(transaction, fresh)
     punched = await _judge_punches(transaction, fresh, badges)
-    corrections = [
-        ReceivedCorrection(each.record, each.event)
-        for each in fresh
-        if isinstance(each.event, CorrectionEvent)
-    ]
-    people = {each.event.person_id for each in corrections}
-    for judgement in (decided, punched):
-        people |= {punch.person_id for punch in (*judgement.added, *judgement.taken_back)}
-    await transaction.positions.lock_people(people)
-    ids = [each.event.correction_id for each in corrections]
-    known = await transaction.corrections.of_people({each.event.person_id for each in corrections}, ids)
-    corrected = judge_corrections(corrections, known)
-    await transaction.corrections.store(corrected.stored)
-    rows = {**known, **{row.correction_id: row for row in corrected.stored}}
-    _merge(changes, await changes_of(corrected.stored, rows, transaction.corrections))
+    corrected = await _record_corrections(transaction, fresh, changes, [decided, punched])
     for lost in await transaction.captures.remove_punches([*decided.taken_back, *punched.taken_back]):
         changes.setdefault(lost.person_id, []).append(DayLostPunch(lost.first_on))
     added = [*decided.added, *punched.added, *corrected.added]
     store = partial(_store, transaction, fresh, decided, punched)
     day_count = await recompute(transaction, changes, added, store)
-    for lock in recorded.unsealed if transaction.is_live else ():
-        await seal_period(lock, transaction.periods, transaction.outbox)
+    for lock in recorded.untold if is_live else ():
+        await lock_days(lock, transaction.periods, transaction.outbox)
     await transaction.positions.move(last_positions)
     without_effect = decided.without_effect + punched.without_effect + corrected.without_effect
     return Applied(fresh, len(received) - len(fresh) + without_effect, day_count)
+
+
+async def _lock_everyone(transaction: Transaction, fresh: Sequence[ReceivedEvent]) -> None:
+    """Lock everyone when the directory or a locked period changes or time passes; else join the others."""
+    changes_directory = any(is_of_directory(each.event) for each in fresh)
+    if changes_directory or any(isinstance(each.event, ClockTicked | PeriodEvent) for each in fresh):
+        await transaction.positions.lock_everyone(changes_directory=changes_directory)
+    else:
+        await transaction.positions.join_everyone()
+
+
+async def _record_directory(
+    transaction: Transaction, fresh: Sequence[ReceivedEvent]
+) -> tuple[Changes, set[BadgeKey]]:
+    """Record the directory; return what that changes, and the badges of the people that it names."""
+    events = [each.event for each in fresh if is_of_directory(each.event)]
+    if not events:
+        return {}, set()
+    people = _people_named(events)
+    badges = await transaction.corrections.badges_of_people(people)
+    changes = await record_directory(transaction.directory, events)
+    return changes, badges | await transaction.corrections.badges_of_people(people)
+
+
+async def _pass_time(transaction: Transaction, fresh: Sequence[ReceivedEvent], changes: Changes) -> None:
+    await transaction.absence.store_points(device_points(each.event for each in fresh))
+    if ticks := _of_type(fresh, ClockTicked):
+        _merge(changes, await pass_time(ticks, transaction.absence))
+
+
+def _period_events(fresh: Sequence[ReceivedEvent]) -> list[ReceivedPeriodEvent]:
+    return [
+        ReceivedPeriodEvent(each.record, each.event) for each in fresh if isinstance(each.event, PeriodEvent)
+    ]
 
 
 def _about_open_months(
@@ -191,6 +194,30 @@ async def _judge_punches(
     return judge_punches(received, taken, await transaction.captures.known(ids), pending, holders)
 
 
+async def _record_corrections(
+    transaction: Transaction,
+    fresh: Sequence[ReceivedEvent],
+    changes: Changes,
+    judged: Sequence[Judgement | PunchJudgement],
+) -> CorrectionJudgement:
+    """Lock the people of all that was judged, then judge and store corrections, and add what they change."""
+    corrections = [
+        ReceivedCorrection(each.record, each.event)
+        for each in fresh
+        if isinstance(each.event, CorrectionEvent)
+    ]
+    corrected_people = {each.event.person_id for each in corrections}
+    punches = [punch for each in judged for punch in (*each.added, *each.taken_back)]
+    await transaction.positions.lock_people(corrected_people | {punch.person_id for punch in punches})
+    ids = [each.event.correction_id for each in corrections]
+    known = await transaction.corrections.of_people(corrected_people, ids)
+    corrected = judge_corrections(corrections, known)
+    await transaction.corrections.store(corrected.stored)
+    rows = {**known, **{row.correction_id: row for row in corrected.stored}}
+    _merge(changes, await changes_of(corrected.stored, rows, transaction.corrections))
+    return corrected
+
+
 async def _store(
     transaction: Transaction, fresh: Sequence[ReceivedEvent], decided: Judgement, punched: PunchJudgement
 ) -> None:
@@ -204,12 +231,12 @@ def _of_type(fresh: Iterable[ReceivedEvent], event_type: type[E]) -> list[E]:
     return [each.event for each in fresh if isinstance(each.event, event_type)]
 
 
-def _people_named(facts: Iterable[DirectoryFact]) -> set[str]:
-    named = {fact.person_id for fact in facts if isinstance(fact, PersonRecorded)}
+def _people_named(events: Sequence[EventOrTombstone]) -> set[str]:
+    named = {event.person_id for event in events if isinstance(event, PersonRecorded)}
     return named | {
-        fact.fields["person_id"]
-        for fact in facts
-        if isinstance(fact, Tombstone) and fact.event_name == PersonRecorded.__name__
+        event.fields["person_id"]
+        for event in events
+        if isinstance(event, Tombstone) and event.event_name == PersonRecorded.__name__
     }
 
 

@@ -4,7 +4,7 @@
 2. make room for their months;
 3. apply them in one transaction, and move the positions with the rows.
 
-A record that was applied before changes nothing, whoever sends it again: the position moves with the rows,
+A record that was applied before changes nothing when it is sent again: the position moves with the rows,
 and a second projector waits for the lock on it.
 """
 
@@ -14,18 +14,22 @@ from datetime import UTC, date, datetime, timedelta
 from time import perf_counter, time_ns
 
 from attendance_projector.domain.facts import RuleError
-from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.projection.apply_batch import (
     Applied,
     ReceivedEvent,
     Recompute,
-    apply_in,
-    is_directory_fact,
+    apply_batch,
+    is_of_directory,
 )
-from attendance_projector.projection.directory.versions import EARLIEST_ON, LATEST_ON, check_directory_event
+from attendance_projector.projection.days.recompute_days import recompute_days
+from attendance_projector.projection.directory.rule_inputs import (
+    EARLIEST_ON,
+    LATEST_ON,
+    check_directory_event,
+)
+from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.ports import EventReader, ReadModel, Transaction
-from attendance_projector.projection.recompute_days import recompute_days
-from attendance_projector.projection.stored import DirectoryFact, Tombstone
+from attendance_projector.projection.stored import EventOrTombstone, Tombstone
 from attendance_schemas.events import (
     ClockTicked,
     DayOverridden,
@@ -54,7 +58,7 @@ UNDATED = (ClockTicked, EnrolmentDecided, PunchVoided, DayOverridden, ReviewDeci
 PERIODS = (PeriodLocked, PeriodReopened, PeriodSealed, DaysLocked)
 
 
-class ApplyFacts:
+class ApplyRecords:
     """The handler of the delivery loop: a batch of records of one or more partitions, all or nothing."""
 
     def __init__(
@@ -89,7 +93,7 @@ class ApplyFacts:
             set().union(*(_months_needed(each.event, today) for each in received))
         )
         applied = await self._read_model.in_transaction(
-            lambda transaction: apply_in(transaction, received, self._recompute)
+            lambda transaction: apply_batch(transaction, received, self._recompute)
         )
         self._observe(applied, perf_counter() - started)
         if self._is_tracing:
@@ -132,7 +136,7 @@ def check_event(received: ReceivedEvent) -> None:
             raise PoisonRecord(
                 "impossible-instant",
                 f"{type(event).__name__} {getattr(event, 'event_id', '')} is about {on}; set the clock of "
-                f"{getattr(event, 'device_id', None) or 'whoever recorded it'}",
+                f"{getattr(event, 'device_id', None) or 'the machine that recorded it'}",
                 record=received.record,
             )
     if isinstance(event, MatchDecided):
@@ -150,7 +154,7 @@ def check_event(received: ReceivedEvent) -> None:
         )
     elif isinstance(event, Tombstone):
         _check_tombstone(received.record, event)
-    elif is_directory_fact(event):
+    elif is_of_directory(event):
         try:
             check_directory_event(event)
         except RuleError as error:
@@ -174,27 +178,27 @@ def _check_tombstone(record: Record, tombstone: Tombstone) -> None:
         raise PoisonRecord("impossible-fact", detail, record=record) from error
 
 
-def _dates_named(fact: DirectoryFact) -> set[date]:
-    """Return the UTC dates that a fact is about."""
-    if isinstance(fact, (*DATED, ClockTicked)):
-        return {fact.occurred_at.astimezone(UTC).date()}
-    if isinstance(fact, DaysLocked):
-        return {day.attendance_on for day in fact.days}
-    if isinstance(fact, PeriodLocked):
-        return {fact.starts_on, fact.ends_on}
-    return {fact.attendance_on} if isinstance(fact, DayOverridden) else set()
+def _dates_named(event: EventOrTombstone) -> set[date]:
+    """Return the UTC dates that an event is about."""
+    if isinstance(event, (*DATED, ClockTicked)):
+        return {event.occurred_at.astimezone(UTC).date()}
+    if isinstance(event, DaysLocked):
+        return {day.attendance_on for day in event.days}
+    if isinstance(event, PeriodLocked):
+        return {event.starts_on, event.ends_on}
+    return {event.attendance_on} if isinstance(event, DayOverridden) else set()
 
 
-def _months_needed(fact: DirectoryFact, today: date) -> set[date]:
-    """Return dates in every month for which a fact can make rows."""
-    if isinstance(fact, ClockTicked):
-        on = fact.occurred_at.astimezone(UTC).date()
+def _months_needed(event: EventOrTombstone, today: date) -> set[date]:
+    """Return dates in every month for which an event can make rows."""
+    if isinstance(event, ClockTicked):
+        on = event.occurred_at.astimezone(UTC).date()
         return _months(on - LONGEST_OUTAGE, on)
-    if isinstance(fact, PolicyRecorded) and fact.expects_attendance:
-        return _months(fact.effective_on, max(fact.effective_on, today))
-    if isinstance(fact, OrganisationRecorded) and fact.default_policy_on is not None:
-        return _months(fact.default_policy_on, max(fact.default_policy_on, today))
-    return _dates_named(fact)
+    if isinstance(event, PolicyRecorded) and event.expects_attendance:
+        return _months(event.effective_on, max(event.effective_on, today))
+    if isinstance(event, OrganisationRecorded) and event.default_policy_on is not None:
+        return _months(event.default_policy_on, max(event.default_policy_on, today))
+    return _dates_named(event)
 
 
 def _months(first_on: date, last_on: date) -> set[date]:

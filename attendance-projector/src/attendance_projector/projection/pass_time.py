@@ -8,9 +8,9 @@ ticks nothing is decided by time, so the tables are a function of the facts up t
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from attendance_projector.projection.directory.versions import read_zone
+from attendance_projector.projection.days.stale_dates import Change, HorizonMoved
+from attendance_projector.projection.directory.rule_inputs import read_zone
 from attendance_projector.projection.ports import Absence
-from attendance_projector.projection.stale_dates import Change, HorizonMoved
 from attendance_projector.projection.stored import DevicePoint
 from attendance_schemas.events import ClockTicked, Event, MatchDecided, PunchSubmitted
 

@@ -5,22 +5,16 @@ from datetime import date, datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from attendance_projector.domain.facts import ShiftVersion
 from attendance_projector.domain.retention import Retention
-from attendance_projector.domain.schedule import Policy
-from attendance_projector.explain.recorded import AskedFacts, RecordedFact
-from attendance_projector.projection.directory.versions import LeaveRow, PolicyRow
+from attendance_projector.projection.directory.ports import Directory
 from attendance_projector.projection.periods.ports import Periods
 from attendance_projector.projection.stored import (
     AcceptedPunch,
     BadgeKey,
     CorrectionRow,
     DevicePoint,
-    DirectoryFact,
-    HolidayRow,
-    Home,
+    EventOrTombstone,
     KnownCapture,
-    KnownPerson,
     KnownPunch,
     KnownReview,
     PendingFact,
@@ -28,7 +22,6 @@ from attendance_projector.projection.stored import (
     PersonDay,
     PersonInstants,
     Place,
-    RosterRow,
     StoredPunch,
 )
 from attendance_schemas.events import ClockTicked, EnrolmentDecided, Event, MatchDecided, ReviewDecided
@@ -143,49 +136,6 @@ class Corrections(Protocol):
         """Return the badges that these people have."""
 
 
-class Directory(Protocol):
-    """Organisations, sites, devices, people, shifts and so on as last recorded."""
-
-    async def store(self, facts: Iterable[DirectoryFact]) -> None:
-        """Store facts, and forget those with a tombstone; no two have the same key."""
-
-    async def people(self, person_ids: Iterable[str]) -> Mapping[str, KnownPerson]:
-        """Return those of the people who are recorded, with all that their schedules take."""
-
-    async def time_zones(self, site_ids: Iterable[str]) -> Mapping[str, str]:
-        """Return the zones of those of the sites that are recorded."""
-
-    async def rosters(self, roster_ids: Iterable[str]) -> Mapping[str, RosterRow]:
-        """Return those of the roster entries that are recorded."""
-
-    async def shifts(self, shift_ids: Iterable[str]) -> Sequence[ShiftVersion]:
-        """Return all versions of these shifts."""
-
-    async def holidays(self, holiday_ids: Iterable[str]) -> Mapping[str, HolidayRow]:
-        """Return those of the holidays that are recorded."""
-
-    async def leave(self, leave_ids: Iterable[str]) -> Mapping[str, LeaveRow]:
-        """Return those of the leaves that are recorded."""
-
-    async def organisations_of_policies(self, policy_ids: Iterable[str]) -> Sequence[str]:
-        """Return the organisations that have versions of these policies."""
-
-    async def policies(self, org_ids: Iterable[str]) -> Sequence[PolicyRow]:
-        """Return all versions of all policies of these organisations."""
-
-    async def default_policies(self, org_ids: Iterable[str]) -> Mapping[str, Policy]:
-        """Return what the types of these organisations say where no policy is recorded."""
-
-    async def homes(self, org_ids: Iterable[str]) -> Sequence[Home]:
-        """Return the people of these organisations."""
-
-    async def people_of_sites(self, site_ids: Iterable[str]) -> Sequence[str]:
-        """Return the people whose home site is one of these."""
-
-    async def people_of_shift(self, shift_id: str) -> Sequence[str]:
-        """Return the people who have this shift by roster or by default."""
-
-
 class Days(Protocol):
     """Attendance days, and the places of punches."""
 
@@ -263,34 +213,6 @@ class Transaction(Protocol):
         """Which months are kept."""
 
 
-class Snapshot(Transaction, Protocol):
-    """The tables as they are at one instant, only to be read."""
-
-    def altered(self, alter: Callable[[KnownPerson], KnownPerson]) -> Directory:
-        """Return the directory as it would be with other plans."""
-
-    def unlocked(self) -> Periods:
-        """Return periods as if none were locked."""
-
-    async def stored_days(self, person_id: str, on: date) -> Mapping[str, Mapping[str, object]]:
-        """Return the columns of the stored days of a local date, by shift."""
-
-    def columns_of(self, day: PersonDay) -> Mapping[str, object]:
-        """Return the columns as which a computed day would be stored."""
-
-    async def recorded(self, asked: AskedFacts) -> Sequence[RecordedFact]:
-        """Return the facts that a day is made of, as they were recorded."""
-
-    async def people_at(self, site_id: str) -> Sequence[str] | None:
-        """Return the people with this home site, in order; None when the site is not recorded."""
-
-    async def shift_ids(self, org_ids: Iterable[str]) -> set[str]:
-        """Return the shifts of these organisations."""
-
-    async def waiting_count(self, person_id: str) -> int:
-        """Return how many punches wait for somebody to be recorded under this id."""
-
-
 class ReadModel(Protocol):
     """The tables that the projector owns."""
 
@@ -321,7 +243,7 @@ class TickPublisher(Protocol):
 class EventReader(Protocol):
     """Decodes records."""
 
-    async def read(self, record: Record) -> DirectoryFact:
+    async def read(self, record: Record) -> EventOrTombstone:
         """Return the event of a record, or a tombstone of the directory.
 
         Raises PoisonRecord or TransientFailure.

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from attendance_projector.projection.days.rule_inputs import CORRECTION, as_punch
+from attendance_projector.projection.days.stale_dates import Change, DatesChanged, PunchChanged
 from attendance_projector.projection.ports import Corrections
-from attendance_projector.projection.rule_inputs import CORRECTION, as_punch
-from attendance_projector.projection.stale_dates import Change, DatesChanged, PunchChanged
 from attendance_projector.projection.stored import AcceptedPunch, CorrectionRow, KnownPunch
 from attendance_schemas.events import DayOverridden, PunchAdded, PunchVoided
 from service_kit.errors import PoisonRecord

@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from attendance_projector.domain.retention import Retention
-from attendance_projector.projection.stored import DirectoryFact, KnownCapture
+from attendance_projector.projection.stored import EventOrTombstone, KnownCapture
 from attendance_schemas.events import DayOverridden, MatchDecided, PunchAdded, PunchSubmitted
 from service_kit.errors import PoisonRecord
 from service_kit.kafka.records import Record
 
 
-def refuse_final(record: Record, event: DirectoryFact, retention: Retention) -> None:
+def refuse_final(record: Record, event: EventOrTombstone, retention: Retention) -> None:
     """Raise PoisonRecord, naming the record, for a fact that comes too late."""
     if comes_too_late(event, retention):
         on, counts_from = _about(event, retention)
@@ -28,13 +28,13 @@ def refuse_final(record: Record, event: DirectoryFact, retention: Retention) -> 
         )
 
 
-def comes_too_late(event: DirectoryFact, retention: Retention) -> bool:
+def comes_too_late(event: EventOrTombstone, retention: Retention) -> bool:
     """Say whether a fact is about a month that is final or not kept."""
     on, counts_from = _about(event, retention)
     return on is not None and counts_from is not None and on < counts_from
 
 
-def _about(event: DirectoryFact, retention: Retention) -> tuple[date | None, date | None]:
+def _about(event: EventOrTombstone, retention: Retention) -> tuple[date | None, date | None]:
     match event:
         case MatchDecided():
             return _utc_date(event.occurred_at), retention.decisions_from

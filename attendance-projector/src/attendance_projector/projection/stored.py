@@ -191,14 +191,14 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """The end of a directory fact: the name of its event and the fields of its key, as text."""
+    """The end of what the directory said: the name of the event and the fields of its key, as text."""
 
     event_name: str
     fields: Mapping[str, str]
     key: bytes
 
 
-DirectoryFact = Event | Tombstone
+EventOrTombstone = Event | Tombstone
 
 
 @dataclass(frozen=True, slots=True)

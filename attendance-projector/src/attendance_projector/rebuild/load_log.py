@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 
-from attendance_projector.projection.apply_records import ApplyFacts
+from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.ports import ReadModel, Transaction
 from service_kit.errors import PoisonRecord
 from service_kit.kafka.records import Position, Record
@@ -17,11 +17,11 @@ log = get_logger(__name__)
 Chunks = AsyncGenerator[tuple[Sequence[Record], Sequence[Position]], None]
 
 
-class ReplayLog:
+class LoadLog:
     """Applies chunks of records; `progressed` hears how many records are done."""
 
     def __init__(
-        self, applying: ApplyFacts, read_model: ReadModel, progressed: Callable[[int], None]
+        self, applying: ApplyRecords, read_model: ReadModel, progressed: Callable[[int], None]
     ) -> None:
         self._applying = applying
         self._read_model = read_model

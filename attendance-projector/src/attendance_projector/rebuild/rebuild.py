@@ -23,22 +23,22 @@ import asyncpg
 from prometheus_client import CollectorRegistry
 
 from attendance_projector.errors import RebuildRefused
-from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
 from attendance_projector.projection.adapters.postgres_read_model import NextReadModel, open_pool
-from attendance_projector.projection.apply_records import ApplyFacts
+from attendance_projector.projection.apply_records import ApplyRecords
+from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.rebuild.adapters.kafka_log import beginnings, records_until
 from attendance_projector.rebuild.adapters.postgres_comparison import Compared, compare_tables
-from attendance_projector.rebuild.adapters.postgres_rebuild import (
+from attendance_projector.rebuild.adapters.postgres_schemas import (
     CARRIED,
     LIVE,
     NEXT,
     PREVIOUS,
     REPORTING,
-    RebuildSchemas,
+    PostgresSchemas,
     open_schemas,
 )
-from attendance_projector.rebuild.load_log import ReplayLog
+from attendance_projector.rebuild.load_log import LoadLog
 from attendance_projector.rebuild.processes import run_together, share_buckets, share_partitions
 from attendance_projector.rebuild.tell_differences import Steps, tell_differences
 from attendance_projector.rebuild.worker import (
@@ -117,7 +117,7 @@ class Rebuild:
         self.report.peak_memory_mb = max(self.report.peak_memory_mb, peak_memory_mb())
         return self.report
 
-    async def _prepare(self, schemas: RebuildSchemas) -> None:
+    async def _prepare(self, schemas: PostgresSchemas) -> None:
         if await schemas.resume():
             self._progress.note(f"going on with the rebuild in {NEXT}")
         else:
@@ -141,7 +141,7 @@ class Rebuild:
                     "be rebuilt; --from keeps what the live tables have of them"
                 )
 
-    async def _load(self, schemas: RebuildSchemas) -> None:
+    async def _load(self, schemas: PostgresSchemas) -> None:
         if await schemas.read("loaded"):
             return
         live, positions = await schemas.positions(LIVE), await schemas.positions(NEXT)
@@ -152,7 +152,7 @@ class Rebuild:
             await run_together(share_partitions(positions, part, workers), self._hear_load)
         await schemas.write("loaded", value=True)
 
-    async def _compute(self, schemas: RebuildSchemas) -> None:
+    async def _compute(self, schemas: PostgresSchemas) -> None:
         if await schemas.read("computed"):
             return
         self._progress.step("sort", 1)
@@ -165,7 +165,7 @@ class Rebuild:
         await run_together(share_buckets(count, self._options.workers), self._hear_compute)
         await schemas.write("computed", value=True)
 
-    async def _index(self, schemas: RebuildSchemas) -> None:
+    async def _index(self, schemas: PostgresSchemas) -> None:
         if await schemas.read("indexed"):
             return
         self._progress.step("index", len(await schemas.read("indexes")) + 1)
@@ -173,15 +173,15 @@ class Rebuild:
             self._progress.advance(1)
         await schemas.write("indexed", value=True)
 
-    async def _finish(self, schemas: RebuildSchemas, url: str) -> None:
+    async def _finish(self, schemas: PostgresSchemas, url: str) -> None:
         async with AsyncExitStack() as stack:
             registry = await stack.enter_async_context(SchemaRegistry(self._settings.registry.url))
             pool = await stack.enter_async_context(open_pool(url, schema=NEXT, settings=SERVER_SETTINGS))
             read_model = NextReadModel(pool)
             metrics = ProjectorMetrics(CollectorRegistry())
             reader = AvroEventReader(Codec(registry), prefix=self._settings.kafka.topic_prefix)
-            applying = ApplyFacts(reader, read_model, metrics, is_tracing=False)
-            replay = ReplayLog(applying, read_model, self._caught_up)
+            applying = ApplyRecords(reader, read_model, metrics, is_tracing=False)
+            replay = LoadLog(applying, read_model, self._caught_up)
 
             async def catch_up() -> None:
                 """Bring the next schema to where the live one is now, never further."""
@@ -218,7 +218,7 @@ class Rebuild:
             told = await tell_differences(schemas, self._progress)
             self._progress.note(f"{told} days that differ were told to followers of the change feed")
 
-    async def _compare(self, schemas: RebuildSchemas, url: str, catch_up: CatchUp) -> None:
+    async def _compare(self, schemas: PostgresSchemas, url: str, catch_up: CatchUp) -> None:
         tables = [each for each in await schemas.tables(LIVE) if each.name not in (*REPORTING, *CARRIED)]
         connection = await asyncpg.connect(url, server_settings={"timezone": "UTC"})
         try:

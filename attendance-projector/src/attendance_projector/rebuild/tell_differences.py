@@ -20,7 +20,7 @@ from typing import Protocol
 from attendance_projector.errors import RebuildRefused
 from attendance_projector.projection.adapters.postgres_positions import PostgresPositions
 from attendance_projector.projection.adapters.postgres_told_days import SQL, state_of, telling
-from attendance_projector.rebuild.adapters.postgres_rebuild import LIVE, PREVIOUS, RebuildSchemas
+from attendance_projector.rebuild.adapters.postgres_schemas import LIVE, PREVIOUS, PostgresSchemas
 from attendance_projector.store.migrate import head, revision_of
 from attendance_projector.store.sql import statements
 
@@ -53,7 +53,7 @@ class Steps(Protocol):
         """So many units are done."""
 
 
-async def tell_differences(schemas: RebuildSchemas, progress: Steps, pace: Pace | None = None) -> int:
+async def tell_differences(schemas: PostgresSchemas, progress: Steps, pace: Pace | None = None) -> int:
     """Return how many days were told. Raises RebuildRefused, also when nobody publishes what waits."""
     connection, pace = schemas.connection, pace or Pace()
     if not await schemas.exists(PREVIOUS) or await revision_of(connection, PREVIOUS) != head():
@@ -73,7 +73,7 @@ async def tell_differences(schemas: RebuildSchemas, progress: Steps, pace: Pace 
     return count
 
 
-async def _tell(schemas: RebuildSchemas, month: date, people: list[str]) -> int:
+async def _tell(schemas: PostgresSchemas, month: date, people: list[str]) -> int:
     connection = schemas.connection
     last_on = (month + LONGEST_MONTH).replace(day=1) - timedelta(days=1)
     async with connection.transaction():
@@ -87,7 +87,7 @@ async def _tell(schemas: RebuildSchemas, month: date, people: list[str]) -> int:
     return int(told.split()[-1])
 
 
-async def _room(schemas: RebuildSchemas, pace: Pace, told: int) -> None:
+async def _room(schemas: PostgresSchemas, pace: Pace, told: int) -> None:
     """Return once there is room in the outbox. Raises RebuildRefused when nothing of it goes."""
     clock = asyncio.get_running_loop().time
     oldest: int | None = None

@@ -14,15 +14,15 @@ from typing import Literal
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from attendance_projector.metrics import ProjectorMetrics
 from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
 from attendance_projector.projection.adapters.postgres_read_model import open_pool
-from attendance_projector.projection.apply_records import ApplyFacts
+from attendance_projector.projection.apply_records import ApplyRecords
+from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.rebuild.adapters.kafka_log import records_until
 from attendance_projector.rebuild.adapters.postgres_bulk_load import ComputingReadModel, LoadingReadModel
-from attendance_projector.rebuild.adapters.postgres_rebuild import NEXT
-from attendance_projector.rebuild.load_log import ReplayLog
-from attendance_projector.rebuild.rebuild_days import compute_days, keep_for_later
+from attendance_projector.rebuild.adapters.postgres_schemas import NEXT
+from attendance_projector.rebuild.load_log import LoadLog
+from attendance_projector.rebuild.put_off_days import compute_days, keep_for_later
 from attendance_projector.settings import Settings
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
@@ -97,14 +97,14 @@ async def _load(task: Load, settings: Settings) -> int:
         schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
         pool = await stack.enter_async_context(open_pool(url, schema=NEXT, settings=SERVER_SETTINGS))
         read_model = LoadingReadModel(pool)
-        applying = ApplyFacts(
+        applying = ApplyRecords(
             AvroEventReader(Codec(schemas), prefix=settings.kafka.topic_prefix),
             read_model,
             ProjectorMetrics(CollectorRegistry()),
             is_tracing=False,
             recompute=keep_for_later,
         )
-        replay = ReplayLog(applying, read_model, lambda count: _tell(Progressed(count)))
+        replay = LoadLog(applying, read_model, lambda count: _tell(Progressed(count)))
         targets = {TopicPartition(topic, number): offset for topic, number, offset in task.targets}
         await replay.replay(
             records_until(

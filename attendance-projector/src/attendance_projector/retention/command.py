@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from attendance_projector.errors import ProjectorError
-from attendance_projector.projection.adapters.postgres_retention import open_tables
+from attendance_projector.retention.adapters.postgres_monthly_tables import open_monthly_tables
 from attendance_projector.retention.drop_months import Dropped, drop_months
 from attendance_projector.settings import Settings
 from service_kit.errors import ServiceKitError, SettingsError
@@ -36,7 +36,7 @@ def retention(
         raise typer.Exit(WRONG_USAGE) from error
 
     async def run() -> Dropped:
-        async with open_tables(settings.database.url.get_secret_value()) as tables:
+        async with open_monthly_tables(settings.database.url.get_secret_value()) as tables:
             today = datetime.now(UTC).date()
             return await drop_months(
                 tables, settings.keep, today, dry_run=dry_run, keep_detached=keep_detached

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from attendance_projector.domain.retention import KeptMonths, Retention, retention_of
-from attendance_projector.projection.adapters.postgres_retention import ARCHIVE, Month, RetentionTables
+from attendance_projector.retention.ports import Month, MonthlyTables
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ def _text(on: date | None) -> str | None:
 
 
 async def drop_months(
-    tables: RetentionTables,
+    tables: MonthlyTables,
     keep: KeptMonths,
     today: date,
     *,
@@ -66,7 +66,7 @@ async def drop_months(
 ) -> Dropped:
     """Keep so many months before today's, and no older ones; return what was dropped."""
     kept = await tables.retention()
-    result = Dropped(kept, is_dry_run=dry_run, archived_to=ARCHIVE if keep_detached else None)
+    result = Dropped(kept, is_dry_run=dry_run, archived_to=tables.archive_name if keep_detached else None)
 
     async def wanted() -> Retention:
         result.open_from = await tables.open_from(kept.final_before)

@@ -25,11 +25,11 @@ from attendance_projector.projection.adapters.postgres_captures import (
     punch_row,
 )
 from attendance_projector.projection.adapters.postgres_days import DAY_COLUMNS, day_row
+from attendance_projector.projection.days.compute_days import REVIEW
+from attendance_projector.projection.days.rule_inputs import as_punch
 from attendance_projector.projection.directory.adapters.postgres_directory import PostgresDirectory
 from attendance_projector.projection.directory.adapters.remembered_directory import DirectoryMemory
 from attendance_projector.projection.judge_decisions import known_capture, punch_of
-from attendance_projector.projection.recompute_days import REVIEW
-from attendance_projector.projection.rule_inputs import as_punch
 from attendance_projector.projection.stored import AcceptedPunch, KnownPerson, PersonDay, Place
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import Event, MatchDecided

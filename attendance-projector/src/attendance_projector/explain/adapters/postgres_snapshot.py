@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from attendance_projector.errors import ProjectorError, ReadModelSwitched
-from attendance_projector.explain.dry_run import Alter
+from attendance_projector.explain.ports import Alter
 from attendance_projector.explain.recorded import TEXTS, AskedFacts, RecordedFact
 from attendance_projector.projection.adapters.postgres_absence import PostgresAbsence
 from attendance_projector.projection.adapters.postgres_captures import PostgresCaptures

@@ -4,7 +4,6 @@ The what-if tool of payroll clerks and the format of the golden tests. A field t
 is an error that names it; nothing is ignored silently.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,11 +12,12 @@ import msgspec
 from attendance_projector.domain.attendance import attendance
 from attendance_projector.domain.corrections import corrections_in_force
 from attendance_projector.domain.day import AttendanceDay
-from attendance_projector.domain.explanation import Explanation
+from attendance_projector.domain.explanation import reasons_as_json
 from attendance_projector.domain.flexible import NO_SHIFT
 from attendance_projector.domain.periods import Adjustment
 from attendance_projector.explain.scenario.file import Scenario
-from attendance_projector.explain.scenario.inputs import (
+from attendance_projector.explain.scenario.locks import closed_days
+from attendance_projector.explain.scenario.rule_inputs import (
     LONGEST_RANGE,
     ScenarioError,
     check_date,
@@ -28,7 +28,6 @@ from attendance_projector.explain.scenario.inputs import (
     punches_of,
     schedule_of,
 )
-from attendance_projector.explain.scenario.locks import closed_days
 
 __all__ = [
     "Scenario",
@@ -129,11 +128,6 @@ def _adjustment_as_json(each: Adjustment) -> dict[str, Any]:
 def explanation_as_json(day: AttendanceDay) -> list[dict[str, str | None]]:
     """Return a day's explanation as it is stored and printed."""
     return reasons_as_json(day.explanation)
-
-
-def reasons_as_json(reasons: Iterable[Explanation]) -> list[dict[str, str | None]]:
-    """Return an explanation as it is stored and printed."""
-    return [{"rule": entry.rule.value, "punch": entry.punch, "text": entry.text} for entry in reasons]
 
 
 def _instant_text(at: datetime | None) -> str | None:

@@ -17,7 +17,7 @@ from attendance_projector.domain.corrections import Made
 from attendance_projector.domain.day import AttendanceDay
 from attendance_projector.domain.periods import Adjustment, Closing, PeriodLock, close_period, keep_closed
 from attendance_projector.explain.scenario.file import Scenario
-from attendance_projector.explain.scenario.inputs import (
+from attendance_projector.explain.scenario.rule_inputs import (
     ScenarioError,
     check_date,
     corrections_of,

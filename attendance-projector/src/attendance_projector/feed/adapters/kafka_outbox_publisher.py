@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from attendance_projector.feed.outbox_rows import OutboxRow
+from attendance_projector.feed.ports import OutboxRow
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, SchemaError, SchemaNotRegistered
 from attendance_schemas.events import EVENT_BY_NAME, Event

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import asyncpg
 
-from attendance_projector.feed.outbox_rows import Backlog, OutboxRow
+from attendance_projector.feed.ports import Backlog, OutboxRow
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.migrate import SCHEMA
 from attendance_projector.store.postgres_errors import naming_outages

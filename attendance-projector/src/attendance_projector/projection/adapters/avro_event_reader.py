@@ -1,6 +1,6 @@
 """Records to events by the contract's codec; of the directory, tombstones too."""
 
-from attendance_projector.projection.stored import DirectoryFact, Tombstone
+from attendance_projector.projection.stored import EventOrTombstone, Tombstone
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
 from attendance_schemas.topics import DIRECTORY
@@ -15,7 +15,7 @@ class AvroEventReader:
         self._codec = codec
         self._directory = prefix + DIRECTORY.name
 
-    async def read(self, record: Record) -> DirectoryFact:
+    async def read(self, record: Record) -> EventOrTombstone:
         """Return the event of a record, or a tombstone. Raises PoisonRecord or TransientFailure."""
         if record.value is None:
             return self._tombstone(record)

@@ -6,8 +6,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from attendance_projector.projection.rule_inputs import as_punch
-from attendance_projector.projection.stale_dates import FARTHEST_DAY
+from attendance_projector.projection.days.rule_inputs import as_punch
+from attendance_projector.projection.days.stale_dates import FARTHEST_DAY
 from attendance_projector.projection.stored import PersonDates, PersonDay, PersonInstants, Place, StoredPunch
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.sql import statements

@@ -17,13 +17,13 @@ from attendance_projector.projection.adapters.postgres_outbox import NothingToTe
 from attendance_projector.projection.adapters.postgres_positions import PostgresPositions, read_positions
 from attendance_projector.projection.adapters.postgres_retention import PostgresRetention
 from attendance_projector.projection.adapters.postgres_told_days import PostgresToldDays, PostgresToldPeriods
+from attendance_projector.projection.days.stale_dates import FARTHEST_DAY
 from attendance_projector.projection.directory.adapters.remembered_directory import (
     DirectoryMemory,
     RememberedDirectory,
 )
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.projection.ports import Transaction
-from attendance_projector.projection.stale_dates import FARTHEST_DAY
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.migrate import SCHEMA, check_migrated
 from attendance_projector.store.postgres_errors import CONFLICTS, DEPENDENCY, naming_outages

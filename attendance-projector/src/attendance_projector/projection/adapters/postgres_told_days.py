@@ -11,7 +11,7 @@ from attendance_projector.projection.adapters.postgres_days import (
     PostgresDays,
 )
 from attendance_projector.projection.adapters.postgres_days import SQL as DAYS
-from attendance_projector.projection.periods.adapters.postgres_periods import SQL as PERIODS
+from attendance_projector.projection.periods.adapters.period_rows import SQL as PERIODS
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.store.sql import statements
 from attendance_schemas.topics import CHANGES

@@ -1,1 +1,1 @@
-"""The directory: which facts it records, and whose days each one changes."""
+"""The directory: which events it records, and whose days each one changes."""

@@ -1,4 +1,4 @@
-"""Record directory facts and find out whose days they change."""
+"""Record what the directory says and find out whose days that changes."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from attendance_projector.domain.facts import ShiftVersion
 from attendance_projector.domain.schedule import Policy
-from attendance_projector.projection.directory.versions import LeaveRow, PolicyRow, policies_of_site
-from attendance_projector.projection.ports import Directory
-from attendance_projector.projection.stale_dates import (
+from attendance_projector.projection.days.stale_dates import (
     Change,
     DatesChanged,
     EmploymentChanged,
@@ -17,8 +15,10 @@ from attendance_projector.projection.stale_dates import (
     RosterChanged,
     ShiftChanged,
 )
+from attendance_projector.projection.directory.ports import Directory
+from attendance_projector.projection.directory.rule_inputs import LeaveRow, PolicyRow, policies_of_site
 from attendance_projector.projection.stored import (
-    DirectoryFact,
+    EventOrTombstone,
     HolidayRow,
     KnownPerson,
     RosterRow,
@@ -42,7 +42,7 @@ Changes = dict[str, list[Change]]
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What the directory says about the things that some facts name."""
+    """What the directory says about the things that some events name."""
 
     people: Mapping[str, KnownPerson]
     zones: Mapping[str, str]
@@ -54,15 +54,15 @@ class _Snapshot:
     defaults: Mapping[str, Policy]
 
 
-async def record_directory(directory: Directory, facts: Sequence[DirectoryFact]) -> Changes:
-    """Store the facts and return the changes that matter to days, by person.
+async def record_directory(directory: Directory, events: Sequence[EventOrTombstone]) -> Changes:
+    """Store what the events say and return the changes that matter to days, by person.
 
-    The transaction holds the lock on everyone. Of facts with the same key the last one counts. A fact that
+    The transaction holds the lock on everyone. Of events with the same key the last one counts. An event that
     changes nothing that the rules read, such as a new name, touches nobody.
     """
-    newest = {_key(fact): fact for fact in facts}
+    newest = {_key(event): event for event in events}
     named = list(newest.values())
-    organisations = {fact.org_id for fact in named if isinstance(fact, PolicyRecorded)}
+    organisations = {event.org_id for event in named if isinstance(event, PolicyRecorded)}
     organisations |= set(await directory.organisations_of_policies(_ids(named, PolicyRecorded, "policy_id")))
     organisations |= _ids(named, OrganisationRecorded, "org_id")
     before = await _snapshot(directory, named, organisations)
@@ -78,30 +78,30 @@ async def record_directory(directory: Directory, facts: Sequence[DirectoryFact])
     return dict(changes)
 
 
-def _key(fact: DirectoryFact) -> bytes:
-    return fact.key if isinstance(fact, Tombstone) else DIRECTORY.key_of(fact)
+def _key(event: EventOrTombstone) -> bytes:
+    return event.key if isinstance(event, Tombstone) else DIRECTORY.key_of(event)
 
 
-def _ids(facts: Iterable[DirectoryFact], event_type: type[Event], field: str) -> set[str]:
-    """Return the ids that facts of this type name."""
+def _ids(events: Iterable[EventOrTombstone], event_type: type[Event], field: str) -> set[str]:
+    """Return the ids that events of this type name."""
     return {
-        fact.fields[field] if isinstance(fact, Tombstone) else getattr(fact, field)
-        for fact in facts
-        if isinstance(fact, event_type)
-        or (isinstance(fact, Tombstone) and fact.event_name == event_type.__name__)
+        event.fields[field] if isinstance(event, Tombstone) else getattr(event, field)
+        for event in events
+        if isinstance(event, event_type)
+        or (isinstance(event, Tombstone) and event.event_name == event_type.__name__)
     }
 
 
 async def _snapshot(
-    directory: Directory, facts: Sequence[DirectoryFact], organisations: set[str]
+    directory: Directory, events: Sequence[EventOrTombstone], organisations: set[str]
 ) -> _Snapshot:
     return _Snapshot(
-        people=await directory.people(_ids(facts, PersonRecorded, "person_id")),
-        zones=await directory.time_zones(_ids(facts, SiteRecorded, "site_id")),
-        rosters=await directory.rosters(_ids(facts, RosterRecorded, "roster_id")),
-        versions=frozenset(await directory.shifts(_ids(facts, ShiftRecorded, "shift_id"))),
-        holidays=await directory.holidays(_ids(facts, HolidayRecorded, "holiday_id")),
-        leave=await directory.leave(_ids(facts, LeaveRecorded, "leave_id")),
+        people=await directory.people(_ids(events, PersonRecorded, "person_id")),
+        zones=await directory.time_zones(_ids(events, SiteRecorded, "site_id")),
+        rosters=await directory.rosters(_ids(events, RosterRecorded, "roster_id")),
+        versions=frozenset(await directory.shifts(_ids(events, ShiftRecorded, "shift_id"))),
+        holidays=await directory.holidays(_ids(events, HolidayRecorded, "holiday_id")),
+        leave=await directory.leave(_ids(events, LeaveRecorded, "leave_id")),
         policies=await directory.policies(organisations),
         defaults=await directory.default_policies(organisations),
     )

@@ -36,6 +36,14 @@ class Computed:
     days: Sequence[PersonDay]
 
 
+@dataclass(frozen=True, slots=True)
+class _Locked:
+    """Spans of dates that locks keep, and the days of them by the rules."""
+
+    spans: Sequence[LockedSpan]
+    days: Sequence[PersonDay]
+
+
 async def keep_locked_days(
     periods: Periods, people: Mapping[str, KnownPerson], computed: Computed
 ) -> Computed:
@@ -57,27 +65,32 @@ async def keep_locked_days(
     touched = [span for span in computed.spans if span.person_id in locks or span.person_id in strangers]
     if not touched:
         return computed
-    locked_spans = [span for span in touched if span.person_id in locks]
-    cut = [part for span in locked_spans for part in _cut(span, locks[span.person_id])]
-    locked = [part for part in cut if isinstance(part, LockedSpan)]
+    locked, left = _cut_out(computed, locks)
+    await periods.restore(locked.spans, locked.days)
+    kept = await periods.kept(locked.spans)
+    by_rule = {_key(each): each for each in computed.days if each.person.person_id in locks}
+    recorded = await periods.recorded_adjustments(touched)
+    await periods.replace_adjustments(touched, _adjustments(people, locks, kept, by_rule, recorded))
+    return left
+
+
+def _cut_out(computed: Computed, locks: Mapping[str, Sequence[StoredLock]]) -> tuple[_Locked, Computed]:
+    """Part what locks keep from what is left to be stored."""
+    cut = [part for span in computed.spans for part in _cut(span, locks.get(span.person_id, ()))]
     is_locked = {
         (each.person.person_id, each.day.attendance_on)
         for each in computed.days
         if lock_on(rules_of(locks.get(each.person.person_id, ())), each.day.attendance_on) is not None
     }
-    closed = [each for each in computed.days if (each.person.person_id, each.day.attendance_on) in is_locked]
-    await periods.restore(locked, closed)
-    kept = await periods.kept(locked)
-    by_rule = {_key(each): each for each in computed.days if each.person.person_id in locks}
-    recorded = await periods.recorded_adjustments(touched)
-    rows = _adjustments(people, locks, kept, by_rule, recorded)
-    await periods.replace_adjustments(touched, rows)
-    open_spans = [part for part in cut if isinstance(part, PersonDates)]
-    open_spans += [span for span in computed.spans if span.person_id not in locks]
-    open_days = [
-        each for each in computed.days if (each.person.person_id, each.day.attendance_on) not in is_locked
-    ]
-    return Computed(open_spans, open_days)
+    locked = _Locked(
+        [part for part in cut if isinstance(part, LockedSpan)],
+        [each for each in computed.days if (each.person.person_id, each.day.attendance_on) in is_locked],
+    )
+    left = Computed(
+        [part for part in cut if isinstance(part, PersonDates)],
+        [each for each in computed.days if (each.person.person_id, each.day.attendance_on) not in is_locked],
+    )
+    return locked, left
 
 
 async def lock_of_day(periods: Periods, person: KnownPerson, on: date) -> PeriodLock | None:

@@ -1,7 +1,8 @@
-"""Record what a lock locks: the days of its period as they stand, told through the outbox.
+"""Lock the days of a period as they stand: they are told through the outbox, person by person.
 
-Only the live projector does, in the transaction that applies the lock; the lock is in force once what it
-told came back. Two sealings of one lock, as after the loss of the database, are told apart by their id.
+Only the live projector does, in the transaction that applies the lock; the lock is in force once what was
+told came back. Days of one lock that are told twice, as after the loss of the database, are told
+apart by an id.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,10 +18,9 @@ from attendance_schemas.topics import LOCKED_DAYS
 
 # The days of so many people are in memory at a time.
 PEOPLE_AT_ONCE = 1000
-NOTHING_STOOD = StoodThen()
 
 
-async def seal_period(
+async def lock_days(
     lock: PeriodLocked,
     periods: Periods,
     outbox: Outbox,
@@ -31,38 +31,42 @@ async def seal_period(
 
     The transaction holds the lock on everyone, and has computed all days that its facts make stale.
     """
-    sealing_id, recorded_at = new_id(), now()
+    telling_id, recorded_at = new_id(), now()
     people = await periods.people_of(lock)
     for person_ids in _parts(people):
         stood = await periods.stood(lock, person_ids)
-        await outbox.add(
-            LOCKED_DAYS,
-            [
-                DaysLocked(
-                    occurred_at=lock.occurred_at,
-                    recorded_at=recorded_at,
-                    org_id=lock.org_id,
-                    event_id=deterministic_id("DaysLocked", lock.lock_id, sealing_id, person_id),
-                    lock_id=lock.lock_id,
-                    sealing_id=sealing_id,
-                    person_id=person_id,
-                    days=tuple(stood.get(person_id, NOTHING_STOOD).days),
-                    adjustments=tuple(stood.get(person_id, NOTHING_STOOD).adjustments),
-                )
-                for person_id in person_ids
-            ],
-        )
-    sealed = PeriodSealed(
+        told = [
+            _days_locked(lock, telling_id, recorded_at, each, stood.get(each, StoodThen()))
+            for each in person_ids
+        ]
+        await outbox.add(LOCKED_DAYS, told)
+    whole = PeriodSealed(
         occurred_at=lock.occurred_at,
         recorded_at=recorded_at,
         org_id=lock.org_id,
-        event_id=deterministic_id("PeriodSealed", lock.lock_id, sealing_id),
+        event_id=deterministic_id("PeriodSealed", lock.lock_id, telling_id),
         lock_id=lock.lock_id,
-        sealing_id=sealing_id,
+        sealing_id=telling_id,
         person_count=len(people),
     )
-    await outbox.add(LOCKED_DAYS, [sealed])
+    await outbox.add(LOCKED_DAYS, [whole])
     return len(people)
+
+
+def _days_locked(
+    lock: PeriodLocked, telling_id: UUID, recorded_at: datetime, person_id: str, stood: StoodThen
+) -> DaysLocked:
+    return DaysLocked(
+        occurred_at=lock.occurred_at,
+        recorded_at=recorded_at,
+        org_id=lock.org_id,
+        event_id=deterministic_id("DaysLocked", lock.lock_id, telling_id, person_id),
+        lock_id=lock.lock_id,
+        sealing_id=telling_id,
+        person_id=person_id,
+        days=tuple(stood.days),
+        adjustments=tuple(stood.adjustments),
+    )
 
 
 def _parts(people: Sequence[str]) -> list[Sequence[str]]:

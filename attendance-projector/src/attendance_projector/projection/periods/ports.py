@@ -27,8 +27,8 @@ class Periods(Protocol):
     async def store_locks(self, locks: Sequence[PeriodLocked]) -> None:
         """Store locks; of one that is stored already, nothing changes."""
 
-    async def store_seals(self, seals: Sequence[PeriodSealed]) -> None:
-        """Store seals; the first of a lock stays."""
+    async def store_person_counts(self, counted: Sequence[PeriodSealed]) -> None:
+        """Store of how many people the days of locks are; the first number of a lock stays."""
 
     async def store_reopenings(self, reopenings: Sequence[PeriodReopened]) -> None:
         """Store reopenings; the first of a lock stays."""

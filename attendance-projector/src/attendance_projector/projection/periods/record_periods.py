@@ -1,8 +1,8 @@
 """Record locks of periods, what stood then, and reopenings, and find out which days that changes.
 
-A lock has one content for ever; of its seals and reopenings the first stays, and so does the first that was
-recorded of a person. Whatever comes first: a lock is in force once all of it is here. A lock over a final day
-is for ever: its days could not be computed any more.
+A lock has one content for ever; of its numbers of people and its reopenings the first stays, and so do the
+days of a person that were recorded first. Its parts may come in any order; it is in force once all of them are
+here. A lock over a final day is for ever: its days could not be computed any more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from attendance_projector.projection.days.stale_dates import Change, DatesChanged
 from attendance_projector.projection.periods.ports import Periods
 from attendance_projector.projection.periods.rebook_final import final_part, rebook_final
 from attendance_projector.projection.periods.stored import KnownPeriod
-from attendance_projector.projection.stale_dates import Change, DatesChanged
 from attendance_projector.projection.stored import PersonDates
 from attendance_schemas.events import DaysLocked, PeriodLocked, PeriodReopened, PeriodSealed
 from service_kit.errors import PoisonRecord
@@ -33,10 +33,10 @@ class ReceivedPeriodEvent:
 
 @dataclass(frozen=True, slots=True)
 class RecordedPeriods:
-    """What became stale, by person, and the locks that nobody has sealed yet."""
+    """What became stale, by person, and the locks whose days nobody has told yet."""
 
     changes: Mapping[str, Sequence[Change]]
-    unsealed: Sequence[PeriodLocked]
+    untold: Sequence[PeriodLocked]
 
 
 async def record_periods(
@@ -58,7 +58,9 @@ async def record_periods(
     known = await periods.known(lock_ids)
     locked = _new_locks(received, known)
     await periods.store_locks(locked)
-    await periods.store_seals([each.event for each in received if isinstance(each.event, PeriodSealed)])
+    await periods.store_person_counts(
+        [each.event for each in received if isinstance(each.event, PeriodSealed)]
+    )
     await periods.store_reopenings(_reopenings(received, known, locked, final_before, is_live=is_live))
     await periods.store_days([each.event for each in received if isinstance(each.event, DaysLocked)])
     changes: dict[str, list[Change]] = {}
@@ -72,7 +74,7 @@ async def record_periods(
             await periods.forget_adjustments(lock_id, final_before)
     await rebook_final(periods, final_part(spans, final_before))
     after = await periods.known({each.lock_id for each in locked}) if locked else {}
-    return RecordedPeriods(changes, tuple(_unsealed(locked, after)))
+    return RecordedPeriods(changes, tuple(_untold(locked, after)))
 
 
 def _reopenings(
@@ -130,7 +132,7 @@ def _content(lock: KnownPeriod | PeriodLocked) -> tuple[object, ...]:
     return tuple(getattr(lock, name) for name in CONTENT)
 
 
-def _unsealed(locked: Iterable[PeriodLocked], known: Mapping[UUID, KnownPeriod]) -> Iterable[PeriodLocked]:
+def _untold(locked: Iterable[PeriodLocked], known: Mapping[UUID, KnownPeriod]) -> Iterable[PeriodLocked]:
     for lock in locked:
         stored = known[lock.lock_id]
         if stored.sealing_id is None and stored.reopened_at is None:

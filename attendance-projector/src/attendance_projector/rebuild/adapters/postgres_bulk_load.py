@@ -29,7 +29,7 @@ from attendance_projector.projection.stored import (
     Place,
     StoredPunch,
 )
-from attendance_projector.rebuild.rebuild_days import ComputeDays
+from attendance_projector.rebuild.put_off_days import ComputeDays
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.postgres_errors import naming_outages
 from attendance_projector.store.sql import statements

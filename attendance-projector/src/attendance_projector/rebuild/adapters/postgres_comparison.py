@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from attendance_projector.rebuild.adapters.postgres_rebuild import LIVE, NEXT, UNDECIDED, Table
+from attendance_projector.rebuild.adapters.postgres_schemas import LIVE, NEXT, UNDECIDED, Table
 from attendance_projector.store.connection import Connection
 
 ROWS_SHOWN = 5

@@ -19,7 +19,7 @@ ON CONFLICT (lock_id) DO UPDATE SET
     recorded_at = excluded.recorded_at
 WHERE stored.recorded_at IS NULL;
 
--- name: store_seal
+-- name: store_person_count
 INSERT INTO period_lock AS stored (lock_id, sealing_id, person_count) VALUES ($1, $2, $3)
 ON CONFLICT (lock_id) DO UPDATE SET sealing_id = excluded.sealing_id, person_count = excluded.person_count
 WHERE stored.sealing_id IS NULL;

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from attendance_projector.feed.adapters.kafka_outbox_publisher import KafkaOutboxPublisher
 from attendance_projector.feed.adapters.postgres_outbox_queue import open_outbox_queue
+from attendance_projector.feed.metrics import OutboxMetrics
 from attendance_projector.feed.relay_outbox import relay_outbox
-from attendance_projector.metrics import OutboxMetrics
 from attendance_schemas.codec import Codec, schema_text, subject_of
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.registry import SchemaRegistry

@@ -1,4 +1,4 @@
-"""Directory facts as rows: which statement records or forgets each, and with which values."""
+"""Events of the directory as rows: which statement records or forgets each, and with which values."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from attendance_projector.projection.directory.versions import rule_of
-from attendance_projector.projection.stored import DirectoryFact, Tombstone
+from attendance_projector.projection.directory.rule_inputs import rule_of
+from attendance_projector.projection.stored import EventOrTombstone, Tombstone
 from attendance_schemas.events import (
     DeviceRecorded,
     HolidayRecorded,
@@ -23,16 +23,16 @@ from attendance_schemas.events import (
 Row = tuple[object, ...]
 
 
-def statement_of(fact: DirectoryFact) -> tuple[str, Row]:
-    """Return the name of the statement that stores a fact, and its arguments."""
-    if isinstance(fact, Tombstone):
+def statement_of(event: EventOrTombstone) -> tuple[str, Row]:
+    """Return the name of the statement that stores what an event says, and its arguments."""
+    if isinstance(event, Tombstone):
         arguments = [
             date.fromisoformat(value) if name.endswith("_on") else value
-            for name, value in fact.fields.items()
+            for name, value in event.fields.items()
         ]
-        return f"forget_{_name(fact.event_name)}", tuple(arguments)
-    event_name = type(fact).__name__
-    return f"record_{_name(event_name)}", _ROWS[event_name](fact)
+        return f"forget_{_name(event.event_name)}", tuple(arguments)
+    event_name = type(event).__name__
+    return f"record_{_name(event_name)}", _ROWS[event_name](event)
 
 
 def _name(event_name: str) -> str:

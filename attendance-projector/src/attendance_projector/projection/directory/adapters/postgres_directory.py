@@ -1,4 +1,4 @@
-"""The directory in PostgreSQL. Its facts are few and change rarely: one statement for each event."""
+"""The directory in PostgreSQL. Its entries are few and change rarely: one statement for each event."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ import asyncpg
 from attendance_projector.domain.facts import RosterEntry, ShiftId, ShiftVersion
 from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Policy, Schedule
 from attendance_projector.projection.directory.adapters.directory_rows import Row, statement_of
-from attendance_projector.projection.directory.versions import (
+from attendance_projector.projection.directory.rule_inputs import (
     LeaveRow,
     PolicyRow,
     policies_of_site,
@@ -19,7 +19,7 @@ from attendance_projector.projection.directory.versions import (
     read_rule,
     read_zone,
 )
-from attendance_projector.projection.stored import DirectoryFact, HolidayRow, Home, KnownPerson, RosterRow
+from attendance_projector.projection.stored import EventOrTombstone, HolidayRow, Home, KnownPerson, RosterRow
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.sql import statements
 
@@ -44,11 +44,11 @@ class PostgresDirectory:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def store(self, facts: Iterable[DirectoryFact]) -> None:
-        """Store facts, and forget those with a tombstone; no two have the same key."""
+    async def store(self, events: Iterable[EventOrTombstone]) -> None:
+        """Store what events say, and forget what has a tombstone; no two have the same key."""
         rows: dict[str, list[Row]] = defaultdict(list)
-        for fact in facts:
-            statement, row = statement_of(fact)
+        for event in events:
+            statement, row = statement_of(event)
             rows[statement].append(row)
         for statement, of_statement in rows.items():
             await self._connection.executemany(SQL[statement], of_statement)

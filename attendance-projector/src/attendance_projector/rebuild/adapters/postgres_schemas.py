@@ -67,7 +67,7 @@ class Table:
     identity: tuple[str, ...]
 
 
-class RebuildSchemas:
+class PostgresSchemas:
     """What a rebuild does to schemas; one connection, no search path."""
 
     def __init__(self, connection: Connection, url: str) -> None:
@@ -287,7 +287,7 @@ class RebuildSchemas:
 
 
 @asynccontextmanager
-async def open_schemas(url: str) -> AsyncIterator[RebuildSchemas]:
+async def open_schemas(url: str) -> AsyncIterator[PostgresSchemas]:
     """Connect as the one rebuild of this database. Raises RebuildRefused or TransientFailure."""
     with naming_outages():
         connection = await asyncpg.connect(
@@ -301,6 +301,6 @@ async def open_schemas(url: str) -> AsyncIterator[RebuildSchemas]:
     try:
         if not await connection.fetchval(SQL["only_one"]):
             raise RebuildRefused("another rebuild of this database is running; wait for it, or stop it")
-        yield RebuildSchemas(connection, url)
+        yield PostgresSchemas(connection, url)
     finally:
         connection.terminate()

@@ -7,10 +7,11 @@ or shift would compute months again. Once all facts are there, their order is no
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 
+from attendance_projector.projection.days.compute_days import WAITING
+from attendance_projector.projection.days.recompute_days import Write, recompute_days
+from attendance_projector.projection.days.stale_dates import Change, PersonChanged
 from attendance_projector.projection.periods.rebook_final import final_part, rebook_final
 from attendance_projector.projection.ports import Transaction
-from attendance_projector.projection.recompute_days import WAITING, Write, recompute_days
-from attendance_projector.projection.stale_dates import Change, PersonChanged
 from attendance_projector.projection.stored import AcceptedPunch, PersonDates
 
 ComputeDays = Callable[[Transaction, Sequence[str], Sequence[AcceptedPunch]], Awaitable[int]]

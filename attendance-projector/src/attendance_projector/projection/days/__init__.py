@@ -1,0 +1,1 @@
+"""Days: which ones changed facts make stale, and what the rules make of them now."""

@@ -1,0 +1,145 @@
+"""Locked periods and adjustments as rows: their columns, and what a row says."""
+
+from collections.abc import Collection, Iterable, Sequence
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from attendance_projector.domain.corrections import Made
+from attendance_projector.domain.explanation import reasons_as_json
+from attendance_projector.domain.facts import ShiftId
+from attendance_projector.domain.periods import Adjustment, PeriodLock
+from attendance_projector.domain.status import Status
+from attendance_projector.projection.adapters.postgres_days import DAY_COLUMNS
+from attendance_projector.projection.periods.stored import AdjustmentRow, LockedSpan, StoredLock
+from attendance_projector.projection.stored import PersonDates
+from attendance_projector.store.sql import statements
+from attendance_schemas.events import DaysLocked, LockedAdjustment, LockedDay
+
+# What time and devices may still decide is no part of what was locked.
+NOT_LOCKED = ("closes_at", "absence")
+LOCKED_COLUMNS = tuple(name for name in DAY_COLUMNS if name not in NOT_LOCKED)
+ADJUSTMENT_COLUMNS = {
+    "person_id": "text",
+    "attendance_on": "date",
+    "shift_id": "text",
+    "booked_on": "date",
+    "org_id": "text",
+    "site_id": "text",
+    "status_from": "text",
+    "status_to": "text",
+    "worked_minutes": "integer",
+    "overtime_minutes": "integer",
+    "late_minutes": "integer",
+    "early_minutes": "integer",
+    "break_minutes": "integer",
+    "explanation": "jsonb",
+    "settled_by": "uuid",
+    "closes_at": "timestamptz",
+    "absence": "text",
+}
+PERSON, DAY = ("lock_id", "sealing_id", "person_id"), ("person_id", "attendance_on", "shift_id")
+NOT_RECORDED = {"person_id", "settled_by", *NOT_LOCKED}
+LOCKED_ADJUSTMENT_COLUMNS = (*PERSON, *(name for name in ADJUSTMENT_COLUMNS if name not in NOT_RECORDED))
+
+
+def _updates(columns: Iterable[str], key: Collection[str]) -> str:
+    return ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+
+
+SQL = {
+    name: text.format(
+        columns=", ".join(LOCKED_COLUMNS),
+        kept=", ".join(f"day.{name}" for name in LOCKED_COLUMNS),
+        day_columns=", ".join(f"day.{name}" for name in LOCKED_COLUMNS),
+        updates=_updates(DAY_COLUMNS, DAY),
+        adjustment_columns=", ".join(ADJUSTMENT_COLUMNS),
+        adjustment_values=", ".join(
+            f"${n}::{kind}[]" for n, kind in enumerate(ADJUSTMENT_COLUMNS.values(), 1)
+        ),
+        adjustment_updates=_updates(ADJUSTMENT_COLUMNS, (*DAY, "booked_on")),
+    )
+    for name, text in statements("periods").items()
+}
+
+
+def side_by_side(rows: Iterable[Iterable[object]]) -> list[list[object]]:
+    """Turn rows into columns."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def spans_in_columns(spans: Sequence[PersonDates]) -> list[list[object]]:
+    """Return spans as columns: people, first and last dates."""
+    return side_by_side((span.person_id, span.first_on, span.last_on) for span in spans)
+
+
+def locked_spans_in_columns(spans: Sequence[LockedSpan]) -> list[list[object]]:
+    """Return spans as columns: people, first and last dates, locks and their sealings."""
+    return side_by_side(
+        (span.person_id, span.first_on, span.last_on, span.lock_id, span.sealing_id) for span in spans
+    )
+
+
+def event_row(
+    event: DaysLocked, row: LockedDay | LockedAdjustment, names: Sequence[str]
+) -> tuple[object, ...]:
+    """Return a row of an event as its table has it."""
+    common = {"person_id": event.person_id, "org_id": event.org_id}
+    values = (common[name] if name in common else getattr(row, name) for name in names)
+    return (event.lock_id, event.sealing_id, *values)
+
+
+def stored_lock(row: asyncpg.Record) -> StoredLock:
+    """Return the lock of a row."""
+    made = Made(row["made_by"], row["reason"], row["recorded_at"], str(row["lock_id"]))
+    lock = PeriodLock(str(row["lock_id"]), row["starts_on"], row["ends_on"], made)
+    return StoredLock(lock, row["lock_id"], row["sealing_id"], row["org_id"], row["site_id"])
+
+
+def recorded_adjustment(row: asyncpg.Record) -> AdjustmentRow:
+    """Return the adjustment of a row."""
+    adjustment = Adjustment(
+        attendance_on=row["attendance_on"],
+        shift_id=ShiftId(row["shift_id"]),
+        booked_on=row["booked_on"],
+        status_from=_status(row["status_from"]),
+        status_to=_status(row["status_to"]),
+        worked_minutes=row["worked_minutes"],
+        overtime_minutes=row["overtime_minutes"],
+        late_minutes=row["late_minutes"],
+        early_minutes=row["early_minutes"],
+        break_minutes=row["break_minutes"],
+        settled_by=None if row["lock_id"] is None else str(row["lock_id"]),
+    )
+    return AdjustmentRow(
+        *(row["person_id"], row["org_id"], row["site_id"], adjustment), explanation=row["explanation"]
+    )
+
+
+def _status(text: str | None) -> Status | None:
+    return None if text is None else Status(text)
+
+
+def adjustment_row(each: AdjustmentRow) -> tuple[object, ...]:
+    """Return an adjustment as ADJUSTMENT_COLUMNS."""
+    adjustment = each.adjustment
+    return (
+        each.person_id,
+        adjustment.attendance_on,
+        adjustment.shift_id,
+        adjustment.booked_on,
+        each.org_id,
+        each.site_id,
+        adjustment.status_from,
+        adjustment.status_to,
+        adjustment.worked_minutes,
+        adjustment.overtime_minutes,
+        adjustment.late_minutes,
+        adjustment.early_minutes,
+        adjustment.break_minutes,
+        each.explanation or msgspec.json.encode(reasons_as_json(adjustment.explanation)).decode(),
+        None if adjustment.settled_by is None else UUID(adjustment.settled_by),
+        each.closes_at,
+        each.absence,
+    )
