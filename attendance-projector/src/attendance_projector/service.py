@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
 
 from attendance_projector.errors import ReadModelSwitched
-from attendance_projector.feed.change_feed import feed_changes
+from attendance_projector.feed.run import feed_changes
 from attendance_projector.operations import Opening, serve_operations
 from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
 from attendance_projector.projection.adapters.kafka_tick_publisher import KafkaTickPublisher
@@ -17,7 +19,7 @@ from attendance_projector.projection.adapters.postgres_read_model import Postgre
 from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.tick_clock import tick_clock
-from attendance_projector.settings import Settings
+from attendance_projector.settings import SERVICE, Settings
 from attendance_projector.wait_for_tables import wait_for_tables
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable
@@ -42,7 +44,6 @@ from service_kit.kafka.producer import RecordProducer
 from service_kit.observing.health import Health, ProgressWatchdog
 from service_kit.observing.logs import get_logger
 
-SERVICE = "attendance-projector"
 TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK, LOCKED_DAYS)
 REGISTRY_ANSWERS_WITHIN = 2.0
 LOOKS_AT_TABLES_EVERY = timedelta(seconds=1)
@@ -51,130 +52,164 @@ ENDS_WITHIN = timedelta(seconds=5)
 log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Servers:
+    """What the projector talks to."""
+
+    schemas: SchemaRegistry
+    read_model: PostgresReadModel
+    producer: RecordProducer
+
+    async def all_answer(self) -> bool:
+        """Say whether everything that applying a record needs answers now."""
+        try:
+            await self.read_model.check()
+            await self.schemas.wait_until_ready(deadline=REGISTRY_ANSWERS_WITHIN)
+        except (TransientFailure, RegistryUnavailable, TimeoutError):
+            return False
+        return True
+
+
 async def run_service(settings: Settings, stopping: asyncio.Event, *, migrate_first: bool = False) -> None:
     """Project until `stopping` is set.
 
     Health answers from the beginning, ready once the read model is open. Raises ReadModelOutdated,
-    DeadLetterLimitExceeded, or whatever a bug raises; nothing uncommitted is lost by that.
+    DeadLetterLimitExceeded, or what a bug raises; nothing uncommitted is lost by that.
     """
     registry, health = CollectorRegistry(), Health()
     async with asyncio.TaskGroup() as tasks:
         operations = tasks.create_task(serve_operations(settings, health, registry, stopping))
         with contextlib.suppress(DeliveryStopped):
-            await _project(settings, stopping, registry, health, migrate_first)
+            async with AsyncExitStack() as stack:
+                opening = Opening(health)
+                servers = await _open_servers(settings, stopping, stack, migrate_first=migrate_first)
+                health.add_ready("postgresql", servers.read_model.check)
+                health.add_ready("kafka", servers.producer.check)
+                delivery = _Delivery(settings, servers, registry, health)
+                collect_rarely()
+                opening.done()
+                await _project(delivery, _start_beside(settings, servers, registry, stopping), stopping)
         await operations
 
 
+async def _open_servers(
+    settings: Settings, stopping: asyncio.Event, stack: AsyncExitStack, *, migrate_first: bool
+) -> _Servers:
+    schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
+    read_model = await wait_for_tables(settings, stopping, stack, migrate_first=migrate_first)
+    producer = RecordProducer(settings.kafka)
+    stack.push_async_callback(producer.stop)
+    return _Servers(schemas, read_model, producer)
+
+
+def _start_beside(
+    settings: Settings, servers: _Servers, registry: CollectorRegistry, stopping: asyncio.Event
+) -> Sequence[asyncio.Task[None]]:
+    """Start the clock and, where it is not in a process of its own, the change feed."""
+    codec = Codec(servers.schemas, prefix=settings.kafka.topic_prefix)
+    ticking = tick_clock(
+        servers.read_model,
+        KafkaTickPublisher(servers.producer, codec, settings.kafka),
+        stopping,
+        interval=settings.tick_interval,
+        now=lambda: datetime.now(UTC),
+    )
+    started = [asyncio.create_task(ticking)]
+    if settings.feed_changes:
+        started.append(asyncio.create_task(feed_changes(settings, servers.schemas, registry, stopping)))
+    for task in started:
+        # It ends when all ends, or by a bug that must end all.
+        task.add_done_callback(lambda _: stopping.set())
+    return started
+
+
 async def _project(
-    settings: Settings,
-    stopping: asyncio.Event,
-    registry: CollectorRegistry,
-    health: Health,
-    migrate_first: bool,
+    delivery: "_Delivery", beside: Sequence[asyncio.Task[None]], stopping: asyncio.Event
 ) -> None:
-    async with AsyncExitStack() as stack:
-        schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
-        opening = Opening(health)
-        read_model = await wait_for_tables(settings, stopping, stack, migrate_first=migrate_first)
-        producer = RecordProducer(settings.kafka)
-        stack.push_async_callback(producer.stop)
-        applying = ApplyRecords(
-            AvroEventReader(Codec(schemas), prefix=settings.kafka.topic_prefix),
-            read_model,
+    """Deliver records until `stopping` is set, then end what runs beside; raise what a bug raised there."""
+    try:
+        await delivery.run(stopping)
+    finally:
+        stopping.set()
+        ticking, *_ = beside
+        ticking.cancel()
+        # What is being published gets its acknowledgements, so that nothing comes twice.
+        await asyncio.wait(beside, timeout=ENDS_WITHIN.total_seconds())
+        for task in beside:
+            task.cancel()
+        await asyncio.wait(beside)
+    for task in beside:
+        if not task.cancelled():
+            task.result()
+
+
+class _Delivery:
+    """Records to the read model, from one set of tables to the next that a rebuild puts in place."""
+
+    def __init__(
+        self, settings: Settings, servers: _Servers, registry: CollectorRegistry, health: Health
+    ) -> None:
+        self._settings = settings
+        self._servers = servers
+        self._applying = ApplyRecords(
+            AvroEventReader(Codec(servers.schemas), prefix=settings.kafka.topic_prefix),
+            servers.read_model,
             ProjectorMetrics(registry),
             is_tracing=settings.tracing_endpoint is not None,
         )
+        self._dead_letters = DeadLetters(servers.producer, service=SERVICE, version=version(SERVICE))
+        self._metrics = DeliveryMetrics(registry)
+        self._source = self._new_source()
+        self._watchdog = ProgressWatchdog(lambda: sum(self._source.lag().values()), settings.stall_limit)
+        health.add_live("progress", self._watchdog.check)
 
-        def new_source() -> RecordSource:
-            return RecordSource(
-                settings.kafka,
-                [settings.kafka.topic(topic.name) for topic in TOPICS],
-                settings.kafka.group(SERVICE),
-                positions=read_model.positions,
-                max_records=settings.batch_records,
-            )
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Deliver until `stopping` is set; where other tables are in place, go on from their positions."""
+        while True:
+            await self._deliver(self._new_loop(), stopping)
+            if stopping.is_set():
+                return
+            log.info("other tables took the place of the read model: going on from their positions")
+            self._source = self._new_source()
 
-        source = new_source()
-        watchdog = ProgressWatchdog(lambda: sum(source.lag().values()), settings.stall_limit)
-        health.add_live("progress", watchdog.check)
-        dead_letters = DeadLetters(producer, service=SERVICE, version=version(SERVICE))
-        metrics = DeliveryMetrics(registry)
-        health.add_ready("postgresql", read_model.check)
-        health.add_ready("kafka", producer.check)
-        collect_rarely()
-        opening.done()
-        codec = Codec(schemas, prefix=settings.kafka.topic_prefix)
-        ticking = asyncio.create_task(
-            tick_clock(
-                read_model,
-                KafkaTickPublisher(producer, codec, settings.kafka),
-                stopping,
-                interval=settings.tick_interval,
-                now=lambda: datetime.now(UTC),
-            )
-        )
-        beside = [ticking]
-        if settings.feed_changes:
-            beside.append(asyncio.create_task(feed_changes(settings, schemas, registry, stopping)))
-        for task in beside:
-            # It ends when all ends, or by a bug that must end all.
-            task.add_done_callback(lambda _: stopping.set())
-        try:
-            while True:
-                loop = DeliveryLoop(
-                    source,
-                    dead_letters=dead_letters,
-                    handle_batch=applying.apply,
-                    on_dead_letter=applying.pass_over,
-                    dependencies_pass=lambda: _dependencies_pass(read_model, schemas),
-                    progressed=watchdog.progressed,
-                    metrics=metrics,
-                    # Kafka's committed offset serves lag dashboards only.
-                    commit_interval=timedelta(seconds=1),
-                )
-                await _deliver(loop, read_model, stopping)
-                if stopping.is_set():
+    async def _deliver(self, loop: DeliveryLoop, stopping: asyncio.Event) -> None:
+        """Deliver until `stopping` is set, or until a rebuild or rollback puts other tables in place."""
+        ending = asyncio.Event()
+
+        async def watch() -> None:
+            # Without traffic no transaction would notice.
+            while not await wait(LOOKS_AT_TABLES_EVERY, stopping):
+                if await self._servers.read_model.is_switched():
                     break
-                log.info("other tables took the place of the read model: going on from their positions")
-                source = new_source()
+            ending.set()
+
+        watching = asyncio.create_task(watch())
+        try:
+            await loop.run(ending)
+        except ReadModelSwitched:
+            log.info("a batch came too late for the tables that it was read for; nothing of it was applied")
         finally:
-            stopping.set()
-            ticking.cancel()
-            # What is being published gets its acknowledgements, so that nothing comes twice.
-            await asyncio.wait(beside, timeout=ENDS_WITHIN.total_seconds())
-            for task in beside:
-                task.cancel()
-            await asyncio.wait(beside)
-        for task in beside:
-            if not task.cancelled():
-                task.result()
+            watching.cancel()
 
+    def _new_source(self) -> RecordSource:
+        kafka = self._settings.kafka
+        return RecordSource(
+            kafka,
+            [kafka.topic(topic.name) for topic in TOPICS],
+            kafka.group(SERVICE),
+            positions=self._servers.read_model.positions,
+            max_records=self._settings.batch_records,
+        )
 
-async def _deliver(loop: DeliveryLoop, read_model: PostgresReadModel, stopping: asyncio.Event) -> None:
-    """Deliver until `stopping` is set, or until a rebuild or rollback puts other tables in place."""
-    ending = asyncio.Event()
-
-    async def watch() -> None:
-        # Without traffic no transaction would notice.
-        while not await wait(LOOKS_AT_TABLES_EVERY, stopping):
-            if await read_model.is_switched():
-                break
-        ending.set()
-
-    watching = asyncio.create_task(watch())
-    try:
-        await loop.run(ending)
-    except ReadModelSwitched:
-        log.info("a batch came too late for the tables that it was read for; nothing of it was applied")
-    finally:
-        watching.cancel()
-
-
-async def _dependencies_pass(read_model: PostgresReadModel, schemas: SchemaRegistry) -> bool:
-    """Say whether everything that applying a record needs answers now."""
-    try:
-        await read_model.check()
-        await schemas.wait_until_ready(deadline=REGISTRY_ANSWERS_WITHIN)
-    except (TransientFailure, RegistryUnavailable, TimeoutError):
-        return False
-    return True
+    def _new_loop(self) -> DeliveryLoop:
+        return DeliveryLoop(
+            self._source,
+            dead_letters=self._dead_letters,
+            handle_batch=self._applying.apply,
+            on_dead_letter=self._applying.pass_over,
+            dependencies_pass=self._servers.all_answer,
+            progressed=self._watchdog.progressed,
+            metrics=self._metrics,
+            # Kafka's committed offset serves lag dashboards only.
+            commit_interval=timedelta(seconds=1),
+        )

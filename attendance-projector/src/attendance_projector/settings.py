@@ -15,6 +15,8 @@ from service_kit.settings import (
     SchemaRegistrySettings,
 )
 
+SERVICE = "attendance-projector"
+
 
 class Settings(HttpSettings):
     """What `run` and `feed` need; `migrate` needs the database only."""

@@ -15,7 +15,10 @@ from attendance_projector.projection.adapters.postgres_read_model import (
     PostgresReadModel,
     open_pool,
 )
-from attendance_projector.rebuild.adapters.postgres_schemas import LIVE, PREVIOUS, open_schemas
+from attendance_projector.rebuild.adapters.postgres_differing_days import PostgresDifferingDays
+from attendance_projector.rebuild.adapters.postgres_schemas import open_schemas
+from attendance_projector.rebuild.adapters.postgres_switch import PostgresSwitch
+from attendance_projector.rebuild.ports import LIVE, PREVIOUS
 from attendance_projector.rebuild.tell_differences import Pace, tell_differences
 from attendance_projector.store.migrate import migrate
 from attendance_schemas.topics import CLOCK
@@ -107,7 +110,7 @@ async def test_a_switch_and_a_rollback_take_along_what_is_still_to_be_told(plant
     async with open_schemas(plant.url) as schemas:
         await plant.sql.execute("TRUNCATE consumed_position")  # as the new tables stand
         await schemas.create()
-        await schemas.switch(nothing_to_do)
+        await PostgresSwitch(schemas).put_in_place(nothing_to_do)
         assert (await rows_of(plant), await rows_of(plant, PREVIOUS)) == (waiting, [])
         await plant.read_model.positions([])
         await tell(plant.read_model, [plant.tick(f"{DAY}T03:00Z")])
@@ -134,7 +137,7 @@ async def test_days_that_differ_after_a_switch_can_be_told(plant: Any) -> None:
 
     async with open_schemas(plant.url) as schemas:
         with pytest.raises(RebuildRefused, match="no tables of this version"):
-            await tell_differences(schemas, Heard())
+            await tell_differences(PostgresDifferingDays(schemas), Heard())
         await schemas.create()
         await plant.sql.execute("SET search_path TO attendance_next")
         await plant.sql.execute("SELECT ensure_partitions('attendance_day', $1::date[])", [on])
@@ -144,10 +147,10 @@ async def test_days_that_differ_after_a_switch_can_be_told(plant: Any) -> None:
         await plant.sql.execute("UPDATE attendance_day SET explanation = '[]' WHERE person_id = 'p-2'")
         await plant.sql.execute("DELETE FROM attendance_day WHERE person_id = 'p-3'")
         await plant.sql.execute("UPDATE attendance_day SET shift_id = 'other' WHERE person_id = 'p-4'")
-        await schemas.switch(nothing_to_do)
+        await PostgresSwitch(schemas).put_in_place(nothing_to_do)
         await plant.sql.execute("SET search_path TO attendance")
         heard = Heard()
-        assert await tell_differences(schemas, heard) == 4
+        assert await tell_differences(PostgresDifferingDays(schemas), heard) == 4
         assert sum(heard) == heard.total == 3
     events = [json.loads(row["payload"]) for row in await plant.sql.fetch("SELECT payload FROM outbox")]
     assert {
@@ -214,7 +217,7 @@ async def test_told_days_wait_for_the_relay(plant: Any) -> None:
 
     relaying = asyncio.create_task(relay())
     async with open_schemas(plant.url) as schemas:
-        assert await tell_differences(schemas, Heard(), pace) == 80
+        assert await tell_differences(PostgresDifferingDays(schemas), Heard(), pace) == 80
         is_done.set()
     await relaying
     assert told == {(name, f"2026-0{month}-02") for name in people for month in (2, 3)}
@@ -230,14 +233,14 @@ async def test_without_a_relay_it_says_so_and_can_be_told_again(plant: Any) -> N
         with pytest.raises(
             RebuildRefused, match="nobody has published any for 0 s; 4 days that differ were told"
         ):
-            await tell_differences(schemas, Heard(), pace)
+            await tell_differences(PostgresDifferingDays(schemas), Heard(), pace)
         assert len(await rows_of(plant)) == 4
         # A row that can never be published is no reason to wait.
         await plant.sql.execute("UPDATE outbox SET refused = 'tried'")
         # Months that retention has dropped are no news.
         await plant.sql.execute("DELETE FROM attendance_day WHERE attendance_on < '2026-03-01'")
         await plant.sql.execute("INSERT INTO retention VALUES ('attendance_day', '2026-03-01')")
-        assert await tell_differences(schemas, Heard(), Pace()) == 6
+        assert await tell_differences(PostgresDifferingDays(schemas), Heard(), Pace()) == 6
     events = [
         json.loads(row["payload"])
         for row in await plant.sql.fetch("SELECT payload FROM outbox WHERE refused IS NULL ORDER BY id")

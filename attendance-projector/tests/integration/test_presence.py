@@ -18,6 +18,7 @@ from attendance_projector.feed.adapters.valkey_presence_board import open_presen
 from attendance_projector.feed.keep_presence import keep_presence
 from attendance_projector.feed.metrics import PresenceMetrics
 from attendance_projector.rebuild.adapters.postgres_schemas import open_schemas
+from attendance_projector.rebuild.adapters.postgres_switch import PostgresSwitch
 from attendance_schemas.codec import Codec
 from attendance_schemas.presence import OpenDay
 from attendance_testing.projector.change_feeds import DEADLINE, PEOPLE, Feed, eventually, open_feed
@@ -178,7 +179,7 @@ async def test_other_tables_in_place_of_these_are_read_again(kept: Kept) -> None
             await kept.plant.sql.execute(
                 "INSERT INTO attendance_next.consumed_position SELECT * FROM attendance.consumed_position"
             )
-            await schemas.switch(nothing_to_do)  # to empty tables
+            await PostgresSwitch(schemas).put_in_place(nothing_to_do)  # to empty tables
         await kept.becomes(lambda found: found == [])
 
 

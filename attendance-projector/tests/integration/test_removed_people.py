@@ -14,8 +14,9 @@ from attendance_projector.projection.adapters.postgres_read_model import open_po
 from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.rebuild.adapters.postgres_bulk_load import ComputingReadModel, LoadingReadModel
-from attendance_projector.rebuild.adapters.postgres_comparison import Compared, compare_tables
-from attendance_projector.rebuild.adapters.postgres_schemas import CARRIED, NEXT, REPORTING, open_schemas
+from attendance_projector.rebuild.adapters.postgres_comparison import compare_tables
+from attendance_projector.rebuild.adapters.postgres_schemas import CARRIED, REPORTING, open_schemas
+from attendance_projector.rebuild.ports import NEXT, Compared
 from attendance_projector.rebuild.put_off_days import compute_days, keep_for_later
 from attendance_projector.retention.adapters.postgres_monthly_tables import open_monthly_tables
 from attendance_projector.retention.drop_months import drop_months

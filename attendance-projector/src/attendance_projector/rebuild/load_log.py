@@ -3,38 +3,47 @@
 What the live service put into the dead letters is passed over here, counted, and left where it is.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 
 from attendance_projector.projection.apply_records import ApplyRecords
-from attendance_projector.projection.ports import ReadModel, Transaction
+from attendance_projector.projection.ports import Transaction
+from attendance_projector.rebuild.ports import NextTables
 from service_kit.errors import PoisonRecord
-from service_kit.kafka.records import Position, Record
+from service_kit.kafka.records import Position, Record, TopicPartition
 from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
 Chunks = AsyncGenerator[tuple[Sequence[Record], Sequence[Position]], None]
+# Yields the records between positions and targets, with the partitions that are complete after them.
+ReadLog = Callable[[Mapping[TopicPartition, int], Mapping[TopicPartition, int]], Chunks]
 
 
 class LoadLog:
-    """Applies chunks of records; `progressed` hears how many records are done."""
+    """Applies the log to the next tables; `progressed` hears how many records are done."""
 
     def __init__(
-        self, applying: ApplyRecords, read_model: ReadModel, progressed: Callable[[int], None]
+        self,
+        applying: ApplyRecords,
+        tables: NextTables,
+        read_log: ReadLog,
+        progressed: Callable[[int], None],
     ) -> None:
         self._applying = applying
-        self._read_model = read_model
+        self._tables = tables
+        self._read_log = read_log
         self._progressed = progressed
         self.passed_over = 0
 
-    async def replay(self, chunks: Chunks) -> None:
-        """Apply each chunk in one transaction, and move the positions of what is complete."""
+    async def load(self, targets: Mapping[TopicPartition, int]) -> None:
+        """Go on to these next offsets, each chunk in one transaction; move what is complete to its target."""
+        chunks = self._read_log(await self._tables.positions(list(targets)), targets)
         async with aclosing(chunks):
             async for records, complete in chunks:
                 await self._apply(list(records))
                 if complete:
-                    await self._read_model.in_transaction(partial(_move, complete))
+                    await self._tables.in_transaction(partial(_move, complete))
                 self._progressed(len(records))
 
     async def _apply(self, records: list[Record]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from attendance_projector.rebuild.rebuild import Report
+from attendance_projector.rebuild.report import Report
 
 EVERY_SECONDS = 1.0
 DIFFERENCES_SHOWN = 20
@@ -49,6 +49,11 @@ class Bars:
         """Print a line above the bars."""
         self._bars.console.print(text, markup=False, soft_wrap=True)
 
+    def report(self, report: Report) -> None:
+        """Print what was done, once there was something to compare."""
+        if report.compared:
+            print_report(self._bars.console, report)
+
 
 class Lines:
     """A line of JSON for each step and note, and at most one a second for how far a step is."""
@@ -82,6 +87,10 @@ class Lines:
         """Tell a note."""
         self._print({"note": text})
 
+    def report(self, report: Report) -> None:
+        """Tell what was done."""
+        self._print(report_as_json(report))
+
     def _tell(self) -> None:
         self._told = time.monotonic()
         seconds = self._told - self._began
@@ -98,6 +107,12 @@ class Lines:
 
     def _print(self, fields: dict[str, Any]) -> None:
         self._console.print(json.dumps(fields), markup=False, soft_wrap=True)
+
+
+def open_progress(*, as_json: bool) -> Bars | Lines:
+    """Return what shows a rebuild on the standard output."""
+    console = Console(highlight=False)
+    return Lines(console) if as_json else Bars(console)
 
 
 def report_as_json(report: Report) -> dict[str, Any]:
@@ -139,4 +154,4 @@ def print_report(console: Console, report: Report) -> None:
         for example in each.examples:
             console.print(f"    {example}", markup=False, soft_wrap=True)
     if report.is_switched:
-        console.print("switched; `rebuild --rollback` puts the tables of before back")
+        console.print("switched; `rebuild --rollback` puts the earlier tables back")

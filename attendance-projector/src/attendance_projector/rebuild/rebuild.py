@@ -12,229 +12,169 @@ Each step leaves behind how far it came, in the transactions that did the work: 
 goes on. Nothing but the tables of the next schema changes before the switch.
 """
 
-import os
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from datetime import date
-from typing import Protocol
-
-import asyncpg
-from prometheus_client import CollectorRegistry
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import partial
 
 from attendance_projector.errors import RebuildRefused
-from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
-from attendance_projector.projection.adapters.postgres_read_model import NextReadModel, open_pool
-from attendance_projector.projection.apply_records import ApplyRecords
-from attendance_projector.projection.metrics import ProjectorMetrics
-from attendance_projector.rebuild.adapters.kafka_log import beginnings, records_until
-from attendance_projector.rebuild.adapters.postgres_comparison import Compared, compare_tables
-from attendance_projector.rebuild.adapters.postgres_schemas import (
-    CARRIED,
+from attendance_projector.rebuild.load_log import LoadLog
+from attendance_projector.rebuild.ports import (
     LIVE,
     NEXT,
     PREVIOUS,
-    REPORTING,
-    PostgresSchemas,
-    open_schemas,
+    Beginnings,
+    Comparison,
+    DifferingDays,
+    Progress,
+    Schemas,
+    Switch,
 )
-from attendance_projector.rebuild.load_log import LoadLog
-from attendance_projector.rebuild.processes import run_together, share_buckets, share_partitions
-from attendance_projector.rebuild.tell_differences import Steps, tell_differences
-from attendance_projector.rebuild.worker import (
-    GROUP,
-    RECORDS_AT_ONCE,
-    SERVER_SETTINGS,
-    Progressed,
-    peak_memory_mb,
-)
-from attendance_projector.settings import Settings
-from attendance_schemas.codec import Codec
-from attendance_schemas.registry import SchemaRegistry
+from attendance_projector.rebuild.report import Options, Report
+from attendance_projector.rebuild.tasks import Progressed, RunTogether, share_buckets, share_partitions
+from attendance_projector.rebuild.tell_differences import tell_differences
 from attendance_schemas.topics import CLOCK, CORRECTIONS, DIRECTORY, TOPICS
 from service_kit.kafka.records import TopicPartition
 
-CatchUp = Callable[[], Awaitable[None]]
 # A bucket is computed in memory and in one transaction.
 PUNCHES_PER_BUCKET = 20_000
 # So few records to go that the live service may wait for them.
 NEARLY_THERE = 2000
 
 
-class Progress(Steps, Protocol):
-    """Hears how a rebuild goes on."""
-
-    def note(self, text: str) -> None:
-        """Say something that a person should know."""
-
-
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What was asked for. `keep_before`: facts of earlier dates come from the live tables."""
+class Means:
+    """What a rebuild works with. `open_loading` takes a function, which hears how many records are done."""
 
-    workers: int = os.cpu_count() or 1
-    keep_before: date | None = None
-    switch: bool = True
-    accept_differences: bool = False
-
-
-@dataclass(slots=True)
-class Report:
-    """What a rebuild did. `expired`: records that the log has lost, by partition."""
-
-    records: int = 0
-    days: int = 0
-    passed_over: int = 0
-    peak_memory_mb: int = 0
-    expired: dict[str, int] = field(default_factory=dict)
-    compared: list[Compared] = field(default_factory=list)
-    is_switched: bool = False
-
-    @property
-    def differences(self) -> list[Compared]:
-        """Tables and months that are not equal."""
-        return [each for each in self.compared if not each.is_equal]
+    schemas: Schemas
+    switch: Switch
+    differing: DifferingDays
+    beginnings: Beginnings
+    run_together: RunTogether
+    open_loading: Callable[[Callable[[int], None]], AbstractAsyncContextManager[LoadLog]]
+    open_comparison: Callable[[], AbstractAsyncContextManager[Comparison]]
+    topic_prefix: str
 
 
 class Rebuild:
-    """One rebuild; `run` goes on where an earlier one was stopped."""
+    """One rebuild; `run` goes on where an earlier one was stopped, and fills the report."""
 
-    def __init__(self, settings: Settings, options: Options, progress: Progress) -> None:
-        self._settings = settings
+    def __init__(self, means: Means, options: Options, progress: Progress, report: Report) -> None:
+        self._means = means
+        self._schemas = means.schemas
         self._options = options
         self._progress = progress
-        self.report = Report()
+        self._report = report
 
-    async def run(self) -> Report:
+    async def run(self) -> None:
         """Rebuild, compare, switch. Raises RebuildRefused, TransientFailure, or what a bug raises."""
-        url = self._settings.database.url.get_secret_value()
-        async with open_schemas(url) as schemas:
-            await self._prepare(schemas)
-            await self._load(schemas)
-            await self._compute(schemas)
-            await self._index(schemas)
-            await self._finish(schemas, url)
-        self.report.peak_memory_mb = max(self.report.peak_memory_mb, peak_memory_mb())
-        return self.report
+        await self._prepare()
+        await self._load()
+        await self._compute()
+        await self._index()
+        async with self._means.open_loading(self._caught_up) as loading:
+            await self._finish(loading)
+        self._report.passed_over += loading.passed_over
+        if self._report.differences and self._report.is_switched:
+            told = await tell_differences(self._means.differing, self._progress)
+            self._progress.note(f"{told} days that differ were told to followers of the change feed")
 
-    async def _prepare(self, schemas: PostgresSchemas) -> None:
-        if await schemas.resume():
+    async def _prepare(self) -> None:
+        if await self._schemas.resume():
             self._progress.note(f"going on with the rebuild in {NEXT}")
         else:
-            await schemas.create()
+            await self._schemas.create()
             # Facts about final months do not count any more; what they made is in the live tables.
-            kept = [self._options.keep_before, (await schemas.retention()).facts_from]
+            kept = [self._options.keep_before, (await self._schemas.retention()).facts_from]
             if any(kept):
-                await schemas.keep_from_live(max(each for each in kept if each is not None))
-        kept = await schemas.read("kept_before")
+                await self._schemas.keep_from_live(max(each for each in kept if each is not None))
+        kept = await self._schemas.read("kept_before")
         if kept is not None:
-            self._progress.note(f"captures and punches of before {kept} are those of the live tables")
-        live = await schemas.positions(LIVE)
+            self._progress.note(f"captures and punches before {kept} are those of the live tables")
+        live = await self._schemas.positions(LIVE)
         if not live:
             raise RebuildRefused("the live tables have consumed nothing; there is nothing to rebuild")
-        for partition, offset in sorted((await beginnings(self._settings.kafka, list(live))).items()):
+        for partition, offset in sorted((await self._means.beginnings(list(live))).items()):
             if offset and not self._is_compacted(partition.topic):
                 name = f"{partition.topic}[{partition.partition}]"
-                self.report.expired[name] = offset
+                self._report.expired[name] = offset
                 self._progress.note(
                     f"{name} begins at {offset}: the {offset} records before it have expired and cannot "
                     "be rebuilt; --from keeps what the live tables have of them"
                 )
 
-    async def _load(self, schemas: PostgresSchemas) -> None:
-        if await schemas.read("loaded"):
+    async def _load(self) -> None:
+        if await self._schemas.read("loaded"):
             return
-        live, positions = await schemas.positions(LIVE), await schemas.positions(NEXT)
+        live, positions = await self._schemas.positions(LIVE), await self._schemas.positions(NEXT)
         targets = {each: offset for each, offset in live.items() if positions.get(each, 0) < offset}
         self._progress.step("load", sum(offset - positions.get(each, 0) for each, offset in targets.items()))
         for names, workers in self._turns(targets):
             part = {each: to for each, to in targets.items() if each.topic in names}
-            await run_together(share_partitions(positions, part, workers), self._hear_load)
-        await schemas.write("loaded", value=True)
+            await self._means.run_together(share_partitions(positions, part, workers), self._hear_load)
+        await self._schemas.write("loaded", value=True)
 
-    async def _compute(self, schemas: PostgresSchemas) -> None:
-        if await schemas.read("computed"):
+    async def _compute(self) -> None:
+        if await self._schemas.read("computed"):
             return
         self._progress.step("sort", 1)
-        count = await schemas.read("buckets")
+        count = await self._schemas.read("buckets")
         if count is None:
-            count = await schemas.waiting_punches() // PUNCHES_PER_BUCKET + self._options.workers
-            await schemas.write("buckets", count)
+            count = await self._schemas.waiting_punches() // PUNCHES_PER_BUCKET + self._options.workers
+            await self._schemas.write("buckets", count)
         self._progress.advance(1)
         self._progress.step("compute", count)
-        await run_together(share_buckets(count, self._options.workers), self._hear_compute)
-        await schemas.write("computed", value=True)
+        await self._means.run_together(share_buckets(count, self._options.workers), self._hear_compute)
+        await self._schemas.write("computed", value=True)
 
-    async def _index(self, schemas: PostgresSchemas) -> None:
-        if await schemas.read("indexed"):
+    async def _index(self) -> None:
+        if await self._schemas.read("indexed"):
             return
-        self._progress.step("index", len(await schemas.read("indexes")) + 1)
-        async for _name in schemas.build_indexes():
+        self._progress.step("index", len(await self._schemas.read("indexes")) + 1)
+        async for _name in self._schemas.build_indexes():
             self._progress.advance(1)
-        await schemas.write("indexed", value=True)
+        await self._schemas.write("indexed", value=True)
 
-    async def _finish(self, schemas: PostgresSchemas, url: str) -> None:
-        async with AsyncExitStack() as stack:
-            registry = await stack.enter_async_context(SchemaRegistry(self._settings.registry.url))
-            pool = await stack.enter_async_context(open_pool(url, schema=NEXT, settings=SERVER_SETTINGS))
-            read_model = NextReadModel(pool)
-            metrics = ProjectorMetrics(CollectorRegistry())
-            reader = AvroEventReader(Codec(registry), prefix=self._settings.kafka.topic_prefix)
-            applying = ApplyRecords(reader, read_model, metrics, is_tracing=False)
-            replay = LoadLog(applying, read_model, self._caught_up)
+    async def _finish(self, loading: LoadLog) -> None:
+        await self._come_near(loading)
+        await self._compare(loading)
+        if not self._options.switch:
+            return
+        if self._report.differences and not self._options.accept_differences:
+            raise RebuildRefused(
+                f"{len(self._report.differences)} tables and months differ; nothing was switched. "
+                "Look at the differences, then run it again with --accept-differences, or --discard"
+            )
+        # While millions of rows were compared, the live service went on.
+        await self._come_near(loading)
+        await self._means.switch.put_in_place(partial(self._catch_up, loading))
+        self._progress.step("switch", 1)
+        self._report.is_switched = True
+        self._progress.advance(1)
 
-            async def catch_up() -> None:
-                """Bring the next schema to where the live one is now, never further."""
-                positions, targets = await schemas.positions(NEXT), await schemas.positions(LIVE)
-                self._progress.step("catch up", _between(positions, targets))
-                group = self._settings.kafka.group(GROUP)
-                chunks = records_until(
-                    self._settings.kafka, group, positions, targets, max_records=RECORDS_AT_ONCE
-                )
-                await replay.replay(chunks)
+    async def _catch_up(self, loading: LoadLog) -> None:
+        """Bring the next tables to where the live ones are now, never further."""
+        targets = await self._schemas.positions(LIVE)
+        self._progress.step("catch up", _between(await self._schemas.positions(NEXT), targets))
+        await loading.load(targets)
 
-            async def come_near() -> None:
-                """Catch up until so little is left that the live service may wait for it."""
-                while _between(await schemas.positions(NEXT), await schemas.positions(LIVE)) > NEARLY_THERE:
-                    await catch_up()
+    async def _come_near(self, loading: LoadLog) -> None:
+        """Catch up until so little is left that the live service may wait for it."""
+        positions = self._schemas.positions
+        while _between(await positions(NEXT), await positions(LIVE)) > NEARLY_THERE:
+            await self._catch_up(loading)
 
-            await come_near()
-            await self._compare(schemas, url, catch_up)
-            if not self._options.switch:
-                return
-            if self.report.differences and not self._options.accept_differences:
-                raise RebuildRefused(
-                    f"{len(self.report.differences)} tables and months differ; nothing was switched. "
-                    "Look at the differences, then run it again with --accept-differences, or --discard"
-                )
-            # While millions of rows were compared, the live service went on.
-            await come_near()
-            await schemas.switch(catch_up)
-            self._progress.step("switch", 1)
-            self.report.is_switched = True
-            self._progress.advance(1)
-        self.report.passed_over += replay.passed_over
-        if self.report.differences:
-            told = await tell_differences(schemas, self._progress)
-            self._progress.note(f"{told} days that differ were told to followers of the change feed")
-
-    async def _compare(self, schemas: PostgresSchemas, url: str, catch_up: CatchUp) -> None:
-        tables = [each for each in await schemas.tables(LIVE) if each.name not in (*REPORTING, *CARRIED)]
-        connection = await asyncpg.connect(url, server_settings={"timezone": "UTC"})
-        try:
-            async with schemas.live_stopped():
-                await catch_up()
-                snapshot = connection.transaction(isolation="repeatable_read", readonly=True)
-                await snapshot.start()
-                # The snapshot is taken by the first query; from then on the live service can go on.
-                await connection.fetchval("SELECT txid_current_snapshot()")
+    async def _compare(self, loading: LoadLog) -> None:
+        tables = await self._schemas.compared_tables()
+        async with self._means.open_comparison() as comparison:
+            async with self._schemas.live_stopped():
+                await self._catch_up(loading)
+                # From then on the live service can go on.
+                await comparison.take_snapshot()
             self._progress.step("compare", len(tables))
             for table in tables:
-                self.report.compared += [each async for each in compare_tables(connection, [table])]
+                self._report.compared += await comparison.compare(table)
                 self._progress.advance(1)
-            await snapshot.rollback()
-        finally:
-            connection.terminate()
 
     def _turns(self, targets: Mapping[TopicPartition, int]) -> list[tuple[set[str], int]]:
         """Return which topics are loaded one after the other, each with the processes that may share it.
@@ -243,30 +183,30 @@ class Rebuild:
         by what they are about, and with them the clock, which asks how far devices have reported. All of
         these are few, and one process reads them.
         """
-        prefix = self._settings.kafka.topic_prefix
+        prefix = self._means.topic_prefix
         first, last = {prefix + DIRECTORY.name}, {prefix + CORRECTIONS.name, prefix + CLOCK.name}
         between = {each.topic for each in targets} - first - last
         return [(first, 1), (between, self._options.workers), (last, 1)]
 
     def _is_compacted(self, topic: str) -> bool:
-        known = TOPICS.get(topic.removeprefix(self._settings.kafka.topic_prefix))
+        known = TOPICS.get(topic.removeprefix(self._means.topic_prefix))
         return known is not None and "compact" in known.cleanup
 
     def _hear_load(self, said: Progressed) -> None:
-        self.report.records += said.done
+        self._report.records += said.done
         self._hear(said)
 
     def _hear_compute(self, said: Progressed) -> None:
-        self.report.days += said.days
+        self._report.days += said.days
         self._hear(said)
 
     def _hear(self, said: Progressed) -> None:
-        self.report.passed_over += said.passed_over
-        self.report.peak_memory_mb = max(self.report.peak_memory_mb, said.peak_memory_mb)
+        self._report.passed_over += said.passed_over
+        self._report.peak_memory_mb = max(self._report.peak_memory_mb, said.peak_memory_mb)
         self._progress.advance(said.done)
 
     def _caught_up(self, count: int) -> None:
-        self.report.records += count
+        self._report.records += count
         self._progress.advance(count)
 
 
@@ -275,35 +215,17 @@ def _between(positions: Mapping[TopicPartition, int], targets: Mapping[TopicPart
     return sum(max(0, offset - positions.get(each, 0)) for each, offset in targets.items())
 
 
-async def roll_back(settings: Settings) -> None:
-    """Put the tables of before the last switch back in their place. Raises RebuildRefused."""
-    async with open_schemas(settings.database.url.get_secret_value()) as schemas:
+async def roll_back(schemas: Schemas, switch: Switch, beginnings: Beginnings) -> None:
+    """Put the tables that the last switch took away back in their place. Raises RebuildRefused."""
 
-        async def check() -> None:
-            positions: Mapping[TopicPartition, int] = await schemas.positions(PREVIOUS)
-            first = await beginnings(settings.kafka, list(positions))
-            lost = [
-                f"{each.topic}[{each.partition}]"
-                for each, offset in positions.items()
-                if first[each] > offset
-            ]
-            if lost:
-                raise RebuildRefused(
-                    f"records after the positions of {PREVIOUS} have expired in {', '.join(lost)}; "
-                    "rebuild instead"
-                )
+    async def check() -> None:
+        positions = await schemas.positions(PREVIOUS)
+        first = await beginnings(list(positions))
+        lost = [f"{each.topic}[{each.partition}]" for each, at in positions.items() if first[each] > at]
+        if lost:
+            raise RebuildRefused(
+                f"records after the positions of {PREVIOUS} have expired in {', '.join(lost)}; "
+                "rebuild instead"
+            )
 
-        await schemas.roll_back(check)
-
-
-async def tell(settings: Settings, progress: Progress) -> None:
-    """Tell which days are others than before the last switch or rollback. Raises RebuildRefused."""
-    async with open_schemas(settings.database.url.get_secret_value()) as schemas:
-        told = await tell_differences(schemas, progress)
-    progress.note(f"{told} days that differ were told to followers of the change feed")
-
-
-async def discard(settings: Settings) -> None:
-    """Drop what an unfinished rebuild left."""
-    async with open_schemas(settings.database.url.get_secret_value()) as schemas:
-        await schemas.discard()
+    await switch.roll_back(check)

@@ -6,62 +6,25 @@ of the input is the end of the process that started it: nothing is left running 
 
 import asyncio
 import contextlib
-import resource
 import sys
-from contextlib import AsyncExitStack
-from typing import Literal
 
 import msgspec
-from prometheus_client import CollectorRegistry
 
-from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
 from attendance_projector.projection.adapters.postgres_read_model import open_pool
-from attendance_projector.projection.apply_records import ApplyRecords
-from attendance_projector.projection.metrics import ProjectorMetrics
-from attendance_projector.rebuild.adapters.kafka_log import records_until
 from attendance_projector.rebuild.adapters.postgres_bulk_load import ComputingReadModel, LoadingReadModel
-from attendance_projector.rebuild.adapters.postgres_schemas import NEXT
-from attendance_projector.rebuild.load_log import LoadLog
+from attendance_projector.rebuild.adapters.worker_processes import peak_memory_mb
+from attendance_projector.rebuild.loading import SERVER_SETTINGS, open_loading
+from attendance_projector.rebuild.ports import NEXT
 from attendance_projector.rebuild.put_off_days import compute_days, keep_for_later
+from attendance_projector.rebuild.tasks import Compute, Load, Progressed
 from attendance_projector.settings import Settings
-from attendance_schemas.codec import Codec
-from attendance_schemas.registry import SchemaRegistry
 from service_kit.backoff import Backoff, retry
 from service_kit.collect_rarely import collect_rarely
 from service_kit.errors import TransientFailure
 from service_kit.kafka.records import TopicPartition
 from service_kit.observing.logs import get_logger
 
-GROUP = "attendance-projector-rebuild"
-RECORDS_AT_ONCE = 4000
-# Nobody reads these tables: what a crash of the server takes away is read from the log again.
-SERVER_SETTINGS = {"synchronous_commit": "off", "work_mem": "32MB"}
-MEGABYTE_IN_KIB = 1024
-
 log = get_logger(__name__)
-
-
-class Load(msgspec.Struct, frozen=True, tag_field="step", tag="load"):
-    """Read these partitions up to their targets: topic, partition, next offset."""
-
-    targets: list[tuple[str, int, int]]
-
-
-class Compute(msgspec.Struct, frozen=True, tag_field="step", tag="compute"):
-    """Compute these of so many buckets of people."""
-
-    buckets: list[int]
-    count: int
-
-
-class Progressed(msgspec.Struct, frozen=True):
-    """Records or buckets done since the last word; at the end also what was passed over, and the memory."""
-
-    done: int
-    days: int = 0
-    passed_over: int = 0
-    peak_memory_mb: int = 0
-    kind: Literal["progressed", "finished"] = "progressed"
 
 
 async def work(task: Load | Compute, settings: Settings) -> None:
@@ -86,36 +49,12 @@ async def work(task: Load | Compute, settings: Settings) -> None:
     _tell(Progressed(0, passed_over=passed_over, peak_memory_mb=peak_memory_mb(), kind="finished"))
 
 
-def peak_memory_mb() -> int:
-    """Return the most memory that this process ever held, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // MEGABYTE_IN_KIB
-
-
 async def _load(task: Load, settings: Settings) -> int:
-    url = settings.database.url.get_secret_value()
-    async with AsyncExitStack() as stack:
-        schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
-        pool = await stack.enter_async_context(open_pool(url, schema=NEXT, settings=SERVER_SETTINGS))
-        read_model = LoadingReadModel(pool)
-        applying = ApplyRecords(
-            AvroEventReader(Codec(schemas), prefix=settings.kafka.topic_prefix),
-            read_model,
-            ProjectorMetrics(CollectorRegistry()),
-            is_tracing=False,
-            recompute=keep_for_later,
-        )
-        replay = LoadLog(applying, read_model, lambda count: _tell(Progressed(count)))
-        targets = {TopicPartition(topic, number): offset for topic, number, offset in task.targets}
-        await replay.replay(
-            records_until(
-                settings.kafka,
-                settings.kafka.group(GROUP),
-                await read_model.positions(list(targets)),
-                targets,
-                max_records=RECORDS_AT_ONCE,
-            )
-        )
-        return replay.passed_over
+    async with open_loading(
+        settings, lambda count: _tell(Progressed(count)), tables=LoadingReadModel, recompute=keep_for_later
+    ) as loading:
+        await loading.load({TopicPartition(topic, number): to for topic, number, to in task.targets})
+        return loading.passed_over
 
 
 async def _compute(task: Compute, settings: Settings) -> None:

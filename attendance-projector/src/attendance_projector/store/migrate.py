@@ -11,9 +11,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attendance_projector.errors import ReadModelOutdated
 from attendance_projector.store.connection import Connection
+from attendance_projector.store.schema import SCHEMA
 from service_kit.errors import TransientFailure
 
-SCHEMA = "attendance"
 READER_ROLE = "attendance_reader"
 
 

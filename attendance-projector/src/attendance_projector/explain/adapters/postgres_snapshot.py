@@ -23,8 +23,9 @@ from attendance_projector.projection.periods.adapters.postgres_periods import Po
 from attendance_projector.projection.periods.stored import StoredLock
 from attendance_projector.projection.stored import KnownPerson, PersonDay
 from attendance_projector.store.connection import Connection
-from attendance_projector.store.migrate import SCHEMA, check_migrated
+from attendance_projector.store.migrate import check_migrated
 from attendance_projector.store.postgres_errors import naming_outages
+from attendance_projector.store.schema import SCHEMA
 from attendance_projector.store.sql import statements
 
 SQL = statements("explain")

@@ -10,8 +10,8 @@ import asyncpg
 
 from attendance_projector.feed.ports import Backlog, OutboxRow
 from attendance_projector.store.connection import Connection
-from attendance_projector.store.migrate import SCHEMA
 from attendance_projector.store.postgres_errors import naming_outages
+from attendance_projector.store.schema import SCHEMA
 from attendance_projector.store.sql import statements
 
 SQL = statements("outbox")

@@ -25,8 +25,9 @@ from attendance_projector.projection.directory.adapters.remembered_directory imp
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.projection.ports import Transaction
 from attendance_projector.store.connection import Connection
-from attendance_projector.store.migrate import SCHEMA, check_migrated
+from attendance_projector.store.migrate import check_migrated
 from attendance_projector.store.postgres_errors import CONFLICTS, DEPENDENCY, naming_outages
+from attendance_projector.store.schema import SCHEMA
 from attendance_projector.store.sql import statements
 from service_kit.errors import TransientFailure
 from service_kit.kafka.records import TopicPartition

@@ -1,8 +1,8 @@
 """Record locks of periods, what stood then, and reopenings, and find out which days that changes.
 
 A lock has one content for ever; of its numbers of people and its reopenings the first stays, and so do the
-days of a person that were recorded first. Its parts may come in any order; it is in force once all of them are
-here. A lock over a final day is for ever: its days could not be computed any more.
+days of a person that were recorded first. Its parts may come in any order: it is in force once all are here.
+A lock over a final day is for ever: its days could not be computed any more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

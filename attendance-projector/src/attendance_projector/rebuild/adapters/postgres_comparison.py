@@ -6,28 +6,53 @@ Where two differ, rows are looked up and the difference is put into words.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import msgspec
 
-from attendance_projector.rebuild.adapters.postgres_schemas import LIVE, NEXT, UNDECIDED, Table
+from attendance_projector.rebuild.ports import LIVE, NEXT, Compared, Table
 from attendance_projector.store.connection import Connection
 
 ROWS_SHOWN = 5
 WHOLE_TABLE = "all"
+# Days without a punch that the next tick may decide otherwise, by how far devices have reported until then.
+UNDECIDED = dict.fromkeys(("attendance_day", "adjustment"), "absence IS NULL OR absence = 'SETTLED'")
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A table and month: rows and checksum of both sides, and up to five rows that differ, in words."""
+class PostgresComparison:
+    """`Comparison` over a connection of its own; use `open_comparison`."""
 
-    table: str
-    month: str
-    live_rows: int
-    rebuilt_rows: int
-    is_equal: bool
-    examples: tuple[str, ...] = ()
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+
+    async def take_snapshot(self) -> None:
+        """Take the instant; what is written afterwards does not count."""
+        await self._transaction.start()
+        # The snapshot is taken by the first query.
+        await self._connection.fetchval("SELECT txid_current_snapshot()")
+
+    async def compare(self, table: Table) -> Sequence[Compared]:
+        """Compare a table, month by month."""
+        return [each async for each in compare_tables(self._connection, [table])]
+
+    async def end(self) -> None:
+        """Let the snapshot go: a switch waits for it."""
+        await self._transaction.rollback()
+
+
+@asynccontextmanager
+async def open_comparison(url: str) -> AsyncIterator[PostgresComparison]:
+    """Connect to compare; when all went well, the snapshot has ended afterwards."""
+    connection = await asyncpg.connect(url, server_settings={"timezone": "UTC"})
+    try:
+        comparison = PostgresComparison(connection)
+        yield comparison
+        await comparison.end()
+    finally:
+        connection.terminate()
 
 
 async def compare_tables(connection: Connection, tables: Sequence[Table]) -> AsyncIterator[Compared]:

@@ -1,16 +1,8 @@
-"""The schemas of a rebuild: `attendance_next` is built beside the live one, and takes its name in one step.
+"""The schemas of a rebuild: `attendance_next` is built beside the live one, and knows how far it has come."""
 
-Names pass, tables stay: what readers had prepared is planned again by the server, since the catalogue of
-schemas changed. A statement that was being parsed meanwhile would find one table under its old name and the
-next under its new one; so the switch holds every table that can be named, in both schemas, for the moment
-that it takes. It waits for them only briefly and begins again, so that no reader is ever the one to give up.
-"""
-
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,25 +11,20 @@ import asyncpg
 from attendance_projector.domain.retention import Retention
 from attendance_projector.errors import RebuildRefused
 from attendance_projector.projection.adapters.postgres_retention import retention_of_rows
+from attendance_projector.rebuild.ports import LIVE, NEXT, Table
 from attendance_projector.store.connection import Connection
-from attendance_projector.store.migrate import SCHEMA, head, migrate, revision_of
+from attendance_projector.store.migrate import head, migrate, revision_of
 from attendance_projector.store.postgres_errors import naming_outages
 from attendance_projector.store.sql import statements
-from service_kit.backoff import Backoff
 from service_kit.kafka.records import TopicPartition
 
 SQL = statements("rebuild")
-LIVE, NEXT, PREVIOUS = SCHEMA, f"{SCHEMA}_next", f"{SCHEMA}_previous"
-# Shorter than the server's deadlock_timeout of 1 s: whoever waits for us never takes us for a deadlock.
-LOCK_TIMEOUT_MS = 200
-ATTEMPTS_TO_SWITCH = 100
-BEGIN_AGAIN = "run `python -m attendance_projector rebuild`"
 # Tables whose rows no log holds: what is still to be told. Whichever tables become the live ones take them
 # over, and none stay behind that a change back could tell again.
 CARRIED = ("outbox",)
 # What `--from` keeps: live table, table of the rebuild, which rows. A kept correction adds no punch any more,
 # so those of later punches come from the log.
-KEPT = (
+COPIED_FROM_LIVE = (
     ("capture", "capture", "occurred_at < $1::date"),
     ("punch", "rebuild_punch", "occurred_at < $1::date"),
     ("pending_fact", "pending_fact", "occurred_at < $1::date"),
@@ -50,25 +37,12 @@ KEPT = (
     ),
     ("period_lock", "period_lock", "$1::date IS NOT NULL"),
 )
-# Days without a punch that the next tick may decide otherwise, by how far devices have reported until then.
-UNDECIDED = dict.fromkeys(("attendance_day", "adjustment"), "absence IS NULL OR absence = 'SETTLED'")
 # How far devices have reported, by the order in which a projector happened to read the topics.
 REPORTING = ("device_point", "device_report", "site_watermark")
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of the read model, as a comparison and the switch see it."""
-
-    name: str
-    is_partitioned: bool
-    partition_key: str | None
-    columns: tuple[str, ...]
-    identity: tuple[str, ...]
-
-
 class PostgresSchemas:
-    """What a rebuild does to schemas; one connection, no search path."""
+    """`Schemas` over one connection without a search path; use `open_schemas`."""
 
     def __init__(self, connection: Connection, url: str) -> None:
         self.connection = connection
@@ -107,10 +81,7 @@ class PostgresSchemas:
             await self.connection.execute(reports)
 
     async def keep_from_live(self, before: date) -> None:
-        """Take from the live tables captures and punches of before this UTC date, and what is about them.
-
-        And all enrolments. What the log has of these, too, changes nothing any more.
-        """
+        """Take from the live tables captures and punches before this UTC date, and what is about them."""
         tables = {table.name: table for table in await self.tables(LIVE)}
         async with self.connection.transaction():
             kept = await self.connection.fetchval(SQL["months_before"].format(live=LIVE), before)
@@ -118,7 +89,7 @@ class PostgresSchemas:
             # Days lie up to some days before and after the month of their facts.
             days = [first + timedelta(days=days) for first in kept for days in (-4, 0, 35)]
             await self.connection.execute(statements("positions")["ensure_partitions"], kept, days)
-            for source, target, kept_rows in KEPT:
+            for source, target, kept_rows in COPIED_FROM_LIVE:
                 columns = ", ".join(tables[source].columns)
                 await self.connection.execute(
                     f"INSERT INTO {NEXT}.{target} ({columns}) SELECT {columns} FROM {LIVE}.{source}"  # noqa: S608
@@ -198,6 +169,10 @@ class PostgresSchemas:
             if row["name"] != "alembic_version" and not row["name"].startswith("rebuild_")
         ]
 
+    async def compared_tables(self) -> Sequence[Table]:
+        """Return the tables whose rows facts alone decide."""
+        return [each for each in await self.tables(LIVE) if each.name not in (*REPORTING, *CARRIED)]
+
     async def discard(self, schema: str = NEXT) -> None:
         """Drop a schema that nobody reads."""
         await self.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
@@ -208,82 +183,6 @@ class PostgresSchemas:
         async with self.connection.transaction():
             await self.connection.execute(SQL["stop_live"])
             yield
-
-    async def switch(self, catch_up: Callable[[], Awaitable[None]]) -> None:
-        """Put the next schema in the place of the live one, which stays as the previous one.
-
-        catch_up: brings the next schema to the positions of the live one, while live projectors wait.
-        """
-        await self.discard(PREVIOUS)
-
-        async def finish() -> None:
-            await catch_up()
-            if await self.positions(LIVE) != await self.positions(NEXT):
-                raise RebuildRefused(
-                    "the rebuilt tables stand at other positions than the live ones; run it again"
-                )
-
-        async def rename() -> None:
-            await self._carry(NEXT)
-            await self.connection.execute(SQL["drop_state"].format(next=NEXT))
-            await self.connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {PREVIOUS}")
-            await self.connection.execute(f"ALTER SCHEMA {NEXT} RENAME TO {LIVE}")
-
-        await self._while_held((LIVE, NEXT), finish, rename)
-
-    async def roll_back(self, check: Callable[[], Awaitable[None]]) -> None:
-        """Let the live and the previous schema change places. Raises RebuildRefused."""
-        if not await self.exists(PREVIOUS):
-            raise RebuildRefused(f"there is no schema {PREVIOUS}; nothing was switched since it was dropped")
-        if (found := await revision_of(self.connection, PREVIOUS)) != head():
-            raise RebuildRefused(
-                f"{PREVIOUS} is at revision {found}, this version needs {head()}; {BEGIN_AGAIN}"
-            )
-
-        async def rename() -> None:
-            await self._carry(PREVIOUS)
-            aside = f"{SCHEMA}_aside"
-            await self.connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {aside}")
-            await self.connection.execute(f"ALTER SCHEMA {PREVIOUS} RENAME TO {LIVE}")
-            await self.connection.execute(f"ALTER SCHEMA {aside} RENAME TO {PREVIOUS}")
-
-        await self._while_held((LIVE, PREVIOUS), check, rename)
-
-    async def _carry(self, target: str) -> None:
-        """Move what the live tables alone hold to those that take their place."""
-        for table in CARRIED:
-            await self.connection.execute(SQL["carry_rows"].format(live=LIVE, target=target, table=table))
-            await self.connection.execute(SQL["carry_numbers"].format(live=LIVE, target=target, table=table))
-
-    async def _while_held(
-        self,
-        schemas: Sequence[str],
-        first: Callable[[], Awaitable[None]],
-        then: Callable[[], Awaitable[None]],
-    ) -> None:
-        """Stop live projectors, do the first thing, hold every table of the schemas, do the other."""
-        backoff = Backoff()
-        for attempt in range(ATTEMPTS_TO_SWITCH):
-            try:
-                async with self.live_stopped():
-                    await first()
-                    await self.connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-                    await self._hold_tables(schemas)
-                    await then()
-            except asyncpg.LockNotAvailableError:
-                if attempt == ATTEMPTS_TO_SWITCH - 1:
-                    raise
-            else:
-                return
-            await asyncio.sleep(min(backoff.next_delay().total_seconds(), 1.0))
-
-    async def _hold_tables(self, schemas: Sequence[str]) -> None:
-        for schema in schemas:
-            for row in await self.connection.fetch(SQL["tables"], schema):
-                # ONLY: partitions are found by the number of their parent, not by name.
-                await self.connection.execute(
-                    f'LOCK TABLE ONLY {schema}."{row["name"]}" IN ACCESS EXCLUSIVE MODE'
-                )
 
 
 @asynccontextmanager

@@ -15,8 +15,9 @@ from attendance_projector.errors import RetentionRefused
 from attendance_projector.projection.adapters.postgres_retention import FIELDS, SQL, read_retention
 from attendance_projector.retention.ports import Month
 from attendance_projector.store.connection import Connection
-from attendance_projector.store.migrate import SCHEMA, check_migrated
+from attendance_projector.store.migrate import check_migrated
 from attendance_projector.store.postgres_errors import naming_outages
+from attendance_projector.store.schema import SCHEMA
 from attendance_projector.store.sql import statements
 
 ARCHIVE = f"{SCHEMA}_archive"

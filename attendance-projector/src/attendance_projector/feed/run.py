@@ -1,8 +1,14 @@
-"""Put the change feed together: the relay of the outbox, and presence where there is a cache for it."""
+"""Put the change feed together: the relay of the outbox, and presence where there is a cache for it.
+
+It runs beside the projection, or in a process of its own. Telling is about a third of a projector's work:
+without it a projector catches up faster where a second core is free. The process that holds the lock tells,
+so there may be several, also beside projectors that tell.
+"""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
@@ -15,10 +21,35 @@ from attendance_projector.feed.adapters.valkey_presence_board import open_presen
 from attendance_projector.feed.keep_presence import keep_presence
 from attendance_projector.feed.metrics import OutboxMetrics, PresenceMetrics
 from attendance_projector.feed.relay_outbox import relay_outbox
+from attendance_projector.operations import Opening, serve_operations
 from attendance_projector.settings import Settings
+from attendance_projector.wait_for_tables import wait_for_tables
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
+from service_kit.collect_rarely import collect_rarely
+from service_kit.errors import DeliveryStopped
 from service_kit.kafka.producer import RecordProducer
+from service_kit.observing.health import Health
+
+
+async def run_feed(settings: Settings, stopping: asyncio.Event) -> None:
+    """Tell until `stopping` is set.
+
+    Raises ReadModelOutdated, or what a bug raises; what was not told stays in the outbox.
+    """
+    registry, health = CollectorRegistry(), Health()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(serve_operations(settings, health, registry, stopping))
+        async with AsyncExitStack() as stack:
+            # Nothing was told yet when it stops before the tables are open.
+            stack.enter_context(contextlib.suppress(DeliveryStopped))
+            schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
+            opening = Opening(health)
+            read_model = await wait_for_tables(settings, stopping, stack)
+            health.add_ready("postgresql", read_model.check)
+            collect_rarely()
+            opening.done()
+            await feed_changes(settings, schemas, registry, stopping)
 
 
 async def feed_changes(

@@ -1,38 +1,23 @@
-"""Share the work of a rebuild among processes, and hear from them."""
+"""The processes of a rebuild: started with a task each, heard line by line, gone with their parent."""
 
 import asyncio
 import os
+import resource
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from attendance_projector.errors import RebuildRefused
-from attendance_projector.rebuild.worker import Compute, Load, Progressed
-from service_kit.kafka.records import TopicPartition
+from attendance_projector.rebuild.tasks import Compute, Hear, Load, Progressed
 
 COMMAND = (sys.executable, "-m", "attendance_projector", "rebuild-worker")
-Hear = Callable[[Progressed], None]
+MEGABYTE_IN_KIB = 1024
 
 
-def share_partitions(
-    positions: Mapping[TopicPartition, int], targets: Mapping[TopicPartition, int], workers: int
-) -> list[Load]:
-    """Share partitions out so that each process has about as many records to read."""
-    shares: list[list[tuple[str, int, int]]] = [[] for _ in range(workers)]
-    sizes = [0] * workers
-    left = {each: target - positions.get(each, 0) for each, target in targets.items()}
-    for each in sorted(left, key=lambda partition: (-left[partition], partition)):
-        smallest = sizes.index(min(sizes))
-        shares[smallest].append((each.topic, each.partition, targets[each]))
-        sizes[smallest] += left[each]
-    return [Load(share) for share in shares if share]
-
-
-def share_buckets(count: int, workers: int) -> list[Compute]:
-    """Share buckets of people out; no person is in two."""
-    shares = [list(range(first, count, workers)) for first in range(workers)]
-    return [Compute(share, count) for share in shares if share]
+def peak_memory_mb() -> int:
+    """Return the most memory that this process ever held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // MEGABYTE_IN_KIB
 
 
 async def run_together(tasks: Sequence[Load | Compute], hear: Hear) -> None:

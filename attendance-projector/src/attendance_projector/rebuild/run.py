@@ -1,0 +1,53 @@
+"""Put a rebuild together, and what else is done with its tables: all of it alone, on one connection."""
+
+from functools import partial
+
+from attendance_projector.rebuild.adapters.kafka_log import beginnings
+from attendance_projector.rebuild.adapters.postgres_comparison import open_comparison
+from attendance_projector.rebuild.adapters.postgres_differing_days import PostgresDifferingDays
+from attendance_projector.rebuild.adapters.postgres_schemas import open_schemas
+from attendance_projector.rebuild.adapters.postgres_switch import PostgresSwitch
+from attendance_projector.rebuild.adapters.worker_processes import peak_memory_mb, run_together
+from attendance_projector.rebuild.loading import open_loading
+from attendance_projector.rebuild.ports import Progress
+from attendance_projector.rebuild.rebuild import Means, Rebuild, roll_back
+from attendance_projector.rebuild.report import Options, Report
+from attendance_projector.rebuild.tell_differences import tell_differences
+from attendance_projector.settings import Settings
+
+
+async def run_rebuild(settings: Settings, options: Options, progress: Progress, report: Report) -> None:
+    """Rebuild, compare, switch. Raises RebuildRefused, TransientFailure, or what a bug raises."""
+    url = settings.database.url.get_secret_value()
+    async with open_schemas(url) as schemas:
+        means = Means(
+            schemas=schemas,
+            switch=PostgresSwitch(schemas),
+            differing=PostgresDifferingDays(schemas),
+            beginnings=partial(beginnings, settings.kafka),
+            run_together=run_together,
+            open_loading=partial(open_loading, settings),
+            open_comparison=partial(open_comparison, url),
+            topic_prefix=settings.kafka.topic_prefix,
+        )
+        await Rebuild(means, options, progress, report).run()
+    report.peak_memory_mb = max(report.peak_memory_mb, peak_memory_mb())
+
+
+async def run_rollback(settings: Settings) -> None:
+    """Put the tables that the last switch took away back in their place. Raises RebuildRefused."""
+    async with open_schemas(settings.database.url.get_secret_value()) as schemas:
+        await roll_back(schemas, PostgresSwitch(schemas), partial(beginnings, settings.kafka))
+
+
+async def run_telling(settings: Settings, progress: Progress) -> None:
+    """Tell which days the last switch or rollback changed. Raises RebuildRefused."""
+    async with open_schemas(settings.database.url.get_secret_value()) as schemas:
+        told = await tell_differences(PostgresDifferingDays(schemas), progress)
+    progress.note(f"{told} days that differ were told to followers of the change feed")
+
+
+async def run_discard(settings: Settings) -> None:
+    """Drop what an unfinished rebuild left."""
+    async with open_schemas(settings.database.url.get_secret_value()) as schemas:
+        await schemas.discard()
