@@ -28,14 +28,20 @@ def run(
 
 
 def feed() -> None:
-    """Tell what changes until SIGTERM: change feed and presence, for a `run` with FEED_CHANGES=false."""
+    """Tell Kafka and Valkey what changes, until SIGTERM.
+
+    The change feed and presence, for a `run` with FEED_CHANGES=false.
+    """
     from attendance_projector.feed.run import run_feed
 
     serve_until_stopped(SERVICE, Settings, run_feed)
 
 
 def migrate() -> None:
-    """Bring the tables to this version (DATABASE_URL); migrated already, they stay as they are."""
+    """Bring the tables to this version.
+
+    Needs DATABASE_URL alone; tables of this version stay as they are.
+    """
     import asyncio
 
     from attendance_projector.store.migrate import head

@@ -10,7 +10,7 @@ class MigrationRefused(ProjectorError):
 
 
 class ReadModelOutdated(ProjectorError):
-    """The tables are not those that this version writes: run `python -m attendance_projector migrate`."""
+    """The tables are not those that this version writes: run `attendance-projector migrate`."""
 
 
 class ReadModelSwitched(ProjectorError):

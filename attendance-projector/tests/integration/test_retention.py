@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from io import StringIO
 from typing import Any
@@ -11,7 +9,6 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from prometheus_client import CollectorRegistry
 from rich.console import Console
 
 from attendance_projector.domain.retention import KeptMonths
@@ -28,9 +25,7 @@ from attendance_projector.retention.adapters.postgres_monthly_tables import (
 )
 from attendance_projector.retention.drop_months import Dropped, drop_months
 from attendance_schemas.events import DayStatus
-from local_stack.databases import Database
-from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
-from query_api.metrics import QueryApiMetrics
+from attendance_testing.projector.plant import worked_half_a_year
 from service_kit.errors import PoisonRecord
 
 pytestmark = pytest.mark.integration
@@ -52,18 +47,6 @@ async def months(plant: Any, table: str) -> list[str]:
         table,
     )
     return [row["name"].removeprefix(f"{table}_") for row in rows]
-
-
-async def worked_half_a_year(plant: Any) -> list[Any]:
-    """Two punches on the 10th and the 25th of January to June."""
-    events = [
-        plant.match("asha", f"2026-{month:02}-{day}T{hour}:00:00+05:30")
-        for month in range(1, 7)
-        for day in ("10", "25")
-        for hour in ("08", "12")
-    ]
-    await plant.tell(*events)
-    return events
 
 
 async def test_what_would_be_dropped_is_said_and_left(plant: Any) -> None:
@@ -349,53 +332,6 @@ async def test_a_badge_that_comes_too_late_counts_nothing(plant: Any) -> None:
     assert done.forgotten_punches == 1
     await plant.tell(plant.person("binod", badge="b-1"))
     assert await plant.places("binod") == [("DAY", "2026-05-10")]
-
-
-@asynccontextmanager
-async def polling(database: Database) -> AsyncIterator[list[int]]:
-    """Read days and captures of all months all the time, as query-api does; an error fails the test."""
-    answers: list[int] = []
-    done = asyncio.Event()
-    span = {"first_on": date(2026, 1, 1), "last_on": date(2026, 6, 30)}
-    after = {"after_on": None, "after_person_id": None, "after_shift_id": None}
-    filters = {"org_id": "org", "sites": None, "person_id": None, "status": None, "limit": 1000}
-
-    async def poll() -> None:
-        options = PoolOptions(size=4, statement_timeout_ms=5000, connect_timeout_seconds=2.0)
-        async with open_pool(database.query_url, options) as pool:
-            metrics = QueryApiMetrics(CollectorRegistry())
-            pools = ReadPools(
-                pool, None, metrics, monotonic=asyncio.get_running_loop().time, retry_seconds=1.0
-            )
-            while not done.is_set():
-                answers.append(len(await pools.fetch("attendance_days", **filters, **span, **after)))
-                await pools.fetch("explained_days", org_id="org", person_id="asha", sites=None, **span)
-
-    task = asyncio.create_task(poll())
-    try:
-        yield answers
-    finally:
-        done.set()
-        await task
-
-
-async def reached(answers: list[int], count: int) -> None:
-    async with asyncio.timeout(DEADLINE):
-        while len(answers) < count:  # noqa: ASYNC110 - the reader is another task
-            await asyncio.sleep(0.01)
-
-
-async def test_readers_see_no_error_while_months_go(plant: Any, migrated: Database) -> None:
-    await worked_half_a_year(plant)
-    async with polling(migrated) as answers:
-        await reached(answers, 20)
-        done = await dropped(plant, KeptMonths(captures=2, punches=2, days=2))
-        await reached(answers, len(answers) + 20)
-    assert len(done.months) >= 9
-    assert (answers[0], answers[-1]) == (12, 6)
-    # Whole months vanish, one after the other; nobody sees a part of one.
-    assert set(answers) <= {12, 10, 8, 6}
-    assert answers == sorted(answers, reverse=True)
 
 
 async def test_a_month_waits_for_its_readers_and_a_killed_command_goes_on(plant: Any) -> None:

@@ -75,9 +75,8 @@ def attendance(
             corrected = list(_corrected(punched, in_force))
             built = build_day(instance, kept, schedule, known or NOTHING_KNOWN, corrected)
             days.append((instance.order, built))
-    days = _with_overrides(days, schedule, first_on, last_on, in_force)
-    ordered_days = sorted(days, key=lambda each: each[0])
-    return Attendance(tuple(day for _, day in ordered_days), tuple(unscheduled))
+    days = sorted(_with_overrides(days, schedule, first_on, last_on, in_force), key=lambda each: each[0])
+    return Attendance(tuple(day for _, day in days), tuple(unscheduled))
 
 
 def _ownerships(ordered: list[Punch], schedule: Schedule) -> Iterator[Ownership]:

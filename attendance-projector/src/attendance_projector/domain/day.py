@@ -91,24 +91,18 @@ def build_day(
 
     `corrected` says which punches corrections removed or added.
     """
-    shift, on = instance.shift, instance.attendance_on
+    shift, punches = instance.shift, [ownership.punch for ownership in owned]
     reasons = [*_versions(instance, schedule), *corrected]
     if not owned:
         return _day_without_punch(instance, schedule, known, reasons)
-    punches = [ownership.punch for ownership in owned]
     counted, repeats = drop_repeats(punches, shift)
     pairing = pair_punches(counted, shift)
     time = count_time(pairing, shift)
     used = tuple(punch.punch_id for punch in counted if punch.punch_id not in pairing.unused)
     reasons += [*(ownership.why for ownership in owned), *repeats, *pairing.explanation]
-    off = day_off(schedule, on, counts_punches=shift.count_on_holiday)
-    if off is None:
-        work = _work(instance, schedule, pairing, time, reasons)
-    else:
-        reasons.append(off[1])
-        work = _Work(off[0])
+    work = _decide(instance, schedule, pairing, time, reasons)
     return AttendanceDay(
-        attendance_on=on,
+        attendance_on=instance.attendance_on,
         shift_id=shift.shift_id,
         shift_effective_on=shift.effective_on,
         status=work.status,
@@ -140,6 +134,23 @@ class _Work:
     break_time: timedelta = NOTHING
     rounding: Rounding | None = None
     overtime_minutes: int = 0
+
+
+def _decide(
+    instance: ShiftInstance,
+    schedule: Schedule,
+    pairing: Pairing,
+    time: CountedTime,
+    reasons: list[Explanation],
+) -> _Work:
+    """Return the work of a day, or none on a day off, and append why."""
+    shift = instance.shift
+    off = day_off(schedule, instance.attendance_on, counts_punches=shift.count_on_holiday)
+    if off is None:
+        return _work(instance, schedule, pairing, time, reasons)
+    status, why = off
+    reasons.append(why)
+    return _Work(status)
 
 
 def _work(
@@ -188,7 +199,7 @@ def _day_without_punch(
 ) -> AttendanceDay:
     """Decide a day on which the person was expected, or off, and no punch came."""
     on = instance.attendance_on
-    # A holiday on which work would have counted is still a holiday for whoever stayed at home.
+    # A holiday on which work would have counted is still a holiday for people who stayed at home.
     off = day_off(schedule, on, counts_punches=False)
     half = half_leave(schedule, on)
     if off is None and half is not None:

@@ -34,7 +34,8 @@ def status_of(
 
     Thresholds compare with the exact time worked after the break, not with reported minutes. With a threshold
     set, a day whose time was never closed worked nothing and so falls below it. On half leave half a day is
-    asked: thresholds are halved, and the best status is HALF_DAY. Whoever does not work here is never absent.
+    asked: thresholds are halved, and the best status is HALF_DAY. A person who does not work here is never
+    absent.
     """
     share = 2 if on_half_leave else 1
     absent_below = None if shift.absent_below is None or not is_employed else shift.absent_below / share
@@ -45,7 +46,7 @@ def status_of(
     if half_day_below is not None and worked < half_day_below:
         return _status(Status.HALF_DAY, f"{text} is below {hours_text(half_day_below)}")
     if not is_closed:
-        return _status(Status.INCOMPLETE, "nothing closes the time, and no threshold holds")
+        return _status(Status.INCOMPLETE, "no in has an out, and no threshold decides")
     if on_half_leave:
         return _status(Status.HALF_DAY, f"{text}; the other half is leave")
     return _status(Status.PRESENT, f"{text} is below no threshold")

@@ -41,9 +41,9 @@ def explain(
     month: Month = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what the rules make of facts, and why: of a file, of what is stored, or of what might be.
+    """Say what the rules make of facts, and why.
 
-    Reads only. 0: done. 1: stored rows differ from what the rules give. 2: what was asked for is wrong or
+    Of the facts in a file, of those that are stored, or of those that might be. Reads only. 0: done. 1: stored rows differ from what the rules give. 2: what was asked for is wrong or
     unknown. 3: the database cannot be read.
     """
     if sum(each is not None for each in (scenario, from_store, what_if)) != 1:
@@ -65,7 +65,10 @@ def explain(
 
 
 def scenarios(folder: Folder) -> None:
-    """Apply the rules to every scenario of a folder; print each with its rules, and every difference."""
+    """Apply the rules to every scenario of a folder.
+
+    Prints each with its rules, and every difference; ends with 1 when there is one.
+    """
     from rich.console import Console
 
     from attendance_projector.explain.print_days import print_checks

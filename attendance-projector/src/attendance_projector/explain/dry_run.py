@@ -87,14 +87,14 @@ async def compute_days(
     snapshot: Snapshot, person_ids: Iterable[str], first_on: date, last_on: date, alter: Alter | None = None
 ) -> UnstoredDays:
     """Compute the days of these people from first to last, inclusive; `alter` changes what is planned."""
-    kept = UnstoredDays(snapshot.days)
+    computed = UnstoredDays(snapshot.days)
     dry_run = _DryRun(
         positions=snapshot.positions,
         captures=snapshot.captures,
         absence=snapshot.absence,
         corrections=snapshot.corrections,
         directory=snapshot.directory if alter is None else snapshot.altered(alter),
-        days=kept,
+        days=computed,
         outbox=snapshot.outbox,
         # What the rules say, also where a lock keeps what they said before.
         periods=snapshot.unlocked(),
@@ -102,4 +102,4 @@ async def compute_days(
     )
     changes = {person_id: [DatesChanged(first_on, last_on)] for person_id in person_ids}
     await recompute_days(dry_run, changes, [])
-    return kept
+    return computed

@@ -63,22 +63,9 @@ async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> Stored
     person = (await snapshot.directory.people([person_id])).get(person_id)
     if person is None:
         raise UnknownPerson(await _unknown(snapshot, person_id))
-    schedule = person.schedule or NOTHING_PLANNED
-    kept = await compute_days(snapshot, [person_id], on, on)
-    rows = await snapshot.corrections.of_people([person_id])
-    reported_until = await snapshot.absence.reported_until()
-    facts = PersonFacts(
-        person=person,
-        schedule=schedule,
-        punches=sorted(
-            (each.punch for each in kept.read), key=lambda punch: (punch.occurred_at, punch.punch_id)
-        ),
-        corrections=list(rows.values()),
-        as_of=await snapshot.absence.as_of(),
-        reported_until=reported_until.get(person.home_site_id),
-    )
-    asked = AskedFacts(person_id, on, *instants_of(schedule, on, on))
-    recorded = await snapshot.recorded(asked)
+    computed = await compute_days(snapshot, [person_id], on, on)
+    facts = await _facts_of(snapshot, person, computed)
+    recorded = await snapshot.recorded(AskedFacts(person_id, on, *instants_of(facts.schedule, on, on)))
     lock = await lock_of_day(snapshot.periods, person, on)
     stored = await snapshot.stored_days(person_id, on)
     final_before = (await snapshot.retention.read()).final_before
@@ -87,18 +74,33 @@ async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> Stored
         on=on,
         facts=facts,
         recorded=recorded,
-        days=kept.days,
-        unscheduled=_unscheduled(kept, person, on),
-        waiting=[each.punch.punch_id for each in kept.read if person.schedule is None],
+        days=computed.days,
+        unscheduled=_unscheduled(computed, person, on),
+        waiting=[each.punch.punch_id for each in computed.read if person.schedule is None],
         differences=[]
         if is_final
-        else [*_differing_days(snapshot, kept, stored, on), *_differing_places(kept)],
+        else [*_differing_days(snapshot, computed, stored, on), *_differing_places(computed)],
         lock=lock,
         # Without a time zone the rules say nothing, and nothing is due.
         unpaid=[]
         if lock is None or is_final or person.schedule is None
-        else _unpaid(stored, recorded, kept, on),
+        else _unpaid(stored, recorded, computed, on),
         final=stored if is_final else None,
+    )
+
+
+async def _facts_of(snapshot: Snapshot, person: KnownPerson, computed: UnstoredDays) -> PersonFacts:
+    rows = await snapshot.corrections.of_people([person.person_id])
+    reported_until = await snapshot.absence.reported_until()
+    return PersonFacts(
+        person=person,
+        schedule=person.schedule or NOTHING_PLANNED,
+        punches=sorted(
+            (each.punch for each in computed.read), key=lambda punch: (punch.occurred_at, punch.punch_id)
+        ),
+        corrections=list(rows.values()),
+        as_of=await snapshot.absence.as_of(),
+        reported_until=reported_until.get(person.home_site_id),
     )
 
 
@@ -111,22 +113,22 @@ async def _unknown(snapshot: Snapshot, person_id: str) -> str:
     )
 
 
-def _unscheduled(kept: UnstoredDays, person: KnownPerson, on: date) -> list[str]:
+def _unscheduled(computed: UnstoredDays, person: KnownPerson, on: date) -> list[str]:
     if person.schedule is None:
         return []
-    found = [each.punch for each in kept.read if kept.place_of(each) == REVIEW]
+    found = [each.punch for each in computed.read if computed.place_of(each) == REVIEW]
     found.sort(key=lambda punch: (punch.occurred_at, punch.punch_id))
     return [punch.punch_id for punch in found if unscheduled_date(person.schedule, punch.occurred_at) == on]
 
 
 def _differing_days(
-    snapshot: Snapshot, kept: UnstoredDays, stored: Mapping[str, Columns], on: date
+    snapshot: Snapshot, computed: UnstoredDays, stored: Mapping[str, Columns], on: date
 ) -> list[Difference]:
-    computed = {str(each.day.shift_id): snapshot.columns_of(each) for each in kept.days}
+    by_rule = {str(each.day.shift_id): snapshot.columns_of(each) for each in computed.days}
     found = []
-    for shift_id in sorted(stored.keys() | computed.keys()):
+    for shift_id in sorted(stored.keys() | by_rule.keys()):
         where = f"day {on} {shift_id or 'no shift'}"
-        before, after = stored.get(shift_id), computed.get(shift_id)
+        before, after = stored.get(shift_id), by_rule.get(shift_id)
         if before is None or after is None:
             found.append(Difference(where, before and before["status"], after and after["status"]))
             continue
@@ -139,14 +141,14 @@ def _differing_days(
 
 
 def _unpaid(
-    stored: Mapping[str, Columns], recorded: Sequence[RecordedFact], kept: UnstoredDays, on: date
+    stored: Mapping[str, Columns], recorded: Sequence[RecordedFact], computed: UnstoredDays, on: date
 ) -> list[Difference]:
     """Return where a locked day and its adjustments do not add up to what the rules give."""
     adjustments: dict[str, list[Columns]] = defaultdict(list)
     for fact in recorded:
         if fact.kind == "adjustment":
             adjustments[str(fact.columns["shift_id"])].append(fact.columns)
-    by_rule = {str(each.day.shift_id): each.day for each in kept.days}
+    by_rule = {str(each.day.shift_id): each.day for each in computed.days}
     found = []
     for shift_id in sorted(stored.keys() | adjustments.keys() | by_rule.keys()):
         day = by_rule.get(shift_id)
@@ -170,10 +172,10 @@ def _unpaid(
     return found
 
 
-def _differing_places(kept: UnstoredDays) -> list[Difference]:
+def _differing_places(computed: UnstoredDays) -> list[Difference]:
     return [
         Difference(f"place of punch {each.punch.punch_id}", _place_text(each.place), _place_text(place))
-        for each, place in kept.moves
+        for each, place in computed.moves
     ]
 
 

@@ -1,4 +1,4 @@
-"""The facts behind a day as they were recorded, each in words: for whoever asks why a day is what it is."""
+"""The facts behind a day as they were recorded, each in words, for people who ask why a day is what it is."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -161,8 +161,8 @@ def _correction(columns: Columns, zone: ZoneInfo) -> str:
 
 
 def _pending(columns: Columns, zone: ZoneInfo) -> str:
-    at = local_text(columns["occurred_at"], zone)
-    return f"{at} by {columns['method']} at {columns['device_id']}: of whoever has the badge, now this person"
+    punch = f"{local_text(columns['occurred_at'], zone)} by {columns['method']} at {columns['device_id']}"
+    return f"{punch}: belongs to the holder of the badge, now this person"
 
 
 def _adjustment(columns: Columns, _zone: ZoneInfo) -> str:

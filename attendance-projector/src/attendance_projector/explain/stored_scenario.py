@@ -1,4 +1,4 @@
-"""Stored facts as the scenario file that says the same: whoever has the file needs no database.
+"""Stored facts as the scenario file that says the same: a reader of the file needs no database.
 
 The file has pseudonymous ids, no names, and of the person's facts those that days of the range depend on.
 """

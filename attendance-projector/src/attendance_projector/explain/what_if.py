@@ -122,9 +122,9 @@ async def compare_days(
             yield _compared(person_id, before[person_id], after[person_id])
 
 
-def _by_person(kept: UnstoredDays) -> dict[str, dict[DayKey, AttendanceDay]]:
+def _by_person(computed: UnstoredDays) -> dict[str, dict[DayKey, AttendanceDay]]:
     found: dict[str, dict[DayKey, AttendanceDay]] = defaultdict(dict)
-    for each in kept.days:
+    for each in computed.days:
         found[each.person.person_id][each.day.attendance_on, each.day.shift_id] = each.day
     return found
 

@@ -91,7 +91,7 @@ def read_what_if(content: bytes) -> WhatIf:
 
 
 def _check(what_if: WhatIf) -> None:
-    """Try the changes on a usual shift and no policy, so that an error is found whoever is asked for."""
+    """Try the changes on a usual shift and no policy, so that an error is found for any person."""
     for index, change in enumerate(what_if.shifts):
         where = f"shifts[{index}]"
         usual = ShiftText(id=change.id, start="08:00", end="16:00")

@@ -2,8 +2,8 @@
 
 A capture has one occurred_at for ever: ingest decides it once, and a second one is refused. Of several
 decisions of recognition the one with the highest round counts; of equal rounds the first. What a person
-decided in a review stands above them; of several reviews, the one recorded last. Whoever a capture shows in
-the end has a punch by it; the punch of an earlier decision is taken back unless it is the same.
+decided in a review stands above them; of several reviews, the one recorded last. The person whom a capture
+shows in the end has a punch by it; the punch of an earlier decision is taken back unless it is the same.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

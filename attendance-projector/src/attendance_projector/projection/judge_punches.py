@@ -1,8 +1,8 @@
 """Whose the punches without a face are, and which of them are new.
 
-ingest names the person when the directory had one for what was shown. A badge that nobody had waits, as a
-pending fact, and is of whoever the directory says has it: at once, when somebody gets it, or when it goes to
-somebody else. A punch has one occurred_at for ever; a second one is refused.
+ingest names the person when the directory had one for what was shown. A punch with a badge that nobody
+had waits, as a pending fact, and belongs to the holder whom the directory names: at once, when a person gets
+the badge, or when it goes to another one. A punch has one occurred_at for ever; a second one is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -98,7 +98,7 @@ def _is_new(
 
 
 def _owner(event: PunchSubmitted) -> str | None:
-    """Return whose the punch is, for ever; None: of whoever has the badge."""
+    """Return whose the punch is, for ever; None: of the holder of the badge."""
     if event.person_id is None and event.method is not PunchMethod.BADGE:
         return event.credential
     return event.person_id

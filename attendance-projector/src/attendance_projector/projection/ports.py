@@ -124,7 +124,7 @@ class Corrections(Protocol):
         """Store reviews; one that is stored already stays."""
 
     async def pending(self, badges: Collection[BadgeKey]) -> Sequence[PendingFact]:
-        """Return the punches with these badges that are of whoever has the badge."""
+        """Return the punches with these badges that belong to the holder of the badge."""
 
     async def store_pending(self, facts: Sequence[PendingFact]) -> None:
         """Store such punches, with who has the badge now."""
@@ -158,7 +158,7 @@ class Outbox(Protocol):
     async def add(self, topic: Topic, events: Sequence[Event]) -> None:
         """Publish the events once the transaction is committed; those with one key in this order.
 
-        Only transactions that lock whatever the key names, such as the person, keep its order among them.
+        Only transactions that lock what the key names, such as the person, keep its order among them.
         """
 
 

@@ -1,7 +1,8 @@
 """Record the passing of time: one ClockTicked every interval, however many projectors there are.
 
-Whoever finds the newest tick older than the interval publishes one. Two that find it at once publish two,
-which does no harm: only the newest counts. While something is away there is no tick, and nothing is decided.
+A projector that finds the newest tick older than the interval publishes one. Two that find it at once publish
+two, which does no harm: only the newest counts. While something is away there is no tick, and nothing is
+decided.
 """
 
 import asyncio

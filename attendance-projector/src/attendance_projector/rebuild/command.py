@@ -44,7 +44,10 @@ def rebuild(
     drop: Discard = False,
     as_json: AsJson = False,
 ) -> None:
-    """Build the tables again from Kafka beside the live ones, compare, and switch; stopped, it goes on."""
+    """Build the tables again from Kafka, compare, and switch.
+
+    They are built beside the live ones. A rebuild that was stopped goes on where it was.
+    """
     settings = _settings()
     from attendance_projector.rebuild import run
     from attendance_projector.rebuild.progress import open_progress

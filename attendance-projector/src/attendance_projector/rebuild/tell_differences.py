@@ -5,7 +5,7 @@ people at a time, under the locks that computing their days takes: what is told 
 live tables stand. A day that facts changed since the switch is told once more; followers know by its
 revision that it is the newest. Begun again after a kill, it tells what it had told before again.
 
-1. compare   everybody's days, once; who has others is kept by the server, beside this connection
+1. compare   everybody's days, once; the server remembers who has others, beside this connection
 2. wait      until little is left to be published, so that news of today do not queue behind old days
 3. tell      some people of one month, and forget them, in one transaction; then again from 2
 

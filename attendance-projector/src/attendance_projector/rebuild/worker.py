@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 
 async def work(task: Load | Compute, settings: Settings) -> None:
-    """Do the task. Raises whatever a bug raises; an outage is waited for."""
+    """Do the task. Raises what a bug raises; an outage is waited for."""
     passed_over = 0
     collect_rarely()
 
@@ -72,7 +72,7 @@ def _tell(what: Progressed) -> None:
 
 
 async def run_worker(settings: Settings) -> None:
-    """Do what the input says; end with the task, or with whoever gave it."""
+    """Do what the input says; end with the task, or with the process that gave it."""
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     task: Load | Compute = msgspec.json.decode(await reader.readline(), type=Load | Compute)

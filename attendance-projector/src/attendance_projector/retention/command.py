@@ -23,7 +23,10 @@ def retention(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """Drop the months that are older than the settings keep, without blocking readers; run it daily."""
+    """Drop the months that the settings do not keep.
+
+    Readers are not blocked; run it daily.
+    """
     settings = load_or_refuse(SERVICE, Settings)
     with plain_failures():
         dropped = asyncio.run(_drop(settings, dry_run=dry_run, keep_detached=keep_detached))

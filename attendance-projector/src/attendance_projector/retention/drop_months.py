@@ -18,7 +18,7 @@ from attendance_projector.retention.ports import Month, MonthlyTables
 class Dropped:
     """What was done, or would be: the months, oldest first, and what is kept afterwards.
 
-    open_from: the first date that payroll has not closed; None where nobody closes periods.
+    open_from: the first date that payroll has not closed; None where none is ever closed.
     """
 
     retention: Retention

@@ -32,7 +32,7 @@ class MonthlyTables(Protocol):
         """Return what is kept so far."""
 
     async def open_from(self, final_before: date | None) -> date | None:
-        """Return the first date that payroll has not closed everywhere; None where nobody closes periods.
+        """Return the first date that payroll has not closed everywhere; None where none is ever closed.
 
         final_before: earlier dates are past closing; None: none are.
         """

@@ -62,5 +62,5 @@ async def check_migrated(connection: Connection, schema: str = SCHEMA) -> None:
     if found != head():
         raise ReadModelOutdated(
             f"the read model is at {found or 'nothing'}, this version needs {head()}; "
-            "run `python -m attendance_projector migrate`"
+            "run `attendance-projector migrate`"
         )

@@ -74,7 +74,7 @@ class RosterText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class LeaveText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Leave on a date; a lock of before `recorded_at` did not know it."""
+    """Leave on a date; a lock made before `recorded_at` did not know it."""
 
     on: date
     part: LeavePart = LeavePart.FULL
@@ -93,7 +93,7 @@ class PolicyText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class PersonText(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """When the person works here; both dates are inclusive. `id` is for whoever reads the file."""
+    """When the person works here; both dates are inclusive. `id` is for readers of the file."""
 
     id: str | None = None
     joined_on: date | None = None
@@ -164,7 +164,7 @@ class Scenario(_Strict, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A scenario as the file has it. Without a `range`, only days with a punch or an override are shown.
 
     `expected_until`: the last date of the range on which a day without a punch is shown; null: all of them.
-    A lock of before finds those until its own date.
+    A lock made earlier finds those until its own date.
     """
 
     site_zone: str

@@ -1,4 +1,4 @@
-"""A scenario as the facts that the rules read; whatever cannot be is an error that names its field."""
+"""A scenario as the facts that the rules read; what cannot be is an error that names its field."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +45,7 @@ class ScenarioError(RuleError):
 
 @contextmanager
 def naming(where: str) -> Iterator[None]:
-    """Put the place in the file before the message of whatever is wrong with its value."""
+    """Put the place in the file before the message of what is wrong with its value."""
     try:
         yield
     except ScenarioError:

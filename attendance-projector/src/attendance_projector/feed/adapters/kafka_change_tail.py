@@ -1,4 +1,4 @@
-"""The change feed from where it ends, for whoever knows all that was before."""
+"""The change feed from where it ends, for a reader that knows all earlier changes."""
 
 import asyncio
 from collections import deque

@@ -63,7 +63,7 @@ class PostgresCorrections:
             await self._connection.executemany(SQL["record_review"], map(_review_row, reviews))
 
     async def pending(self, badges: Collection[BadgeKey]) -> Sequence[PendingFact]:
-        """Return the punches with these badges that are of whoever has the badge."""
+        """Return the punches with these badges that belong to the holder of the badge."""
         rows = await self._connection.fetch(SQL["pending"], *_columns(badges)) if badges else []
         return [PendingFact(**dict(row)) for row in rows]
 

@@ -91,8 +91,8 @@ class PostgresDays:
             first_on,
             last_on,
         )
-        kept = {(each.person.person_id, each.day.attendance_on, each.day.shift_id) for each in days}
-        if vanished := [tuple(row) for row in stored if tuple(row) not in kept]:
+        computed = {(each.person.person_id, each.day.attendance_on, each.day.shift_id) for each in days}
+        if vanished := [tuple(row) for row in stored if tuple(row) not in computed]:
             await self._connection.execute(self._remove_days, *_side_by_side(vanished), first_on, last_on)
         if len(days) >= MANY_DAYS:
             await self._connection.copy_records_to_table(

@@ -34,7 +34,7 @@ from service_kit.kafka.records import TopicPartition
 
 T = TypeVar("T")
 
-# Conflicts are rare, since locks are taken in order; more than this is somebody else's long transaction.
+# Conflicts are rare, since locks are taken in order; more than this is a long transaction of another program.
 ATTEMPTS = 5
 # A statement that takes longer has lost its server.
 STATEMENT_TIMEOUT = timedelta(minutes=2)
@@ -91,7 +91,7 @@ class PostgresReadModel:
     async def ensure_months(self, dates: Iterable[date]) -> None:
         """Make the partitions for facts of these UTC dates and for the days next to them.
 
-        In a transaction of its own: whoever waits for the lock of the partitions holds no other.
+        In a transaction of its own: one that waits for the lock of the partitions holds no other.
         """
         facts, days = set(dates), set()
         for on in facts:

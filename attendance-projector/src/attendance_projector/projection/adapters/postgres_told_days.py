@@ -1,4 +1,4 @@
-"""Days of the live read model: whatever is written is told, by the statement that writes it.
+"""Days of the live read model: what is written is told, by the statement that writes it.
 
 The statements are those of `PostgresDays`. PostgreSQL returns each row as it was and as it is, and the same
 statement puts what changed into the outbox: nothing is read twice and nothing travels.

@@ -19,11 +19,11 @@ from attendance_projector.store.sql import statements
 from service_kit.kafka.records import TopicPartition
 
 SQL = statements("rebuild")
-# Tables whose rows no log holds: what is still to be told. Whichever tables become the live ones take them
+# Tables whose rows no log holds: what is still to be told. The tables that become the live ones take them
 # over, and none stay behind that a change back could tell again.
 CARRIED = ("outbox",)
-# What `--from` keeps: live table, table of the rebuild, which rows. A kept correction adds no punch any more,
-# so those of later punches come from the log.
+# What `--from` copies: live table, table of the rebuild, which rows. A copied correction adds no punch any
+# more, so those of later punches come from the log.
 COPIED_FROM_LIVE = (
     ("capture", "capture", "occurred_at < $1::date"),
     ("punch", "rebuild_punch", "occurred_at < $1::date"),

@@ -36,7 +36,7 @@ class PostgresMonthlyTables:
         return await read_retention(self._connection)
 
     async def open_from(self, final_before: date | None) -> date | None:
-        """Return the first date that payroll has not closed everywhere; None where nobody closes periods."""
+        """Return the first date that payroll has not closed everywhere; None where none is ever closed."""
         found: date | None = await self._connection.fetchval(SQL["open_from"], final_before)
         return found
 

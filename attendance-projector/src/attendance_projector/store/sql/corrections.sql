@@ -1,7 +1,7 @@
 -- What people corrected, reviews of captures, and punches that wait for the holder of a badge.
 
 -- name: corrections_of_people
--- Also those under the ids $2, whoever they are about.
+-- Also those under the ids $2, of any person.
 SELECT correction_id, org_id, person_id, kind, punch_id, occurred_at, site_id, direction, voided_correction_id,
     attendance_on, shift_id, status, worked_minutes, overtime_minutes, first_in_at, last_out_at, made_by, reason,
     recorded_at

@@ -1,5 +1,5 @@
 -- The facts behind one day of one person, as they were recorded. {person_id}: whose, {on}: the local date, {first_at} and
--- {last_at}: the first and last instant of a punch that can matter to it; numbered by whoever asks.
+-- {last_at}: the first and last instant of a punch that can matter to it; numbered by the reader.
 -- Columns: fact_id, version, recorded_at, then what the fact says. No names of people.
 
 -- name: person
@@ -161,5 +161,5 @@ SELECT count(*) FROM punch WHERE person_id = $1 AND placement = 'WAITING';
 
 -- name: identity
 -- By the names of now, not of the snapshot: they pass to other tables when a rebuild is switched in. A connection
--- learns of that when it first touches a table after it; until then it goes on reading the tables of before.
+-- learns of that when it first touches a table after it; until then it goes on reading the earlier tables.
 SELECT to_regnamespace(current_schema())::oid::bigint;

@@ -30,7 +30,7 @@ WHERE position.topic = moved.topic
     AND position.next_offset < moved.next_offset;
 
 -- name: lock_everyone
--- Whoever changes the directory waits for all who compute days, and they for it. Schemas have locks of their own.
+-- A transaction that changes the directory waits for all who compute days, and they for it. Schemas have locks of their own.
 SELECT pg_advisory_xact_lock(hashtext('attendance-projector days'), hashtext(current_schema()));
 
 -- name: directory_changes

@@ -115,7 +115,7 @@ SELECT setval('{target}.{table}_id_seq', greatest(live.last_value, target.last_v
 FROM {live}.{table}_id_seq AS live, {target}.{table}_id_seq AS target;
 
 -- name: claim_bucket
--- A bucket is claimed in the transaction that computes it: whoever comes second waits, and then has nothing to do.
+-- A bucket is claimed in the transaction that computes it: the second one waits, and then has nothing to do.
 INSERT INTO rebuild_bucket (number) VALUES ($1) ON CONFLICT DO NOTHING RETURNING number;
 
 -- name: index_waiting

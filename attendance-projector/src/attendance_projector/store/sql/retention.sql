@@ -63,7 +63,7 @@ WHERE parent.relnamespace = $1::regnamespace
 ORDER BY month, parent.relname;
 
 -- name: lock_partitions
--- Whoever makes partitions has the same lock.
+-- A transaction that makes partitions has the same lock.
 SELECT pg_advisory_xact_lock(hashtext('ensure_partitions'), hashtext(current_schema()));
 
 -- name: keep_from

@@ -1,7 +1,7 @@
 """A read model that tells, the topic that it tells on, and relays, for the tests of the change feed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -18,20 +18,12 @@ from attendance_schemas.codec import Codec, schema_text, subject_of
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CHANGES
+from attendance_testing.eventually import DEADLINE
 from local_stack.environment import StackEnv
 from service_kit.kafka.producer import RecordProducer
 from service_kit.settings import KafkaSettings
 
-DEADLINE = 60.0
 PEOPLE = tuple(f"p-{number}" for number in range(6))
-
-
-async def eventually(question: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(DEADLINE):
-        while True:
-            if await question():
-                return
-            await asyncio.sleep(0.02)
 
 
 class Feed:

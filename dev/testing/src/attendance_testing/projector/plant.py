@@ -1,6 +1,6 @@
-import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+"""A site with facts to tell about it, and a projector that hears them."""
+
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 from typing import Any
@@ -8,15 +8,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import msgspec
-import pytest
-import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
-from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel, open_read_model
+from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel
 from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.stored import Tombstone
-from attendance_projector.store.migrate import migrate
 from attendance_schemas.events import (
     EVENT_BY_NAME,
     ClockTicked,
@@ -52,7 +49,6 @@ from attendance_schemas.identity import deterministic_id
 from attendance_schemas.org_types import load_org_types
 from attendance_schemas.topics import DIRECTORY as DIRECTORY_TOPIC
 from attendance_schemas.topics import TOPICS
-from local_stack.databases import CloneTemplate, Database
 from service_kit.kafka.records import Record, TopicPartition
 
 MATCHES, DIRECTORY = "attendance.matches", "attendance.directory"
@@ -367,26 +363,13 @@ class Plant:
         return None if offset is None else int(offset)
 
 
-@pytest_asyncio.fixture
-async def migrated(template_database: CloneTemplate) -> AsyncIterator[Database]:
-    async with template_database("projector", migrate) as database:
-        yield database
-
-
-@pytest.fixture
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest_asyncio.fixture
-async def plant(migrated: Database) -> AsyncIterator[Plant]:
-    """A plant in India with the shift `day`, 08:00 to 12:00, and Asha who works it."""
-    async with AsyncExitStack() as stack:
-        read_model = await stack.enter_async_context(open_read_model(migrated.url))
-        connection = await asyncpg.connect(migrated.url, server_settings={"search_path": "attendance"})
-        stack.push_async_callback(connection.close, timeout=5)
-        made = Plant(read_model, migrated.url, connection)
-        await made.tell(made.site(), made.shift("day", 8, 12), made.person("asha"))
-        yield made
+async def worked_half_a_year(plant: Plant) -> list[Any]:
+    """Two punches on the 10th and the 25th of January to June."""
+    events = [
+        plant.match("asha", f"2026-{month:02}-{day}T{hour}:00:00+05:30")
+        for month in range(1, 7)
+        for day in ("10", "25")
+        for hour in ("08", "12")
+    ]
+    await plant.tell(*events)
+    return events

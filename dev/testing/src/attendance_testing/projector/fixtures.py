@@ -1,0 +1,45 @@
+"""Fixtures for every test with a read model; pytest loads this module by its entry point."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+if TYPE_CHECKING:
+    from attendance_testing.projector.plant import Plant
+    from local_stack.databases import CloneTemplate, Database
+
+
+@pytest_asyncio.fixture
+async def migrated(template_database: "CloneTemplate") -> "AsyncIterator[Database]":
+    from attendance_projector.store.migrate import migrate
+
+    async with template_database("projector", migrate) as database:
+        yield database
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest_asyncio.fixture
+async def plant(migrated: "Database") -> "AsyncIterator[Plant]":
+    """A plant in India with the shift `day`, 08:00 to 12:00, and Asha who works it."""
+    import asyncpg
+
+    from attendance_projector.projection.adapters.postgres_read_model import open_read_model
+    from attendance_testing.projector.plant import Plant
+
+    async with AsyncExitStack() as stack:
+        read_model = await stack.enter_async_context(open_read_model(migrated.url))
+        connection = await asyncpg.connect(migrated.url, server_settings={"search_path": "attendance"})
+        stack.push_async_callback(connection.close, timeout=5)
+        made = Plant(read_model, migrated.url, connection)
+        await made.tell(made.site(), made.shift("day", 8, 12), made.person("asha"))
+        yield made

@@ -1,0 +1,264 @@
+"""Topics with a history, a live projector, and the command `rebuild` beside it."""
+
+import asyncio
+import json
+import os
+import random
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient
+
+from attendance_schemas.apply import all_topics, apply
+from attendance_schemas.codec import Codec
+from attendance_schemas.events import DayStatus, Direction, Outcome
+from attendance_schemas.registry import SchemaRegistry
+from attendance_schemas.topics import CORRECTIONS, DIRECTORY, MATCHES, PUNCHES
+from attendance_testing.eventually import DEADLINE, eventually
+from local_stack.environment import StackEnv
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord
+from service_kit.settings import KafkaSettings
+
+PEOPLE, DAYS = 20, 15
+FIRST_ON = date(2026, 3, 20)
+TABLES = (
+    "organisation",
+    "site",
+    "person",
+    "shift",
+    "roster",
+    "capture",
+    "punch",
+    "attendance_day",
+    "enrolment",
+    "holiday",
+    "leave",
+    "policy",
+    "clock",
+    "pending_fact",
+    "correction",
+    "review",
+    "period_lock",
+    "locked_person",
+    "locked_day",
+    "locked_adjustment",
+    "adjustment",
+)
+# How far devices have reported goes by the order in which topics are read.
+REPORTING = ("device_point", "device_report", "site_watermark")
+
+
+class Deployment:
+    """Topics with a history, a database, a live projector, and the command under test."""
+
+    def __init__(
+        self, plant: Any, environ: dict[str, str], prefix: str, codec: Codec, producer: RecordProducer
+    ) -> None:
+        self.plant = plant
+        self.sql: asyncpg.Connection = plant.sql
+        self.prefix = prefix
+        self.sent = 0
+        self._environ = environ
+        self._codec = codec
+        self._producer = producer
+        self._processes: list[asyncio.subprocess.Process] = []
+
+    async def publish(self, event: Any, topic: Any = MATCHES) -> None:
+        value = self._codec.encode(event, topic)
+        await self._producer.send(OutgoingRecord(self.prefix + topic.name, topic.key_of(event), value))
+        self.sent += 1
+
+    async def history(self) -> None:
+        plant, chance = self.plant, random.Random(5)
+        await asyncio.gather(
+            *(
+                self.publish(event, DIRECTORY)
+                for event in (
+                    plant.site(),
+                    plant.shift("day", 8, 17),
+                    plant.shift("night", 22, 6),
+                    *(
+                        plant.person(f"p-{number}", "night" if number % 4 == 0 else "day")
+                        for number in range(PEOPLE)
+                    ),
+                    plant.policy(FIRST_ON, expects_attendance=True),
+                    plant.policy(date(2026, 4, 10)),
+                    plant.holiday(date(2026, 3, 26)),
+                    plant.leave("p-5", date(2026, 4, 6), date(2026, 4, 8)),
+                    *(
+                        plant.roster(f"p-{number}", "night", date(2026, 3, 25), date(2026, 4, 1))
+                        for number in range(0, PEOPLE, 7)
+                    ),
+                )
+            )
+        )
+        events = []
+        for day in range(DAYS):
+            for number in range(PEOPLE + 1):  # the last one is never recorded
+                for hour in (2, 11):
+                    at = datetime.combine(FIRST_ON + timedelta(days=day), datetime.min.time(), UTC)
+                    at += timedelta(hours=hour, seconds=chance.randrange(7200))
+                    events.append(
+                        plant.match(
+                            f"p-{number}", at.isoformat(), direction=chance.choice([None, *Direction])
+                        )
+                    )
+        for event in chance.sample(events, 40):  # reviewed later: another person, or nobody
+            person = chance.choice([None, "p-1", "p-2"])
+            events.append(
+                plant.match(
+                    person,
+                    event.occurred_at.isoformat(),
+                    event.capture_id,
+                    Outcome.IDENTIFIED if person else Outcome.UNKNOWN,
+                    decision_round=1,
+                )
+            )
+        for first in range(0, len(events), 200):
+            await asyncio.gather(*map(self.publish, events[first : first + 200]))
+        await self._punches_and_corrections(events)
+
+    async def _punches_and_corrections(self, captures: list[Any]) -> None:
+        """Tell of a badge that two people have one after the other, and correct some of what there is."""
+        plant = self.plant
+        shown = [
+            plant.punch("b-1", f"2026-04-0{day}T{hour:02}:10:00+00:00") for day in (6, 7) for hour in (2, 11)
+        ]
+        for punch in shown:
+            await self.publish(punch, PUNCHES)
+        for holder, badge in (("p-2", "b-1"), ("p-2", None), ("p-3", "b-1")):
+            await self.publish(plant.person(holder, "day", badge=badge), DIRECTORY)
+        added = plant.addition("p-6", "2026-04-07T11:45:00+00:00", site_id="site")
+        of_p_1 = next(each for each in captures if each.person_id == "p-1")
+        corrections = (
+            added,
+            plant.addition("p-6", "2026-04-08T02:30:00+00:00", site_id="site"),
+            plant.void("p-6", added),
+            plant.void("p-1", of_p_1),
+            plant.override("p-9", date(2026, 4, 20), DayStatus.PRESENT, shift_id="day", worked_minutes=480),
+            plant.review(captures[3].capture_id, "p-10"),
+            plant.review(captures[5].capture_id, None),
+        )
+        for correction in corrections:
+            await self.publish(correction, CORRECTIONS)
+
+    async def close(self, starts_on: date, ends_on: date) -> Any:
+        """Lock a period and wait until it is in force."""
+        lock = self.plant.lock(starts_on, ends_on)
+        await self.publish(lock, CORRECTIONS)
+
+        async def is_locked() -> Any:
+            in_force = "SELECT in_force FROM attendance.period_lock WHERE lock_id = $1"
+            return await self.sql.fetchval(in_force, lock.lock_id)
+
+        await eventually(is_locked)
+        return lock
+
+    async def lock_periods(self) -> Any:
+        """Close parts of March, with what comes late, what is settled, and a lock that is reopened.
+
+        Returns the first lock.
+        """
+        plant, locks = self.plant, []
+        for first_day, last_day, late in ((20, 25, "2026-03-24"), (26, 30, "2026-03-23"), (31, 31, None)):
+            locks.append(await self.close(date(2026, 3, first_day), date(2026, 3, last_day)))
+            for number in range(PEOPLE) if late else ():
+                await self.publish(plant.match(f"p-{number}", f"{late}T10:30:00+00:00"))
+                await self.publish(plant.match(f"p-{number}", f"2026-03-2{number % 3}T13:00:00+00:00"))
+            await self.live_is_even()
+        await self.publish(plant.reopening(locks[-1]), CORRECTIONS)
+        await self.publish(plant.override("p-9", date(2026, 3, 21), DayStatus.LEAVE), CORRECTIONS)
+        await self.live_is_even()
+        return locks[0]
+
+    async def consumed(self, schema: str = "attendance") -> int:
+        return int(
+            await self.sql.fetchval(
+                f"SELECT coalesce(sum(next_offset), 0) FROM {schema}.consumed_position"  # noqa: S608
+                # The live service ticks by itself, and records what it locks.
+                " WHERE starts_with(topic, $1) AND topic NOT SIMILAR TO '%(clock|locked-days)'",
+                self.prefix,
+            )
+        )
+
+    async def live_is_even(self) -> None:
+        async def is_even() -> bool:
+            has_ticked = await self.sql.fetchval("SELECT count(*) FROM attendance.clock")
+            return await self.consumed() == self.sent and bool(has_ticked)
+
+        await eventually(is_even)
+
+    async def start(self, *arguments: str, **options: Any) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "attendance_projector", *arguments, env=self._environ, **options
+        )
+        self._processes.append(process)
+        return process
+
+    async def rebuild(self, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+        pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+        process = await self.start("rebuild", "--json", "--workers", "2", *arguments, **pipes)
+        out, errors = await asyncio.wait_for(process.communicate(), DEADLINE)
+        lines = [json.loads(line) for line in out.decode().splitlines() if line.startswith("{")]
+        return process.returncode or 0, lines, errors.decode()
+
+    async def retention(self, **months: int) -> dict[str, Any]:
+        settings = {f"ATTENDANCE_PROJECTOR_KEEP_{name.upper()}": str(count) for name, count in months.items()}
+        self._environ.update(settings)
+        process = await self.start("retention", "--json", stdout=asyncio.subprocess.PIPE)
+        out, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
+        assert process.returncode == 0
+        return dict(json.loads(out))
+
+    async def tables(self, schema: str = "attendance") -> dict[str, Any]:
+        found = {}
+        for table in TABLES:
+            rows = await self.sql.fetch(
+                f"SELECT to_jsonb(t) - 'projected_at' AS row FROM {schema}.{table} AS t ORDER BY 1::text"  # noqa: S608
+            )
+            found[table] = sorted(row["row"] for row in rows)
+        return found
+
+    async def stop(self) -> None:
+        for process in self._processes:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+@asynccontextmanager
+async def open_deployment(
+    stack: StackEnv, plant: Any, topic_prefix: str, port: int
+) -> AsyncIterator[Deployment]:
+    """Make topics with a history, and start a projector that has applied it."""
+    # What the fixture plant has told its own projector is in no topic.
+    await plant.sql.execute(f"TRUNCATE {', '.join(TABLES + REPORTING)}, consumed_position")
+    environ = {
+        **os.environ,
+        **stack.environ(),
+        "KAFKA_TOPIC_PREFIX": topic_prefix,
+        "DATABASE_URL": plant.url,
+        "ATTENDANCE_PROJECTOR_PORT": str(port),
+        "ATTENDANCE_PROJECTOR_LOG_LEVEL": "WARNING",
+        "ATTENDANCE_PROJECTOR_TICK_INTERVAL": "PT1H",
+    }
+    await apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=topic_prefix, partitions=3)
+    kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=topic_prefix)
+    async with SchemaRegistry(stack.schema_registry_url) as registry, RecordProducer(kafka) as producer:
+        codec = Codec(registry, prefix=topic_prefix)
+        await codec.prepare([DIRECTORY, MATCHES, PUNCHES, CORRECTIONS])
+        made = Deployment(plant, environ, topic_prefix, codec, producer)
+        await made.history()
+        await made.start("run")
+        await made.live_is_even()
+        yield made
+        await made.stop()
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
+    await admin.start()
+    await admin.delete_topics([topic_prefix + topic.name for topic in all_topics()])
+    await admin.close()
