@@ -43,8 +43,9 @@ def explain(
 ) -> None:
     """Say what the rules make of facts, and why.
 
-    Of the facts in a file, of those that are stored, or of those that might be. Reads only. 0: done. 1: stored rows differ from what the rules give. 2: what was asked for is wrong or
-    unknown. 3: the database cannot be read.
+    Of the facts in a file, of those that are stored, or of those that might be. Reads only. Ends with 0:
+    done. 1: stored rows differ from what the rules give. 2: what was asked for is wrong or unknown. 3: the
+    database cannot be read.
     """
     if sum(each is not None for each in (scenario, from_store, what_if)) != 1:
         refuse(SERVICE, "give one of --scenario FILE, --from-store PERSON or --what-if FILE")

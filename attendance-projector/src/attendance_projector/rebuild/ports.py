@@ -13,7 +13,6 @@ from service_kit.kafka.records import TopicPartition
 
 # The tables that readers see, those that are built beside them, and those that a switch put aside.
 LIVE, NEXT, PREVIOUS = SCHEMA, f"{SCHEMA}_next", f"{SCHEMA}_previous"
-CatchUp = Callable[[], Awaitable[None]]
 # Returns the first offset that is left of each partition. Raises TransientFailure.
 Beginnings = Callable[[Collection[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
 
@@ -108,14 +107,17 @@ class Schemas(Protocol):
 class Switch(Protocol):
     """Puts tables in the place of others, in one step that readers do not notice."""
 
-    async def put_in_place(self, catch_up: CatchUp) -> None:
+    async def put_in_place(self, catch_up: Callable[[], Awaitable[None]]) -> None:
         """Put the next tables in the place of the live ones, which stay as the previous ones.
 
         catch_up: brings the next tables to the positions of the live ones, while live projectors wait.
         """
 
-    async def roll_back(self, check: CatchUp) -> None:
-        """Let the live and the previous tables change places. Raises RebuildRefused."""
+    async def roll_back(self, check: Callable[[], Awaitable[None]]) -> None:
+        """Let the live and the previous tables change places. Raises RebuildRefused.
+
+        check: refuses it, while live projectors wait.
+        """
 
 
 class Comparison(Protocol):

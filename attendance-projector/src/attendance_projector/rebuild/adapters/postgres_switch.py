@@ -13,7 +13,7 @@ import asyncpg
 
 from attendance_projector.errors import RebuildRefused
 from attendance_projector.rebuild.adapters.postgres_schemas import CARRIED, SQL, PostgresSchemas
-from attendance_projector.rebuild.ports import LIVE, NEXT, PREVIOUS, CatchUp
+from attendance_projector.rebuild.ports import LIVE, NEXT, PREVIOUS
 from attendance_projector.store.migrate import head, revision_of
 from attendance_projector.store.schema import SCHEMA
 from service_kit.backoff import Backoff
@@ -31,7 +31,7 @@ class PostgresSwitch:
         self._schemas = schemas
         self._connection = schemas.connection
 
-    async def put_in_place(self, catch_up: CatchUp) -> None:
+    async def put_in_place(self, catch_up: Callable[[], Awaitable[None]]) -> None:
         """Put the next schema in the place of the live one, which stays as the previous one."""
         await self._schemas.discard(PREVIOUS)
 
@@ -50,7 +50,7 @@ class PostgresSwitch:
 
         await self._while_held((LIVE, NEXT), finish, rename)
 
-    async def roll_back(self, check: CatchUp) -> None:
+    async def roll_back(self, check: Callable[[], Awaitable[None]]) -> None:
         """Let the live and the previous schema change places. Raises RebuildRefused."""
         if not await self._schemas.exists(PREVIOUS):
             raise RebuildRefused(f"there is no schema {PREVIOUS}; nothing was switched since it was dropped")
