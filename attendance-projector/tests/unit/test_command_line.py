@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,51 @@ def test_run_refuses_unknown_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         Settings.load()
     result = CliRunner().invoke(cli, ["run"])
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--check-config"], ["run"], ["feed"], ["migrate"], ["rebuild"], ["rebuild-worker"], ["retention"]],
+)
+def test_every_command_refuses_wrong_settings_in_one_sentence(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2
+    assert result.output.startswith("attendance-projector: ")
+    assert result.output.count("\n") == 1
+    assert "DATABASE_URL is not set" in result.output
+
+
+def test_complete_settings_are_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "DATABASE_URL"):
+        monkeypatch.setenv(name, "x")
+    assert CliRunner().invoke(cli, ["--check-config"]).exit_code == 0
+
+
+def test_help_lists_the_settings() -> None:
+    said = CliRunner().invoke(cli, ["--help"]).output
+    assert "ATTENDANCE_PROJECTOR_BATCH_RECORDS" in said
+    assert "DATABASE_URL" in said
+
+
+def test_help_loads_only_what_it_needs() -> None:
+    heavy = {
+        "aiokafka",
+        "alembic",
+        "asyncpg",
+        "msgspec",
+        "prometheus_client",
+        "rich",
+        "sqlalchemy",
+        "structlog",
+    }
+    program = "import sys, attendance_projector.__main__; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert heavy & set(loaded.split()) == set()
 
 
 def test_every_metric_is_documented() -> None:
