@@ -63,7 +63,7 @@ chaos: $(READY)  ## harm everything under load: CHAOS_ROUNDS=50 (SEED=n), then C
 
 .PHONY: hostile
 hostile: $(READY)  ## send HOSTILE_IMAGES=10000 hostile images through ingest's checks and the worker's analyser
-	HOSTILE_IMAGES=$(HOSTILE_IMAGES) $(PYTEST) recognition-worker/tests/integration/test_hostile_images.py -s --timeout=3600
+	HOSTILE_IMAGES=$(HOSTILE_IMAGES) $(PYTEST) tests/test_hostile_images.py -s --timeout=3600
 
 .PHONY: scenarios
 scenarios: $(READY)  ## apply the attendance rules to every golden scenario, with the names of the rules

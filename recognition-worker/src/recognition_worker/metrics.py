@@ -50,6 +50,12 @@ class RecognitionMetrics:
     """What the worker counts; make one per registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._declare_captures(registry)
+        self._declare_waiting(registry)
+        self._declare_galleries(registry)
+        self._declare_models(registry)
+
+    def _declare_captures(self, registry: CollectorRegistry) -> None:
         # outcome as in MatchDecided. A shift from IDENTIFIED to REVIEW is a camera, a model or a gallery gone
         # bad.
         self.captures = Counter(
@@ -84,6 +90,8 @@ class RecognitionMetrics:
             "Records of the directory that could not be read.",
             registry=registry,
         )
+
+    def _declare_waiting(self, registry: CollectorRegistry) -> None:
         # From the acceptance by ingest to the decision: what a person at a kiosk waits for.
         self.waiting_seconds = Histogram(
             "recognition_waiting_seconds",
@@ -96,6 +104,12 @@ class RecognitionMetrics:
         self.batch_size = Histogram(
             "recognition_batch_size", "Captures per inference batch.", buckets=_BATCH, registry=registry
         )
+        # Records of the assigned partitions that are not done.
+        self.lag = Gauge(
+            "recognition_lag_records", "Records not done, by topic.", ["topic"], registry=registry
+        )
+
+    def _declare_galleries(self, registry: CollectorRegistry) -> None:
         # outcome as in EnrolmentDecided.
         self.enrolments = Counter(
             "recognition_enrolments", "Enrolments decided, by outcome.", ["outcome"], registry=registry
@@ -120,10 +134,8 @@ class RecognitionMetrics:
         self.erased_again = Counter(
             "recognition_erased_again", "Records that came back after an erasure.", registry=registry
         )
-        # Records of the assigned partitions that are not done.
-        self.lag = Gauge(
-            "recognition_lag_records", "Records not done, by topic.", ["topic"], registry=registry
-        )
+
+    def _declare_models(self, registry: CollectorRegistry) -> None:
         # While models run side by side: does the other one say the same? Many "no" are worth a `compare`.
         self.shadow_captures = Counter(
             "recognition_shadow_captures",

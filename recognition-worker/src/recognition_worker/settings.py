@@ -1,6 +1,7 @@
 """Settings of recognition-worker, read from the environment at start; unknown ones are refused."""
 
 import os
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +16,8 @@ from service_kit.settings import (
     SchemaRegistrySettings,
 )
 from service_kit.state.envelope import KeyRingSettings
+
+SERVICE = "recognition-worker"
 
 
 def default_model_cache() -> Path:
@@ -32,6 +35,9 @@ class EmbedderChoice(StrEnum):
     DEEPFACE = "deepface"
 
 
+OPENVINO_CHOICES = (EmbedderChoice.OPENVINO, EmbedderChoice.OPENVINO_INT8)
+
+
 class TemplateEncryptionSettings(KeyRingSettings):
     """The key-encryption keys of templates."""
 
@@ -45,6 +51,23 @@ class LivenessChoice(StrEnum):
     """What looks for faces that are shown and not there."""
 
     OFF = "off"
+
+
+class PipelineChoice(StrEnum):
+    """What an evaluation measures: the worker's own way from photo to embedding, or DeepFace's."""
+
+    WORKER = "worker"
+    DEEPFACE = "deepface"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model a command is about, where its files may lie, and what computes its embeddings."""
+
+    name: str
+    cache: Path
+    registry: Path | None
+    embedder: EmbedderChoice = EmbedderChoice.DEEPFACE
 
 
 class Settings(HttpSettings):

@@ -1,6 +1,5 @@
-"""The prepared model files and drawn faces; photos of real ones come from FACES_DIR, which is not shipped."""
+"""Drawn faces, and aligned crops of them and of real ones."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition_worker.adapters.models.packaged_models import ModelFiles, prepare_models
+from recognition_worker.adapters.models.packaged_models import ModelFiles
 from recognition_worker.adapters.vision.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
@@ -17,21 +16,10 @@ from recognition_worker.adapters.vision.opencv_vision import (
 from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
 from recognition_worker.domain.alignment import fit_similarity
 
-_BESIDE_THE_REPOSITORY = Path(__file__).parents[3].parent / "shared" / "faces" / "lfw300"
 _PEOPLE = 40
-_FROM_FACES_DIR = {"real_crops", "photos"}
 
 DrawnFace = Callable[..., np.ndarray]
 """(height, width, middle, scale, seed) to an image with a face."""
-
-
-def _faces_dir() -> Path:
-    return Path(os.environ.get("FACES_DIR", _BESIDE_THE_REPOSITORY))
-
-
-@pytest.fixture(scope="session")
-def model_files(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
-    return prepare_models(tmp_path_factory.mktemp("models"))
 
 
 def _drawn_face(
@@ -68,8 +56,8 @@ def drawn_face() -> DrawnFace:
 
 
 @pytest.fixture(scope="session")
-def photos() -> list[Path]:
-    return sorted(_faces_dir().glob("known/*/1.jpg"))[:_PEOPLE]
+def photos(faces_dir: Path) -> list[Path]:
+    return sorted(faces_dir.glob("known/*/1.jpg"))[:_PEOPLE]
 
 
 @pytest.fixture(scope="session")
@@ -92,23 +80,14 @@ def synthetic_crops() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def real_crops(model_files: ModelFiles) -> np.ndarray:
+def real_crops(model_files: ModelFiles, faces_dir: Path) -> np.ndarray:
     """Aligned faces, two of each person, one after the other."""
     decoder, cropper = OpenCvImageDecoder(), OpenCvFaceCropper()
     detector = YuNetDetector(OpenCvYuNet(model_files.yunet_file))
     crops = []
-    for person in sorted(_faces_dir().glob("known/*"))[:_PEOPLE]:
+    for person in sorted(faces_dir.glob("known/*"))[:_PEOPLE]:
         for number in ("1", "3"):
             pixels = decoder.decode((person / f"{number}.jpg").read_bytes()).pixels
             face = detector.detect(pixels)[0]
             crops.append(cropper.crop(pixels, fit_similarity(face.landmarks), 112))
     return np.stack(crops)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs photos of real faces where there are none; the report counts it as deselected."""
-    if (_faces_dir() / "known").is_dir():
-        return
-    needing = [item for item in items if _FROM_FACES_DIR & set(getattr(item, "fixturenames", ()))]
-    items[:] = [item for item in items if item not in needing]
-    config.hook.pytest_deselected(items=needing)

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from recognition_worker.domain.alignment import TEMPLATE_112
+from recognition_worker.adapters.vision.eyes import LIVENESS_CHECKS
+from recognition_worker.domain.alignment import LANDMARKS_112
 from recognition_worker.domain.face import Box, DetectedFace, Pixels
 from recognition_worker.recognition.ports import LivenessCheck
-from recognition_worker.rollout.adapters.eyes import LIVENESS_CHECKS
 
 
 class Flat:
@@ -26,7 +26,7 @@ CHECKS: list[Callable[[], LivenessCheck]] = [*LIVENESS_CHECKS.values(), Flat]
 
 
 def face_at(left: float, top: float, size: float) -> DetectedFace:
-    landmarks = (TEMPLATE_112 / 112 * size + [left, top]).astype(np.float32)
+    landmarks = (LANDMARKS_112 / 112 * size + [left, top]).astype(np.float32)
     return DetectedFace(Box(left, top, size, size), landmarks, 0.9)
 
 

@@ -37,7 +37,7 @@ def embedder(files: ModelFiles) -> DeepFaceEmbedder:
 def crops(files: ModelFiles, faces_dir: Path) -> list[Pixels]:
     """Aligned as Dlib wants it, photos 1 and 3 of ten people."""
     decoder, cropper = OpenCvImageDecoder(), OpenCvFaceCropper()
-    detector, template = YuNetDetector(OpenCvYuNet(files.yunet_file)), files.manifest.input_template
+    detector, template = YuNetDetector(OpenCvYuNet(files.yunet_file)), files.manifest.layout
     found = []
     for person in sorted(faces_dir.glob("known/*"))[:10]:
         for number in ("1", "3"):

@@ -12,7 +12,8 @@ from recognition_worker.adapters.models.packaged_models import ModelFiles
 from recognition_worker.domain.decision import Outcome, decide
 from recognition_worker.evaluation.adapters.evaluated_pipelines import worker_pipeline
 from recognition_worker.evaluation.adapters.photo_folders import read_people
-from recognition_worker.evaluation.evaluate_model import Attempt, EvaluateModel, PersonPhotos
+from recognition_worker.evaluation.evaluate_model import EvaluateModel, PersonPhotos
+from recognition_worker.evaluation.measured import Attempt
 
 
 def test_enrolled_people_are_found_and_strangers_are_not(model_files: ModelFiles, faces_dir: Path) -> None:

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from recognition_worker.adapters.models.packaged_models import prepare_models
 from recognition_worker.adapters.models.manifest_files import packaged_manifest
-from recognition_worker.rollout.adapters.eyes import load_eyes
+from recognition_worker.composition.lane_loader import load_eyes
 from recognition_worker.settings import EmbedderChoice
 
 lane = load_eyes(Path(sys.argv[1]), EmbedderChoice.OPENVINO).load(packaged_manifest())

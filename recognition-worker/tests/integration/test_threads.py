@@ -12,10 +12,10 @@ import pytest
 from recognition_worker.adapters.batched_inference import BatchedInference
 from recognition_worker.adapters.models.manifest_files import packaged_manifest
 from recognition_worker.adapters.models.packaged_models import ModelFiles
+from recognition_worker.composition.lane_loader import load_eyes
 from recognition_worker.domain.identity import OrgId, PersonId, Template, TemplateId
 from recognition_worker.recognition.enrol_person import Photo
 from recognition_worker.recognition.results import CaptureResult
-from recognition_worker.rollout.adapters.eyes import load_eyes
 from recognition_worker.rollout.model_lanes import Lane
 
 THREADS = 4

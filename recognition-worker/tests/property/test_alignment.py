@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognition_worker.domain.alignment import TEMPLATE_112, DegenerateLandmarks, Similarity, fit_similarity
+from recognition_worker.domain.alignment import LANDMARKS_112, DegenerateLandmarks, Similarity, fit_similarity
 
 
 @given(
@@ -17,30 +17,30 @@ from recognition_worker.domain.alignment import TEMPLATE_112, DegenerateLandmark
 def test_a_known_transform_is_recovered(scale: float, angle: float, shift_x: float, shift_y: float) -> None:
     turn = math.radians(angle)
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    landmarks = scale * TEMPLATE_112 @ rotation.T + [shift_x, shift_y]
+    landmarks = scale * LANDMARKS_112 @ rotation.T + [shift_x, shift_y]
 
     found = fit_similarity(landmarks)
 
-    np.testing.assert_allclose(found.apply(landmarks), TEMPLATE_112, atol=1e-6)
+    np.testing.assert_allclose(found.apply(landmarks), LANDMARKS_112, atol=1e-6)
     assert found.scale == pytest.approx(1 / scale)
     assert found.rotation_degrees == pytest.approx(-angle, abs=1e-6)
 
 
 def test_the_fit_is_the_least_squares_optimum() -> None:
     random = np.random.default_rng(7)
-    landmarks = TEMPLATE_112 * 2.5 + random.normal(0, 6, TEMPLATE_112.shape)
+    landmarks = LANDMARKS_112 * 2.5 + random.normal(0, 6, LANDMARKS_112.shape)
     found = fit_similarity(landmarks)
-    best = ((found.apply(landmarks) - TEMPLATE_112) ** 2).sum()
+    best = ((found.apply(landmarks) - LANDMARKS_112) ** 2).sum()
     # The general solution: minimise over (a, b, tx, ty) with numpy.
     x, y = landmarks.T
     ones, zeros = np.ones(5), np.zeros(5)
     system = np.vstack([np.column_stack([x, -y, ones, zeros]), np.column_stack([y, x, zeros, ones])])
-    _, residual, _, _ = np.linalg.lstsq(system, TEMPLATE_112.T.ravel(), rcond=None)
+    _, residual, _, _ = np.linalg.lstsq(system, LANDMARKS_112.T.ravel(), rcond=None)
     assert best == pytest.approx(float(residual[0]))
 
 
 def test_mirrored_landmarks_never_give_a_reflection() -> None:
-    found = fit_similarity(TEMPLATE_112 * [-1, 1])
+    found = fit_similarity(LANDMARKS_112 * [-1, 1])
     assert np.linalg.det(found.matrix[:, :2]) > 0
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognition_worker.domain.alignment import TEMPLATE_112, Similarity, fit_similarity
+from recognition_worker.domain.alignment import LANDMARKS_112, Similarity, fit_similarity
 from recognition_worker.domain.face import Box, DetectedFace, Pixels, Vector
 from recognition_worker.recognition.straighten_faces import StraighteningDetector
 
@@ -25,7 +25,7 @@ def turned(points: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def landmarks(tilt: float) -> np.ndarray:
-    points = TEMPLATE_112 - TEMPLATE_112.mean(axis=0) + CENTRE
+    points = LANDMARKS_112 - LANDMARKS_112.mean(axis=0) + CENTRE
     return turned(points, -tilt)
 
 

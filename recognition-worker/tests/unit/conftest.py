@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from recognition_worker.domain.alignment import TEMPLATE_112, Similarity
+from recognition_worker.domain.alignment import LANDMARKS_112, Similarity
 from recognition_worker.domain.face import Box, DecodedImage, DetectedFace, Pixels, Vector
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId, Template, TemplateId
 from recognition_worker.domain.model_manifest import ModelManifest, SourceFile
@@ -51,7 +51,7 @@ class PaintDetector:
             DetectedFace(
                 Box(x, y, size, size),
                 # A face of size 0 is a detector's mistake: all landmarks in one point.
-                (TEMPLATE_112 / 112 * size + [x, y]).astype(np.float32),
+                (LANDMARKS_112 / 112 * size + [x, y]).astype(np.float32),
                 0.95,
             )
             for x, y, size, _ in painted(pixels)

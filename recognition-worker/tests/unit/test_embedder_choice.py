@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 import recognition_worker
-from recognition_worker.adapters.embedders.embedder_choice import OPENVINO_CHOICES, choose, gpu_is_there
+from recognition_worker.adapters.embedders.embedder_choice import choose, gpu_is_there
 from recognition_worker.adapters.runtimes.openvino_runtime import multiplies_bytes
 from recognition_worker.errors import ModelRefused
-from recognition_worker.settings import EmbedderChoice, Settings
+from recognition_worker.settings import OPENVINO_CHOICES, EmbedderChoice, Settings
 from service_kit.state.envelope import new_key
 
 

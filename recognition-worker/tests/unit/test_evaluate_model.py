@@ -14,7 +14,8 @@ from recognition_worker.evaluation.calibrate_model import Rules, calibrate
 from recognition_worker.evaluation.compare_templates import compare_templates
 from recognition_worker.evaluation.domain.pairs import PhotoRef, parse_pairs
 from recognition_worker.evaluation.encode_faces import NO_FACE, Encoded
-from recognition_worker.evaluation.evaluate_model import EvaluateModel, Measured, PersonPhotos
+from recognition_worker.evaluation.evaluate_model import EvaluateModel, PersonPhotos
+from recognition_worker.evaluation.measured import Measured
 from recognition_worker.evaluation.summary import summarise
 from recognition_worker.evaluation.verify_pairs import verify_pairs
 

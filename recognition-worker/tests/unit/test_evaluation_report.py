@@ -2,8 +2,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from recognition_worker.evaluation.adapters.report import det_svg, histogram_svg
-from recognition_worker.evaluation.domain.evaluation import NO_SCORE, Searches, det_points
+from recognition_worker.evaluation.adapters.evaluation_report import det_svg, histogram_svg
+from recognition_worker.evaluation.domain.error_rates import NO_SCORE, Searches, det_points
 
 
 def parsed(svg: str) -> ElementTree.Element:

@@ -12,6 +12,7 @@ from attendance_schemas.events import CaptureReceived, MatchDecided
 from attendance_schemas.events import Outcome as MatchOutcome
 from attendance_schemas.golden import golden_examples
 from recognition_worker.adapters.batched_inference import BatchedInference
+from recognition_worker.adapters.vision.eyes import LIVENESS_CHECKS
 from recognition_worker.domain.decision import Outcome
 from recognition_worker.domain.face import DetectedFace, Pixels
 from recognition_worker.domain.identity import ImageRef, OrgId, PersonId
@@ -19,7 +20,6 @@ from recognition_worker.domain.site_people import SitePeople
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.decide_capture import DecideCapture
 from recognition_worker.recognition.enrol_person import Photo
-from recognition_worker.rollout.adapters.eyes import LIVENESS_CHECKS
 from recognition_worker.settings import LivenessChoice, Settings
 
 ORG = OrgId("acme")

@@ -6,9 +6,9 @@ import pytest
 from attendance_schemas.events import MatchDecided
 from attendance_schemas.events import Outcome as Symbol
 from attendance_schemas.golden import golden_examples
-from recognition_worker.commands.compare import pairs
 from recognition_worker.domain.identity import ModelId
-from recognition_worker.domain.model_comparison import Kind, compare
+from recognition_worker.evaluation.domain.model_comparison import Kind, compare
+from recognition_worker.evaluation.pair_decisions import pairs
 
 GOLDEN = next(event for _, event, _ in golden_examples(MatchDecided))
 assert isinstance(GOLDEN, MatchDecided)

@@ -1,8 +1,8 @@
 import msgspec
 import pytest
 
-from recognition_worker.commands.list_models import ModelState, list_models
 from recognition_worker.domain.identity import ModelId
+from recognition_worker.domain.model_listing import ModelState, list_models
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.model_registry import ModelRegistry
 from recognition_worker.errors import ModelRefused
@@ -53,7 +53,8 @@ def test_two_models_of_one_version_are_refused_because_decisions_would_share_ids
 
 
 @pytest.mark.parametrize(
-    "changes", [{"file_name": "../etc/passwd"}, {"version": "a b"}, {"template": "round"}, {"zoom": 0.0}]
+    "changes",
+    [{"file_name": "../etc/passwd"}, {"version": "a b"}, {"landmark_layout": "round"}, {"zoom": 0.0}],
 )
 def test_what_becomes_a_path_or_a_crop_is_checked(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"must be"):

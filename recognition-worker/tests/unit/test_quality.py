@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recognition_worker.domain.alignment import TEMPLATE_112, fit_similarity
+from recognition_worker.domain.alignment import LANDMARKS_112, fit_similarity
 from recognition_worker.domain.face import Box, DetectedFace
 from recognition_worker.domain.quality import (
     ENROLMENT_LIMITS,
@@ -66,7 +66,7 @@ def test_a_covered_face_is_no_template_but_may_be_compared(changed: dict[str, fl
 
 
 def test_contrast_is_measured_where_eyes_and_mouth_are() -> None:
-    landmarks = TEMPLATE_112.copy()
+    landmarks = LANDMARKS_112.copy()
     board = (np.indices((112, 112)).sum(axis=0) % 2 * 80 + 80).astype(np.uint8)
     covered = {"eye_contrast": (40, 65), "mouth_contrast": (80, 105)}
     for hidden, (top, bottom) in covered.items():
@@ -92,7 +92,7 @@ def face(landmarks: np.ndarray) -> DetectedFace:
 
 
 def test_a_frontal_upright_face_measures_as_such() -> None:
-    landmarks = TEMPLATE_112 * 3 + 40
+    landmarks = LANDMARKS_112 * 3 + 40
     crop = np.full((112, 112, 3), 100, np.uint8)
     found = measure(face(landmarks), fit_similarity(landmarks), crop)
     assert found.turn == pytest.approx(0.0, abs=0.02)
@@ -105,13 +105,13 @@ def test_a_frontal_upright_face_measures_as_such() -> None:
 
 
 def test_a_turned_nose_shows_as_turn_and_a_tilted_head_as_roll() -> None:
-    turned = TEMPLATE_112.copy()
+    turned = LANDMARKS_112.copy()
     turned[2, 0] += 25
     crop = np.zeros((112, 112, 3), np.uint8)
     assert measure(face(turned), fit_similarity(turned), crop).turn > 0.4
     tilt = np.radians(20)
     rotation = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
-    tilted = TEMPLATE_112 @ rotation.T
+    tilted = LANDMARKS_112 @ rotation.T
     assert measure(face(tilted), fit_similarity(tilted), crop).roll_degrees == pytest.approx(-20)
 
 

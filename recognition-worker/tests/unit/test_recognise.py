@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recognition_worker.domain.alignment import TEMPLATE_112, Similarity
+from recognition_worker.domain.alignment import LANDMARKS_112, Similarity
 from recognition_worker.domain.face import Box, DecodedImage, DetectedFace, Pixels
 from recognition_worker.domain.quality import NO_LIMITS
 from recognition_worker.recognition.recognise import FaceAnalyser, FaceProbe
@@ -29,7 +29,7 @@ class OneFace:
 
     def detect(self, pixels: Pixels, *, thorough: bool = False) -> tuple[DetectedFace, ...]:
         size = self._height * pixels.shape[0] / HEIGHT
-        points = TEMPLATE_112 / 112 * size + [pixels.shape[1] / 4, pixels.shape[0] / 4]
+        points = LANDMARKS_112 / 112 * size + [pixels.shape[1] / 4, pixels.shape[0] / 4]
         box = Box(pixels.shape[1] / 4, pixels.shape[0] / 4, size, size)
         return (DetectedFace(box, points.astype(np.float32), 0.9, seen_px=30.0),)
 

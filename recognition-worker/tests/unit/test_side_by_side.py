@@ -45,7 +45,7 @@ class Both:
     def __init__(self, world) -> None:
         from_world = world.identify._manifest
         second = msgspec.structs.replace(
-            from_world, name=SECOND.name, version=SECOND.version, input_size=150, template="dlib"
+            from_world, name=SECOND.name, version=SECOND.version, input_size=150, landmark_layout="dlib"
         )
         self.world, self.brush, self.failures = world, BrushEmbedder(), []
         self.first = Lane.over(world.analyser, world.embedder, world.gallery, from_world, world.clock)
@@ -81,8 +81,8 @@ def test_each_model_answers_from_its_own_crop_and_gallery(both: Both) -> None:
 def test_models_with_one_position_share_the_crop(both: Both) -> None:
     probe = both.side.analyse(b"100,100,120,A")
     assert isinstance(probe, FaceProbe)
-    assert set(probe.other_crops) == {both.second.template}
-    assert probe.seen_by(both.first.template) is probe
+    assert set(probe.other_crops) == {both.second.layout}
+    assert probe.seen_by(both.first.layout) is probe
 
 
 def test_no_face_is_no_face_for_both(both: Both) -> None:

@@ -25,6 +25,8 @@ from recognition_worker.adapters.vision.opencv_vision import (
 )
 from recognition_worker.adapters.vision.openvino_yunet import OpenVinoYuNet
 from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
+from recognition_worker.composition.lane_loader import load_eyes
+from recognition_worker.composition.worker import YOUNG_OBJECTS
 from recognition_worker.domain.alignment import CROP_SIZE, Similarity
 from recognition_worker.domain.decision import Outcome
 from recognition_worker.domain.face import DecodedImage, Pixels, Vector
@@ -33,9 +35,7 @@ from recognition_worker.domain.quality import MATCH_LIMITS, NO_LIMITS
 from recognition_worker.recognition.identify_capture import AnalysedCapture, IdentifyCapture
 from recognition_worker.recognition.recognise import FaceAnalyser, FaceProbe
 from recognition_worker.recognition.straighten_faces import StraighteningDetector
-from recognition_worker.rollout.adapters.eyes import load_eyes
 from recognition_worker.settings import EmbedderChoice
-from recognition_worker.worker import YOUNG_OBJECTS
 from service_kit.collect_rarely import collect_rarely
 
 ORG = OrgId("bench")

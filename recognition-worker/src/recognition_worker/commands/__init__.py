@@ -1,1 +1,1 @@
-"""What operators type beside `run`: each reads its arguments and prints; the work is done elsewhere."""
+"""What operators type beside `run`: names, options, help. Each imports its work when it is asked for it."""

@@ -1,137 +1,115 @@
-"""The command `calibrate`: an evaluation with the production gate, and the thresholds that follow."""
+"""The command `calibrate`: thresholds from an operator's own photos."""
 
-import argparse
-import sys
-import time
-from collections.abc import Sequence
-from dataclasses import asdict
-from functools import partial
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from recognition_worker.adapters.models.manifest_files import write_manifest
-from recognition_worker.commands.evaluate import (
-    add_photos,
-    add_shared,
-    load_pipeline,
-    photo_counts,
-    positive_count,
-    print_json,
-    refusing,
-    score,
+import typer
+from typer.core import TyperCommand
+
+from recognition_worker.commands.console import refusing, tell
+from recognition_worker.commands.options import (
+    DEFAULT_MODEL,
+    Enrol,
+    Json,
+    Known,
+    Model,
+    ModelCache,
+    ModelRegistry,
+    ReferenceEmbedder,
     share,
 )
-from recognition_worker.domain.model_manifest import ModelManifest
+from recognition_worker.domain.operating_point import TARGET_FPIRS
 from recognition_worker.errors import EvaluationRefused
-from recognition_worker.evaluation.adapters.console import progress, show_calibration, show_template_choices
-from recognition_worker.evaluation.adapters.photo_folders import photos_sha256, read_people
-from recognition_worker.evaluation.calibrate_model import TARGET_FPIRS, Calibration, Rules, calibrate
-from recognition_worker.evaluation.compare_templates import (
-    TemplateChoice,
-    compare_templates,
-    people_for_templates,
-)
-from recognition_worker.evaluation.domain.evaluation import LOWEST_THRESHOLD
-from recognition_worker.evaluation.evaluate_model import EvaluateModel, PersonPhotos
+from recognition_worker.settings import EmbedderChoice, ModelChoice
 
-_TEMPLATES_FPIR = 0.01
+if TYPE_CHECKING:  # Typer brings its own copy of click, whose types it names nowhere else
+    from typer._click.core import Context
+
+_TARGETS = "--target-fpir"
+_NO_FLOOR = -1.0
 
 
-def add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command `calibrate`; its `execute` takes the parsed arguments and returns the exit code."""
-    parser = commands.add_parser("calibrate", help="propose a model's thresholds by gallery size")
-    add_photos(parser, strangers_needed=True)
-    parser.add_argument(
-        "--enrol", type=positive_count, default=2, help="how many photos enrol a person (default 2)"
-    )
-    parser.add_argument(
-        "--target-fpir",
-        type=share,
-        nargs="+",
-        default=TARGET_FPIRS,
-        help=f"shares of strangers accepted (default {' '.join(map(str, TARGET_FPIRS))})",
-    )
-    parser.add_argument("--floor", type=score, default=-1.0, help="no threshold lies below this score")
-    parser.add_argument("--floor-reason", default="", help="why; kept with the thresholds")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the thresholds, as a manifest")
-    parser.add_argument(
+class SeveralTargets(TyperCommand):
+    """Reads `--target-fpir 0.001 0.01` as the option given twice."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Give each number after the option an option of its own."""
+        spread: list[str] = []
+        for word in args:
+            follows = spread[-2:-1] == [_TARGETS] and not word.startswith("-")
+            spread += [_TARGETS, word] if follows else [word]
+        return super().parse_args(ctx, spread)
+
+
+def _shares(values: list[float]) -> list[float]:
+    return [share(value) for value in values]
+
+
+def _score(value: float) -> float:
+    if not _NO_FLOOR <= value <= 1.0:
+        raise typer.BadParameter("a score from -1 to 1 is needed")
+    return value
+
+
+Strangers = Annotated[Path, typer.Option(help="Strangers, in the same way.")]
+Targets = Annotated[
+    list[float], typer.Option(_TARGETS, callback=_shares, help="Shares of strangers accepted.")
+]
+Floor = Annotated[float, typer.Option(callback=_score, help="No threshold lies below this score.")]
+FloorReason = Annotated[str, typer.Option(help="Why; kept with the thresholds.")]
+Write = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the thresholds, as a manifest.")]
+Templates = Annotated[
+    bool,
+    typer.Option(
         "--templates",
-        action="store_true",
-        help="measure the choices of templates instead: photos, rules, mirroring (people with four photos)",
-    )
-    add_shared(parser)
-    parser.set_defaults(execute=partial(refusing, _calibrate))
+        help="Measure the choices of templates instead: photos, rules, mirroring (four photos each).",
+    ),
+]
 
 
-def _calibrate(arguments: argparse.Namespace) -> int:
-    known, unknown = read_people(arguments.known), read_people(arguments.unknown)
-    if arguments.templates:
-        choices = _choices(known, unknown, arguments)
-        if arguments.json:
-            print_json({"target_fpir": _TEMPLATES_FPIR, "templates": [asdict(choice) for choice in choices]})
-        else:
-            show_template_choices(choices, _TEMPLATES_FPIR)
-        return 0
-    calibration, manifest = _calibration(known, unknown, arguments)
-    if arguments.write:
-        write_manifest(arguments.write, calibration.calibrated(manifest, _source(arguments, known, unknown)))
-        sys.stderr.write(f"thresholds: {arguments.write}\n")
-    if arguments.json:
-        print_json(calibration.as_json())
-    else:
-        show_calibration(calibration)
-    return 0
+def calibrate(
+    *,
+    known: Known,
+    unknown: Strangers,
+    enrol: Enrol = 2,
+    target_fpir: Targets = list(TARGET_FPIRS),  # noqa: B006 - Typer reads it once
+    floor: Floor = _NO_FLOOR,
+    floor_reason: FloorReason = "",
+    write: Write = None,
+    templates: Templates = False,
+    as_json: Json = False,
+    embedder: ReferenceEmbedder = EmbedderChoice.DEEPFACE,
+    model: Model = DEFAULT_MODEL,
+    model_cache: ModelCache,
+    model_registry: ModelRegistry = None,
+) -> None:
+    """Propose a model's thresholds by gallery size."""
+    with refusing():
+        from recognition_worker.composition import calibration
+
+        choice = ModelChoice(model, model_cache, model_registry, embedder)
+        if templates:
+            tell(calibration.compare_choices(choice, known, unknown), as_json=as_json)
+            return
+        _check(target_fpir, floor, floor_reason)
+        answer = calibration.calibrate(
+            choice,
+            known,
+            unknown,
+            enrol=enrol,
+            target_fpirs=target_fpir,
+            floor=floor,
+            floor_reason=floor_reason,
+            write=write,
+        )
+        tell(answer, as_json=as_json)
 
 
-def _calibration(
-    known: Sequence[PersonPhotos], unknown: Sequence[PersonPhotos], arguments: argparse.Namespace
-) -> tuple[Calibration, ModelManifest]:
-    if 0.0 in arguments.target_fpir:
+def _check(target_fpirs: list[float], floor: float, floor_reason: str) -> None:
+    """Refuse options that make no thresholds."""
+    if 0.0 in target_fpirs:
         raise EvaluationRefused("no threshold keeps every stranger out: a --target-fpir above 0 is needed")
-    if (arguments.floor > LOWEST_THRESHOLD) != bool(arguments.floor_reason):
+    if (floor > _NO_FLOOR) != bool(floor_reason):
         raise EvaluationRefused("--floor and --floor-reason go together: say why, it is kept with them")
-    pipeline = load_pipeline("worker", arguments, gate=True)
-    evaluate = EvaluateModel(pipeline.encoder, pipeline.gallery, time.perf_counter)
-    with progress("worker", photo_counts(known, unknown, arguments.enrol)) as on_photos:
-        measured = evaluate(known, unknown, enrol_count=arguments.enrol, on_photos=on_photos)
-    rules = Rules(
-        target_fpirs=tuple(dict.fromkeys(arguments.target_fpir)),
-        floor=arguments.floor,
-        floor_reason=arguments.floor_reason,
-    )
-    return calibrate(measured, pipeline.manifest, rules), pipeline.manifest
-
-
-def _source(
-    arguments: argparse.Namespace, known: Sequence[PersonPhotos], unknown: Sequence[PersonPhotos]
-) -> dict[str, str | int | float]:
-    """Return where the thresholds come from. No paths: the digests say which photos, on any machine."""
-    return {
-        "command": f"python -m recognition_worker calibrate --enrol {arguments.enrol}",
-        "known_people": len(known),
-        "known_photos": sum(len(person.photos) for person in known),
-        "known_photos_sha256": photos_sha256(arguments.known),
-        "stranger_people": len(unknown),
-        "stranger_photos": sum(len(person.photos) for person in unknown),
-        "stranger_photos_sha256": photos_sha256(arguments.unknown),
-    }
-
-
-def _choices(
-    known: Sequence[PersonPhotos], unknown: Sequence[PersonPhotos], arguments: argparse.Namespace
-) -> list[TemplateChoice]:
-    taking_part = people_for_templates(known)
-    count = sum(len(person.photos) for person in (*taking_part, *unknown))
-    names = {False: "plain", True: "mirrored"}
-    choices: list[TemplateChoice] = []
-    with progress("worker", dict.fromkeys(names.values(), count)) as on_photos:
-        for mirrored, name in names.items():
-            pipeline = load_pipeline("worker", arguments, mirrored=mirrored)
-            choices += compare_templates(
-                pipeline.encoder,
-                taking_part,
-                unknown,
-                mirrored=mirrored,
-                target_fpir=_TEMPLATES_FPIR,
-                on_photos=partial(on_photos, name),
-            )
-    return choices

@@ -1,151 +1,140 @@
-"""The command `rollout`: which model decides and which one runs beside it, recorded for the whole fleet.
+"""The command `rollout`: which model decides and which one runs beside it, recorded for the whole fleet."""
 
-Each step is checked against what is known: the registry (licence, thresholds) and the gallery (who has
-templates of which model). Workers follow the record within a second or so; nothing is restarted.
-"""
+from __future__ import annotations
 
-import argparse
+import asyncio
 import getpass
 import os
-from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
+import typer
 
-from attendance_schemas.topics import MODEL_ROLLOUTS
-from recognition_worker.adapters.topics.kafka_rollouts import recorded_plan, rollout_record
-from recognition_worker.adapters.topics.kafka_snapshots import coverage_of_gallery
-from recognition_worker.commands.evaluate import print_json
-from recognition_worker.commands.kafka import connected, execute
-from recognition_worker.commands.registry_arguments import add_registry, default_model, registry_of
-from recognition_worker.domain.enrolment_coverage import Coverage
-from recognition_worker.domain.identity import ModelId
-from recognition_worker.domain.model_registry import ModelRegistry
-from recognition_worker.domain.rollout import Mode, RolloutPlan
-from service_kit.kafka.producer import RecordProducer
+from recognition_worker.commands.console import refusing, tell
+from recognition_worker.commands.options import DEFAULT_MODEL, DefaultModel, Json, ModelRegistry
+
+if TYPE_CHECKING:
+    from recognition_worker.composition.rollout_steps import Step
 
 _MOST_PERCENT = 100
 
 
-def add_rollout(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command `rollout`; its `execute` takes the parsed arguments and returns the exit code."""
-    parser = commands.add_parser("rollout", help="show or change which model decides, for the whole fleet")
-    steps = parser.add_subparsers(metavar="STEP", required=True)
-    _step(steps, "show", "show what is recorded, and who is enrolled for which model")
-    shadow = _step(steps, "shadow", "let a model score beside the deciding one; it never decides")
-    canary = _step(steps, "canary", "let the model beside decide for some devices or sites")
-    canary.add_argument("--percent", type=_percent, default=0, help="share of the devices, 1 to 100")
-    canary.add_argument("--site", action="append", default=[], metavar="SITE_ID", help="a site; repeatable")
-    promote = _step(steps, "promote", "let the model beside decide everywhere; the former stays beside it")
-    for step in (canary, promote):
-        step.add_argument(
-            "--force", action="store_true", help="although people without a template would not be found"
-        )
-    for step in (shadow, canary, promote):
-        step.add_argument("model", metavar="MODEL", help="NAME or NAME@VERSION")
-    _step(steps, "roll-back", "take the last step back: a canary to the shadow, a promotion to the former")
-    _step(steps, "finish", "leave the deciding model alone")
+def _user() -> str:
+    return os.environ.get("USER") or getpass.getuser()
 
 
-def _step(
-    steps: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, says: str
-) -> argparse.ArgumentParser:
-    step = steps.add_parser(name, help=says, description=says)
-    step.add_argument("--by", default=os.environ.get("USER") or getpass.getuser(), help="who records it")
-    step.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    step.add_argument(
-        "--default-model",
-        default=default_model(),
-        help="what decides while nothing is recorded: the workers' RECOGNITION_WORKER_MODEL (%(default)s)",
-    )
-    add_registry(step)
-    step.set_defaults(execute=partial(execute, _rollout), step=name)
-    return step
+def _percent(value: int | None) -> int | None:
+    if value is not None and not 1 <= value <= _MOST_PERCENT:
+        raise typer.BadParameter("a share from 1 to 100 is needed")
+    return value
 
 
-async def _rollout(arguments: argparse.Namespace) -> int:
-    registry = registry_of(arguments)
-    async with connected(MODEL_ROLLOUTS) as connection:
-        plan = await recorded_plan(connection.kafka, connection.codec)
-        plan = plan or RolloutPlan(registry.find(arguments.default_model).model)
-        coverage = await coverage_of_gallery(connection.kafka, connection.codec)
-        if arguments.step != "show":
-            plan = _next(plan, arguments, registry, coverage)
-            record = rollout_record(
-                plan, connection.codec, connection.kafka, recorded_by=arguments.by, now=datetime.now(UTC)
-            )
-            async with RecordProducer(connection.kafka) as producer:
-                await producer.send(record)
-    _tell(plan, coverage, arguments)
-    return 0
+Candidate = Annotated[str, typer.Argument(metavar="MODEL", help="NAME or NAME@VERSION.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Although people without a template would not be found.")
+]
+By = Annotated[str, typer.Option(default_factory=_user, show_default="the user", help="Who records it.")]
+
+steps = typer.Typer(help="Show or change which model decides, for the whole fleet.", rich_markup_mode=None)
 
 
-def _next(
-    plan: RolloutPlan, arguments: argparse.Namespace, registry: ModelRegistry, coverage: Coverage
-) -> RolloutPlan:
-    """Return the plan after a step; ModelRefused or RolloutRefused."""
-    if arguments.step in ("roll-back", "finish"):
-        return plan.roll_back() if arguments.step == "roll-back" else plan.finish()
-    manifest = registry.find(arguments.model)
-    manifest.check_licence()
-    candidate = manifest.model
-    if arguments.step == "shadow":
-        return plan.shadow(candidate)
-    manifest.check_calibrated()
-    steps: dict[str, Callable[[], RolloutPlan]] = {
-        "canary": lambda: plan.canary(candidate, arguments.percent, tuple(arguments.site)),
-        "promote": lambda: plan.promote(candidate),
-    }
-    found = steps[arguments.step]()
-    if not arguments.force:
-        coverage.require_complete(candidate, plan.deciding)
-    return found
+@steps.command()
+def show(
+    *,
+    by: By,
+    as_json: Json = False,
+    default_model: DefaultModel = DEFAULT_MODEL,
+    model_registry: ModelRegistry = None,
+) -> None:
+    """Show what is recorded, and who is enrolled for which model."""
+    _take(None, by, default_model, model_registry, as_json=as_json)
 
 
-def _tell(plan: RolloutPlan, coverage: Coverage, arguments: argparse.Namespace) -> None:
-    models = {*plan.models, *coverage.people}
-    people = {str(model): coverage.count(model) for model in sorted(models, key=str)}
-    missing = coverage.missing(plan.candidate, plan.deciding) if plan.candidate else 0
-    if arguments.json:
-        print_json(
-            {
-                "deciding": str(plan.deciding),
-                "mode": plan.mode.value,
-                "candidate": _named(plan.candidate),
-                "percent": plan.percent,
-                "sites": list(plan.sites),
-                "promoted_from": _named(plan.promoted_from),
-                "people": people,
-                "missing": missing,
-            }
-        )
-        return
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(f"{plan.deciding} decides{_beside(plan)}")
-    for model, count in people.items():
-        console.print(f"  {model}: {count} people enrolled")
-    if missing:
-        console.print(f"  {missing} people of {plan.deciding} have no template of {plan.candidate}: re-enrol")
+@steps.command()
+def shadow(
+    model: Candidate,
+    *,
+    by: By,
+    as_json: Json = False,
+    default_model: DefaultModel = DEFAULT_MODEL,
+    model_registry: ModelRegistry = None,
+) -> None:
+    """Let a model score beside the deciding one; it never decides."""
+    from recognition_worker.composition import rollout_steps
+
+    _take(rollout_steps.shadow(model), by, default_model, model_registry, as_json=as_json)
 
 
-def _beside(plan: RolloutPlan) -> str:
-    match plan.mode:
-        case Mode.SINGLE:
-            return ", no other model runs"
-        case Mode.SHADOW:
-            return f"; {plan.candidate} scores beside it"
-        case Mode.CANARY:
-            sites = f" and the sites {', '.join(plan.sites)}" if plan.sites else ""
-            return f"; {plan.candidate} decides for {plan.percent} % of the devices{sites}"
+@steps.command()
+def canary(
+    model: Candidate,
+    *,
+    percent: Annotated[
+        int | None, typer.Option(callback=_percent, help="Share of the devices, 1 to 100.")
+    ] = None,
+    site: Annotated[list[str] | None, typer.Option(metavar="SITE_ID", help="A site; repeatable.")] = None,
+    force: Force = False,
+    by: By,
+    as_json: Json = False,
+    default_model: DefaultModel = DEFAULT_MODEL,
+    model_registry: ModelRegistry = None,
+) -> None:
+    """Let the model beside decide for some devices or sites."""
+    from recognition_worker.composition import rollout_steps
+
+    step = rollout_steps.canary(model, percent or 0, tuple(site or ()), force=force)
+    _take(step, by, default_model, model_registry, as_json=as_json)
 
 
-def _named(model: ModelId | None) -> str | None:
-    return str(model) if model else None
+@steps.command()
+def promote(
+    model: Candidate,
+    *,
+    force: Force = False,
+    by: By,
+    as_json: Json = False,
+    default_model: DefaultModel = DEFAULT_MODEL,
+    model_registry: ModelRegistry = None,
+) -> None:
+    """Let the model beside decide everywhere; the former stays beside it."""
+    from recognition_worker.composition import rollout_steps
+
+    _take(rollout_steps.promote(model, force=force), by, default_model, model_registry, as_json=as_json)
 
 
-def _percent(text: str) -> int:
-    percent = int(text)
-    if not 1 <= percent <= _MOST_PERCENT:
-        raise argparse.ArgumentTypeError("a share from 1 to 100 is needed")
-    return percent
+@steps.command()
+def roll_back(
+    *,
+    by: By,
+    as_json: Json = False,
+    default_model: DefaultModel = DEFAULT_MODEL,
+    model_registry: ModelRegistry = None,
+) -> None:
+    """Take the last step back: a canary to the shadow, a promotion to the former."""
+    from recognition_worker.composition import rollout_steps
+
+    _take(rollout_steps.roll_back, by, default_model, model_registry, as_json=as_json)
+
+
+@steps.command()
+def finish(
+    *,
+    by: By,
+    as_json: Json = False,
+    default_model: DefaultModel = DEFAULT_MODEL,
+    model_registry: ModelRegistry = None,
+) -> None:
+    """Leave the deciding model alone."""
+    from recognition_worker.composition import rollout_steps
+
+    _take(rollout_steps.finish, by, default_model, model_registry, as_json=as_json)
+
+
+def _take(
+    step: Step | None, by: str, default_model: str, model_registry: Path | None, *, as_json: bool
+) -> None:
+    with refusing():
+        from recognition_worker.composition import rollout_steps
+
+        taken = rollout_steps.take(step, by=by, default_model=default_model, models=model_registry)
+        tell(asyncio.run(taken), as_json=as_json)

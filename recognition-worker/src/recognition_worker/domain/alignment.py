@@ -15,7 +15,7 @@ CROP_SIZE = 112
 
 # Where eye, eye, nose, mouth corner, mouth corner lie in a 112 x 112 crop, left of the image first.
 # Source: InsightFace face_align.py `arcface_dst`, the same numbers as OpenCV's FaceRecognizerSF::alignCrop.
-TEMPLATE_112 = np.array(
+LANDMARKS_112 = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
     dtype=np.float64,
 )
@@ -64,8 +64,8 @@ class Similarity:
         return mapped
 
 
-def fit_similarity(landmarks: Vector, template: NDArray[np.float64] = TEMPLATE_112) -> Similarity:
-    """Fit the least-squares similarity from landmarks (5, 2), in image pixels, to the template.
+def fit_similarity(landmarks: Vector, layout: NDArray[np.float64] = LANDMARKS_112) -> Similarity:
+    """Fit the least-squares similarity from landmarks (5, 2), in image pixels, to a layout of them.
 
     In two dimensions a rotation with scale is a complex factor, and the optimum has a closed form without
     the singular value decomposition of Umeyama (1991); it is the same optimum, and can never come out as a
@@ -77,7 +77,7 @@ def fit_similarity(landmarks: Vector, template: NDArray[np.float64] = TEMPLATE_1
     source = np.ascontiguousarray(landmarks, dtype=np.float64)
     if source.shape != _LANDMARK_SHAPE or not np.isfinite(source).all():
         raise DegenerateLandmarks(f"five finite landmarks are needed, got {source.tolist()}")
-    points, targets = _as_complex(source), _as_complex(template)
+    points, targets = _as_complex(source), _as_complex(layout)
     middle = points.sum() / len(points)
     around = points - middle
     spread = float(np.vdot(around, around).real)

@@ -1,9 +1,12 @@
 """The ids and small facts that travel between the gallery, the decision and the events."""
 
-from dataclasses import dataclass
-from typing import NewType
+from __future__ import annotations
 
-from recognition_worker.domain.face import Vector
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:  # the settings come this way, and `--help` needs no numpy
+    from recognition_worker.domain.face import Vector
 
 OrgId = NewType("OrgId", str)
 PersonId = NewType("PersonId", str)

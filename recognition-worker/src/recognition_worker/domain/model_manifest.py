@@ -15,7 +15,7 @@ import msgspec
 
 from recognition_worker.domain.decision import Thresholds
 from recognition_worker.domain.identity import ModelId
-from recognition_worker.domain.input_template import InputTemplate
+from recognition_worker.domain.landmark_layout import LandmarkLayout
 from recognition_worker.domain.operating_point import (
     DEFAULT_TARGET_FPIR,
     OperatingPoint,
@@ -53,8 +53,8 @@ class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """One recognition model. sha256: of the file that the runtime loads; empty when nobody has stated it.
 
     same_person_score: cosine from which on two photos of one enrolment are taken to agree (1:1, lenient).
-    client: DeepFace's name of the model. file_name: what DeepFace calls the weights. template, zoom: see
-    `input_template`. normalisation: DeepFace's name for what is done to the pixels; base is nothing. source:
+    client: DeepFace's name of the model. file_name: what DeepFace calls the weights. landmark_layout, zoom:
+    see `layout`. normalisation: DeepFace's name for what is done to the pixels; base is nothing. source:
     None when no package ships the weights. obtain: how to get them, for people. licence_reviewed: who allowed
     a licence that is not on the list, and by what; only in an operator's own manifest.
     target_fpir: which of the operating points are in force. evaluation: what they were calibrated with.
@@ -70,7 +70,7 @@ class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     same_person_score: float
     client: str = "SFace"
     file_name: str = "face_recognition_sface_2021dec.onnx"
-    template: str = "arcface"
+    landmark_layout: str = "arcface"
     zoom: float = 1.0
     normalisation: str = "base"
     obtain: str = ""
@@ -85,7 +85,7 @@ class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         for field in ("name", "version", "file_name"):
             if not _PLAIN.fullmatch(getattr(self, field)):
                 raise ValueError(f"{field} must be letters, digits, dots and hyphens")
-        _ = self.input_template
+        _ = self.layout
         if self.operating_points:
             for target_fpir in {self.target_fpir, *self.target_fpirs}:
                 check_points(self._points(target_fpir))
@@ -96,9 +96,9 @@ class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return ModelId(self.name, self.version)
 
     @property
-    def input_template(self) -> InputTemplate:
+    def layout(self) -> LandmarkLayout:
         """Where the model wants the face."""
-        return InputTemplate(self.template, self.input_size, self.zoom)
+        return LandmarkLayout(self.landmark_layout, self.input_size, self.zoom)
 
     @property
     def calibrated(self) -> bool:

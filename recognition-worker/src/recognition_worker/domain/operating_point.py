@@ -16,6 +16,8 @@ from recognition_worker.domain.decision import Thresholds
 
 DEFAULT_TARGET_FPIR = 0.003
 """The share of strangers' captures that may be identified as somebody: 3 in 1,000."""
+TARGET_FPIRS = (0.001, DEFAULT_TARGET_FPIR, 0.01)
+"""What a calibration makes thresholds for when nothing else is asked of it."""
 
 
 class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

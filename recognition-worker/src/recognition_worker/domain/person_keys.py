@@ -1,9 +1,9 @@
 """Which data keys people have, and which enrolments their erasure made void.
 
 A person's first key in the order of the log is the one that seals; each template names its key, so a second
-key, made by a worker that lost a race, hides nobody. An erasure voids whatever was requested until its
-instant: keys, templates and enrolments that are written or asked for again later included. What opens a
-wrapped key is left to the caller.
+key, made by a worker that lost a race, hides nobody. An erasure voids all that was requested until its
+instant: also keys, templates and enrolments that are written or asked for again later. The caller opens
+wrapped keys.
 """
 
 from collections import Counter

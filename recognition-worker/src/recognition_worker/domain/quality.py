@@ -18,7 +18,7 @@ from recognition_worker.domain.face import DetectedFace, Pixels, Vector
 # Rec. 601 luma of B, G, R.
 _LUMA_BGR = np.array([0.114, 0.587, 0.299], dtype=np.float32)
 _BLACK, _WHITE = 10.0, 245.0
-# Windows of the aligned crop (top, bottom, left, right) around the points of TEMPLATE_112.
+# Windows of the aligned crop (top, bottom, left, right) around the points of LANDMARKS_112.
 _EYE_WINDOWS = ((45, 59, 27, 49), (45, 59, 63, 85))
 _MOUTH_WINDOWS = ((85, 99, 38, 74),)
 

@@ -5,7 +5,7 @@ with the gallery, and the rates that matter lie beyond what a small evaluation h
 
 1. Up to the size that was measured, the upper 95 % limit of the tail's threshold; beyond it the threshold of
    the tail itself, which errs on the safe side far out, and never less than at the size measured.
-2. Never below the floor, for which whoever calibrates has a reason from outside the photos.
+2. Never below the floor, for which the operator has a reason from outside the photos.
 3. The review band begins where the tail lets one stranger in twenty through, so that a person looks at
    those who are nearly somebody.
 
@@ -22,14 +22,13 @@ import numpy as np
 
 from recognition_worker.domain.decision import Decision, Outcome, decide
 from recognition_worker.domain.model_manifest import ModelManifest
-from recognition_worker.domain.operating_point import OperatingPoint
+from recognition_worker.domain.operating_point import TARGET_FPIRS, OperatingPoint
 from recognition_worker.errors import EvaluationRefused
-from recognition_worker.evaluation.domain.evaluation import Interval, fnir
+from recognition_worker.evaluation.domain.error_rates import Interval, fnir
 from recognition_worker.evaluation.domain.non_mated_tail import NonMatedTail, fit_tail, resampled_tails
-from recognition_worker.evaluation.evaluate_model import Attempt, Measured
+from recognition_worker.evaluation.measured import Attempt, Measured
 
 GALLERY_SIZES = (200, 2_000, 20_000, 200_000)
-TARGET_FPIRS = (0.001, 0.003, 0.01)
 REVIEW_FPIR = 0.05
 MARGIN = 0.05
 _UPPER, _BOTH = 0.95, (0.025, 0.975)

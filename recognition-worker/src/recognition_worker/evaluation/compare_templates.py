@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recognition_worker.domain.face import Vector
 from recognition_worker.domain.template_choice import TemplateRule, person_scores
 from recognition_worker.errors import EvaluationRefused
-from recognition_worker.evaluation.domain.evaluation import (
+from recognition_worker.evaluation.domain.error_rates import (
     NO_SCORE,
     Interval,
     Searches,

@@ -8,27 +8,25 @@ would be hundreds of megabytes.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recognition_worker.domain.face import Vector
-from recognition_worker.domain.identity import ModelId, PersonId, RankedPerson, Template, TemplateId
+from recognition_worker.domain.identity import PersonId, Template, TemplateId
 from recognition_worker.domain.search.gallery import InMemoryGallery
 from recognition_worker.domain.template_choice import mean_template
 from recognition_worker.errors import EvaluationRefused
-from recognition_worker.evaluation.domain.evaluation import NO_SCORE, Searches
-from recognition_worker.evaluation.domain.non_mated_tail import NonMatedScores
 from recognition_worker.evaluation.encode_faces import EVALUATION, Encoded, FaceEncoder
+from recognition_worker.evaluation.measured import Attempt, Measured, Others
 from recognition_worker.recognition.recognise import Clock, Stopwatch
 
 _BATCH = 16
 # Of the scores with other people; a calibration looks at the highest thousandth of all together.
-_KEPT_SHARE = 0.05
-_LEAST_KEPT = 64
+_HIGHEST_SHARE = 0.05
+_LEAST_HIGHEST = 64
 
 OnPhotos = Callable[[str, int], None]
 """Told which step is done with how many more photos: `enrol`, `capture` or `stranger`."""
@@ -40,94 +38,6 @@ class PersonPhotos:
 
     person_id: PersonId
     photos: tuple[Callable[[], bytes], ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Others:
-    """A capture's highest scores with other people. people: numbers of those enrolled. count: of all."""
-
-    scores: Vector
-    people: NDArray[np.int32]
-    count: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Attempt:
-    """One capture and its search. best: the first two people."""
-
-    person_id: PersonId
-    encoded: Encoded
-    best: tuple[RankedPerson, ...] = ()
-    mate_score: float | None = None
-    others: Others | None = None
-
-    @property
-    def best_score(self) -> float:
-        """Return the score of whoever came first; -inf when the capture was refused."""
-        return self.best[0].score if self.best else NO_SCORE
-
-    @property
-    def mated_score(self) -> float:
-        """Return the score of the person shown if they came first, else -inf."""
-        return self.best_score if self.best and self.best[0].person_id == self.person_id else NO_SCORE
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Measured:
-    """What the protocol gave. seconds: for all captures and strangers, from bytes to ranking."""
-
-    model: ModelId
-    enrolled: tuple[PersonId, ...]
-    not_enrolled: tuple[PersonId, ...]
-    left_out: tuple[PersonId, ...]
-    refused_enrolments: Mapping[str, int]
-    probes: tuple[Attempt, ...]
-    strangers: tuple[Attempt, ...]
-    seconds: float
-
-    @property
-    def searches(self) -> Searches:
-        """Return the scores for the figures."""
-        return Searches(
-            np.array([attempt.mated_score for attempt in self.probes]),
-            _numbered(self.probes),
-            np.array([attempt.best_score for attempt in self.strangers]),
-            _numbered(self.strangers),
-        )
-
-    @property
-    def non_mated(self) -> NonMatedScores:
-        """Return the scores of known people's captures with the other people, the highest of them."""
-        found = [(at, one.others) for at, one in zip(_numbered(self.probes), self.probes, strict=True)]
-        kept = [(at, others) for at, others in found if others is not None]
-        nothing = np.zeros(0)
-        return NonMatedScores(
-            scores=np.concatenate([nothing, *(others.scores for _, others in kept)]),
-            captured=np.repeat([at for at, _ in kept], [len(others.scores) for _, others in kept]),
-            enrolled=np.concatenate([nothing, *(others.people for _, others in kept)]).astype(np.intp),
-            count=sum(others.count for _, others in kept),
-        )
-
-    @property
-    def refused_captures(self) -> Counter[str]:
-        """Count the captures without an embedding by reason."""
-        attempts = (*self.probes, *self.strangers)
-        return Counter(reason for attempt in attempts for reason in attempt.encoded.reasons)
-
-    @property
-    def failure_to_acquire(self) -> float:
-        """Return the share of captures, strangers' too, that gave no embedding."""
-        attempts = (*self.probes, *self.strangers)
-        return sum(attempt.encoded.embedding is None for attempt in attempts) / len(attempts)
-
-    @property
-    def stages_ms(self) -> dict[str, float]:
-        """Return the mean milliseconds of each stage over the captures that reached it."""
-        spent: dict[str, list[float]] = {}
-        for attempt in (*self.probes, *self.strangers):
-            for stage, milliseconds in attempt.encoded.timings_ms.items():
-                spent.setdefault(stage, []).append(milliseconds)
-        return {stage: float(np.mean(times)) for stage, times in spent.items()}
 
 
 class EvaluateModel:
@@ -152,20 +62,10 @@ class EvaluateModel:
         Raises:
             EvaluationRefused: nobody has photos enough, nobody could be enrolled, or there are no strangers.
         """
-        both = {one.person_id for one in known} & {one.person_id for one in unknown}
-        if both:
-            raise EvaluationRefused(
-                f"{sorted(both)[0]} is among the known people and among the strangers; take one of them away"
-            )
+        _refuse_both(known, unknown)
         taking_part = [person for person in known if len(person.photos) > enrol_count]
         refused: Counter[str] = Counter()
-        enrolled = []
-        for person in taking_part:
-            if self._enrol(person, enrol_count, refused):
-                enrolled.append(person)
-            else:
-                on_photos("capture", len(person.photos) - enrol_count)
-            on_photos("enrol", enrol_count)
+        enrolled = self._enrol_all(taking_part, enrol_count, refused, on_photos)
         if not enrolled or not any(person.photos for person in unknown):
             raise EvaluationRefused(
                 f"{len(enrolled)} of {len(known)} known people could be enrolled with a photo left "
@@ -188,6 +88,22 @@ class EvaluateModel:
             strangers=strangers,
             seconds=sum(watch.timings_ms.values()) / 1000.0,
         )
+
+    def _enrol_all(
+        self,
+        people: Sequence[PersonPhotos],
+        enrol_count: int,
+        refused: Counter[str],
+        on_photos: OnPhotos,
+    ) -> list[PersonPhotos]:
+        enrolled = []
+        for person in people:
+            if self._enrol(person, enrol_count, refused):
+                enrolled.append(person)
+            else:
+                on_photos("capture", len(person.photos) - enrol_count)
+            on_photos("enrol", enrol_count)
+        return enrolled
 
     def _enrol(self, person: PersonPhotos, enrol_count: int, refused: Counter[str]) -> bool:
         photos = [read() for read in person.photos[:enrol_count]]
@@ -240,6 +156,14 @@ class EvaluateModel:
         return Attempt(person_id, replace(encoded, timings_ms=timings_ms), best, mate_score, others)
 
 
+def _refuse_both(known: Sequence[PersonPhotos], unknown: Sequence[PersonPhotos]) -> None:
+    both = {one.person_id for one in known} & {one.person_id for one in unknown}
+    if both:
+        raise EvaluationRefused(
+            f"{sorted(both)[0]} is among the known people and among the strangers; take one of them away"
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Everybody:
     """All people enrolled, with their mean templates (p, d)."""
@@ -255,11 +179,6 @@ class _Everybody:
         if own is not None:
             scores[own] = -np.inf
         count = len(scores) - (own is not None)
-        kept = min(count, max(_LEAST_KEPT, round(_KEPT_SHARE * count)))
+        kept = min(count, max(_LEAST_HIGHEST, round(_HIGHEST_SHARE * count)))
         highest = np.argpartition(-scores, kept - 1)[:kept] if kept else np.zeros(0, np.intp)
         return mate_score, Others(scores[highest], highest.astype(np.int32), count)
-
-
-def _numbered(attempts: Sequence[Attempt]) -> NDArray[np.intp]:
-    numbers: dict[PersonId, int] = {}
-    return np.array([numbers.setdefault(one.person_id, len(numbers)) for one in attempts], dtype=np.intp)

@@ -20,7 +20,7 @@ from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.quality import ENROLMENT_LIMITS, MATCH_LIMITS
 from recognition_worker.domain.template_choice import mean_template
 from recognition_worker.errors import EvaluationRefused, UndecodableImage
-from recognition_worker.evaluation.domain.evaluation import Interval
+from recognition_worker.evaluation.domain.error_rates import Interval
 from recognition_worker.evaluation.encode_faces import NO_FACE, FaceEncoder
 from recognition_worker.evaluation.evaluate_model import PersonPhotos
 from recognition_worker.recognition.enrol_person import TWO_FACES_REASON

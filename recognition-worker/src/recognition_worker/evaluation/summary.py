@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from recognition_worker.evaluation.domain import evaluation
-from recognition_worker.evaluation.domain.evaluation import Interval
-from recognition_worker.evaluation.evaluate_model import Measured
+from recognition_worker.evaluation.domain import error_rates
+from recognition_worker.evaluation.domain.error_rates import Interval
+from recognition_worker.evaluation.measured import Measured
 
 _ORDER = ("decode", "detect", "align", "quality", "represent", "embed", "search")
 _BIN = 0.05
@@ -63,7 +63,7 @@ def summarise(
 ) -> EvaluationSummary:
     """Compute the figures at the threshold that keeps the target FPIR."""
     searches = measured.searches
-    threshold = evaluation.threshold_at(searches.strangers, target_fpir)
+    threshold = error_rates.threshold_at(searches.strangers, target_fpir)
     stages = measured.stages_ms
     return EvaluationSummary(
         model=str(measured.model),
@@ -71,17 +71,17 @@ def summarise(
         probes=len(measured.probes),
         strangers=len(measured.strangers),
         fta=measured.failure_to_acquire,
-        rank1=evaluation.rank1(searches.mated),
+        rank1=error_rates.rank1(searches.mated),
         target_fpir=target_fpir,
         threshold=threshold,
-        fnir=evaluation.fnir(searches.mated, threshold),
-        fpir=evaluation.fpir(searches.strangers, threshold),
+        fnir=error_rates.fnir(searches.mated, threshold),
+        fpir=error_rates.fpir(searches.strangers, threshold),
         images_per_second=(len(measured.probes) + len(measured.strangers)) / measured.seconds,
         stages_ms={stage: round(stages[stage], 3) for stage in _ORDER if stage in stages},
         pipeline=pipeline,
         gate=gate,
         enrolment_photos=enrolment_photos,
-        fnir_interval=evaluation.fnir_interval(searches, target_fpir),
+        fnir_interval=error_rates.fnir_interval(searches, target_fpir),
         not_enrolled=len(measured.not_enrolled),
         left_out=len(measured.left_out),
         refused_enrolment_photos=dict(measured.refused_enrolments),

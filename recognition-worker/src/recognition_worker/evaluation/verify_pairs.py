@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from recognition_worker.domain.face import Vector
-from recognition_worker.evaluation.domain import evaluation
+from recognition_worker.evaluation.domain import error_rates
 from recognition_worker.evaluation.domain.pairs import Pair, PhotoRef
 from recognition_worker.evaluation.encode_faces import FaceEncoder
 
@@ -56,7 +56,7 @@ def verify_pairs(
         on_photos(len(batch))
     scores = np.array([_score(embeddings[pair.first], embeddings[pair.second]) for pair in pairs])
     same = np.array([pair.same for pair in pairs])
-    folds = evaluation.fold_accuracies(scores, same, np.array([pair.fold for pair in pairs], dtype=np.intp))
+    folds = error_rates.fold_accuracies(scores, same, np.array([pair.fold for pair in pairs], dtype=np.intp))
     return PairsSummary(
         model=str(encoder.model),
         pipeline=pipeline,
@@ -66,8 +66,8 @@ def verify_pairs(
         accuracy=float(np.mean(folds)),
         accuracy_standard_error=float(np.std(folds, ddof=1) / np.sqrt(len(folds))),
         folds=folds,
-        eer=evaluation.equal_error_rate(scores[same], scores[~same]),
-        tpr_at_fpr_1e3=evaluation.true_positive_rate(scores[same], scores[~same], _STRICT_RATE),
+        eer=error_rates.equal_error_rate(scores[same], scores[~same]),
+        tpr_at_fpr_1e3=error_rates.true_positive_rate(scores[same], scores[~same], _STRICT_RATE),
     )
 
 

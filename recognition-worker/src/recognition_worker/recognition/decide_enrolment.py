@@ -1,7 +1,7 @@
 """Decides one enrolment: fetch its photos, make templates, publish them, then the verdict.
 
 The verdict is the deciding model's; models beside it get templates of the photos that it accepts. The
-templates are acknowledged before the verdict is sent: whoever reads ENROLLED finds them in the gallery's
+templates are acknowledged before the verdict is sent: a reader of ENROLLED finds them in the gallery's
 topic. A repetition writes the same keys and the same ids. One that comes after the person's erasure, though
 it was requested before, is refused: it does not bring them back.
 """

@@ -1,6 +1,6 @@
 """Erases a person's templates, and the keys that make copies of these readable.
 
-1. void whatever was requested until the erasure, for good; workers leave it out from now on.
+1. void all that was requested until the erasure, for good; workers leave it out from now on.
 2. tombstone the keys: every copy of the templates is unreadable.
 3. tombstone the templates.
 4. write that all of it is acknowledged.

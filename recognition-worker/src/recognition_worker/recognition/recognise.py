@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from recognition_worker.domain import quality, selection
-from recognition_worker.domain.alignment import CROP_SIZE, DegenerateLandmarks, fit_similarity
+from recognition_worker.domain.alignment import CROP_SIZE, DegenerateLandmarks, Similarity, fit_similarity
 from recognition_worker.domain.face import DecodedImage, DetectedFace, Pixels
-from recognition_worker.domain.input_template import ARCFACE_112, InputTemplate
+from recognition_worker.domain.landmark_layout import ARCFACE_112, LandmarkLayout
 from recognition_worker.recognition.ports import FaceCropper, FaceDetector, ImageDecoder, LivenessCheck
 from recognition_worker.recognition.results import FaceUsed
 
@@ -61,7 +61,7 @@ class PoorQuality:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceProbe:
-    """An aligned face, ready to be embedded. crop: uint8 (size, size, 3) BGR in the position of `template`.
+    """An aligned face, ready to be embedded. crop: uint8 (size, size, 3) BGR, landmarks as in `layout`.
 
     rival_count: other faces about as prominent as this one. other_crops: the same face for other models.
     """
@@ -71,15 +71,15 @@ class FaceProbe:
     face_count: int
     rival_count: int
     timings_ms: dict[str, float] = field(default_factory=dict)
-    template: InputTemplate = ARCFACE_112
-    other_crops: Mapping[InputTemplate, Pixels] = field(default_factory=dict)
+    layout: LandmarkLayout = ARCFACE_112
+    other_crops: Mapping[LandmarkLayout, Pixels] = field(default_factory=dict)
 
-    def seen_by(self, template: InputTemplate) -> "FaceProbe | None":
+    def seen_by(self, layout: LandmarkLayout) -> "FaceProbe | None":
         """Return the probe with the crop that a model wants; None when it was not cut."""
-        if template == self.template:
+        if layout == self.layout:
             return self
-        crop = self.other_crops.get(template)
-        return None if crop is None else replace(self, crop=crop, template=template)
+        crop = self.other_crops.get(layout)
+        return None if crop is None else replace(self, crop=crop, layout=layout)
 
 
 Analysis = FaceProbe | NoFace | PoorQuality
@@ -88,7 +88,7 @@ Analysis = FaceProbe | NoFace | PoorQuality
 class FaceAnalyser:
     """Finds and judges the face of one image. Safe between threads when its ports are.
 
-    template: the position of the crop. also_cut: positions for other models; may be replaced at any time.
+    layout: of the crop. also_cut: the layouts of other models; may be replaced at any time.
     liveness: asked about faces of good quality; None where only the model is measured.
     """
 
@@ -98,7 +98,7 @@ class FaceAnalyser:
         detector: FaceDetector,
         cropper: FaceCropper,
         clock: Clock,
-        template: InputTemplate = ARCFACE_112,
+        layout: LandmarkLayout = ARCFACE_112,
         *,
         liveness: LivenessCheck | None = None,
     ) -> None:
@@ -106,14 +106,14 @@ class FaceAnalyser:
         self._detector = detector
         self._cropper = cropper
         self._clock = clock
-        self._template = template
+        self._layout = layout
         self._liveness = liveness
-        self.also_cut: frozenset[InputTemplate] = frozenset()
+        self.also_cut: frozenset[LandmarkLayout] = frozenset()
 
-    def cutting(self, template: InputTemplate) -> "FaceAnalyser":
-        """Return an analyser with the same ports for another position."""
+    def cutting(self, layout: LandmarkLayout) -> "FaceAnalyser":
+        """Return an analyser with the same ports for another layout."""
         return FaceAnalyser(
-            self._decoder, self._detector, self._cropper, self._clock, template, liveness=self._liveness
+            self._decoder, self._detector, self._cropper, self._clock, layout, liveness=self._liveness
         )
 
     def analyse(
@@ -134,16 +134,8 @@ class FaceAnalyser:
         height, width = decoded.pixels.shape[:2]
         chosen = selection.by_prominence(faces, width, height)[0]
         try:
-            if decoded.is_coarse and fit_similarity(chosen.landmarks).scale > _MOST_ENLARGED:
-                with watch.stage("decode"):
-                    finer = self._decoder.decode(image, orientation)
-                chosen = chosen.scaled(decoded.reduction / finer.reduction)
-                decoded = finer
-            with watch.stage("detect"):
-                chosen = self._detector.refine(decoded.pixels, chosen)
-            with watch.stage("align"):
-                transform = fit_similarity(chosen.landmarks)
-                crop = self._cropper.crop(decoded.pixels, transform, CROP_SIZE)
+            decoded, chosen = self._seen_well(decoded, chosen, image, orientation, watch)
+            transform, crop = self._aligned(decoded, chosen, watch)
         except DegenerateLandmarks:
             return NoFace(watch.timings_ms)
         with watch.stage("quality"):
@@ -152,29 +144,54 @@ class FaceAnalyser:
         used = _used(chosen, decoded, measures)
         if reasons:
             return PoorQuality(used, len(faces), reasons, watch.timings_ms)
-        if self._liveness is not None:
-            with watch.stage("liveness"):
-                suspicions = self._liveness.suspicions(decoded.pixels, chosen)
-            if suspicions:
-                return PoorQuality(used, len(faces), suspicions, watch.timings_ms, suspected_spoof=True)
-        with watch.stage("align"):
-            crops = self._crops(decoded.pixels, chosen, crop)
+        if suspicions := self._suspicions(decoded, chosen, watch):
+            return PoorQuality(used, len(faces), suspicions, watch.timings_ms, suspected_spoof=True)
+        crops = self._crops(decoded.pixels, chosen, crop, watch)
         return FaceProbe(
             face=used,
-            crop=crops.pop(self._template),
+            crop=crops.pop(self._layout),
             face_count=len(faces),
             rival_count=selection.rival_count(faces, width, height),
             timings_ms=watch.timings_ms,
-            template=self._template,
+            layout=self._layout,
             other_crops=crops,
         )
 
-    def _crops(self, pixels: Pixels, face: DetectedFace, first: Pixels) -> dict[InputTemplate, Pixels]:
+    def _seen_well(
+        self, decoded: DecodedImage, face: DetectedFace, image: bytes, orientation: int, watch: Stopwatch
+    ) -> tuple[DecodedImage, DetectedFace]:
+        """Decode finer when the face needs it, and place its landmarks exactly; DegenerateLandmarks."""
+        if decoded.is_coarse and fit_similarity(face.landmarks).scale > _MOST_ENLARGED:
+            with watch.stage("decode"):
+                finer = self._decoder.decode(image, orientation)
+            face = face.scaled(decoded.reduction / finer.reduction)
+            decoded = finer
+        with watch.stage("detect"):
+            return decoded, self._detector.refine(decoded.pixels, face)
+
+    def _aligned(
+        self, decoded: DecodedImage, face: DetectedFace, watch: Stopwatch
+    ) -> tuple[Similarity, Pixels]:
+        """Bring the face into the layout that quality is judged in; DegenerateLandmarks."""
+        with watch.stage("align"):
+            transform = fit_similarity(face.landmarks)
+            return transform, self._cropper.crop(decoded.pixels, transform, CROP_SIZE)
+
+    def _suspicions(self, decoded: DecodedImage, face: DetectedFace, watch: Stopwatch) -> tuple[str, ...]:
+        if self._liveness is None:
+            return ()
+        with watch.stage("liveness"):
+            return self._liveness.suspicions(decoded.pixels, face)
+
+    def _crops(
+        self, pixels: Pixels, face: DetectedFace, first: Pixels, watch: Stopwatch
+    ) -> dict[LandmarkLayout, Pixels]:
         """Cut the face for every model; `first` is what quality was judged on."""
         crops = {ARCFACE_112: first}
-        for template in {self._template, *self.also_cut} - {ARCFACE_112}:
-            transform = fit_similarity(face.landmarks, template.points)
-            crops[template] = self._cropper.crop(pixels, transform, template.size)
+        with watch.stage("align"):
+            for layout in {self._layout, *self.also_cut} - {ARCFACE_112}:
+                transform = fit_similarity(face.landmarks, layout.points)
+                crops[layout] = self._cropper.crop(pixels, transform, layout.size)
         return crops
 
 

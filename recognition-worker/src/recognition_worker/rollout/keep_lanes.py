@@ -8,77 +8,20 @@ the start there is no former one, and the worker does not start.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Protocol
 
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId, TemplateId
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.rollout import Mode, RolloutPlan
 from recognition_worker.errors import ModelRefused
 from recognition_worker.rollout.model_lanes import Lane
+from recognition_worker.rollout.open_lane import FollowedGallery, LaneState, LaneStatus, OpenLane
 from recognition_worker.rollout.side_by_side import SideBySide
 from service_kit.errors import TransientFailure
 from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
-
-
-class FollowedGallery(Protocol):
-    """A lane's gallery, complete and following its topic."""
-
-    async def check(self) -> None:
-        """Raise unless it is following."""
-        ...
-
-    async def join(self) -> None:
-        """Wait for its end, or raise the bug that it died of."""
-        ...
-
-    async def stop(self) -> None:
-        """Stop following."""
-        ...
-
-    async def requested_until(
-        self, org_id: OrgId, person_id: PersonId, instant: datetime
-    ) -> list[TemplateId]:
-        """Return a person's templates of enrolments until an instant, those of all models."""
-        ...
-
-    async def came_back(self) -> list[tuple[PersonId, TemplateId]]:
-        """Return templates of erased enrolments that are on the topic now."""
-        ...
-
-
-class LaneState(StrEnum):
-    """What a model does in this worker."""
-
-    DECIDING = "deciding"
-    SHADOW = "shadow"
-    CANARY = "canary"
-    LOADING = "loading"
-    REFUSED = "refused"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class LaneStatus:
-    """A model's state, and why when it is not in use."""
-
-    state: LaneState
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Open:
-    lane: Lane
-    gallery: FollowedGallery
-    ended: "asyncio.Task[None]"
-
-    async def close(self) -> None:
-        self.ended.cancel()
-        await self.gallery.stop()
 
 
 class KeepLanes:
@@ -97,7 +40,7 @@ class KeepLanes:
         self._load = load
         self._open_gallery = open_gallery
         self._on_change = on_change
-        self._open: dict[ModelId, _Open] = {}
+        self._open: dict[ModelId, OpenLane] = {}
         self._status: dict[ModelId, LaneStatus] = {}
         self._wanted: RolloutPlan | None = None
         self._in_force: RolloutPlan | None = None
@@ -228,7 +171,7 @@ class KeepLanes:
         lane = await asyncio.to_thread(self._load, self._manifest_of(model))
         gallery = await self._open_gallery(lane)
         ended = asyncio.create_task(gallery.join(), name=f"gallery of {model}")
-        self._open[model] = _Open(lane, gallery, ended)
+        self._open[model] = OpenLane(lane, gallery, ended)
         log.info("a model is loaded", model=str(model), templates=lane.gallery.template_count)
 
     def _allowed(self, plan: RolloutPlan) -> RolloutPlan:

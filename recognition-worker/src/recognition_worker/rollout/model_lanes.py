@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from recognition_worker.domain.identity import ModelId
-from recognition_worker.domain.input_template import InputTemplate
+from recognition_worker.domain.landmark_layout import LandmarkLayout
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.search.gallery import InMemoryGallery
 from recognition_worker.recognition.enrol_person import EnrolPerson
@@ -33,7 +33,7 @@ class Lane:
         clock: Clock,
     ) -> "Lane":
         """Put the use cases together over shared eyes."""
-        own = analyser.cutting(manifest.input_template)
+        own = analyser.cutting(manifest.layout)
         return cls(
             manifest,
             embedder,
@@ -49,6 +49,6 @@ class Lane:
         return self.manifest.model
 
     @property
-    def template(self) -> InputTemplate:
+    def layout(self) -> LandmarkLayout:
         """Return where the model wants the face."""
-        return self.manifest.input_template
+        return self.manifest.layout

@@ -1,4 +1,4 @@
-"""Runs the loaded models side by side: one decode and one detection for all, one crop for each position.
+"""Runs the loaded models side by side: one decode and one detection for all, one crop for each layout.
 
 The first lane is the one that decides; which result counts for a capture, the caller says. A lane that is
 not the first must never cost a decision: when it fails, it is left out and reported.
@@ -31,10 +31,10 @@ class SideBySide:
 
     def use(self, lanes: Sequence[Lane]) -> None:
         """Use these lanes from now on, the deciding one first."""
-        cut = frozenset(lane.template for lane in lanes)
+        cut = frozenset(lane.layout for lane in lanes)
         for lane in {*self._lanes, *lanes}:
             # Captures in hand may be decided by the new lanes already: the former eyes cut for them too.
-            lane.analyser.also_cut = cut - {lane.template}
+            lane.analyser.also_cut = cut - {lane.layout}
         self._lanes = tuple(lanes)
 
     def analyse(self, image: bytes, *, orientation: int = 1) -> Analysis:
@@ -98,7 +98,7 @@ def _seen_by(lane: Lane, captures: Iterable[AnalysedCapture]) -> list[AnalysedCa
     for capture in captures:
         analysis: Analysis | None = capture.analysis
         if isinstance(analysis, FaceProbe):
-            analysis = analysis.seen_by(lane.template)
+            analysis = analysis.seen_by(lane.layout)
         if analysis is None:
             return None
         seen.append(replace(capture, analysis=analysis))

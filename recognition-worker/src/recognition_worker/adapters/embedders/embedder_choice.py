@@ -19,11 +19,10 @@ from recognition_worker.adapters.models.packaged_models import ModelFiles
 from recognition_worker.adapters.runtimes import openvino_runtime
 from recognition_worker.errors import ModelRefused
 from recognition_worker.recognition.ports import Embedder
-from recognition_worker.settings import EmbedderChoice
+from recognition_worker.settings import OPENVINO_CHOICES, EmbedderChoice
 
 # Source: NVIDIA driver README, "device files"; /dev/dxg is the GPU inside WSL.
 _DEVICE_FILES = ("dev/nvidia[0-9]*", "dev/dxg")
-OPENVINO_CHOICES = (EmbedderChoice.OPENVINO, EmbedderChoice.OPENVINO_INT8)
 
 
 def gpu_is_there(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> bool:

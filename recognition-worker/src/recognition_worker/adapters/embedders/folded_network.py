@@ -1,10 +1,10 @@
 """A network of convolutions as its runtimes compute it: normalisations folded in, and ready for bytes.
 
-Whoever computes in bytes has to know the range of the values beforehand. It is usually measured on photos;
-here it follows from the network itself, since each normalisation states what its values are like: of mean
-beta and standard deviation gamma. So nothing has to be measured, kept or shipped, and the same weights give
-the same bytes everywhere. Source: Nagel et al., Data-Free Quantization Through Weight Equalization and Bias
-Correction, 2019.
+A runtime that computes in bytes has to know the range of the values beforehand. It is usually measured on
+photos; here it follows from the network itself, since each normalisation states the mean (beta) and the
+standard deviation (gamma) of its values. So nothing has to be measured, kept or shipped, and the same weights
+give the same bytes everywhere. Source: Nagel et al., Data-Free Quantization Through Weight Equalization and
+Bias Correction, 2019.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Runs record handlers on Faust: this file and `faust_hardened_consumer` are all that knows it.
 
 A feed is a set of topics with one handler. Records are handled as they come, a bounded number concurrently,
-and acknowledged one by one when their handler has returned, in whatever order; what is committed never passes
+and acknowledged one by one when their handler has returned, in any order; what is committed never passes
 an unfinished one. A handler that raises DeliveryStopped leaves its record to the next owner; anything else
 that it raises is a bug and ends the run, uncommitted. Faust decodes nothing, serves no web page, takes no
 signals and configures no logging.

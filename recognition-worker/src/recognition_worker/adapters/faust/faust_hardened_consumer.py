@@ -139,9 +139,9 @@ class HardenedConsumer(Consumer):
         """Hand out the records of one fetch, for as long as the tenure that they were fetched in lasts.
 
         Defects: a batch that arrives while the flow is stopped is dropped, or cut off in the middle, and what
-        brings it back (`perform_seek`) skips partitions that have no committed offset; a batch of before a
-        rebalance can be handed out after it. All topics also share one queue's pressure, so that a backlog
-        holds up everything: `HardenedApp.admits` limits each topic on its own, before the fetch.
+        brings it back (`perform_seek`) skips partitions that have no committed offset; a batch
+        fetched before a rebalance can be handed out after it. All topics also share one queue's pressure, so
+        that a backlog holds up everything: `HardenedApp.admits` limits each topic alone, before the fetch.
         """
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]

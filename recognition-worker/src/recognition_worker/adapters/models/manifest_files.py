@@ -61,7 +61,7 @@ def _read(file: Path, kind: str = "manifest", advice: str = "correct it") -> Mod
 
 
 def write_manifest(file: Path, manifest: ModelManifest) -> None:
-    """Write a manifest; whoever reads it meanwhile sees the old one or the new one.
+    """Write a manifest; a reader meanwhile sees the old one or the new one.
 
     Raises:
         EvaluationRefused: the file cannot be written.

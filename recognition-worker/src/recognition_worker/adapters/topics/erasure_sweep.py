@@ -10,8 +10,9 @@ import asyncio
 from datetime import timedelta
 from typing import Protocol
 
+from recognition_worker.adapters.topics.key_roles import ErasableKeys
 from recognition_worker.domain.identity import PersonId, TemplateId
-from recognition_worker.domain.person_keys import KeyId, PersonKeys
+from recognition_worker.domain.person_keys import KeyId
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.ports import TemplatePublisher
 from service_kit.errors import TransientFailure
@@ -20,19 +21,6 @@ from service_kit.observing.logs import get_logger
 log = get_logger(__name__)
 
 EVERY = timedelta(seconds=60)
-
-
-class Keys(Protocol):
-    """Keys of people: KafkaPersonKeys."""
-
-    @property
-    def known(self) -> PersonKeys:
-        """Return what is known now."""
-        ...
-
-    async def erase(self, person_id: PersonId, key_id: KeyId) -> None:
-        """Write the tombstone of a key; return when it is acked."""
-        ...
 
 
 class Written(Protocol):
@@ -47,7 +35,7 @@ class ErasureSweep:
     """Looks every minute; what lies there twice in a row is no erasure under way."""
 
     def __init__(
-        self, keys: Keys, written: Written, templates: TemplatePublisher, metrics: RecognitionMetrics
+        self, keys: ErasableKeys, written: Written, templates: TemplatePublisher, metrics: RecognitionMetrics
     ) -> None:
         self._keys = keys
         self._written = written

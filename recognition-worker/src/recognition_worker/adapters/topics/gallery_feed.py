@@ -10,44 +10,27 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import TemplateEnrolled
+from recognition_worker.adapters.topics.key_roles import OpeningKeys
 from recognition_worker.adapters.topics.sealed_templates import opened
 from recognition_worker.domain.identity import ModelId, OrgId, PersonId, TemplateId
-from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
+from recognition_worker.domain.person_keys import KeyId, PersonKey
 from recognition_worker.errors import ModelMismatch
 from recognition_worker.metrics import GalleryMetrics
 from recognition_worker.recognition.event_mapping import template_key, template_of
 from recognition_worker.recognition.ports import Gallery
 from service_kit.kafka.records import Record
 from service_kit.observing.logs import get_logger
-from service_kit.state.envelope import DataKey, EnvelopeError, UnknownKey
+from service_kit.state.envelope import EnvelopeError, UnknownKey
 
 log = get_logger(__name__)
 
 NEVER_READ_BEFORE = float("inf")
 
 Key = tuple[PersonId, TemplateId]
-
-
-class Keys(Protocol):
-    """The keys of people: KafkaPersonKeys."""
-
-    @property
-    def known(self) -> PersonKeys:
-        """Return what is known now."""
-        ...
-
-    async def find(self, person_id: PersonId, key_id: KeyId, read_at: float) -> PersonKey | None:
-        """Return the key of a template read at a time of the loop's clock; None when it is erased."""
-        ...
-
-    def data_key(self, key: PersonKey) -> DataKey:
-        """Return a key unwrapped; EnvelopeError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +57,7 @@ class GalleryFeed:
     def __init__(
         self,
         galleries: Mapping[ModelId, Gallery],
-        keys: Keys,
+        keys: OpeningKeys,
         codec: Codec,
         metrics: GalleryMetrics,
         *,

@@ -2,23 +2,15 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from attendance_schemas.topics import GALLERY
 from recognition_worker.adapters.topics.followed_events import followed
 from recognition_worker.adapters.topics.gallery_feed import GalleryFeed, Key
+from recognition_worker.adapters.topics.key_roles import FollowedKeys
 from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
 from service_kit.settings import KafkaSettings
 
 CATCH_UP_LIMIT = timedelta(seconds=10)
-
-
-class FollowedKeys(Protocol):
-    """Keys that are followed: KafkaPersonKeys."""
-
-    def on_erased(self, told: Callable[[PersonId], None]) -> Callable[[], None]:
-        """Tell of each person whose keys are taken away or voided; returns how to end that."""
-        ...
 
 
 class KafkaGalleryView:

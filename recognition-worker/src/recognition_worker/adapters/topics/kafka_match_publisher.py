@@ -3,38 +3,24 @@
 The trace and the correlation id of the record being handled go on in the headers.
 """
 
-from datetime import datetime
-from typing import Protocol
-
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import EnrolmentDecided, Event, MatchDecided, TemplateEnrolled
 from attendance_schemas.topics import ENROLMENT_RESULTS, GALLERY, MATCHES, MATCHES_SHADOW, PERSON_KEYS, Topic
+from recognition_worker.adapters.topics.key_roles import SealingKeys
 from recognition_worker.adapters.topics.sealed_templates import seal
 from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
-from recognition_worker.domain.person_keys import KeyId
 from service_kit.kafka.producer import Sender
 from service_kit.kafka.records import OutgoingRecord
 from service_kit.observing.telemetry import inject_headers
 from service_kit.settings import KafkaSettings
-from service_kit.state.envelope import DataKey
 
 WRITTEN_TOPICS = (MATCHES, MATCHES_SHADOW, GALLERY, ENROLMENT_RESULTS, PERSON_KEYS)
-
-
-class Keys(Protocol):
-    """Gives the key that seals a person's templates: KafkaPersonKeys."""
-
-    async def key_for(
-        self, org_id: OrgId, person_id: PersonId, requested_at: datetime
-    ) -> tuple[KeyId, DataKey]:
-        """Return the key, acknowledged before; TransientFailure."""
-        ...
 
 
 class KafkaMatchPublisher:
     """A MatchPublisher and a TemplatePublisher; `WRITTEN_TOPICS` must be prepared in the codec."""
 
-    def __init__(self, producer: Sender, codec: Codec, kafka: KafkaSettings, keys: Keys) -> None:
+    def __init__(self, producer: Sender, codec: Codec, kafka: KafkaSettings, keys: SealingKeys) -> None:
         self._keys = keys
         self._producer = producer
         self._codec = codec

@@ -1,7 +1,7 @@
 """The data keys of people on `attendance.person-keys`: followed, issued, and erased.
 
-The topic has one partition. Whoever issues a key writes it, reads up to it, and then takes the person's first
-key: two workers that race agree on one, and the key is acknowledged before any template that needs it.
+The topic has one partition. A worker that issues a key writes it, reads up to it, and then takes the person's
+first key: two workers that race agree on one, and the key is acknowledged before any template that needs it.
 """
 
 import asyncio
@@ -109,7 +109,7 @@ class KafkaPersonKeys:
         self._current_as_of = max(self._current_as_of, began)
 
     async def voids(self, org_id: OrgId, person_id: PersonId, requested_at: datetime) -> bool:
-        """Say whether an enrolment was erased, by whatever worker until now. Raises TransientFailure."""
+        """Say whether an enrolment was erased, by any worker until now. Raises TransientFailure."""
         await self.catch_up()
         return self.known.voids(org_id, person_id, requested_at)
 
@@ -161,7 +161,7 @@ class KafkaPersonKeys:
     async def void(
         self, org_id: OrgId, person_id: PersonId, erased_at: datetime, *, completed_at: datetime | None = None
     ) -> None:
-        """Write that whatever was requested until `erased_at` is void; return when this worker knows it.
+        """Write that all that was requested until `erased_at` is void; return when this worker knows it.
 
         A later erasure that is known stays in force. Raises TransientFailure.
         """

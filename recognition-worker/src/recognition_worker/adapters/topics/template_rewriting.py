@@ -1,7 +1,8 @@
 """Seals templates that 0.1.0 wrote readable, and wraps keys with the key-encryption key in force.
 
-Not done by a worker by itself: workers of 0.1.0 beside it could not read what it sealed. Run it when all
-workers are new, and again after another key-encryption key was put first. Again changes nothing.
+A worker does not do this by itself: workers of 0.1.0 beside it could not read what it sealed. An operator
+runs it when all workers are new, and again after another key-encryption key was put first. A second run
+changes nothing.
 """
 
 import asyncio

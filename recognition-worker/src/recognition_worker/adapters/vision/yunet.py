@@ -1,4 +1,4 @@
-"""YuNet, a network that finds faces, as whoever uses it sees it: pixels in, faces out."""
+"""YuNet, a network that finds faces, as its callers see it: pixels in, faces out."""
 
 from typing import Protocol
 

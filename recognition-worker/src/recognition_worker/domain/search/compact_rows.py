@@ -3,7 +3,7 @@
 A row is rounded to 255 steps, a probe to 127. The product of the two is a whole number, which processors
 compute many times faster than float32 and read from a quarter of the memory. By Cauchy and Schwarz it is off
 by at most |row - rounded row| * |probe| + |rounded row| * |probe - rounded probe|. Both roundings are known,
-so the search can keep whoever might still be the best, and loses nobody.
+so the search keeps each person who may still be the best, and loses nobody.
 """
 
 import math
@@ -30,7 +30,7 @@ _NORM = 1.001
 
 
 class ByteProducts(Protocol):
-    """Exact products of bytes, by whatever this processor does fastest. Safe between threads."""
+    """Exact products of bytes, by what this processor does fastest. Safe between threads."""
 
     def __call__(self, codes: Codes, probes: NDArray[np.int8]) -> NDArray[np.int32]:
         """Multiply codes (n, d) by probes (d, p). Returns int32 (n, p), equal to the last bit everywhere."""

@@ -4,13 +4,12 @@ A person's row is the mean of their templates, normalised again: with two photos
 compared with the best single score (see the README's figures). Adding and erasing are in place and cost
 nothing that grows with the gallery. A search holds the lock for microseconds at its beginning and its end
 only; rows written in between are scored again at the end, so that its answer is that of the gallery at this
-moment. The same gallery gives the same answer to the last bit, in whatever order it was filled. Organisations
+moment. The same gallery gives the same answer to the last bit, in any order of filling. Organisations
 never see each other's people.
 """
 
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -20,35 +19,21 @@ from recognition_worker.domain.identity import (
     ModelId,
     OrgId,
     PersonId,
-    RankedPerson,
     Ranking,
     Template,
     TemplateId,
 )
+from recognition_worker.domain.search.answers import SPARE, Look, answer, rows_of
 from recognition_worker.domain.search.compact_rows import ByteProducts
 from recognition_worker.domain.search.dense_rows import CHUNK_ROWS, DenseRows, Snapshot
 from recognition_worker.domain.search.people import People, ShortId, short_id
-from recognition_worker.domain.search.row_scan import Found, Rows, Scores, exact_scores, scan
+from recognition_worker.domain.search.row_scan import scan
 from recognition_worker.errors import ModelMismatch
 
 # Measured (docs/recognition/search.md): from here on a first look at bytes is faster than float32.
 COMPACT_FROM = 20_000
 _NORM_TOLERANCE = 1e-3
-# So many rows may be written during a search without another scan.
-_SPARE = 8
 _TRIES_WITHOUT_LOCK = 3
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Looked:
-    """What a scan found, and everything it was about. version: of the rows that it saw."""
-
-    version: int
-    probes: Vector
-    scope: frozenset[PersonId] | None
-    limit: int
-    among: Rows | None
-    found: list[Found]
 
 
 class InMemoryGallery:
@@ -150,12 +135,12 @@ class InMemoryGallery:
                 snapshot = people.rows.snapshot()
             looked = self._look(people, snapshot, probes, scope, limit)
             with self._lock:
-                rankings = _answer(people, looked)
+                rankings = answer(people, looked)
             if rankings is not None:
                 return rankings
         with self._lock:  # written to so fast that no scan ended in time
             people = self._orgs[org_id]
-            rankings = _answer(people, self._look(people, people.rows.snapshot(), probes, scope, limit))
+            rankings = answer(people, self._look(people, people.rows.snapshot(), probes, scope, limit))
         if rankings is None:
             raise AssertionError("rows were written while the gallery was locked")
         return rankings
@@ -200,12 +185,12 @@ class InMemoryGallery:
         probes: Vector,
         scope: frozenset[PersonId] | None,
         limit: int,
-    ) -> _Looked:
-        among = None if scope is None else _rows_of(people, scope, snapshot.count)
+    ) -> Look:
+        among = None if scope is None else rows_of(people, scope, snapshot.count)
         has_bytes = any(own is not None for own in snapshot.bytes_of)
         products = self._load_products() if has_bytes and self._load_products else None
-        found = scan(snapshot, probes, limit + _SPARE, products=products, among=among)
-        return _Looked(snapshot.version, probes, scope, limit, among, found)
+        found = scan(snapshot, probes, limit + SPARE, products=products, among=among)
+        return Look(snapshot.version, probes, scope, limit, among, found)
 
     def _normalised(self, embedding: Vector, model: ModelId, what: str) -> Vector:
         self._require(model, embedding.shape, what)
@@ -232,54 +217,3 @@ class InMemoryGallery:
     def _require_unit(self, norm: float, what: str) -> None:
         if not abs(norm - 1.0) <= _NORM_TOLERANCE:  # written so that NaN fails too
             raise ModelMismatch(f"{what} has norm {norm:.4f} instead of 1; it was not made by {self._model}")
-
-
-def _rows_of(people: People, scope: frozenset[PersonId], count: int) -> Rows:
-    rows = {row for row in map(people.row_of, scope) if row is not None and row < count}
-    return np.array(sorted(rows), dtype=np.intp)
-
-
-def _answer(people: People, looked: _Looked) -> list[Ranking] | None:
-    """Rank what a look found, with what was written since; None when that was too much."""
-    written = people.rows.written_since(looked.version)
-    if written is None or len(written) > _SPARE:
-        return None
-    scope = looked.scope
-    fresh = [
-        row
-        for row in sorted(written)
-        if row < people.count and (scope is None or people.person_at(row) in scope)
-    ]
-    if scope is None or looked.among is None:
-        searched = people.count
-    elif not written:
-        searched = len(looked.among)
-    else:
-        searched = sum(people.row_of(person) is not None for person in scope)
-    vectors = np.array([people.rows.read(row) for row in fresh], np.float32)
-    rankings = []
-    for probe, found in zip(looked.probes, looked.found, strict=True):
-        rows, scores = found.rows, found.scores
-        if written:
-            stands = ~np.isin(rows, list(written))
-            rows, scores = rows[stands], scores[stands]
-        if fresh:
-            rows = np.concatenate([rows, fresh])
-            scores = np.concatenate([scores, exact_scores(vectors, probe)])
-        rankings.append(Ranking(_best(people, rows, scores, looked.limit), searched))
-    return rankings
-
-
-def _best(people: People, rows: Rows, scores: Scores, limit: int) -> tuple[RankedPerson, ...]:
-    if len(rows) > limit:
-        # Ties at the cut stay in until the sort decides.
-        keep = scores >= np.partition(scores, -limit)[-limit]
-        rows, scores = rows[keep], scores[keep]
-    ranked = sorted(
-        (
-            RankedPerson(people.person_at(row), score)
-            for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
-        ),
-        key=lambda person: (-person.score, person.person_id),
-    )
-    return tuple(ranked[:limit])

@@ -1,12 +1,12 @@
 """Puts the pipelines together that can be evaluated, over the models of the registry."""
 
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from recognition_worker.adapters.embedders.embedder_choice import choose, load_embedder
 from recognition_worker.adapters.models.packaged_models import ModelFiles, WeightPlaces, prepare_models
+from recognition_worker.adapters.vision.eyes import open_eyes
 from recognition_worker.adapters.vision.opencv_vision import OpenCvImageDecoder
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.search.gallery import InMemoryGallery
@@ -14,7 +14,6 @@ from recognition_worker.evaluation.adapters.deepface_represent import DeepFaceRe
 from recognition_worker.evaluation.encode_faces import FaceEncoder, WorkerEncoder
 from recognition_worker.recognition.enrol_person import EnrolPerson
 from recognition_worker.recognition.recognise import FaceAnalyser
-from recognition_worker.rollout.adapters.eyes import open_eyes
 from recognition_worker.settings import EmbedderChoice
 
 
@@ -54,7 +53,7 @@ def worker_pipeline(
     files, gallery = _files_and_gallery(model_cache, manifest, places)
     chosen = choose(embedder)
     loaded = load_embedder(chosen, files)
-    analyser = open_eyes(files.yunet_file, chosen).cutting(files.manifest.input_template)
+    analyser = open_eyes(files.yunet_file, chosen).cutting(files.manifest.layout)
     enrol = EnrolPerson(analyser, loaded, gallery, files.manifest, time.perf_counter) if gate else None
     encoder = WorkerEncoder(analyser, loaded, time.perf_counter, gate=enrol, mirrored=mirrored)
     return WorkerPipeline(encoder, gallery, files.manifest, analyser)
@@ -67,12 +66,6 @@ def deepface_pipeline(
     files, gallery = _files_and_gallery(model_cache, manifest, places)
     encoder = DeepFaceRepresentEncoder(files, OpenCvImageDecoder(), time.perf_counter)
     return EvaluatedPipeline(encoder, gallery, files.manifest)
-
-
-PIPELINES: Mapping[str, Callable[..., EvaluatedPipeline]] = {
-    "worker": worker_pipeline,
-    "deepface": deepface_pipeline,
-}
 
 
 def _files_and_gallery(

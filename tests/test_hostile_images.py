@@ -9,10 +9,10 @@ import os
 import resource
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from attendance_testing.faces import folder_of_faces
 from attendance_testing.hostile_images import (
     KINDS,
     LIMIT_BYTES,
@@ -25,6 +25,8 @@ from attendance_testing.hostile_images import (
 )
 from ingest.domain.image_metadata import CleanImage, ImageLimits, clean_image
 from ingest.errors import RefusedImage
+from recognition_worker.adapters.models.packaged_models import detector_file
+from recognition_worker.adapters.vision.opencv_vision import OpenCvFaceCropper, OpenCvImageDecoder
 from recognition_worker.adapters.vision.openvino_yunet import OpenVinoYuNet
 from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
 from recognition_worker.domain.quality import MATCH_LIMITS
@@ -38,7 +40,7 @@ MOST_GROWTH_MIB = 48
 # Of one thread, so that a busy machine does not count. The largest that are allowed take 0.7 s; one that
 # costs the decoder the same picture 7,000 times would take 30 s.
 MOST_CPU_SECONDS = 5.0
-DOCUMENTATION = Path(__file__).parents[3] / "docs" / "recognition" / "hostile-images.md"
+DOCUMENTATION = Path(__file__).parents[1] / "docs" / "recognition" / "hostile-images.md"
 
 
 def resident_mib() -> float:
@@ -49,15 +51,14 @@ def resident_mib() -> float:
 
 @pytest.fixture(scope="module")
 def album() -> Album:
-    here = Path(__file__).parents[3].parent / "shared" / "faces" / "lfw300"
-    return album_of(Path(os.environ.get("FACES_DIR", here)))
+    return album_of(folder_of_faces())
 
 
-@pytest.fixture
-def analyser(vision: Any) -> FaceAnalyser:
+@pytest.fixture(scope="module")
+def analyser() -> FaceAnalyser:
     """As on a CPU node, where the detector has networks for the first shapes that come, and one for all."""
-    detector = YuNetDetector(OpenVinoYuNet(vision.files.yunet_file))
-    return FaceAnalyser(vision.decoder, detector, vision.cropper, time.perf_counter)
+    detector = YuNetDetector(OpenVinoYuNet(detector_file()))
+    return FaceAnalyser(OpenCvImageDecoder(), detector, OpenCvFaceCropper(), time.perf_counter)
 
 
 def at_the_door(data: bytes) -> CleanImage | str:

@@ -48,14 +48,14 @@ def _listed(manifest: ModelManifest, weights_place: Callable[[ModelManifest], st
     state, detail = _state(manifest, weights_place)
     if manifest.licence_note and state is not ModelState.REFUSED_LICENCE:
         detail = f"{detail}. Licence: {manifest.licence_note}"
-    template = manifest.input_template
-    zoom = f", zoom {template.zoom:g}" if template.zoom != 1.0 else ""
+    layout = manifest.layout
+    zoom = f", zoom {layout.zoom:g}" if layout.zoom != 1.0 else ""
     return ListedModel(
         name=manifest.name,
         version=manifest.version,
         licence=manifest.licence,
         dimensions=manifest.dimensions,
-        input=f"{template.size} px, template {template.name}{zoom}",
+        input=f"{layout.size} px, {layout.name} layout{zoom}",
         normalisation=manifest.normalisation,
         sha256=manifest.sha256,
         state=state,

@@ -1,8 +1,8 @@
-"""Where a model wants the face in its input: five points in a square of its own size.
+"""Where the five landmarks lie in a model's input: points in a square of its own size.
 
-Models are trained on faces in one position and are good only there. The position of ArcFace and SFace is
-published; dlib's is measured in the crops that dlib itself cuts; a model whose position nobody states takes
-ArcFace's, scaled to its input and zoomed, and has to be measured itself. Models with equal templates
+Models are trained on faces in one layout and are good only in it. The layout of ArcFace and SFace is
+published; dlib's is measured in the crops that dlib itself cuts; a model whose layout nobody states takes
+ArcFace's, scaled to its input and zoomed, and has to be measured itself. Models with equal layouts
 share a crop.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition_worker.domain.alignment import CROP_SIZE, TEMPLATE_112
+from recognition_worker.domain.alignment import CROP_SIZE, LANDMARKS_112
 
 # Where YuNet finds eye, eye, nose, mouth corner, mouth corner in the 150 x 150 chips that dlib cuts with its
 # own 5-point landmark model (`get_face_chip`, padding 0.25): medians over photo 1 of 200 people of LFW.
@@ -23,15 +23,15 @@ _DLIB_150 = np.array(
 )
 
 _POINTS: Mapping[str, tuple[int, NDArray[np.float64]]] = {
-    "arcface": (CROP_SIZE, TEMPLATE_112),
+    "arcface": (CROP_SIZE, LANDMARKS_112),
     "dlib": (_DLIB_SIZE, _DLIB_150),
 }
 NAMES = frozenset(_POINTS)
 
 
 @dataclass(frozen=True, slots=True)
-class InputTemplate:
-    """A named position in a square of `size` pixels. zoom: below 1, there is more around the face."""
+class LandmarkLayout:
+    """A named layout in a square of `size` pixels. zoom: below 1, there is more around the face."""
 
     name: str = "arcface"
     size: int = CROP_SIZE
@@ -39,7 +39,8 @@ class InputTemplate:
 
     def __post_init__(self) -> None:
         if self.name not in NAMES:
-            raise ValueError(f"template must be one of {', '.join(sorted(NAMES))}, it is {self.name!r}")
+            known = ", ".join(sorted(NAMES))
+            raise ValueError(f"landmark_layout must be one of {known}, it is {self.name!r}")
         if self.size < 1 or self.zoom <= 0.0:
             raise ValueError(f"input_size ({self.size}) and zoom ({self.zoom}) must be positive")
 
@@ -52,4 +53,4 @@ class InputTemplate:
         return placed
 
 
-ARCFACE_112 = InputTemplate()
+ARCFACE_112 = LandmarkLayout()

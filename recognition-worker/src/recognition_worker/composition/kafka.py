@@ -1,23 +1,13 @@
-"""What the commands that talk to Kafka share: connections from the worker's variables, and their refusals."""
+"""What the commands that talk to Kafka share: connections from the worker's variables."""
 
-import argparse
-import asyncio
-import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from attendance_schemas.codec import Codec
-from attendance_schemas.errors import RegistryUnavailable, SchemaNotRegistered
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import Topic
-from recognition_worker.commands.evaluate import refusing
-from service_kit.errors import TransientFailure
 from service_kit.settings import KafkaSettings, SchemaRegistrySettings
-
-_AWAY = 1
-
-AsyncCommand = Callable[[argparse.Namespace], Coroutine[None, None, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +26,3 @@ async def connected(*written: Topic) -> AsyncIterator[Connected]:
         codec = Codec(schemas, prefix=kafka.topic_prefix)
         await codec.prepare(written)
         yield Connected(kafka, codec)
-
-
-def execute(command: AsyncCommand, arguments: argparse.Namespace) -> int:
-    """Run a command: 0 when done, 2 when it is refused, 1 when a dependency is away."""
-    try:
-        return refusing(lambda given: asyncio.run(command(given)), arguments)
-    except (TransientFailure, RegistryUnavailable, SchemaNotRegistered) as error:
-        sys.stderr.write(f"recognition-worker: {error}; try again\n")
-        return _AWAY

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition_worker.errors import EvaluationRefused
-from recognition_worker.evaluation.domain.evaluation import DetPoint, det_points
-from recognition_worker.evaluation.evaluate_model import Measured
+from recognition_worker.evaluation.domain.error_rates import DetPoint, det_points
+from recognition_worker.evaluation.measured import Measured
 from recognition_worker.evaluation.summary import EvaluationSummary
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 360, 56

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognition_worker.evaluation.domain.evaluation import (
+from recognition_worker.evaluation.domain.error_rates import (
     NO_SCORE,
     Searches,
     best_threshold,

@@ -1,0 +1,49 @@
+"""What is seen of a worker from outside: its metrics, and whether it lives and is ready."""
+
+import asyncio
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+from recognition_worker.adapters.faust.faust_app import FaustRunner
+from recognition_worker.adapters.topics.kafka_directory_view import KafkaDirectoryView
+from recognition_worker.adapters.topics.kafka_person_keys import KafkaPersonKeys
+from recognition_worker.metrics import RecognitionMetrics
+from recognition_worker.rollout.keep_lanes import KeepLanes
+from service_kit.errors import TransientFailure
+from service_kit.observing.health import Health, ProgressWatchdog
+from service_kit.kafka.metrics import DeliveryMetrics
+
+
+class Observation:
+    """One registry and one health of a worker. `started` is set when records may come."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.metrics = RecognitionMetrics(self.registry)
+        self.delivery = DeliveryMetrics(self.registry)
+        self.health = Health()
+        self.started = asyncio.Event()
+        self.health.add_ready("startup", self._check_started)
+
+    def observe(self, keys: KafkaPersonKeys, directory: KafkaDirectoryView, lanes: KeepLanes) -> None:
+        """Show what is followed: the keys of people, the directory, the models with their galleries."""
+        self.health.add_ready("person-keys", keys.check)
+        self.health.add_ready("directory", directory.check)
+        self.health.add_ready("gallery", lanes.check_gallery)
+        self.health.add_ready("rollout", lanes.check_rollout)
+        self.health.add_note("models", lanes.describe)
+
+    def observe_records(self, runner: FaustRunner, watchdog: ProgressWatchdog, topic_prefix: str) -> None:
+        """Show how records get on: progress, commits, membership of the group, lag."""
+        self.health.add_live("progress", watchdog.check)
+        self.health.add_live("commits", runner.check_commits)
+        self.health.add_ready("consumer-group", runner.check)
+        for topic in runner.topics:
+            name = topic.removeprefix(topic_prefix)
+            self.metrics.lag.labels(name).set_function(partial(runner.lag_of, topic))
+        self.started.set()
+
+    async def _check_started(self) -> None:
+        if not self.started.is_set():
+            raise TransientFailure("startup", "models and gallery are being loaded")

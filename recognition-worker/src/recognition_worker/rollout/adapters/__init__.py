@@ -1,1 +1,0 @@
-"""The models put together with their runtimes."""
