@@ -1,11 +1,8 @@
 """The client side of a supervisor: who holds the folder, what to ask of it, why a start failed."""
 
-import fcntl
 import json
 import socket
-import time
 from collections.abc import Mapping
-from io import TextIOWrapper
 from pathlib import Path
 
 from local_stack.errors import LocalStackError, NotRunning, ServiceFailed
@@ -13,7 +10,6 @@ from local_stack.files import write_private
 from local_stack.status import StackStatus, parse_status
 
 ANSWER_WITHIN_SECONDS = 180.0
-LOCK_PATIENCE_SECONDS, LOCK_POLL_SECONDS = 0.2, 0.02
 
 
 def supervisor_path(folder: Path) -> Path:
@@ -21,33 +17,9 @@ def supervisor_path(folder: Path) -> Path:
     return folder / "supervisor.json"
 
 
-def take_folder(folder: Path) -> TextIOWrapper | None:
-    """Take the folder's lock and return the open file that holds it, or None while a supervisor has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = (folder / "supervisor.lock").open("w")
-    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            # `is_held` of another process takes the lock for an instant, too.
-            if time.monotonic() > deadline:
-                handle.close()
-                return None
-            time.sleep(LOCK_POLL_SECONDS)
-        else:
-            return handle
-
-
-def is_held(folder: Path) -> bool:
-    """Say whether a supervisor lives for the folder."""
-    if not (folder / "supervisor.lock").exists():
-        return False
-    handle = take_folder(folder)
-    if handle is None:
-        return True
-    handle.close()
-    return False
+def lock_path(folder: Path) -> Path:
+    """Return the path of the lock that a supervisor holds while it lives."""
+    return folder / "supervisor.lock"
 
 
 def ask(folder: Path, request: Mapping[str, object]) -> StackStatus:

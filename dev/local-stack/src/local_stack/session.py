@@ -10,9 +10,9 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from local_stack.artifacts import ArtifactCache
-from local_stack.control import failure_path, take_folder, write_failure
+from local_stack.control import failure_path, lock_path, write_failure
 from local_stack.errors import LocalStackError, ServiceFailed
-from local_stack.files import tail
+from local_stack.files import tail, take_lock
 from local_stack.state import StackState
 from local_stack.status import ServiceStatus, StackStatus
 from local_stack.supervisor import Supervisor
@@ -42,7 +42,7 @@ def supervise(
 def supervise_in_background(folder: Path, state: StackState, cache: ArtifactCache) -> None:
     """Do the same in a process of its own, and return; there a crash is reported and the rest goes on.
 
-    The folder is taken before this returns, so whoever called us can tell a start from an end.
+    The folder is taken before this returns, so the caller can tell a start from an end.
 
     Raises:
         LocalStackError: another supervisor has the folder.
@@ -57,7 +57,7 @@ def supervise_in_background(folder: Path, state: StackState, cache: ArtifactCach
 
 
 def _taken(folder: Path) -> TextIOWrapper:
-    lock = take_folder(folder)
+    lock = take_lock(lock_path(folder))
     if lock is None:
         raise LocalStackError(f"The stack in {folder} is already running.")
     failure_path(folder).unlink(missing_ok=True)

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local_stack.artifacts import ArtifactCache, Progress, ignore
-from local_stack.control import ask, is_held, read_failure
+from local_stack.control import ask, lock_path, read_failure
 from local_stack.encryption import template_encryption_keys
 from local_stack.environment import StackEnv, stack_env
 from local_stack.errors import LocalStackError, NotRunning
-from local_stack.files import locked
+from local_stack.files import is_locked, locked
 from local_stack.orphans import end_orphans
 from local_stack.ports import LOOPBACK
 from local_stack.services.postgres_home import home_path
@@ -45,7 +45,7 @@ class Stack:
     @property
     def is_running(self) -> bool:
         """Whether a supervisor runs, ready or not."""
-        return is_held(self.folder)
+        return is_locked(lock_path(self.folder))
 
     @property
     def env(self) -> StackEnv:
