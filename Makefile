@@ -26,24 +26,24 @@ CAPTURES_PER_THREAD ?= 1000
 ROLE ?= analyst
 STACK ?= .local-stack/demo
 MODELS ?= .local-stack/cache/models
-
-.PHONY: help
-help:  ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 16
+# On a terminal uv shows how far it is; elsewhere its steps, without a line for each of 200 packages.
+steps_of = if [ -t 2 ]; then $(1); else $(1) 2>&1 | sed '/^ [-+~] /d'; fi
 
 $(READY): requirements.lock requirements-bootstrap.lock $(FOLDERS:%=%/pyproject.toml)
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name one with PYTHON=..." >&2; exit 2; }
+	@echo "Installing into .venv. The first time fetches 1.2 GB in 200 packages, which takes some minutes."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
-	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE)
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
+	@echo "Packages of requirements.lock:"
+	@$(call steps_of,$(BIN)/uv pip sync --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock)
+	@echo "The folders of this project:"
+	@$(call steps_of,$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE))
 	@touch $@
 
-.PHONY: setup
-setup: $(READY)  ## install everything the project needs into .venv
+##@ The two commands
 
 .PHONY: demo
-demo: $(READY)  ## play a morning on real components (ONCE=1: verify and exit; FACES_DIR=folder PEOPLE=n)
+demo: $(READY)  ## play a morning on real components, then say what to try ## ONCE=1: verify and exit; FACES_DIR=photos PEOPLE=number
 	$(BIN)/attendance-demo $(if $(ONCE),--once) $(if $(FACES_DIR),--faces-dir $(FACES_DIR)) $(if $(PEOPLE),--people $(PEOPLE))
 
 .PHONY: test
@@ -51,47 +51,13 @@ test: $(READY)  ## run every test: unit, contract, integration, end to end
 	$(PYTEST) -m "not integration and not end_to_end and not chaos $(WITHOUT)" --durations=5
 	CHAOS_ROUNDS=3 $(PYTEST) -m "(integration or end_to_end or chaos) $(WITHOUT)" --durations=15 $(SIDE_BY_SIDE) tests $(FOLDERS)
 
-.PHONY: test-unit
-test-unit: $(READY)  ## run the unit tests: no server, no model, seconds
-	$(PYTEST) $(wildcard */tests/unit dev/*/tests/unit)
+##@ Develop
 
-.PHONY: chaos
-chaos: $(READY)  ## harm everything under load: CHAOS_ROUNDS=50 (SEED=n), then CHURN_ROUNDS=20 of single parts
-	$(BIN)/python -m chaos --rounds $(CHAOS_ROUNDS) $(if $(SEED),--seed $(SEED))
-	CHAOS_ROUNDS=$(CHURN_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600 --deselect tests/test_chaos.py
-	CAPTURES_PER_THREAD=$(CAPTURES_PER_THREAD) $(PYTEST) -v recognition-worker/tests/integration/test_threads.py
-
-.PHONY: hostile
-hostile: $(READY)  ## send HOSTILE_IMAGES=10000 hostile images through ingest's checks and the worker's analyser
-	HOSTILE_IMAGES=$(HOSTILE_IMAGES) $(PYTEST) tests/test_hostile_images.py -s --timeout=3600
-
-.PHONY: scenarios
-scenarios: $(READY)  ## apply the attendance rules to every golden scenario, with the names of the rules
-	$(BIN)/python -m attendance_projector scenarios attendance-projector/tests/scenarios
-
-.PHONY: bench
-bench: $(READY)  ## measure each embedder beside plain ONNX Runtime, in one run
-	$(BIN)/python -m benchmarks.recognition_backends --model-cache $(MODELS)
-
-.PHONY: bench-recognition
-bench-recognition: $(READY)  ## measure recognition beside DeepFace, and through Kafka and S3 (FACES_DIR=folder)
-	$(BIN)/python -m benchmarks.recognition_pipeline --model-cache $(MODELS)
-	$(BIN)/python -m benchmarks.recognition_service --model-cache $(MODELS)
-
-.PHONY: bench-search
-bench-search: $(READY)  ## measure searches in 10k, 100k and 1M templates beside numpy and faiss, in one run
-	$(BIN)/python -m benchmarks.gallery_search
-
-.PHONY: bench-projector
-bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL itself (EVENTS=200000 SIZES=1000000,20000000, SIZES= for none; FEED_APART=1)
-	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projector $(if $(EVENTS),--events $(EVENTS)) $(if $(filter-out undefined,$(origin SIZES)),--sizes=$(SIZES)) $(if $(FEED_APART),--feed-apart)
-
-.PHONY: bench-rebuild
-bench-rebuild: $(READY)  ## rebuild EVENTS=5000000 under RATE=200 live events/s and readers, killed twice: equal, no error
-	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.rebuild_at_scale $(if $(EVENTS),--events $(EVENTS)) $(if $(RATE),--rate $(RATE))
+.PHONY: setup
+setup: $(READY)  ## install everything the project needs into .venv
 
 .PHONY: check
-check: $(READY)  ## format, lint, types, imports, spelling, schema compatibility, docs
+check: $(READY)  ## format, lint, types, imports, spelling, schemas, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(patsubst %,%/src,$(filter-out dev/testing,$(FOLDERS)))
@@ -105,24 +71,20 @@ format: $(READY)  ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
 
-.PHONY: up
-up: $(READY)  ## start Kafka, registry, PostgreSQL, S3 and Valkey in the background
-	$(BIN)/local-stack up --detach
+.PHONY: test-unit
+test-unit: $(READY)  ## run the unit tests: no server, no model, seconds
+	$(PYTEST) $(wildcard */tests/unit dev/*/tests/unit)
 
-.PHONY: down
-down: $(READY)  ## stop them; the data stays
-	$(BIN)/local-stack down
-
-.PHONY: token
-token: $(READY)  ## print a token for the running demo: ROLE=analyst ORG=... [SUBJECT=...]
-	@$(BIN)/local-stack token --dir $(STACK) --role $(ROLE) $(if $(SUBJECT),--subject $(SUBJECT)) $(if $(ORG),--org $(ORG))
+.PHONY: scenarios
+scenarios: $(READY)  ## apply the attendance rules to every golden scenario
+	$(BIN)/python -m attendance_projector scenarios attendance-projector/tests/scenarios
 
 .PHONY: docs
 docs: $(READY)  ## serve the documentation on this machine
 	$(BIN)/mkdocs serve
 
 .PHONY: lock
-lock: $(READY)  ## resolve the newest versions again and write the locks, with hashes and without host names
+lock: $(READY)  ## resolve the newest versions, and write the locks
 	$(BIN)/uv lock --quiet --upgrade
 	$(BIN)/uv export --quiet --all-packages --all-groups --format requirements.txt --no-emit-workspace --no-header \
 		--no-annotate > requirements.lock
@@ -132,3 +94,57 @@ lock: $(READY)  ## resolve the newest versions again and write the locks, with h
 clean:  ## remove what was built; the local stack's data too
 	-@test ! -x $(BIN)/local-stack || $(BIN)/local-stack down
 	rm -rf .venv .local-stack .mypy_cache .ruff_cache .pytest_cache .hypothesis site
+
+.PHONY: help
+help:  ## list the commands
+	@awk -F ' *## *' '/^##@/ {print "\n" substr($$0, 5)} \
+		/^[a-z-]+:.*##/ {sub(/:.*/, "", $$1); printf "  %-18s %s\n", $$1, $$2; if ($$3) printf "%21s%s\n", "", $$3}' $(MAKEFILE_LIST)
+
+##@ Operate: the local stack, and the demo that runs
+
+.PHONY: up
+up: $(READY)  ## start Kafka, registry, PostgreSQL, S3 and Valkey
+	$(BIN)/local-stack up --detach
+
+.PHONY: down
+down: $(READY)  ## stop them; the data stays
+	$(BIN)/local-stack down
+
+.PHONY: token
+token: $(READY)  ## print a token for the demo that runs ## ROLE=analyst SUBJECT=who ORG=organisation
+	@$(BIN)/attendance-demo token --dir $(STACK) --role $(ROLE) $(if $(SUBJECT),--subject $(SUBJECT)) $(if $(ORG),--org $(ORG))
+
+##@ Measure
+
+.PHONY: bench
+bench: $(READY)  ## measure each embedder beside plain ONNX Runtime
+	$(BIN)/python -m benchmarks.recognition_backends --model-cache $(MODELS)
+
+.PHONY: bench-recognition
+bench-recognition: $(READY)  ## measure recognition beside DeepFace, and end to end ## FACES_DIR=folder
+	$(BIN)/python -m benchmarks.recognition_pipeline --model-cache $(MODELS)
+	$(BIN)/python -m benchmarks.recognition_service --model-cache $(MODELS)
+
+.PHONY: bench-search
+bench-search: $(READY)  ## measure searches in up to 1M templates beside numpy, faiss
+	$(BIN)/python -m benchmarks.gallery_search
+
+.PHONY: bench-projector
+bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL itself ## EVENTS=200000 SIZES=1000000,20000000 FEED_APART=1
+	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projector $(if $(EVENTS),--events $(EVENTS)) $(if $(filter-out undefined,$(origin SIZES)),--sizes=$(SIZES)) $(if $(FEED_APART),--feed-apart)
+
+.PHONY: bench-rebuild
+bench-rebuild: $(READY)  ## rebuild under live events and readers, killed twice ## EVENTS=5000000 RATE=200 (live events a second)
+	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.rebuild_at_scale $(if $(EVENTS),--events $(EVENTS)) $(if $(RATE),--rate $(RATE))
+
+##@ Harm
+
+.PHONY: chaos
+chaos: $(READY)  ## harm everything under load, then single parts ## CHAOS_ROUNDS=50 CHURN_ROUNDS=20 SEED=n
+	$(BIN)/python -m chaos --rounds $(CHAOS_ROUNDS) $(if $(SEED),--seed $(SEED))
+	CHAOS_ROUNDS=$(CHURN_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600 --deselect tests/test_chaos.py
+	CAPTURES_PER_THREAD=$(CAPTURES_PER_THREAD) $(PYTEST) -v recognition-worker/tests/integration/test_threads.py
+
+.PHONY: hostile
+hostile: $(READY)  ## send hostile images to ingest's checks and the worker ## HOSTILE_IMAGES=10000
+	HOSTILE_IMAGES=$(HOSTILE_IMAGES) $(PYTEST) tests/test_hostile_images.py -s --timeout=3600

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,14 +125,15 @@ class Deployment:
             service.wait_ready()
         return service
 
-    def start_all(self) -> None:
-        """Start one of each service at the same time and wait until all are ready."""
+    def start_all(self, on_ready: Callable[[str], object] = str) -> None:
+        """Start one of each service at once and wait until all are ready; `on_ready` is told each name."""
         query_api = self.start("query-api", wait=False)
         self.start("ingest", wait=False, query_api_url=query_api.url)
         for name in ("recognition-worker", "attendance-projector"):
             self.start(name, wait=False)
         for service in self.services.values():
             service.wait_ready()
+            on_ready(service.name)
 
     def check_alive(self) -> None:
         """Raise ServiceFailed when a service ended by itself."""

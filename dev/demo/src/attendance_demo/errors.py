@@ -15,3 +15,7 @@ class PhotosUnavailable(DemoError):
 
 class VerificationFailed(DemoError):
     """What the services' stores hold is not what was sent."""
+
+
+class NoDemoRuns(DemoError):
+    """A command needs the demo that runs, and none does."""

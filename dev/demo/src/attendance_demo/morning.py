@@ -23,6 +23,8 @@ ZONES = (
 DAY_START, DAY_END = time(8), time(12)
 NIGHT_START, NIGHT_END = time(22), time(6)
 OFFLINE_PEOPLE = 5
+# Clocks are believed to some milliseconds; no stay ends so near to a whole minute that they decide it.
+SPARE_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,11 @@ def plan_morning(cast: Cast, now: datetime) -> Morning:
         earlier.append(
             _capture("night in", "gate-1", member, 0, "in", at(yesterday, NIGHT_START, -300 + number))
         )
-        earlier.append(_capture("night out", "gate-1", member, 1, "out", at(today, NIGHT_END, 300 + number)))
+        earlier.append(
+            _capture(
+                "night out", "gate-1", member, 1, "out", at(today, NIGHT_END, 300 + SPARE_SECONDS + number)
+            )
+        )
     for number, member in enumerate(day_people):
         kiosk = f"gate-{1 + number % 2}"
         arrival = _capture("arrival", kiosk, member, 0, "in", at(today, DAY_START, -600 + 7 * number))
@@ -98,7 +104,14 @@ def plan_morning(cast: Cast, now: datetime) -> Morning:
             _capture("late in", "yard", member, 2, "in", at(yesterday, DAY_START, 60 + 11 * number))
         )
         offline.append(
-            _capture("late out", "yard", member, 3, "out", at(yesterday, DAY_END, 120 + 13 * number))
+            _capture(
+                "late out",
+                "yard",
+                member,
+                3,
+                "out",
+                at(yesterday, DAY_END, 120 + SPARE_SECONDS + 13 * number),
+            )
         )
     return Morning(name, today, tuple(earlier), tuple(live), tuple(offline))
 

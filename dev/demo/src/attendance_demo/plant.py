@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import time as clock
 from uuid import UUID
 
 import httpx
@@ -19,6 +20,7 @@ SHIFTS_FROM = "2026-01-01"
 KIOSKS = ("gate-1", "gate-2", "yard")
 ENROLMENTS_AT_ONCE = 4
 DECIDED_WITHIN_SECONDS = 180.0
+UNTIL_LATE_MINUTES = 11 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,7 @@ class Plant:
             device = {"site_id": self.own("plant"), "name": kiosk, "kind": "kiosk"}
             await self._put(ops, "devices", self.own(kiosk), device)
         for name, start, end in (("day", DAY_START, DAY_END), ("night", NIGHT_START, NIGHT_END)):
-            shift = {
-                "effective_on": SHIFTS_FROM,
-                "name": name,
-                "start": f"{start:%H:%M}",
-                "end": f"{end:%H:%M}",
-            }
-            await self._put(hr, "shifts", self.own(name), {**shift, "late_grace_minutes": 5})
+            await self._put_shift(hr, name, start, end, effective_on=SHIFTS_FROM)
         await self._import_people(hr, members)
         for member in members:
             if member.night:
@@ -70,6 +66,27 @@ class Plant:
                     "starts_on": SHIFTS_FROM,
                 }
                 await self._put(hr, "rosters", f"{member.person_id}-nights", entry)
+
+    async def stay_open(self, morning: Morning) -> str:
+        """Record what captures by hand need, and return the id of the person who may enrol by hand.
+
+        From today on, the day shift takes punches until late and counts each; outside it, a day is flexible.
+        """
+        hr, you = self.headers("hr"), self.own("you")
+        today = morning.today.isoformat()
+        policy = {"effective_on": today, "name": "After the morning", "flexible_day_start": "00:00"}
+        await self._put(hr, "policies", self.own("open"), {**policy, "expects_attendance": False})
+        late = {"window_after_minutes": UNTIL_LATE_MINUTES, "debounce_seconds": 0}
+        await self._put_shift(hr, "day", DAY_START, DAY_END, effective_on=today, **late)
+        person = {"home_site_id": self.own("plant"), "display_name": "You", "joined_on": today}
+        await self._put(hr, "persons", you, {**person, "default_shift_id": self.own("day")})
+        return you
+
+    async def _put_shift(
+        self, headers: dict[str, str], name: str, start: clock, end: clock, **fields: object
+    ) -> None:
+        times = {"name": name, "start": f"{start:%H:%M}", "end": f"{end:%H:%M}", "late_grace_minutes": 5}
+        await self._put(headers, "shifts", self.own(name), {**times, **fields})
 
     async def _put(
         self, headers: dict[str, str], kind: str, identity: str, document: Mapping[str, object]
@@ -95,26 +112,8 @@ class Plant:
     ) -> dict[str, str]:
         """Enrol everybody; return the outcome by person. `decided` is told how many are."""
         gate = asyncio.Semaphore(ENROLMENTS_AT_ONCE)
-
-        async def one(member: Member) -> UUID:
-            async with gate:
-                metadata = {"person_id": member.person_id, "consent_reference": "demo/consent"}
-                response = await self.client.post(
-                    f"{self.ingest_url}/v1/enrolments",
-                    headers=self.headers("hr"),
-                    data={"metadata": json.dumps(metadata)},
-                    files=[("photos", ("photo.jpg", photo, "image/jpeg")) for photo in member.enrol],
-                )
-                _expect(response, f"enrolling {member.person_id}")
-                return UUID(response.json()["enrolment_id"])
-
-        requested = dict(
-            zip(
-                (member.person_id for member in members),
-                await asyncio.gather(*map(one, members)),
-                strict=True,
-            )
-        )
+        ids = await asyncio.gather(*(self._request_enrolment(member, gate) for member in members))
+        requested = dict(zip((member.person_id for member in members), ids, strict=True))
         outcomes: dict[str, str] = {}
         until = time.monotonic() + DECIDED_WITHIN_SECONDS
         while len(outcomes) < len(requested):
@@ -126,6 +125,18 @@ class Plant:
                 raise DemoError(f"{len(requested) - len(outcomes)} enrolments are not decided; see the logs")
             await asyncio.sleep(0.1)
         return outcomes
+
+    async def _request_enrolment(self, member: Member, gate: asyncio.Semaphore) -> UUID:
+        async with gate:
+            metadata = {"person_id": member.person_id, "consent_reference": "demo/consent"}
+            response = await self.client.post(
+                f"{self.ingest_url}/v1/enrolments",
+                headers=self.headers("hr"),
+                data={"metadata": json.dumps(metadata)},
+                files=[("photos", ("photo.jpg", photo, "image/jpeg")) for photo in member.enrol],
+            )
+            _expect(response, f"enrolling {member.person_id}")
+            return UUID(response.json()["enrolment_id"])
 
     async def _outcome(self, enrolment_id: UUID) -> str | None:
         url = f"{self.query_url}/v1/enrolments/{enrolment_id}"

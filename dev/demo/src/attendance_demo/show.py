@@ -2,19 +2,24 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from rich.console import Console, Group, RenderableType
+from rich import box
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
 from attendance_demo.audit import REFUSED_OUTCOMES, Log, Stores
 from attendance_demo.morning import Planned
 from attendance_demo.play import Played
+from attendance_demo.steps import console
 
 STYLES = {"IDENTIFIED": "green", "REVIEW": "yellow", "UNKNOWN": "yellow", "REFUSED": "red", "NO_FACE": "red"}
 NEWEST = 10
+# 80 columns hold a name without breaking it.
+COMPACT: dict[str, Any] = {"box": box.SIMPLE, "show_edge": False, "pad_edge": False, "padding": (0, 1, 0, 0)}
 ROWS_SHOWN = 40
 
 
@@ -39,19 +44,20 @@ class LiveView:
         flow = Table.grid(padding=(0, 3))
         for name, value in self.counts.items():
             flow.add_row(name, f"[bold]{value:,.0f}[/bold]")
-        newest = Table("at the kiosk", "shown", "who or why", box=None)
+        newest = Table(box=None)
+        for heading in ("at the kiosk", "shown", "who or why"):
+            newest.add_column(heading, no_wrap=True, overflow="ellipsis")
         for what, outcome, who in self.newest:
-            newest.add_row(what, f"[{STYLES.get(outcome, 'white')}]{outcome}[/]", who[:60])
+            newest.add_row(what, f"[{STYLES.get(outcome, 'white')}]{outcome}[/]", who)
         return Group(Panel(flow, title="flow", expand=False), Panel(newest, title="newest", expand=False))
 
 
 def attendance_table(rows: Sequence[Mapping[str, object]], zone: str) -> Table:
     """Return the attendance as the query API answered it; local times of the plant."""
-    table = Table(title=f"attendance ({zone})")
+    table = Table(title=f"attendance ({zone})", **COMPACT)
     for column in ("date", "name", "shift", "status", "in", "out", "worked", "late"):
         table.add_column(column, no_wrap=column != "name")
     for row in rows[:ROWS_SHOWN]:
-        minutes = int(str(row["worked_minutes"]))
         table.add_row(
             str(row["attendance_on"]),
             str(row["display_name"] or row["person_id"]),
@@ -59,8 +65,8 @@ def attendance_table(rows: Sequence[Mapping[str, object]], zone: str) -> Table:
             str(row["status"]),
             _local(row["first_in_at"], zone),
             _local(row["last_out_at"], zone),
-            f"{minutes // 60}:{minutes % 60:02d}",
-            f"{row['late_minutes']} min" if row["late"] else "",
+            _hours(row["worked_minutes"]),
+            _hours(row["late_minutes"]) if row["late"] else "",
         )
     if len(rows) > ROWS_SHOWN:
         table.caption = f"{len(rows) - ROWS_SHOWN} more rows in the API"
@@ -68,12 +74,20 @@ def attendance_table(rows: Sequence[Mapping[str, object]], zone: str) -> Table:
 
 
 def _local(instant: object, zone: str) -> str:
-    return f"{datetime.fromisoformat(str(instant)).astimezone(ZoneInfo(zone)):%H:%M:%S}" if instant else ""
+    if not instant:
+        return ""
+    nearest = datetime.fromisoformat(str(instant)) + timedelta(milliseconds=500)
+    return f"{nearest.astimezone(ZoneInfo(zone)):%H:%M:%S}"
+
+
+def _hours(minutes: object) -> str:
+    hours, rest = divmod(int(str(minutes)), 60)
+    return f"{hours}:{rest:02d}"
 
 
 def refusals_table(played: Iterable[Played], log: Log, stores: Stores) -> Table:
     """Return what was refused, by whom and why."""
-    table = Table("capture", "refused by", "why", title="refused")
+    table = Table("capture", "refused by", "why", title="refused", **COMPACT)
     rows = {row.capture_id: row for row in stores.captures}
     for item in played:
         identity = item.shot.capture_id
@@ -89,7 +103,6 @@ def refusals_table(played: Iterable[Played], log: Log, stores: Stores) -> Table:
     return table
 
 
-def endings(console: Console, urls: Mapping[str, str]) -> None:
-    """Print where to look next."""
-    for name, url in urls.items():
-        console.print(f"{name:<22} {url}", highlight=False)
+def summary(line: str) -> None:
+    """Print a line of figures: whole for scripts, and on a terminal broken between words."""
+    console.print(line, markup=False, soft_wrap=not console.is_terminal)
