@@ -27,17 +27,15 @@ ROLE ?= analyst
 STACK ?= .local-stack/demo
 MODELS ?= .local-stack/cache/models
 # On a terminal uv shows how far it is; elsewhere its steps, without a line for each of 200 packages.
-steps_of = if [ -t 2 ]; then $(1); else $(1) 2>&1 | sed '/^ [-+~] /d'; fi
+SYNC := $(BIN)/uv pip sync --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 
 $(READY): requirements.lock requirements-bootstrap.lock $(FOLDERS:%=%/pyproject.toml)
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name one with PYTHON=..." >&2; exit 2; }
-	@echo "Installing into .venv. The first time fetches 1.2 GB in 200 packages, which takes some minutes."
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
-	@echo "Packages of requirements.lock:"
-	@$(call steps_of,$(BIN)/uv pip sync --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock)
-	@echo "The folders of this project:"
-	@$(call steps_of,$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE))
+	@echo "Installing into .venv. The first time fetches 1.2 GB and compiles a minute."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
+	@if [ -t 2 ]; then $(SYNC); else $(SYNC) 2>&1 | sed '/^ [-+~] /d'; fi
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE)
 	@touch $@
 
 ##@ The two commands

@@ -71,7 +71,7 @@ def main() -> None:
         typer.echo(f"{error}.", err=True)
         raise SystemExit(WRONG_USAGE) from None
     except (DemoError, LocalStackError) as error:
-        Console(stderr=True).print(f"[red]demo failed[/red] {error}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[red]demo failed:[/red] {error}", highlight=False, soft_wrap=True)
         raise SystemExit(FAILED) from error
     except KeyboardInterrupt:
         raise SystemExit(128 + signal.SIGINT) from None

@@ -60,7 +60,7 @@ $ curl -s --oauth2-bearer $TOKEN $QUERY/v1/presence | python -m json.tool
 Explain the day: which punches count, by which rules:
 
 $ DATABASE_URL=$READER \\
-    python -m attendance_projector explain --from-store $PERSON --on $TODAY
+    attendance-projector explain --from-store $PERSON --on $TODAY
 
 Enrol yourself: put the path of a photo of yours in place of this visitor's:
 

@@ -66,15 +66,7 @@ def up(
         raise typer.BadParameter("one or three brokers", param_hint="--brokers")
     stack = Stack(directory, cache)
     if stack.is_running:
-        # Another command may have begun to start it just now.
-        stack.up()
-        crashed = stack.status().crashed
-        if crashed:
-            names = ", ".join(service.name for service in crashed)
-            raise LocalStackError(
-                f"The stack in {stack.folder} is running, but {names} crashed; `local-stack start`."
-            )
-        out.print(f"The stack in {stack.folder} is already running; nothing was changed.", markup=False)
+        _leave_running(stack)
         return
     began = time.monotonic()
     fetch_with_progress(stack.cache, out)
@@ -84,6 +76,16 @@ def up(
         out.print(f"Ready after {time.monotonic() - began:.1f} s in {stack.folder}", markup=False)
         return
     _foreground(stack, brokers, replica)
+
+
+def _leave_running(stack: Stack) -> None:
+    stack.up()  # another command may have begun to start it just now
+    if crashed := stack.status().crashed:
+        names = ", ".join(service.name for service in crashed)
+        raise LocalStackError(
+            f"The stack in {stack.folder} is running, but {names} crashed; `local-stack start`."
+        )
+    out.print(f"The stack in {stack.folder} is already running; nothing was changed.", markup=False)
 
 
 def _foreground(stack: Stack, brokers: int | None, replica: bool | None) -> None:

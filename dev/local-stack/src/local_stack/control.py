@@ -64,7 +64,7 @@ def failure_report(failure: ServiceFailed) -> dict[str, str]:
 
 
 def write_failure(folder: Path, failure: ServiceFailed) -> None:
-    """Leave the report for whoever waits for the start."""
+    """Leave the report for the process that waits for the start."""
     write_private(failure_path(folder), json.dumps(failure_report(failure)))
 
 

@@ -47,7 +47,7 @@ async def create_database(stack: StackEnv, *, template: str | None = None) -> Da
 
 
 async def drop_database(stack: StackEnv, name: str) -> None:
-    """Drop the database and end whoever is still connected."""
+    """Drop the database and end the connections to it."""
     async with _admin(stack) as connection:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 

@@ -84,7 +84,7 @@ def test_every_proxy_leads_to_a_listener_of_its_server() -> None:
     found = {link.name: link for link in links(a_state(brokers=3))}
     assert set(found) == {"kafka-1", "kafka-2", "kafka-3", "registry", "postgres", "object-store", "valkey"}
     ports = a_state(brokers=3).ports
-    # A broker names its own address to whoever asks: behind a proxy it needs a second one.
+    # A broker names its own address to its clients: behind a proxy it needs a second one.
     assert found["kafka-2"].upstream_port == ports["kafka-2-proxied"]
     assert found["object-store"].upstream_port == ports["s3"]
     assert len({link.proxy_port for link in found.values()}) == len(found)

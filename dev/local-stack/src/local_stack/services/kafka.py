@@ -124,7 +124,7 @@ class KafkaBroker:
             "node.id": self._node,
             "listeners": f"PLAINTEXT://{LOOPBACK}:{self.port},{PROXIED}://{LOOPBACK}:{self._port('-proxied')},"
             f"CONTROLLER://{self._controller(self._node)}",
-            # Clients go on where the broker says: whoever came through the proxy is kept on it.
+            # Clients go on where the broker says: a client that came through the proxy is kept on it.
             "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{self.port},{PROXIED}://{LOOPBACK}:{self._port('-proxy')}",
             "listener.security.protocol.map": f"PLAINTEXT:PLAINTEXT,{PROXIED}:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
