@@ -60,6 +60,7 @@ check: $(READY)  ## format, lint, types, imports, spelling, schemas, docs
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(patsubst %,%/src,$(filter-out dev/testing,$(FOLDERS)))
 	$(BIN)/lint-imports --no-cache
+	for folder in $(SERVICES) service-kit; do $(BIN)/lint-imports --no-cache --config $$folder/pyproject.toml; done
 	$(BIN)/codespell
 	$(BIN)/attendance-schemas check
 	$(BIN)/mkdocs build --quiet --strict

@@ -13,9 +13,8 @@ import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from attendance_projector.feed.adapters.postgres_presence_source import open_presence_source
-from attendance_projector.feed.adapters.valkey_presence_board import open_presence_board
 from attendance_schemas.presence import CACHED_FOR
+from attendance_testing.projector.presence import fill_presence, open_days_of
 from local_stack.databases import Database
 from local_stack.environment import StackEnv
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
@@ -94,9 +93,8 @@ async def test_the_cache_and_the_database_give_the_same_answer(
         model = PostgresReadModel(ReadPools(pool, None, metrics, monotonic=time.monotonic, retry_seconds=0.0))
         cache = await opened.enter_async_context(open_presence_cache(stack.valkey_url, topic_prefix, metrics))
         assert await cache.open_days("acme") is None
-        source = await opened.enter_async_context(open_presence_source(read_database.url))
-        board = await opened.enter_async_context(open_presence_board(stack.valkey_url, topic_prefix))
-        await board.fill((await source.open_days(seeded - CACHED_FOR)).days)
+        days = await open_days_of(read_database.url, seeded - CACHED_FOR)
+        await fill_presence(stack.valkey_url, topic_prefix, days)
 
         async def asked(which: PresenceCache, scope: Scope, now: datetime, **page: Any) -> Presence:
             return await read_presence(

@@ -16,12 +16,12 @@ from uuid import UUID
 import httpx
 import pytest
 
-from attendance_projector.feed.adapters.valkey_presence_board import open_presence_board
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import MatchDecided
 from attendance_schemas.presence import OpenDay
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import MATCHES
+from attendance_testing.projector.presence import fill_presence
 from local_stack.databases import Database
 from local_stack.environment import StackEnv
 from local_stack.stack import Stack
@@ -129,8 +129,8 @@ async def test_a_kiosk_sees_its_result_through_the_real_process(
         assert response.status_code == 200
         assert response.json()["display_name"] == "Asha Rao"
         since = datetime.now(UTC) - timedelta(hours=1)
-        async with open_presence_board(environment["VALKEY_URL"], kafka.topic_prefix) as board:
-            await board.fill([OpenDay("acme", "pune-1", "p-1", since.date(), "day", since)])
+        is_in = OpenDay("acme", "pune-1", "p-1", since.date(), "day", since)
+        await fill_presence(environment["VALKEY_URL"], kafka.topic_prefix, [is_in])
         present = await client.get("/v1/presence", headers=token("analyst"))
         assert [each["display_name"] for each in present.json()["people"]] == ["Asha Rao"]
         people = await client.get("/v1/people", headers=token("analyst"))

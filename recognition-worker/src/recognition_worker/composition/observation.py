@@ -11,8 +11,8 @@ from recognition_worker.adapters.topics.kafka_person_keys import KafkaPersonKeys
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.rollout.keep_lanes import KeepLanes
 from service_kit.errors import TransientFailure
-from service_kit.observing.health import Health, ProgressWatchdog
 from service_kit.kafka.metrics import DeliveryMetrics
+from service_kit.observing.health import Health, ProgressWatchdog
 
 
 class Observation:
