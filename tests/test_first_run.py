@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ".local-stack/demo"
 WIDTH = 80
 LAST_LINE = "the lines above are about you."
-UP_WITHIN_SECONDS, DOWN_WITHIN_SECONDS, CHANGED_WITHIN_SECONDS = 240.0, 60.0, 30.0
+UP_WITHIN_SECONDS, DOWN_WITHIN_SECONDS, CHANGED_WITHIN_SECONDS = 400.0, 60.0, 30.0
 WRONG_USAGE = 2
 
 
@@ -105,7 +105,7 @@ def printed_when_up(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 @pytest.mark.end_to_end
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 def test_every_command_that_the_demo_prints_works_as_pasted(demo, shell: Shell) -> None:
     process, folder, log = demo
     pasted = commands(printed_when_up(process, log))

@@ -1,0 +1,38 @@
+"""What other commands learn of the demo that runs, and of the kiosk that they use."""
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from attendance_demo.errors import DemoError, NoDemoRuns
+from attendance_demo.running import RunningDemo, holding, metadata, running_demo, tell
+
+FIRST, SECOND = UUID(int=1), UUID(int=2)
+
+
+def test_kiosk_numbers_its_captures_and_repeats_the_last(tmp_path: Path) -> None:
+    with holding(tmp_path):
+        tell(tmp_path, RunningDemo("acme-1", device_sequence=6))
+        first = metadata(tmp_path, FIRST)
+        again = metadata(tmp_path, FIRST)
+        second = metadata(tmp_path, SECOND)
+    assert (first["capture_id"], first["device_sequence"]) == (str(FIRST), 7)
+    assert {**again, "device_now": ""} == {**first, "device_now": ""}
+    assert (second["capture_id"], second["device_sequence"]) == (str(SECOND), 8)
+
+
+def test_demo_that_ended_or_was_killed_is_not_running(tmp_path: Path) -> None:
+    with holding(tmp_path):
+        tell(tmp_path, RunningDemo("acme-1", device_sequence=0))
+        assert running_demo(tmp_path).org_id == "acme-1"
+    with pytest.raises(NoDemoRuns, match="make demo"):
+        running_demo(tmp_path)
+    tell(tmp_path, RunningDemo("acme-1", device_sequence=0))  # SIGKILL leaves the file, and no lock
+    with pytest.raises(NoDemoRuns):
+        metadata(tmp_path, FIRST)
+
+
+def test_second_demo_in_a_folder_is_refused(tmp_path: Path) -> None:
+    with holding(tmp_path), pytest.raises(DemoError, match="another demo runs"), holding(tmp_path):
+        pass
