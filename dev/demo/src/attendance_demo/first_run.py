@@ -96,7 +96,7 @@ class Place:
 def write_first_run(folder: Path, place: Place, cast: Cast) -> None:
     """Write what the commands read: a file for the shell (mode 0600: it has a password), and two photos."""
     photos = folder / "photos"
-    photos.mkdir(exist_ok=True)
+    photos.mkdir(mode=0o700, exist_ok=True)
     member = next(member for member in cast.members if member.person_id == place.person)
     (photos / "person.jpg").write_bytes(member.captures[0])
     (photos / "visitor.jpg").write_bytes(cast.strangers[0])

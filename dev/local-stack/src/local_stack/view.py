@@ -1,5 +1,6 @@
 """What a person sees in the terminal: downloads, the start of the servers, and their status."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -69,7 +70,7 @@ def fetch_with_progress(cache: ArtifactCache, console: Console) -> None:
     if not missing:
         cache.fetch()
         return
-    total = sum(artifact.size for artifact in missing)
+    total, began = sum(artifact.size for artifact in missing), time.monotonic()
     if not console.is_terminal:
         console.print(
             f"Downloading {len(missing)} files, {total / 1e6:.0f} MB, into {cache.folder}", markup=False
@@ -84,6 +85,8 @@ def fetch_with_progress(cache: ArtifactCache, console: Console) -> None:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"Downloading {len(missing)} files", total=total)
         cache.fetch(lambda count: progress.advance(task, count))
+    if not console.is_terminal:
+        console.print(f"Downloaded in {time.monotonic() - began:.0f} s", markup=False)
 
 
 def _sentence(service: ServiceStatus) -> str:
