@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -11,16 +10,22 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from attendance_schemas.apply import apply as apply_contract
 from attendance_schemas.compatibility import incompatibilities, releases, write_release
-from attendance_schemas.errors import SchemaError
+from attendance_schemas.errors import BrokerUnavailable, RegistryUnavailable, SchemaError
 from attendance_schemas.topics import TOPICS
 
-cli = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+cli = typer.Typer(
+    no_args_is_help=True,
+    help="List the contract, apply it to a cluster, check and release its schemas.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 console = Console()
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Released = Annotated[Path, typer.Option(help="Folder of the released schemas.")]
 RELEASED = Path("schemas/released")
+AWAY, REFUSED = 1, 2
 
 
 def _current() -> Path:
@@ -29,7 +34,7 @@ def _current() -> Path:
 
 @cli.command("list")
 def list_topics(*, as_json: Json = False) -> None:
-    """List the topics with their keys, retention, producers and consumers."""
+    """List the topics: keys, retention, who uses them."""
     if as_json:
         console.print_json(json.dumps([asdict(topic) for topic in TOPICS.values()]))
         return
@@ -54,7 +59,12 @@ def apply(
     *,
     as_json: Json = False,
 ) -> None:
-    """Create the topics and register the schemas; applying twice changes nothing."""
+    """Create topics, register schemas.
+
+    Applying twice changes nothing.
+    """
+    from attendance_schemas.apply import apply as apply_contract
+
     applied = asyncio.run(apply_contract(bootstrap_servers, registry_url, prefix=prefix))
     if as_json:
         console.print_json(json.dumps(asdict(applied)))
@@ -67,7 +77,10 @@ def apply(
 
 @cli.command()
 def check(released: Released = RELEASED) -> None:
-    """Check that today's schemas read every release; exit code 1 on a breaking change."""
+    """Check that today's schemas read every release.
+
+    Exit code 1 when one cannot.
+    """
     found = incompatibilities(_current(), released)
     for incompatibility in found:
         console.print(f"[red]breaking[/red] {incompatibility}")
@@ -83,17 +96,21 @@ def check(released: Released = RELEASED) -> None:
 
 @cli.command()
 def release(version: str, released: Released = RELEASED) -> None:
-    """Write today's schemas as release VERSION; they are readable for ever after."""
+    """Write today's schemas as release VERSION.
+
+    Later schemas must read them, for ever after.
+    """
     console.print(f"written {write_release(_current(), released, version)}")
 
 
 def main() -> None:
-    """Run the command; a known error is one line and exit code 2."""
+    """Run the command; a known error is one line, and exit code 1 when a server is away, else 2."""
     try:
         cli()
     except SchemaError as error:
         Console(stderr=True).print(f"[red]error[/red] {error}")
-        raise SystemExit(os.EX_USAGE) from error
+        is_away = isinstance(error, BrokerUnavailable | RegistryUnavailable)
+        raise SystemExit(AWAY if is_away else REFUSED) from error
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
 
 from attendance_schemas.codec import schema_text, subject_of
-from attendance_schemas.errors import SchemaError, TopicMismatch
+from attendance_schemas.errors import BrokerUnavailable, SchemaError, TopicMismatch
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import TOPICS, Topic
 
@@ -43,11 +44,15 @@ async def apply(
 ) -> Applied:
     """Create topics and register schemas; `partitions` caps the number of each topic (small test clusters).
 
-    Raises TopicMismatch, SchemaError or RegistryUnavailable.
+    Raises TopicMismatch, SchemaError, BrokerUnavailable or RegistryUnavailable.
     """
     applied = Applied()
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, **(client_options or {}))
-    await admin.start()
+    try:
+        await admin.start()
+    except KafkaError as error:
+        await admin.close()
+        raise BrokerUnavailable(f"no Kafka broker answers at {bootstrap_servers}: {error}") from error
     try:
         cluster = await admin.describe_cluster()
         replication = SAFE_REPLICATION if len(cluster["brokers"]) >= SAFE_REPLICATION else 1

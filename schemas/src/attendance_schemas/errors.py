@@ -13,6 +13,10 @@ class RegistryUnavailable(SchemaError):
     """The schema registry does not answer; the same call may work later."""
 
 
+class BrokerUnavailable(SchemaError):
+    """No Kafka broker answers; the same call may work later."""
+
+
 class SchemaNotRegistered(SchemaError):
     """A schema that a service writes is not in the registry: run `attendance-schemas apply`."""
 
