@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attendance_testing.hostile_images import KINDS, album_of
-from ingest.domain.image_metadata import ImageLimits, clean_image
+from ingest.domain.acceptable_image import ImageLimits, clean_image
 from ingest.errors import RefusedImage
 from recognition_worker.domain.image_header import BadHeader, ImageHeader, read_header
 

@@ -23,7 +23,7 @@ from attendance_testing.hostile_images import (
     album_of,
     corpus,
 )
-from ingest.domain.image_metadata import CleanImage, ImageLimits, clean_image
+from ingest.domain.acceptable_image import CleanImage, ImageLimits, clean_image
 from ingest.errors import RefusedImage
 from recognition_worker.adapters.models.packaged_models import detector_file
 from recognition_worker.adapters.vision.opencv_vision import OpenCvFaceCropper, OpenCvImageDecoder

@@ -21,7 +21,7 @@ from attendance_projector.rebuild.adapters.postgres_schemas import open_schemas
 from attendance_projector.rebuild.adapters.postgres_switch import PostgresSwitch
 from attendance_schemas.codec import Codec
 from attendance_schemas.presence import OpenDay
-from attendance_testing.eventually import DEADLINE, eventually
+from attendance_testing.polling import DEADLINE, eventually
 from attendance_testing.projector.change_feeds import PEOPLE, Feed, open_feed
 from local_stack.environment import StackEnv
 from query_api.adapters.valkey_presence_cache import ValkeyPresenceCache, open_presence_cache

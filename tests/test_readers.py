@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from attendance_projector.domain.retention import KeptMonths
 from attendance_projector.retention.adapters.postgres_monthly_tables import open_monthly_tables
 from attendance_projector.retention.drop_months import drop_months
-from attendance_testing.eventually import eventually
+from attendance_testing.polling import eventually
 from attendance_testing.projector.plant import worked_half_a_year
 from attendance_testing.projector.rebuilds import FIRST_ON, PEOPLE, TABLES, Deployment, open_deployment
 from local_stack.databases import Database

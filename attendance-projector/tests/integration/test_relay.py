@@ -19,7 +19,7 @@ from attendance_projector.feed.adapters.postgres_outbox_queue import open_outbox
 from attendance_projector.feed.ports import OutboxRow
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.presence import marker_key
-from attendance_testing.eventually import DEADLINE, eventually
+from attendance_testing.polling import DEADLINE, eventually
 from attendance_testing.projector.change_feeds import PEOPLE, Feed, open_feed
 from local_stack.environment import StackEnv
 from local_stack.stack import Stack

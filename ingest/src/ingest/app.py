@@ -22,8 +22,8 @@ from ingest.http.problems import ANSWERS
 from ingest.metrics import IngestMetrics
 from ingest.punches.accept_punch import PunchDesk
 from ingest.punches.routes import punch_routes
-from service_kit.http.context import RequestContext
 from service_kit.http.problems import install
+from service_kit.http.request_context import RequestContext
 from service_kit.observing.health import Health, operations_routes
 
 

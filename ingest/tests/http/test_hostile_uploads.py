@@ -24,7 +24,7 @@ from ingest.app import Desks, Rules, create_app
 from ingest.captures.accept_capture import CaptureDesk
 from ingest.corrections.record_correction import CorrectionDesk
 from ingest.directory.record_directory import DirectoryDesk
-from ingest.domain.image_metadata import ImageLimits
+from ingest.domain.acceptable_image import ImageLimits
 from ingest.enrolments.erase_biometrics import ErasureDesk
 from ingest.enrolments.request_enrolment import EnrolmentDesk
 from ingest.http.authentication import Doorkeeper

@@ -11,12 +11,12 @@ from structlog.testing import capture_logs
 
 from attendance_schemas.events import CaptureReceived, Direction, PersonErased
 from attendance_schemas.topics import CAPTURES, ENROLMENTS
-from attendance_testing.claims import GATE, HR, FakeVerifier, bearer
+from attendance_testing.fake_tokens import GATE, HR, FakeVerifier, bearer
 from ingest.app import Desks, Rules, create_app
 from ingest.captures.accept_capture import CaptureDesk
 from ingest.corrections.record_correction import CorrectionDesk
 from ingest.directory.record_directory import DirectoryDesk
-from ingest.domain.image_metadata import ImageLimits
+from ingest.domain.acceptable_image import ImageLimits
 from ingest.enrolments.erase_biometrics import ErasureDesk
 from ingest.enrolments.request_enrolment import EnrolmentDesk
 from ingest.http.authentication import Doorkeeper

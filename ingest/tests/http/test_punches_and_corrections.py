@@ -13,7 +13,7 @@ from attendance_schemas.events import (
     TimeTrust,
 )
 from attendance_schemas.topics import CORRECTIONS, DIRECTORY, PUNCHES
-from attendance_testing.claims import FOREMAN, GATE, HR, bearer
+from attendance_testing.fake_tokens import FOREMAN, GATE, HR, bearer
 
 CORRECTION_ID = "3d0b7a52-11c4-4b7e-9c39-52a4d9fb0001"
 

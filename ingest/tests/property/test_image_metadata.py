@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from ingest.domain.image_metadata import CleanImage, ImageLimits, clean_image
+from ingest.domain.acceptable_image import CleanImage, ImageLimits, clean_image
 from ingest.domain.other_types import describe
 from ingest.errors import Refusal, RefusedImage
 

@@ -5,8 +5,8 @@ import pytest
 
 from attendance_schemas.topics import CAPTURES
 from ingest.captures.accept_capture import CaptureDesk, accept_capture
+from ingest.domain.acceptable_image import ImageLimits
 from ingest.domain.capture import CaptureClaim, Device
-from ingest.domain.image_metadata import ImageLimits
 from ingest.domain.time_trust import ClockReadings
 from ingest.errors import AlreadyAccepted, ManifestUnreadable, RefusedImage
 from service_kit.errors import TransientFailure

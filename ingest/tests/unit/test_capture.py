@@ -8,9 +8,9 @@ from attendance_schemas.events import CaptureReceived, Direction, EnrolmentReque
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG
+from ingest.domain.acceptable_image import ImageLimits, clean_image
 from ingest.domain.capture import CaptureClaim, Device, decide_capture, topic_of
 from ingest.domain.identifiers import capture_key, photo_key, time_of
-from ingest.domain.image_metadata import ImageLimits, clean_image
 from ingest.domain.manifest import (
     capture_manifest,
     enrolment_manifest,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from attendance_testing.described import undescribed
+from attendance_testing.described_settings import undescribed
 from ingest.__main__ import cli
 from ingest.metrics import IngestMetrics
 from ingest.settings import Settings

@@ -4,9 +4,9 @@ from uuid import UUID
 import pytest
 
 from attendance_schemas.topics import ENROLMENTS
+from ingest.domain.acceptable_image import ImageLimits
 from ingest.domain.actor import Actor
 from ingest.domain.enrolment import EnrolmentClaim
-from ingest.domain.image_metadata import ImageLimits
 from ingest.enrolments.request_enrolment import EnrolmentDesk, request_enrolment
 from ingest.errors import AlreadyAccepted, Forbidden, RefusedImage, UnknownPerson
 from service_kit.errors import TransientFailure

@@ -12,8 +12,8 @@ from query_api.http.problems import ANSWERS
 from query_api.http.services import Services
 from query_api.organisation import routes as organisation
 from query_api.people import routes as people
-from service_kit.http.context import RequestContext
 from service_kit.http.problems import install
+from service_kit.http.request_context import RequestContext
 from service_kit.observing.health import Health, operations_routes
 
 _DESCRIPTION = """Attendance, presence, captures, enrolments and people, read only.

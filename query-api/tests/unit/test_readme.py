@@ -2,7 +2,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from attendance_testing.described import undescribed
+from attendance_testing.described_settings import undescribed
 from query_api.metrics import QueryApiMetrics
 from query_api.settings import Settings
 

@@ -4,7 +4,7 @@ import httpx
 from fastapi import FastAPI
 from opentelemetry import trace
 
-from service_kit.http.context import RequestContext
+from service_kit.http.request_context import RequestContext
 from service_kit.observing.logs import correlation_id
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"

@@ -22,12 +22,12 @@ from attendance_projector.projection.directory.record_directory import record_di
 from attendance_projector.projection.judge_decisions import Judgement, ReceivedDecision, judge_decisions
 from attendance_projector.projection.judge_punches import PunchJudgement, ReceivedPunch, judge_punches
 from attendance_projector.projection.pass_time import device_points, pass_time
-from attendance_projector.projection.periods.lock_days import lock_days
 from attendance_projector.projection.periods.record_periods import (
     PeriodEvent,
     ReceivedPeriodEvent,
     record_periods,
 )
+from attendance_projector.projection.periods.tell_locked_days import tell_locked_days
 from attendance_projector.projection.ports import Transaction
 from attendance_projector.projection.record_corrections import (
     CorrectionEvent,
@@ -110,7 +110,7 @@ async def apply_batch(
     store = partial(_store, transaction, fresh, decided, punched)
     day_count = await recompute(transaction, changes, added, store)
     for lock in recorded.untold if is_live else ():
-        await lock_days(lock, transaction.periods, transaction.outbox)
+        await tell_locked_days(lock, transaction.periods, transaction.outbox)
     await transaction.positions.move(last_positions)
     without_effect = decided.without_effect + punched.without_effect + corrected.without_effect
     return Applied(fresh, len(received) - len(fresh) + without_effect, day_count)

@@ -81,7 +81,7 @@ def _rebuild(settings: Settings, options: "Options", *, as_json: bool) -> None:
 def rebuild_worker() -> None:
     """One process of a rebuild; started by it."""
     settings = _settings()
-    from attendance_projector.rebuild.worker import run_worker
+    from attendance_projector.rebuild.rebuild_process import run_worker
 
     _finish(run_worker(settings))
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from attendance_schemas.events import CaptureReceived
+from ingest.domain.acceptable_image import ImageLimits, clean_image
 from ingest.domain.capture import CaptureClaim, Device, decide_capture, topic_of
-from ingest.domain.image_metadata import ImageLimits, clean_image
 from ingest.domain.manifest import capture_manifest, read_capture_manifest
 from ingest.errors import AlreadyAccepted
 from ingest.ports import Clock, DeviceSequences, EventPublisher, ImageStore

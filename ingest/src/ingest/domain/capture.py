@@ -7,8 +7,8 @@ from uuid import UUID
 from attendance_schemas.events import CaptureReceived, Direction, ImageReference
 from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, Topic
+from ingest.domain.acceptable_image import CleanImage
 from ingest.domain.identifiers import capture_key
-from ingest.domain.image_metadata import CleanImage
 from ingest.domain.time_trust import ClockReadings, decide_time
 
 LIVE_WINDOW = timedelta(minutes=2)

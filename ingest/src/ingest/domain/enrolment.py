@@ -6,9 +6,9 @@ from uuid import UUID
 
 from attendance_schemas.events import EnrolmentRequested
 from attendance_schemas.identity import deterministic_id
+from ingest.domain.acceptable_image import CleanImage
 from ingest.domain.capture import reference_to
 from ingest.domain.identifiers import photo_key
-from ingest.domain.image_metadata import CleanImage
 
 MAXIMUM_PHOTOS = 10
 

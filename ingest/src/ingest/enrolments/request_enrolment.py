@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from attendance_schemas.events import EnrolmentRequested
 from attendance_schemas.topics import ENROLMENTS
+from ingest.domain.acceptable_image import CleanImage, ImageLimits, clean_image
 from ingest.domain.actor import HR, Actor
 from ingest.domain.directory_documents import EVERYBODY
 from ingest.domain.enrolment import EnrolmentClaim, decide_enrolment, identity_of, same_request
 from ingest.domain.identifiers import enrolment_manifest_key
-from ingest.domain.image_metadata import CleanImage, ImageLimits, clean_image
 from ingest.domain.manifest import enrolment_manifest, read_enrolment_manifest
 from ingest.errors import AlreadyAccepted, RefusedImage, UnknownPerson
 from ingest.ports import Clock, Directory, EventPublisher, ImageStore

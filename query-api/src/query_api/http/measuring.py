@@ -6,7 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from query_api.metrics import QueryApiMetrics
-from service_kit.http.context import route_of
+from service_kit.http.request_context import route_of
 
 _OPERATIONS = ("/health/", "/metrics")
 

@@ -11,12 +11,15 @@ import asyncpg
 from attendance_projector.errors import ReadModelSwitched
 from attendance_projector.projection.adapters.postgres_absence import PostgresAbsence
 from attendance_projector.projection.adapters.postgres_captures import PostgresCaptures
+from attendance_projector.projection.adapters.postgres_change_feed import (
+    PostgresToldDays,
+    PostgresToldPeriods,
+)
 from attendance_projector.projection.adapters.postgres_corrections import PostgresCorrections
 from attendance_projector.projection.adapters.postgres_days import PostgresDays
 from attendance_projector.projection.adapters.postgres_outbox import NothingToTell, PostgresOutbox
 from attendance_projector.projection.adapters.postgres_positions import PostgresPositions, read_positions
 from attendance_projector.projection.adapters.postgres_retention import PostgresRetention
-from attendance_projector.projection.adapters.postgres_told_days import PostgresToldDays, PostgresToldPeriods
 from attendance_projector.projection.days.stale_dates import FARTHEST_DAY
 from attendance_projector.projection.directory.adapters.remembered_directory import (
     DirectoryMemory,

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from attendance_projector.errors import RebuildRefused
+from attendance_projector.projection.adapters.postgres_change_feed import state_of, telling
 from attendance_projector.projection.adapters.postgres_positions import PostgresPositions
-from attendance_projector.projection.adapters.postgres_told_days import SQL, state_of, telling
 from attendance_projector.rebuild.adapters.postgres_schemas import PostgresSchemas
 from attendance_projector.rebuild.ports import LIVE, PREVIOUS
 from attendance_projector.store.migrate import head, revision_of
 from attendance_projector.store.sql import statements
 
 LONGEST_MONTH = timedelta(days=31)
+SQL = statements("differing_days")
 NAMES = {"live": LIVE, "previous": PREVIOUS, "day": state_of("new"), "before": state_of("old")}
 TELL_DAYS = telling(SQL["differing_days"].format(**NAMES))
 

@@ -18,7 +18,7 @@ from attendance_schemas.codec import Codec, schema_text, subject_of
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CHANGES
-from attendance_testing.eventually import DEADLINE
+from attendance_testing.polling import DEADLINE
 from local_stack.environment import StackEnv
 from service_kit.kafka.producer import RecordProducer
 from service_kit.settings import KafkaSettings

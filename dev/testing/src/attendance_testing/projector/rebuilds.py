@@ -18,7 +18,7 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.events import DayStatus, Direction, Outcome
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CORRECTIONS, DIRECTORY, MATCHES, PUNCHES
-from attendance_testing.eventually import DEADLINE, eventually
+from attendance_testing.polling import DEADLINE, eventually
 from local_stack.environment import StackEnv
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord

@@ -1,4 +1,4 @@
-"""Lock the days of a period as they stand: they are told through the outbox, person by person.
+"""Tell the days of a locked period as they stand, person by person, through the outbox.
 
 Only the live projector does, in the transaction that applies the lock; the lock is in force once what was
 told came back. Days of one lock that are told twice, as after the loss of the database, are told
@@ -20,7 +20,7 @@ from attendance_schemas.topics import LOCKED_DAYS
 PEOPLE_AT_ONCE = 1000
 
 
-async def lock_days(
+async def tell_locked_days(
     lock: PeriodLocked,
     periods: Periods,
     outbox: Outbox,

@@ -16,7 +16,7 @@ from attendance_projector.projection.periods.adapters.postgres_periods import Po
 from attendance_projector.store.sql import statements
 from attendance_schemas.topics import CHANGES
 
-SQL = statements("outbox")
+SQL = statements("change_feed")
 IDENTITY = ("org_id", "person_id", "attendance_on", "shift_id")
 
 
