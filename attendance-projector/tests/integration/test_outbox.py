@@ -117,7 +117,7 @@ async def test_a_switch_and_a_rollback_take_along_what_is_still_to_be_told(plant
         more = await rows_of(plant)
         assert more[:-1] == waiting
         assert more[-1] > waiting[-1]
-        await schemas.roll_back(nothing_to_do)
+        await PostgresSwitch(schemas).roll_back(nothing_to_do)
     assert (await rows_of(plant), await rows_of(plant, PREVIOUS)) == (more, [])
     await plant.read_model.positions([])
     await tell(plant.read_model, [plant.tick(f"{DAY}T04:00Z")])
