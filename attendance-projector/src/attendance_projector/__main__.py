@@ -1,5 +1,6 @@
 """`attendance-projector`: turn facts into attendance days, and look after the tables that hold them."""
 
+import asyncio
 from typing import Annotated
 
 import typer
@@ -38,19 +39,13 @@ def feed() -> None:
 
 
 def migrate() -> None:
-    """Bring the tables to this version.
-
-    Needs DATABASE_URL alone; tables of this version stay as they are.
-    """
-    import asyncio
-
-    from attendance_projector.store.migrate import head
-    from attendance_projector.store.migrate import migrate as migrate_database
+    """Bring the tables to this version; needs DATABASE_URL alone."""
+    from attendance_projector.store import migrate as tables
 
     url = load_or_refuse(SERVICE, DatabaseSettings).url.get_secret_value()
     with plain_failures():
-        asyncio.run(migrate_database(url))
-    typer.echo(f"the read model is at {head()}")
+        asyncio.run(tables.migrate(url))
+    typer.echo(f"the read model is at {tables.head()}")
 
 
 cli = command_line(
