@@ -25,7 +25,7 @@ def test_help_lists_the_commands() -> None:
     [
         (NOWHERE, 1, "error no Kafka broker answers at 127.0.0.1:1"),
         (("check", "--released", "nowhere"), 2, "error no release found under nowhere"),
-        (("aplly",), 2, "No such command"),
+        (("no-such",), 2, "No such command"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence(arguments: tuple[str, ...], code: int, message: str) -> None:
