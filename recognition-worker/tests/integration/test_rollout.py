@@ -63,7 +63,6 @@ from service_kit.state.object_store import ObjectStore
 pytestmark = pytest.mark.integration
 
 DEADLINE = 60.0
-BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
 SFACE_VERSION = packaged_manifest().version
 SFACE, DLIB = ("SFace", SFACE_VERSION), ("Dlib", "resnet-v1")
 SFACE_TEXT = f"SFace {SFACE_VERSION}"
