@@ -1,15 +1,14 @@
 """What a device is told about each kind of hostile image: final, by the right status, and what to do."""
 
 import json
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from attendance_testing.faces import folder_of_faces
 from attendance_testing.hostile_images import (
     KINDS,
     LIMIT_BYTES,
@@ -111,8 +110,7 @@ async def door(images, publisher, sequences, directory, clock) -> AsyncIterator[
 
 @pytest.fixture(scope="module")
 def album() -> Album:
-    beside = Path(__file__).parents[4] / "shared" / "faces" / "lfw300"
-    return album_of(Path(os.environ.get("FACES_DIR", beside)), count=3)
+    return album_of(folder_of_faces(), count=3)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.every < 30], ids=lambda kind: kind.name)

@@ -13,7 +13,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
-from pydantic_core import PydanticUndefined
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
 from service_kit.errors import SettingsError
@@ -130,11 +131,19 @@ def _described(settings: type[EnvironmentSettings]) -> Iterator[tuple[str, str]]
         if (group := group_of(info.annotation)) is not None:
             groups.append(group)
             continue
-        what = info.description or ""
-        if info.default is PydanticUndefined:
-            rest = "required"
-        else:
-            rest = "off" if info.default in (None, "") else f"default {info.default}"
-        yield settings.variable(field), f"{what} ({rest})" if what else rest
+        yield (
+            settings.variable(field),
+            f"{info.description} ({_otherwise(info)})" if info.description else _otherwise(info),
+        )
     for group in groups:
         yield from _described(group)
+
+
+def _otherwise(info: FieldInfo) -> str:
+    """Say what holds when the variable is not set."""
+    if info.is_required():
+        return "required"
+    default = info.get_default(call_default_factory=True)
+    if isinstance(default, SecretStr):
+        default = "a secret" if default else ""
+    return "off" if default in (None, "") else f"default {default}"
