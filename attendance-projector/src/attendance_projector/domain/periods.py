@@ -1,7 +1,7 @@
 """Locked periods: the day stays as it was paid, and an adjustment in an open period carries the difference.
 
 For every day, what is stored, what is settled and what is still to be adjusted add up to what the rules say
-now. A day belongs to the oldest lock over it. Source: RULES.md, late and corrected facts.
+now. A day belongs to the oldest lock over it. Source: docs/attendance/periods.md and decision 0017.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,11 +1,12 @@
 """Build the read model again beside the live one, from the log, and put it in its place.
 
 1. load      every fact up to where the live tables are, several processes, each its partitions
-2. compute   every day from all facts of a person, several processes, each its people
-3. index     what only readers need
-4. catch up  with the live tables, by the code of the live service
-5. compare   each table and month, on a snapshot in which both stand at the same positions
-6. switch    in one transaction that live projectors wait for and readers do not notice; where tables differ,
+2. sort      the punches by person, and count the buckets of people that fit into memory
+3. compute   every day from all facts of a person, several processes, each its buckets
+4. index     what only readers need
+5. catch up  with the live tables, by the code of the live service
+6. compare   each table and month, on a snapshot in which both stand at the same positions
+7. switch    in one transaction that live projectors wait for and readers do not notice; where tables differ,
              followers of the change feed are told afterwards
 
 Each step leaves behind how far it came, in the transactions that did the work: after a kill, the same command

@@ -1,4 +1,7 @@
-"""Every refusal as an RFC 9457 problem: 503 with Retry-After may be repeated, all else is final."""
+"""Which problem each error of a use case becomes: 503 with Retry-After may be repeated, all else is final.
+
+What is wrong with a token or a body, before a use case is called, is raised as a `Problem` where it is found.
+"""
 
 import random
 from typing import Any

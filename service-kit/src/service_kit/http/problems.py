@@ -1,4 +1,4 @@
-"""HTTP errors of one shape: RFC 9457 problems, made here and nowhere else. Types are `urn:problem:<slug>`."""
+"""HTTP errors of one shape: RFC 9457 problems, written as answers here alone, of types `urn:problem:SLUG`."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Records from Kafka in batches, for a consumer group, with positions that are never skipped over.
 
-Lessons of the lab are built in. After every assignment no partition is read before its position was sought
-again, and what was fetched across a rebalance is given back by that seek, never just dropped. No lock is
-held while fetching, because the rebalance listener waits for the lock. What is done is committed before
-partitions are revoked.
+What decision 0001 says of consumers that lose records holds here, too. After every assignment no partition
+is read before its position was sought again, and what was fetched across a rebalance is given back by that
+seek, never just dropped. No lock is held while fetching, because the rebalance listener waits for the lock.
+What is done is committed before partitions are revoked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What one worker took and finished between an assignment of partitions and their revocation.
 
 Faust counts acknowledgements from wherever it last looked, and forgets what it read when it should not; the
-losses of LAB and decision 0001 come from there. Here the bookkeeping is one object per assignment, so that
+losses that decision 0001 measured come from there. Here the bookkeeping is one object per assignment, so that
 what belongs to an earlier one can neither advance nor hold up the present one. Pure bookkeeping: no Faust, no
 Kafka.
 """
