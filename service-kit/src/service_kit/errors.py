@@ -37,7 +37,7 @@ class PoisonRecord(ServiceKitError):
 
 
 class TransientFailure(ServiceKitError):
-    """A dependency is away: the same work can succeed later, so it is tried again and never given up.
+    """A dependency is away: the same work can succeed later, so it is tried again, and nothing is committed.
 
     Attributes:
         dependency: which one, a short slug fit for a metric label, e.g. "kafka".
