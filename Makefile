@@ -76,7 +76,7 @@ test-unit: $(READY)  ## run the unit tests: no server, no model, seconds
 
 .PHONY: scenarios
 scenarios: $(READY)  ## apply the attendance rules to every golden scenario
-	$(BIN)/python -m attendance_projector scenarios attendance-projector/tests/scenarios
+	$(BIN)/attendance-projector scenarios attendance-projector/tests/scenarios
 
 .PHONY: docs
 docs: $(READY)  ## serve the documentation on this machine

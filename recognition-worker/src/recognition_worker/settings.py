@@ -43,7 +43,7 @@ class TemplateEncryptionSettings(KeyRingSettings):
 
     env_prefix: ClassVar[str] = "TEMPLATE_ENCRYPTION_"
     advice: ClassVar[str] = (
-        "make one with `python -m recognition_worker new-key` and keep it away from copies of Kafka's data"
+        "make one with `recognition-worker new-key` and keep it away from copies of Kafka's data"
     )
 
 

@@ -62,7 +62,7 @@ def test_without_a_usable_key_nothing_starts(
     assert refused.exit_code == 2
     said = refused.stderr
     assert "TEMPLATE_ENCRYPTION_KEYS" in said
-    assert "python -m recognition_worker new-key" in said
+    assert "recognition-worker new-key" in said
     assert "hunter2" not in said
 
 

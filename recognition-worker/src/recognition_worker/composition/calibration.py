@@ -44,7 +44,7 @@ def calibrate(
     if write:
         # No paths: the digests say which photos, on any machine.
         source: dict[str, str | int | float] = {
-            "command": f"python -m recognition_worker calibrate --enrol {enrol}",
+            "command": f"recognition-worker calibrate --enrol {enrol}",
             "known_people": len(people),
             "known_photos": _photo_count(people),
             "known_photos_sha256": photos_sha256(known),

@@ -42,6 +42,6 @@ class Coverage:
             raise RolloutRefused(
                 f"{candidate} has templates of {self.count(candidate)} people, {missing} of the "
                 f"{self.count(deciding)} that {deciding} knows are missing and would not be found: run "
-                f"`python -m recognition_worker re-enrol --model {name}`, or repeat with --force to leave "
+                f"`recognition-worker re-enrol --model {name}`, or repeat with --force to leave "
                 f"these {missing} out"
             )

@@ -130,7 +130,7 @@ class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             raise ModelRefused(
                 f"model {self.model} has no thresholds for a target FPIR of {target_fpir:g}, it has them for "
                 f"{known}: choose one of these, or calibrate for it "
-                f"(`python -m recognition_worker calibrate --target-fpir {target_fpir:g} --write FILE`)"
+                f"(`recognition-worker calibrate --target-fpir {target_fpir:g} --write FILE`)"
             )
         return msgspec.structs.replace(self, target_fpir=target_fpir)
 

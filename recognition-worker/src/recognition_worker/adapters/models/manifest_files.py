@@ -13,7 +13,7 @@ from recognition_worker.errors import EvaluationRefused, ModelRefused
 
 _DEFAULT = "sface.toml"
 _SUFFIX = ".toml"
-_HEADER = "# Written by `python -m recognition_worker calibrate --write`; its evaluation says from what.\n\n"
+_HEADER = "# Written by `recognition-worker calibrate --write`; its evaluation says from what.\n\n"
 
 
 def packaged_manifest() -> ModelManifest:
