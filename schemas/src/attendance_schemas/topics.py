@@ -7,6 +7,7 @@ publishes asks it for the key, so that what must stay in order stays in one part
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 import yaml
@@ -52,8 +53,7 @@ class Topic:
         """
         text = key.decode("utf-8", "replace")
         for name, form in self.events.items():
-            pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^:]+)", re.escape(form))
-            if (match := re.fullmatch(pattern, text)) is not None:
+            if (match := _keys_of(form).fullmatch(text)) is not None:
                 return name, match.groupdict()
         return None
 
@@ -82,6 +82,11 @@ class Topic:
             consumers=(),
             dead_letters=False,
         )
+
+
+@cache
+def _keys_of(form: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^:]+)", re.escape(form)))
 
 
 def _load() -> dict[str, Topic]:

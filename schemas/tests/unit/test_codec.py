@@ -14,7 +14,7 @@ from attendance_schemas.codec import FRAME, MAGIC, Codec, encode_body, schema_te
 from attendance_schemas.errors import SchemaError, SchemaNotRegistered, UndecodableRecord
 from attendance_schemas.events import CaptureReceived, from_fields, to_fields
 from attendance_schemas.golden import golden_examples
-from attendance_schemas.topics import CAPTURES, DIRECTORY, TOPICS
+from attendance_schemas.topics import CAPTURES, TOPICS
 
 RELEASED = Path(__file__).parents[2] / "released"
 GOLDEN = list(golden_examples())
@@ -128,14 +128,6 @@ def test_naive_instants_are_refused():
     fields = to_fields(CAPTURE[1])
     with pytest.raises(msgspec.ValidationError, match="occurred_at"):
         from_fields(CaptureReceived, fields | {"occurred_at": fields["occurred_at"].replace(tzinfo=None)})
-
-
-def test_keys():
-    by_name = {name: event for name, event, _ in GOLDEN}
-    assert CAPTURES.key_of(by_name["CaptureReceived/live"]) == b"gate-1"
-    assert DIRECTORY.key_of(by_name["ShiftRecorded/day"]) == b"shift:day:2026-01-01"
-    with pytest.raises(SchemaError, match="MatchDecided is not an event of"):
-        CAPTURES.key_of(by_name["MatchDecided/review"])
 
 
 async def test_a_template_as_0_1_0_wrote_it_is_read():
