@@ -13,6 +13,7 @@ from recognition_worker.evaluation.pair_decisions import pairs
 GOLDEN = next(event for _, event, _ in golden_examples(MatchDecided))
 assert isinstance(GOLDEN, MatchDecided)
 OLD, NEW = ModelId("SFace", "1"), ModelId("Dlib", "d1")
+WHO = {"acme": "ada", "globex": "eve"}
 
 
 def match(capture_id, model: ModelId, outcome: str, person: str | None = None, **changes) -> MatchDecided:
@@ -78,6 +79,16 @@ def test_repetitions_count_once_and_the_first_decision_of_a_round_counts() -> No
     shadow = [match(capture_id, NEW, "UNKNOWN"), match(capture_id, NEW, "UNKNOWN")]
     [comparison] = compare(pairs(decided, shadow))
     assert [one.decided_by for one in comparison.captures] == [OLD]
+
+
+def test_the_same_capture_id_in_another_organisation_is_another_capture() -> None:
+    capture_id = uuid4()
+    theirs = match(capture_id, NEW, "IDENTIFIED", "eve", org_id="globex")
+    assert pairs([match(capture_id, OLD, "IDENTIFIED", "ada")], [theirs]) == []
+    both = [match(capture_id, OLD, "IDENTIFIED", person, org_id=org) for org, person in WHO.items()]
+    shadow = [match(capture_id, NEW, "IDENTIFIED", person, org_id=org) for org, person in WHO.items()]
+    [comparison] = compare(pairs(both, shadow))
+    assert ([one.org_id for one in comparison.captures], comparison.agreement) == (list(WHO), 1.0)
 
 
 def test_what_only_one_model_saw_is_no_comparison() -> None:

@@ -17,17 +17,20 @@ def pairs(decided: Sequence[MatchDecided], scored: Sequence[MatchDecided]) -> li
     """
     counts: dict[object, MatchDecided] = {}
     for match in decided:
-        known = counts.get(match.capture_id)
+        known = counts.get(capture := (match.org_id, match.capture_id))
         if known is None or match.decision_round > known.decision_round:
-            counts[match.capture_id] = match
-    others = {(match.capture_id, match.model_name, match.model_version): match for match in scored}
+            counts[capture] = match
+    others = {
+        (match.org_id, match.capture_id, match.model_name, match.model_version): match for match in scored
+    }
     found = []
     for other in others.values():
-        counting = counts.get(other.capture_id)
+        counting = counts.get((other.org_id, other.capture_id))
         if counting is None or _said(counting).model == _said(other).model:
             continue
         found.append(
             Compared(
+                counting.org_id,
                 str(counting.capture_id),
                 counting.device_id,
                 counting.site_id,

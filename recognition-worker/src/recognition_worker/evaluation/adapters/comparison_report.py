@@ -15,7 +15,7 @@ from recognition_worker.evaluation.adapters.evaluation_report import histogram_s
 from recognition_worker.evaluation.domain.model_comparison import Compared, Comparison, Said, Side
 
 _LISTED = 10
-_COLUMNS = ("kind", "capture_id", "occurred_at", "site_id", "device_id", "decided_by")
+_COLUMNS = ("kind", "org_id", "capture_id", "occurred_at", "site_id", "device_id", "decided_by")
 
 
 def show_comparison(comparison: Comparison) -> None:
@@ -71,6 +71,7 @@ def _side_json(side: Side) -> dict[str, object]:
 
 def _row(capture: Compared) -> dict[str, object]:
     row: dict[str, object] = {
+        "org_id": capture.org_id,
         "capture_id": capture.capture_id,
         "occurred_at": capture.occurred_at.isoformat(),
         "site_id": capture.site_id,

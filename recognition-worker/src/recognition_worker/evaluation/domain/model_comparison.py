@@ -6,7 +6,7 @@ own and are never compared with each other.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -43,6 +43,7 @@ class Said:
 class Compared:
     """One capture by both. decided_by: whose result counted."""
 
+    org_id: str
     capture_id: str
     device_id: str
     site_id: str
@@ -122,15 +123,7 @@ def _comparison(captures: Sequence[Compared]) -> Comparison:
 
 
 def _turned(capture: Compared) -> Compared:
-    return Compared(
-        capture.capture_id,
-        capture.device_id,
-        capture.site_id,
-        capture.occurred_at,
-        capture.decided_by,
-        first=capture.second,
-        second=capture.first,
-    )
+    return replace(capture, first=capture.second, second=capture.first)
 
 
 def _side(said: Sequence[Said], decided: Mapping[ModelId, int]) -> Side:
