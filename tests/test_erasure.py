@@ -16,8 +16,8 @@ from attendance_schemas.events import Event, PersonKeyIssued, PersonKeysErased, 
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import GALLERY, PERSON_KEYS, Topic
 from recognition_worker.adapters.topics.sealed_templates import opened, unwrap
-from recognition_worker.domain.identity import OrgId, PersonId
 from recognition_worker.domain.person_keys import KeyId, PersonKey
+from recognition_worker.recognition.event_mapping import person_of
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.settings import KafkaSettings
 from service_kit.state.envelope import EnvelopeError, KeyRing
@@ -43,14 +43,7 @@ def open_with(environ, keys: list[Event], template: TemplateEnrolled) -> bytes |
     for key in keys:
         if isinstance(key, PersonKeyIssued):
             key_id = KeyId(str(key.key_id))
-            stored = PersonKey(
-                OrgId(key.org_id),
-                PersonId(key.person_id),
-                key_id,
-                key.wrapped_with,
-                key.wrapped_key,
-                key.occurred_at,
-            )
+            stored = PersonKey(person_of(key), key_id, key.wrapped_with, key.wrapped_key, key.occurred_at)
             try:
                 return opened(template, key_id, unwrap(ring, stored)).embedding
             except EnvelopeError:

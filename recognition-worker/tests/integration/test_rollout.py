@@ -327,7 +327,9 @@ async def test_a_second_model_is_rolled_out_and_back_without_a_restart(  # noqa:
     assert shadow[0].person_id is None  # not enrolled for Dlib yet
     assert shadow[1].gallery_size == LATER
     for match in (*decided, *shadow):
-        assert match.event_id == deterministic_id("MatchDecided", match.capture_id, match.model_version, 0)
+        assert match.event_id == deterministic_id(
+            "MatchDecided", match.org_id, match.capture_id, match.model_version, 0
+        )
 
     # It may not decide before everybody is enrolled for it.
     message = await fleet.refused("rollout", "promote", "Dlib")
@@ -349,7 +351,7 @@ async def test_a_second_model_is_rolled_out_and_back_without_a_restart(  # noqa:
     }
 
     # A canary at one site: there the candidate decides, elsewhere it stays in the shadow.
-    await fleet.told("rollout", "canary", "Dlib", "--site", "pune")
+    await fleet.told("rollout", "canary", "Dlib", "--site", "acme:pune")
     await fleet.until("Dlib resnet-v1 canary")
     decided, shadow = await fleet.capture(first[:3], site="pune")
     assert (models(decided), models(shadow)) == ({DLIB}, {SFACE})

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from attendance_schemas.apply import apply
@@ -41,12 +42,13 @@ from recognition_worker.adapters.topics.kafka_match_publisher import WRITTEN_TOP
 from recognition_worker.adapters.topics.kafka_templates import KafkaTemplates
 from recognition_worker.adapters.topics.sealed_templates import opened, seal, unwrap
 from recognition_worker.adapters.topics.template_rewriting import TemplateRewriting
-from recognition_worker.domain.identity import ModelId, OrgId, PersonId
+from recognition_worker.domain.identity import ModelId, OrgId, Person, PersonId
 from recognition_worker.domain.person_keys import KeyId, PersonKey
 from recognition_worker.domain.search.gallery import InMemoryGallery
 from recognition_worker.errors import KeysRefused
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.erase_person import ErasePerson
+from recognition_worker.recognition.event_mapping import person_of
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord, Position, Record
@@ -56,6 +58,7 @@ from service_kit.state.envelope import DataKey, EnvelopeError, KeyRing, new_key
 pytestmark = pytest.mark.integration
 
 ORG = OrgId("acme")
+ADA = Person(ORG, PersonId("ada"))
 MODEL, DIMENSIONS = ModelId("Paint", "1"), 128
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 SOON = 20.0
@@ -103,7 +106,7 @@ class Worker:
 
     def finds(self, template: TemplateEnrolled) -> bool:
         probe = embedding_of(template)
-        ranking = self.gallery.search(probe, MODEL, org_id=ORG, limit=1)
+        ranking = self.gallery.search(probe, MODEL, org_id=OrgId(template.org_id), limit=1)
         # A person is the mean of their templates: 0.7 with two of these, near 0 for anybody else.
         return bool(ranking.people) and ranking.people[0].score > 0.5
 
@@ -247,14 +250,7 @@ def openers(ring: KeyRing, keys: Sequence[Event]) -> Iterator[tuple[KeyId, DataK
     for key in keys:
         if isinstance(key, PersonKeyIssued):
             key_id = KeyId(str(key.key_id))
-            stored = PersonKey(
-                OrgId(key.org_id),
-                PersonId(key.person_id),
-                key_id,
-                key.wrapped_with,
-                key.wrapped_key,
-                key.occurred_at,
-            )
+            stored = PersonKey(person_of(key), key_id, key.wrapped_with, key.wrapped_key, key.occurred_at)
             yield key_id, unwrap(ring, stored)
 
 
@@ -324,10 +320,10 @@ async def test_a_second_key_of_a_person_hides_nobody(place: Installation) -> Non
     worker = await place.worker()
     await worker.enrol(first := template_of("ada"))
     elsewhere = await place.worker()
-    issued = elsewhere.templates.keys.known.first(ORG, PersonId("ada"))
+    issued = elsewhere.templates.keys.known.first(ADA)
     assert issued is not None
-    elsewhere.templates.keys.known.forget(PersonId("ada"), issued.key_id)
-    await elsewhere.templates.keys._write(ORG, PersonId("ada"), KeyId(str(uuid4())), DataKey.new(), MONDAY)
+    elsewhere.templates.keys.known.forget(ADA, issued.key_id)
+    await elsewhere.templates.keys._write(ADA, KeyId(str(uuid4())), DataKey.new(), MONDAY)
     await elsewhere.enrol(second := template_of("ada", number=1))
     keys = [event for event in (await place.left(PERSON_KEYS)).values() if isinstance(event, PersonKeyIssued)]
     assert len(keys) == 2
@@ -429,18 +425,39 @@ async def test_an_erasure_survives_a_crash_after_any_write(place: Installation, 
         assert found.finds(other)
 
 
+async def test_the_same_ids_in_two_organisations_are_two_people(place: Installation) -> None:
+    worker, bystander = await place.worker(), await place.worker()
+    ours = template_of("ada")
+    theirs = replace(template_of("ada", number=1), org_id="globex", template_id=ours.template_id)
+    await asyncio.gather(worker.enrol(ours), worker.enrol(theirs))
+    assert len(await place.left(GALLERY)) == len(await place.left(PERSON_KEYS)) == 2
+    for found in (worker, bystander):
+        await found.catch_up()
+        assert found.finds(ours)
+        assert found.finds(theirs)
+        assert not found.finds(replace(ours, org_id="globex"))
+    await worker.erase(erasure_of("ada"))
+    assert [event.org_id for event in (await place.left(GALLERY)).values()] == ["globex"]
+    left = (await place.left(PERSON_KEYS)).values()
+    assert [event.org_id for event in left if isinstance(event, PersonKeyIssued)] == ["globex"]
+    for found in (worker, bystander, await place.worker()):
+        await found.catch_up()
+        assert not found.finds(ours)
+        assert found.finds(theirs)
+
+
 async def test_an_enrolment_from_before_the_erasure_brings_nobody_back(place: Installation) -> None:
     """A worker that was cut off in the middle of one goes on afterwards, with the key that it had."""
     cut_off = await place.worker()
     await cut_off.enrol(first := template_of("ada"))
-    key_id, data_key = await cut_off.templates.keys.key_for(ORG, PersonId("ada"), MONDAY)
+    key_id, data_key = await cut_off.templates.keys.key_for(ADA, MONDAY)
     eraser = await place.worker()
     await eraser.erase(erasure_of("ada"))
-    assert await eraser.templates.keys.voids(ORG, PersonId("ada"), MONDAY)
+    assert await eraser.templates.keys.voids(ADA, MONDAY)
 
     late = seal(template_of("ada", number=1), key_id, data_key)
     await place.write(GALLERY, late, readable := template_of("ada", number=2))
-    await cut_off.templates.keys._write(ORG, PersonId("ada"), key_id, data_key, MONDAY)
+    await cut_off.templates.keys._write(ADA, key_id, data_key, MONDAY)
     again = template_of("ada", requested_at=MONDAY + timedelta(days=2), number=3)
     await eraser.enrol(again)
     for found in (eraser, cut_off, await place.worker()):

@@ -36,6 +36,7 @@ from attendance_schemas.events import (
     ImageReference,
     MatchDecided,
     Outcome,
+    PersonErased,
     PersonRecorded,
     SiteRecorded,
     TemplateEnrolled,
@@ -267,7 +268,8 @@ class World:
             return await Codec(registry, prefix=self.prefix).decode(record.value)
 
     async def matches_of(self, *captures: CaptureReceived) -> list[MatchDecided]:
-        records = await self.find(MATCHES.name, *[str(capture.capture_id).encode() for capture in captures])
+        keys = [f"{capture.org_id}:{capture.capture_id}".encode() for capture in captures]
+        records = await self.find(MATCHES.name, *keys)
         events = [await self.decode(record) for record in records]
         matches = [event for event in events if isinstance(event, MatchDecided)]
         assert len(matches) == len(captures)
@@ -276,20 +278,23 @@ class World:
     async def match_of(self, capture: CaptureReceived) -> MatchDecided:
         return (await self.matches_of(capture))[0]
 
-    async def enrol(self, person_id: str, *photos: Path) -> EnrolmentDecided:
+    async def enrol(
+        self, person_id: str, *photos: Path, org_id: str = ORG, enrolment_id: UUID | None = None
+    ) -> EnrolmentDecided:
         request = EnrolmentRequested(
             event_id=uuid4(),
             occurred_at=now(),
             recorded_at=now(),
-            org_id=ORG,
-            enrolment_id=uuid4(),
+            org_id=org_id,
+            enrolment_id=enrolment_id or uuid4(),
             person_id=person_id,
             photos=tuple([await self.store(photo.read_bytes()) for photo in photos]),
             consent_reference="consent-1",
             requested_by="hr",
         )
         await self.send(ENROLMENTS, request)
-        event = await self.decode((await self.find(ENROLMENT_RESULTS.name, person_id.encode()))[0])
+        [record] = await self.find(ENROLMENT_RESULTS.name, f"{org_id}:{person_id}".encode())
+        event = await self.decode(record)
         assert isinstance(event, EnrolmentDecided)
         return event
 
@@ -315,8 +320,8 @@ def capture_of(image: ImageReference, site_id: str = "hq") -> CaptureReceived:
     )
 
 
-def recorded() -> dict[str, Any]:
-    return {"event_id": uuid4(), "occurred_at": now(), "recorded_at": now(), "org_id": ORG}
+def recorded(org_id: str = ORG) -> dict[str, Any]:
+    return {"event_id": uuid4(), "occurred_at": now(), "recorded_at": now(), "org_id": org_id}
 
 
 def site_of(site_id: str, scope: IdentificationScope) -> SiteRecorded:
@@ -371,11 +376,12 @@ async def test_an_enrolled_person_is_identified(world: World, people: list[Path]
     decision = await world.enrol(person.name, person / "1.jpg", person / "2.jpg")
     assert decision.outcome is EnrolmentOutcome.ENROLLED
     for photo in decision.photos:
-        key = f"{person.name}:{photo.template_id}".encode()
+        key = f"{ORG}:{person.name}:{photo.template_id}".encode()
         template = await world.decode((await world.find(GALLERY.name, key))[0])
         assert isinstance(template, TemplateEnrolled)
         assert template.template_id == deterministic_id(
             "TemplateEnrolled",
+            ORG,
             decision.enrolment_id,
             photo.sha256,
             decision.model_name,
@@ -384,12 +390,12 @@ async def test_an_enrolled_person_is_identified(world: World, people: list[Path]
 
     capture = capture_of(await world.store((person / "3.jpg").read_bytes()))
     await world.send(CAPTURES, capture)
-    record = (await world.find(MATCHES.name, str(capture.capture_id).encode()))[0]
+    [record] = await world.find(MATCHES.name, f"{ORG}:{capture.capture_id}".encode())
     match = await world.decode(record)
 
     assert isinstance(match, MatchDecided)
     assert (match.outcome, match.person_id) == (Outcome.IDENTIFIED, person.name)
-    assert match.event_id == deterministic_id("MatchDecided", capture.capture_id, match.model_version, 0)
+    assert match.event_id == deterministic_id("MatchDecided", ORG, capture.capture_id, match.model_version, 0)
     assert (match.occurred_at, match.received_at) == (capture.occurred_at, capture.recorded_at)
     assert match.claimed_badge == "b-1"
     headers = dict(record.headers)
@@ -429,7 +435,7 @@ async def test_a_capture_without_its_image_is_dead_lettered(world: World, reason
         image = world.reference(image.key, "0" * 64)
     capture = capture_of(image)
     await world.send(CAPTURES, capture)
-    letter = (await world.find(CAPTURES.name + ".dlq", capture.device_id.encode()))[0]
+    letter = (await world.find(CAPTURES.name + ".dlq", CAPTURES.key_of(capture)))[0]
     assert dict(letter.headers)["dlq-reason"].decode() == reason
 
 
@@ -447,7 +453,7 @@ async def test_a_dead_lettered_enrolment_says_nothing_about_the_person_but_what_
         requested_by="hr",
     )
     await world.send(ENROLMENTS, request)
-    letter = (await world.find(ENROLMENTS.name + ".dlq", person_id.encode()))[0]
+    letter = (await world.find(ENROLMENTS.name + ".dlq", ENROLMENTS.key_of(request)))[0]
     assert await world.decode(letter) == request  # references and ids: no photo, no embedding, no key
     headers = dict(letter.headers)
     assert headers["dlq-reason"] == b"image-missing"
@@ -498,7 +504,7 @@ async def test_hostile_images_are_set_aside_and_the_captures_behind_them_are_dec
     # Of the same device, so behind it in the same partition.
     behind = [replace(capture_of(image), device_id=capture.device_id) for capture in hostile]
     await world.send(CAPTURES, *hostile, *behind)
-    letters = await world.find(CAPTURES.name + ".dlq", *[capture.device_id.encode() for capture in hostile])
+    letters = await world.find(CAPTURES.name + ".dlq", *map(CAPTURES.key_of, hostile))
     for kind, letter in zip(kinds, letters, strict=True):
         headers = dict(letter.headers)
         assert headers["dlq-reason"] == b"undecodable-image"
@@ -511,7 +517,9 @@ async def test_an_erased_template_is_not_found(world: World, people: list[Path])
     await world.worker.ready()
     person = people[1]
     decision = await world.enrol(person.name, person / "1.jpg", person / "2.jpg")
-    keys = [f"{person.name}:{photo.template_id}".encode() for photo in decision.photos if photo.accepted]
+    keys = [
+        f"{ORG}:{person.name}:{photo.template_id}".encode() for photo in decision.photos if photo.accepted
+    ]
     await world.send_raw(GALLERY, *[(key, None) for key in keys])
     image = await world.store((person / "3.jpg").read_bytes())
     async with asyncio.timeout(DEADLINE):
@@ -519,6 +527,34 @@ async def test_an_erased_template_is_not_found(world: World, people: list[Path])
             await world.send(CAPTURES, capture := capture_of(image))
             if (await world.match_of(capture)).person_id is None:
                 break
+
+
+async def test_the_same_ids_in_two_organisations_are_two_people(world: World, people: list[Path]) -> None:
+    """Person, enrolment, capture, device and site: everything has the same id in both."""
+    await world.worker.ready()
+    enrolment_id = uuid4()
+    faces = {f"{name}-{secrets.token_hex(3)}": face for name, face in zip("ab", people, strict=False)}
+    for org_id, face in faces.items():
+        photos = (face / "1.jpg", face / "2.jpg")
+        decision = await world.enrol("p-1", *photos, org_id=org_id, enrolment_id=enrolment_id)
+        assert decision.outcome is EnrolmentOutcome.ENROLLED
+    images = [await world.store((face / "3.jpg").read_bytes()) for face in faces.values()]
+
+    async def told(image: ImageReference) -> list[str | None]:
+        capture = capture_of(image)
+        captures = [replace(capture, org_id=org_id) for org_id in faces]
+        await world.send(CAPTURES, *captures)
+        return [match.person_id for match in await world.matches_of(*captures)]
+
+    assert [await told(image) for image in images] == [["p-1", None], [None, "p-1"]]
+    await world.send(
+        ENROLMENTS,
+        PersonErased(**recorded(min(faces)), erasure_id=uuid4(), person_id="p-1", requested_by="hr"),
+    )
+    async with asyncio.timeout(DEADLINE):
+        while await told(images[0]) != [None, None]:
+            pass
+    assert await told(images[1]) == [None, "p-1"]
 
 
 async def test_a_restarted_worker_identifies_its_first_capture(world: World, people: list[Path]) -> None:

@@ -4,12 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recognition_worker.domain.face import Vector
-from recognition_worker.domain.identity import ModelId, OrgId, PersonId, Template, TemplateId
+from recognition_worker.domain.identity import ModelId, OrgId, Person, PersonId, Template, TemplateId
 from recognition_worker.domain.search.gallery import InMemoryGallery
 from recognition_worker.errors import ModelMismatch
 
 MODEL = ModelId("SFace", "1")
 ORG = OrgId("acme")
+ORGS = (ORG, OrgId("globex"))
 DIMENSIONS = 8
 
 
@@ -47,25 +48,30 @@ def test_a_person_scores_with_their_normalised_mean() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.booleans(), st.sampled_from("abcde"), st.integers(1, 3)), max_size=40),
+    st.lists(
+        st.tuples(st.booleans(), st.sampled_from(ORGS), st.sampled_from("abc"), st.integers(1, 3)),
+        max_size=40,
+    ),
     st.integers(0, 1000),
 )
 def test_any_order_of_adding_and_erasing_equals_what_is_left(
-    steps: list[tuple[bool, str, int]], seed: int
+    steps: list[tuple[bool, OrgId, str, int]], seed: int
 ) -> None:
-    lived, left = gallery(), dict[tuple[str, int], Template]()
-    for adding, person, number in steps:
+    lived, left = gallery(), dict[tuple[OrgId, str, int], Template]()
+    for adding, org, person, number in steps:
         if adding:
-            lived.add(template(person, number))
-            left[person, number] = template(person, number)
+            left[org, person, number] = template(person, number, org)
+            lived.add(left[org, person, number])
         else:
-            was_there = left.pop((person, number), None) is not None
-            assert lived.erase(PersonId(person), TemplateId(f"t{number}")) is was_there
+            was_there = left.pop((org, person, number), None) is not None
+            assert lived.erase(Person(org, PersonId(person)), TemplateId(f"t{number}")) is was_there
     fresh = gallery(*(left[key] for key in sorted(left)))
     # To the bit for the templates; the matrix product may round a row's place differently.
-    assert scores(lived, vector(seed)) == pytest.approx(scores(fresh, vector(seed)), abs=1e-6)
+    for org in ORGS:
+        assert scores(lived, vector(seed), org) == pytest.approx(scores(fresh, vector(seed), org), abs=1e-6)
+        assert lived.people_count(org) == len({person for whose, person, _ in left if whose == org})
     assert lived.template_count == len(left)
-    assert lived.people_count(ORG) == len({person for person, _ in left})
+    assert lived.person_count == len({(org, person) for org, person, _ in left})
 
 
 def test_the_gallery_grows_past_its_first_capacity() -> None:
@@ -99,10 +105,17 @@ def test_organisations_never_see_each_other() -> None:
     assert of.search(vector(1), MODEL, org_id=OrgId("third")).searched_count == 0
 
 
-def test_a_template_that_changes_organisation_leaves_the_first() -> None:
-    of = gallery(template("ann", 1), template("ann", 1, org=OrgId("other")))
-    assert of.people_count(ORG) == 0
-    assert of.people_count(OrgId("other")) == 1
+def test_the_same_ids_in_two_organisations_are_two_people() -> None:
+    other = OrgId("other")
+    ours, theirs = vector(1), vector(2)
+    of = gallery(template("ann", 1, embedding=ours), template("ann", 1, org=other, embedding=theirs))
+    assert (of.person_count, of.template_count) == (2, 2)
+    assert scores(of, ours) == {"ann": pytest.approx(1.0)}
+    assert scores(of, theirs, other) == {"ann": pytest.approx(1.0)}
+    assert of.erase(Person(ORG, PersonId("ann")), TemplateId("t1"))
+    assert not of.erase(Person(ORG, PersonId("ann")), TemplateId("t1"))
+    assert scores(of, ours) == {}
+    assert scores(of, theirs, other) == {"ann": pytest.approx(1.0)}
 
 
 def test_the_callers_array_may_change_afterwards() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from recognition_worker.domain.face import Vector
-from recognition_worker.domain.identity import ModelId, OrgId, PersonId, Template, TemplateId
+from recognition_worker.domain.identity import ModelId, OrgId, Person, PersonId, Template, TemplateId
 from recognition_worker.domain.search.compact_rows import Codes, encode_probes, encode_rows
 from recognition_worker.domain.search.gallery import InMemoryGallery
 from recognition_worker.domain.search.people import short_id
@@ -62,7 +62,7 @@ def small_gallery(*, compact: bool) -> InMemoryGallery:
 class Naive:
     """What the gallery is meant to be, without a thought of speed."""
 
-    templates: dict[tuple[str, int], Template] = field(default_factory=dict)
+    templates: dict[tuple[OrgId, str, int], Template] = field(default_factory=dict)
 
     def ranking(
         self, probe: Vector, org: OrgId, limit: int, scope: Sequence[str] | None = None
@@ -124,15 +124,15 @@ def test_any_life_equals_the_naive_gallery(
     for step, person, number, drawn, org in steps:
         if step == "add":
             lived.add(template(person, number, drawn, org))
-            naive.templates[person, number] = template(person, number, drawn, org)
+            naive.templates[org, person, number] = template(person, number, drawn, org)
         else:
-            was_there = naive.templates.pop((person, number), None) is not None
-            assert lived.erase(PersonId(person), TemplateId(f"t{number}")) is was_there
+            was_there = naive.templates.pop((org, person, number), None) is not None
+            assert lived.erase(Person(org, PersonId(person)), TemplateId(f"t{number}")) is was_there
     for org in (ORG, OTHER):
         assert asked(lived, vector(seed), org, limit, scope) == naive.ranking(vector(seed), org, limit, scope)
         assert lived.people_count(org) == naive.ranking(vector(seed), org, 1)[1]
     assert lived.template_count == len(naive.templates)
-    assert lived.person_count == len({person for person, _ in naive.templates})
+    assert lived.person_count == len({(org, person) for org, person, _ in naive.templates})
 
 
 @settings(max_examples=50, deadline=None)
@@ -212,10 +212,10 @@ def meddler() -> Meddler:
 def test_who_moves_during_a_search_is_found_and_who_is_erased_is_not(meddler: Meddler) -> None:
     of = meddler.gallery
     # The last row moves into the first chunk, which this search has already seen.
-    meddler.meddle = partial(of.erase, PersonId("p01"), TemplateId("t1"))
+    meddler.meddle = partial(of.erase, Person(ORG, PersonId("p01")), TemplateId("t1"))
     found, searched = asked(of, vector(3 * 19 + 1), ORG, 2)
     assert (found[0][0], found[0][1], searched) == ("p19", pytest.approx(1.0), 19)
-    meddler.products, meddler.meddle = 0, partial(of.erase, PersonId("p19"), TemplateId("t1"))
+    meddler.products, meddler.meddle = 0, partial(of.erase, Person(ORG, PersonId("p19")), TemplateId("t1"))
     found, searched = asked(of, vector(3 * 19 + 1), ORG, 20)
     assert "p19" not in [person for person, _ in found]
     assert searched == len(found) == 18
@@ -244,7 +244,7 @@ def test_a_search_in_a_scope_follows_what_is_written_meanwhile() -> None:
                 yield person
                 if not Scope.changed:
                     Scope.changed = True
-                    of.erase(PersonId("p00"), TemplateId("t1"))
+                    of.erase(Person(ORG, PersonId("p00")), TemplateId("t1"))
                     of.add(template("late", 1, 700))
 
     scope = Scope(map(PersonId, ("p00", "p19", "p07", "late", "nobody")))
@@ -282,7 +282,7 @@ def test_writers_and_searches_in_threads_never_lose_who_stays() -> None:
         turn = 0
         while not stopping.is_set():
             at, k = divmod(turn % 200, 5)
-            of.erase(PersonId(f"go{at}-{k}"), TemplateId("t1"))
+            of.erase(Person(ORG, PersonId(f"go{at}-{k}")), TemplateId("t1"))
             of.add(template(f"go{at}-{k}", 1, 10_000 + turn))
             turn += 1
 

@@ -16,8 +16,8 @@ from attendance_schemas.events import (
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import DIRECTORY
 from recognition_worker.adapters.topics.kafka_directory_view import DirectoryFeed
-from recognition_worker.domain.identity import OrgId
-from recognition_worker.domain.site_people import ScopeKind, SiteId, SitePeople
+from recognition_worker.domain.identity import OrgId, Site, SiteId
+from recognition_worker.domain.site_people import ScopeKind, SitePeople
 from recognition_worker.metrics import RecognitionMetrics
 from service_kit.kafka.records import Record
 
@@ -58,8 +58,8 @@ class Kept:
     async def apply(self, key: bytes, value: bytes | None) -> None:
         await self.feed.apply(Record("directory", 0, 0, key, value, (), datetime.now(UTC)))
 
-    def scope(self) -> tuple[ScopeKind, frozenset[str] | None]:
-        found = self.people.scope_of(ORG, SiteId(SITE.site_id))
+    def scope(self, org_id: OrgId = ORG) -> tuple[ScopeKind, frozenset[str] | None]:
+        found = self.people.scope_of(Site(org_id, SiteId(SITE.site_id)))
         return found.kind, found.people
 
     def ignored(self) -> float | None:
@@ -86,25 +86,37 @@ async def test_sites_and_people_make_a_scope(kept: Kept) -> None:
 async def test_tombstones_forget(kept: Kept) -> None:
     await kept.put(PERSON)
     await kept.put(SITE)
-    await kept.apply(b"person:ada", None)
+    await kept.apply(DIRECTORY.key_of(PERSON), None)
     assert kept.scope() == (ScopeKind.SITE, frozenset())
-    await kept.apply(f"site:{SITE.site_id}".encode(), None)
+    await kept.apply(DIRECTORY.key_of(SITE), None)
     assert kept.scope() == (ScopeKind.UNKNOWN_SITE, None)
+
+
+async def test_the_same_ids_in_another_organisation_are_another_site_and_person(kept: Kept) -> None:
+    globex = OrgId("globex")
+    for event in (SITE, PERSON):
+        await kept.put(event)
+        await kept.put(msgspec.structs.replace(event, org_id=globex))
+    await kept.put(msgspec.structs.replace(PERSON, org_id=globex, home_site_id="elsewhere"))
+    assert (kept.scope(), kept.scope(globex)) == ((ScopeKind.SITE, {"ada"}), (ScopeKind.SITE, frozenset()))
+    for event in (PERSON, SITE):
+        await kept.apply(DIRECTORY.key_of(msgspec.structs.replace(event, org_id=globex)), None)
+    assert (kept.scope(), kept.scope(globex)[0]) == ((ScopeKind.SITE, {"ada"}), ScopeKind.UNKNOWN_SITE)
 
 
 async def test_other_records_do_not_matter(kept: Kept) -> None:
     kept.schemas.away = True  # they are not even decoded
     await kept.put(next(event for _, event, _ in golden_examples(RosterRecorded)))
-    await kept.apply(b"roster:1", None)
+    await kept.apply(b"acme:roster:1", None)
     assert kept.ignored() == 0
 
 
 async def test_what_cannot_be_read_is_counted_and_left_out(kept: Kept) -> None:
     await kept.put(SITE)
-    await kept.apply(b"person:ada", b"\x07 not avro")
-    await kept.put(PERSON, b"person:bob")
-    await kept.put(PERSON, b"site:ada")
-    assert kept.ignored() == 3
+    await kept.apply(DIRECTORY.key_of(PERSON), b"\x07 not avro")
+    for key in ("{}:person:bob", "{}:site:ada", "globex:person:ada"):
+        await kept.put(PERSON, key.format(ORG).encode())
+    assert kept.ignored() == 4
     assert kept.scope() == (ScopeKind.SITE, frozenset())
 
 

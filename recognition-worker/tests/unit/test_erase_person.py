@@ -8,21 +8,23 @@ from structlog.testing import capture_logs
 
 from attendance_schemas.events import EnrolmentDecided, PersonErased, TemplateEnrolled
 from recognition_worker.adapters.topics.erasure_sweep import ErasureSweep
-from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
+from recognition_worker.domain.identity import OrgId, Person, PersonId, TemplateId
 from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.erase_person import ErasePerson
 from service_kit.errors import TransientFailure
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
-ORG, ADA, BOB = OrgId("acme"), PersonId("p-ada"), PersonId("p-bob")
+ADA = Person(OrgId("acme"), PersonId("p-ada"))
+BOB = ADA._replace(person_id=PersonId("p-bob"))
+THEIR_ADA = ADA._replace(org_id=OrgId("globex"))
 EVENT = PersonErased(
     event_id=UUID(int=1),
     occurred_at=AT,
     recorded_at=AT,
-    org_id=ORG,
+    org_id=ADA.org_id,
     erasure_id=UUID(int=2),
-    person_id=ADA,
+    person_id=ADA.person_id,
     requested_by="hr-1",
 )
 
@@ -36,7 +38,7 @@ class Stored:
     """What the topics hold. The write after `writes_left` others is the end of the process."""
 
     known: PersonKeys = field(default_factory=PersonKeys)
-    templates: dict[tuple[PersonId, TemplateId], datetime] = field(default_factory=dict)
+    templates: dict[tuple[Person, TemplateId], datetime] = field(default_factory=dict)
     completed: list[datetime] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     writes_left: int = 1000
@@ -51,37 +53,35 @@ class Stored:
         self.steps.append(step)
 
     async def void(
-        self, org_id: OrgId, person_id: PersonId, erased_at: datetime, *, completed_at: datetime | None = None
+        self, person: Person, erased_at: datetime, *, completed_at: datetime | None = None
     ) -> None:
         self._write("void" if completed_at is None else "complete")
-        self.known.erase(org_id, person_id, erased_at)
+        self.known.erase(person, erased_at)
         if completed_at is not None:
             self.completed.append(completed_at)
 
-    async def requested_until(self, org_id: OrgId, person_id: PersonId, instant: datetime) -> list[KeyId]:
-        return self.known.requested_until(org_id, person_id, instant)
+    async def requested_until(self, person: Person, instant: datetime) -> list[KeyId]:
+        return self.known.requested_until(person, instant)
 
-    async def erase(self, person_id: PersonId, key_id: KeyId) -> None:
+    async def erase(self, person: Person, key_id: KeyId) -> None:
         self._write("key")
-        self.known.forget(person_id, key_id)
+        self.known.forget(person, key_id)
 
 
 @dataclass
 class Templates:
     stored: Stored
 
-    async def requested_until(
-        self, org_id: OrgId, person_id: PersonId, instant: datetime
-    ) -> list[TemplateId]:
+    async def requested_until(self, person: Person, instant: datetime) -> list[TemplateId]:
         found = self.stored.templates.items()
-        return [template for (person, template), at in found if person == person_id and at <= instant]
+        return [template for (whose, template), at in found if whose == person and at <= instant]
 
-    async def came_back(self) -> list[tuple[PersonId, TemplateId]]:
-        return [key for key, at in self.stored.templates.items() if self.stored.known.voids(ORG, key[0], at)]
+    async def came_back(self) -> list[tuple[Person, TemplateId]]:
+        return [key for key, at in self.stored.templates.items() if self.stored.known.voids(key[0], at)]
 
-    async def erase(self, person_id: PersonId, template_id: TemplateId) -> None:
+    async def erase(self, person: Person, template_id: TemplateId) -> None:
         self.stored._write("template")
-        self.stored.templates.pop((person_id, template_id), None)
+        self.stored.templates.pop((person, template_id), None)
 
     async def enrol(self, template: TemplateEnrolled) -> None:
         raise AssertionError("an erasure enrols nobody")
@@ -97,8 +97,9 @@ def enrolled() -> Stored:
         (ADA, "k2", AT - timedelta(days=8)),
         (BOB, "k3", AT - timedelta(days=7)),
         (ADA, "k4", AT + timedelta(days=1)),
+        (THEIR_ADA, "k5", AT - timedelta(days=9)),
     ):
-        stored.known.issue(PersonKey(ORG, person, KeyId(key_id), "kek", b"", at))
+        stored.known.issue(PersonKey(person, KeyId(key_id), "kek", b"", at))
         stored.templates[person, TemplateId(f"t-{key_id}")] = at
     return stored
 
@@ -116,7 +117,7 @@ async def test_keys_go_before_templates_and_others_stay() -> None:
     stored, registry = enrolled(), CollectorRegistry()
     with capture_logs() as logs:
         await eraser(stored, registry)(EVENT)
-    assert left(stored) == (["k3", "k4"], ["t-k3", "t-k4"])
+    assert left(stored) == (["k3", "k4", "k5"], ["t-k3", "t-k4", "t-k5"])
     assert stored.steps == ["void", "key", "key", "template", "template", "complete"]
     assert registry.get_sample_value("recognition_erasures_total") == 1
     assert [(entry["key_count"], entry["template_count"]) for entry in logs] == [(2, 2)]
@@ -132,7 +133,7 @@ async def test_a_crash_after_any_step_is_finished_by_the_redelivery(writes: int)
     assert stored.completed == []
     stored.writes_left = 1000
     await eraser(stored)(EVENT)
-    assert left(stored) == (["k3", "k4"], ["t-k3", "t-k4"])
+    assert left(stored) == (["k3", "k4", "k5"], ["t-k3", "t-k4", "t-k5"])
     assert stored.completed == [AT]
 
 
@@ -140,7 +141,7 @@ async def test_again_changes_nothing() -> None:
     stored = enrolled()
     for _ in range(3):
         await eraser(stored)(EVENT)
-    assert left(stored) == (["k3", "k4"], ["t-k3", "t-k4"])
+    assert left(stored) == (["k3", "k4", "k5"], ["t-k3", "t-k4", "t-k5"])
     assert stored.steps[6:] == ["void", "complete"] * 2
 
 
@@ -158,10 +159,10 @@ async def test_what_comes_back_is_erased_again_but_no_erasure_under_way() -> Non
     assert await sweep.sweep() == 0
     await eraser(stored)(EVENT)
     # A worker that was cut off writes on.
-    stored.known.issue(PersonKey(ORG, ADA, KeyId("k9"), "kek", b"", AT - timedelta(days=1)))
+    stored.known.issue(PersonKey(ADA, KeyId("k9"), "kek", b"", AT - timedelta(days=1)))
     stored.templates[ADA, TemplateId("t-k9")] = AT - timedelta(days=1)
     assert await sweep.sweep() == 0
     assert await sweep.sweep() == 2
-    assert left(stored) == (["k3", "k4"], ["t-k3", "t-k4"])
+    assert left(stored) == (["k3", "k4", "k5"], ["t-k3", "t-k4", "t-k5"])
     assert await sweep.sweep() == 0
     assert registry.get_sample_value("recognition_erased_again_total") == 2

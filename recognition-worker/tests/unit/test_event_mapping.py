@@ -1,5 +1,6 @@
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -134,19 +135,22 @@ def test_every_golden_template_is_read(event: TemplateEnrolled) -> None:
 def test_an_embedding_of_another_length_is_refused() -> None:
     event = next(event for _, event, _ in golden_examples(TemplateEnrolled))
     assert isinstance(event, TemplateEnrolled)
-    import msgspec
-
     with pytest.raises(ValueError, match="it says"):
         mapping.template_of(msgspec.structs.replace(event, dimensions=event.dimensions + 1))
 
 
-@pytest.mark.parametrize(("key", "person"), [(b"ada:t", "ada"), (b"urn:x:1:t", "urn:x:1")])
-def test_a_person_id_may_hold_colons(key: bytes, person: str) -> None:
-    assert mapping.template_key(key) == (person, "t")
-
-
-@pytest.mark.parametrize("key", [b"", b"ada", b":t", b"ada:", b"ada\xff:t"])
-def test_other_keys_are_refused_without_repeating_them(key: bytes) -> None:
-    with pytest.raises(ValueError, match="person_id:template_id") as failure:
-        mapping.template_key(key)
-    assert "ada" not in str(failure.value)
+def test_the_same_ids_in_another_organisation_make_other_events() -> None:
+    capture = next(event for _, event, _ in golden_examples(CaptureReceived))
+    request = next(event for _, event, _ in golden_examples(EnrolmentRequested))
+    assert isinstance(capture, CaptureReceived)
+    assert isinstance(request, EnrolmentRequested)
+    accepted = PhotoResult(accepted=True, embedding=np.array([0.6, 0.8], np.float32), face=FACE)
+    result = EnrolmentResult(MODEL, (accepted,) * len(request.photos))
+    ids = set()
+    for org_id in ("acme", "globex"):
+        theirs = msgspec.structs.replace(request, org_id=org_id)
+        templates = mapping.templates_enrolled(theirs, result, decided_at=DECIDED_AT)
+        decision = mapping.enrolment_decided(theirs, result, templates, decided_at=DECIDED_AT)
+        match = decided(msgspec.structs.replace(capture, org_id=org_id), identified())
+        ids |= {match.event_id, decision.event_id, *(template.template_id for template in templates)}
+    assert len(ids) == 2 * (2 + len({photo.sha256 for photo in request.photos}))

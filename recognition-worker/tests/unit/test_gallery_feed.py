@@ -12,9 +12,10 @@ from attendance_schemas.codec import FRAME, MAGIC, Codec, encode_body, schema_te
 from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.events import CaptureReceived, Event, TemplateEnrolled
 from attendance_schemas.golden import golden_examples
+from attendance_schemas.topics import GALLERY
 from recognition_worker.adapters.topics.gallery_feed import GalleryFeed
 from recognition_worker.adapters.topics.sealed_templates import seal, unwrap, wrap
-from recognition_worker.domain.identity import ModelId, OrgId, PersonId
+from recognition_worker.domain.identity import ModelId, OrgId, Person, PersonId
 from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
 from recognition_worker.domain.search.gallery import InMemoryGallery
 from recognition_worker.metrics import RecognitionMetrics
@@ -35,6 +36,7 @@ TEMPLATE = msgspec.structs.replace(
     dimensions=DIMENSIONS,
     embedding=np.array([1, 0, 0, 0], "<f4").tobytes(),
 )
+ADA, THEIR_ADA = Person(ORG, PersonId("ada")), Person(OrgId("globex"), PersonId("ada"))
 
 
 class Schemas:
@@ -61,31 +63,31 @@ class FakeKeys:
     catch_ups: int = 0
     away: bool = False
 
-    async def find(self, person_id: PersonId, key_id: KeyId, read_at: float) -> PersonKey | None:
-        found = self.known.find(person_id, key_id)
+    async def find(self, person: Person, key_id: KeyId, read_at: float) -> PersonKey | None:
+        found = self.known.find(person, key_id)
         if found is None and read_at > 0:
             if self.away:
                 raise TransientFailure("kafka", "away")
             self.catch_ups += 1
             for key in self.unread:
                 self.known.issue(key)
-            found = self.known.find(person_id, key_id)
+            found = self.known.find(person, key_id)
         return found
 
     def data_key(self, key: PersonKey) -> DataKey:
         return unwrap(self.ring, key)
 
-    def make(self, person_id: str, *, ring: KeyRing | None = None) -> PersonKey:
-        owner = OrgId(TEMPLATE.org_id), PersonId(person_id), KeyId(str(uuid4()))
+    def make(self, person_id: str, *, ring: KeyRing | None = None, org_id: OrgId = ORG) -> PersonKey:
+        owner = Person(org_id, PersonId(person_id)), KeyId(str(uuid4()))
         wrapped = wrap(ring or self.ring, DataKey.new(), *owner)
         return PersonKey(*owner, wrapped.wrapped_with, wrapped.sealed, TEMPLATE.occurred_at)
 
-    def issue(self, person_id: str) -> PersonKey:
-        self.known.issue(key := self.make(person_id))
+    def issue(self, person_id: str, org_id: OrgId = ORG) -> PersonKey:
+        self.known.issue(key := self.make(person_id, org_id=org_id))
         return key
 
     def sealed(self, key: PersonKey, **changes: object) -> TemplateEnrolled:
-        event = msgspec.structs.replace(TEMPLATE, person_id=key.person_id, **changes)
+        event = msgspec.structs.replace(TEMPLATE, **key.person._asdict(), **changes)
         return seal(event, key.key_id, self.data_key(key))
 
 
@@ -103,15 +105,15 @@ class Kept:
         number = 1 if isinstance(event, TemplateEnrolled) else 2
         if key is None:
             assert isinstance(event, TemplateEnrolled)
-            key = f"{event.person_id}:{event.template_id}"
+            key = GALLERY.key_of(event).decode()
         await self.apply(key, FRAME.pack(MAGIC, number) + encode_body(event))
 
     async def apply(self, key: str, value: bytes | None) -> None:
         await self.feed.apply(Record("gallery", 0, 0, key.encode(), value, (), datetime.now(UTC)))
 
-    def found(self, person_id: str) -> bool:
+    def found(self, person_id: str, org_id: OrgId = ORG) -> bool:
         probe = np.array([1, 0, 0, 0], np.float32)
-        ranking = self.gallery.search(probe, MODEL, org_id=ORG)
+        ranking = self.gallery.search(probe, MODEL, org_id=org_id)
         return person_id in [person.person_id for person in ranking.people]
 
     def metric(self, name: str, **labels: str) -> float | None:
@@ -136,8 +138,8 @@ async def test_a_template_twice_is_there_once(kept: Kept) -> None:
 
 async def test_a_tombstone_erases(kept: Kept) -> None:
     await kept.put(TEMPLATE)
-    await kept.apply(f"ada:{TEMPLATE.template_id}", None)
-    await kept.apply("nobody:t", None)
+    await kept.apply(GALLERY.key_of(TEMPLATE).decode(), None)
+    await kept.apply("acme:nobody:t", None)
     assert kept.gallery.template_count == 0
     assert kept.metric("recognition_gallery_people") == 0
 
@@ -170,11 +172,12 @@ async def test_a_wrong_embedding_is_left_out(kept: Kept, change: dict[str, objec
 
 async def test_what_is_no_template_is_left_out(kept: Kept) -> None:
     capture = next(event for _, event, _ in golden_examples(CaptureReceived))
-    await kept.put(capture, "ada:t")
-    await kept.put(TEMPLATE, "bob:t")
+    await kept.put(capture, "acme:ada:t")
+    await kept.put(TEMPLATE, "acme:bob:t")
     await kept.apply("no-key", None)
-    await kept.apply("ada:t", b"not avro")
-    assert kept.ignored("unreadable") == 4
+    await kept.apply("acme:ada:t", b"not avro")
+    await kept.put(TEMPLATE, f"globex:ada:{TEMPLATE.template_id}")
+    assert kept.ignored("unreadable") == 5
 
 
 async def test_a_registry_that_is_away_is_no_reason_to_leave_out(kept: Kept) -> None:
@@ -211,17 +214,15 @@ async def test_a_template_whose_key_is_gone_is_counted_and_no_error(kept: Kept) 
     assert kept.ignored("erased") == 1
     assert logs == []
     # An erasure finds it by its record key, readable or not.
-    assert kept.feed.requested_until(ORG, PersonId("ada"), TEMPLATE.occurred_at) == [
-        str(TEMPLATE.template_id)
-    ]
+    assert kept.feed.requested_until(ADA, TEMPLATE.occurred_at) == [str(TEMPLATE.template_id)]
 
 
 async def test_who_loses_the_key_is_no_longer_found(kept: Kept) -> None:
     key, other = kept.keys.issue("ada"), kept.keys.issue("bob")
     await kept.put(kept.keys.sealed(key))
     await kept.put(kept.keys.sealed(other))
-    kept.keys.known.forget(key.person_id, key.key_id)
-    kept.feed.forget_erased(key.person_id)
+    kept.keys.known.forget(key.person, key.key_id)
+    kept.feed.forget_erased(key.person)
     assert not kept.found("ada")
     assert kept.found("bob")
     assert kept.ignored("erased") == 1
@@ -230,25 +231,43 @@ async def test_who_loses_the_key_is_no_longer_found(kept: Kept) -> None:
 
 async def test_an_erasure_voids_readable_templates_too_and_whatever_comes_later(kept: Kept) -> None:
     await kept.put(TEMPLATE)
-    kept.keys.known.erase(ORG, PersonId("ada"), TEMPLATE.occurred_at)
-    kept.feed.forget_erased(PersonId("ada"))
+    kept.keys.known.erase(ADA, TEMPLATE.occurred_at)
+    kept.feed.forget_erased(ADA)
     assert not kept.found("ada")
     await kept.put(TEMPLATE)
     assert not kept.found("ada")
-    assert kept.feed.came_back == [("ada", str(TEMPLATE.template_id))]
+    assert kept.feed.came_back == [(ADA, str(TEMPLATE.template_id))]
     later = TEMPLATE.occurred_at + timedelta(seconds=1)
     await kept.put(msgspec.structs.replace(TEMPLATE, occurred_at=later, template_id=UUID(int=7)))
     assert kept.found("ada")
     assert len(kept.feed.came_back) == 1
 
 
+async def test_the_same_ids_in_another_organisation_are_another_persons_template(kept: Kept) -> None:
+    for org_id in (ADA.org_id, THEIR_ADA.org_id):
+        await kept.put(kept.keys.sealed(kept.keys.issue("ada", org_id)))
+    assert kept.found("ada")
+    assert kept.found("ada", THEIR_ADA.org_id)
+    assert kept.metric("recognition_gallery_people") == 2
+    kept.keys.known.erase(ADA, TEMPLATE.occurred_at)
+    kept.feed.forget_erased(ADA)
+    assert not kept.found("ada")
+    assert kept.found("ada", THEIR_ADA.org_id)
+    assert kept.feed.came_back == [(ADA, str(TEMPLATE.template_id))]
+    await kept.apply(GALLERY.key_of(TEMPLATE).decode(), None)
+    assert kept.found("ada", THEIR_ADA.org_id)
+    assert kept.feed.requested_until(THEIR_ADA, TEMPLATE.occurred_at) == [str(TEMPLATE.template_id)]
+    assert kept.feed.requested_until(ADA, TEMPLATE.occurred_at) == []
+
+
 async def test_a_seal_of_another_record_does_not_open(kept: Kept) -> None:
     ada, bob = kept.keys.issue("ada"), kept.keys.issue("bob")
+    theirs = kept.keys.issue("ada", THEIR_ADA.org_id)
     stolen = kept.keys.sealed(ada)
     for change in (
         {"person_id": "bob", "data_key_id": UUID(bob.key_id)},
         {"template_id": UUID(int=7)},
-        {"occurred_at": TEMPLATE.occurred_at, "org_id": "globex"},
+        {"org_id": "globex", "data_key_id": UUID(theirs.key_id)},
         {"embedding": stolen.embedding[:-1] + b"!"},
         {"data_key_id": None},
     ):
@@ -284,7 +303,7 @@ async def test_templates_go_to_the_gallery_of_their_model(kept: Kept) -> None:
     await kept.put(kept.keys.sealed(key))
     await kept.put(kept.keys.sealed(key, model_version="2", template_id=UUID(int=7)))
     assert (kept.gallery.template_count, other.template_count) == (1, 1)
-    await kept.apply(f"ada:{UUID(int=7)}", None)
+    await kept.apply(f"acme:ada:{UUID(int=7)}", None)
     assert (kept.gallery.template_count, other.template_count) == (1, 0)
 
 
@@ -301,8 +320,8 @@ async def test_the_log_names_no_person_and_shows_no_embedding(kept: Kept) -> Non
     with capture_logs() as logs:
         for event in wrong:
             await kept.put(event)
-            await kept.put(event, f"{person}:another-template")
-        await kept.apply(f"{person}:t", b"\0\0\0\0\x01" + person.encode())
+            await kept.put(event, f"acme:{person}:another-template")
+        await kept.apply(f"acme:{person}:t", b"\0\0\0\0\x01" + person.encode())
         await kept.apply(person, b"")
     assert len(logs) >= 6
     said = str(logs)

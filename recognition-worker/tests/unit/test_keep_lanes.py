@@ -3,7 +3,7 @@ import asyncio
 import msgspec
 import pytest
 
-from recognition_worker.domain.identity import ModelId
+from recognition_worker.domain.identity import ModelId, OrgId, Site, SiteId
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.rollout import Mode, RolloutPlan
 from recognition_worker.errors import ModelRefused
@@ -14,6 +14,7 @@ from service_kit.errors import TransientFailure
 NEW = ModelId("Brush", "2")
 BARE = ModelId("Pencil", "3")
 LOCKED = ModelId("Locked", "4")
+HQ = Site(OrgId("acme"), SiteId("hq"))
 
 
 class FollowedGallery:
@@ -90,7 +91,7 @@ async def test_a_candidate_is_loaded_in_the_background_and_promoted_without_a_re
     assert any("Brush 2 loading" in change for change in fleet.changes)
     fleet.keeper.want(plan.canary(NEW, 100, ()))
     await fleet.until("Brush 2 canary")
-    assert fleet.keeper.decides("kiosk-1", "hq") == NEW
+    assert fleet.keeper.decides(HQ, "kiosk-1") == NEW
     fleet.keeper.want(promoted := plan.promote(NEW))
     await fleet.until("Brush 2 deciding")
     assert fleet.keeper.side_by_side.models == (NEW, fleet.old)
@@ -116,7 +117,7 @@ async def test_a_deciding_model_that_is_refused_leaves_the_former_one_and_fails_
 ) -> None:
     fleet.keeper.want(RolloutPlan(LOCKED))
     await fleet.until("Locked 4 refused")
-    assert fleet.keeper.decides("kiosk-1", "hq") == fleet.old
+    assert fleet.keeper.decides(HQ, "kiosk-1") == fleet.old
     with pytest.raises(TransientFailure, match=r"Paint 1 still decides, Locked 4 should: refused"):
         await fleet.keeper.check_rollout()
 
@@ -125,7 +126,7 @@ async def test_a_deciding_model_that_is_refused_leaves_the_former_one_and_fails_
 async def test_a_model_without_thresholds_stays_in_the_shadow(fleet: Fleet, mode: Mode) -> None:
     fleet.keeper.want(RolloutPlan(fleet.old, mode, BARE, percent=100 if mode is Mode.CANARY else 0))
     await fleet.until("Pencil 3 shadow")
-    assert fleet.keeper.decides("kiosk-1", "hq") == fleet.old
+    assert fleet.keeper.decides(HQ, "kiosk-1") == fleet.old
 
 
 async def test_a_model_without_thresholds_never_decides(fleet: Fleet, world) -> None:
@@ -149,7 +150,7 @@ async def test_a_candidate_that_fails_while_it_works_is_told(fleet: Fleet) -> No
     await asyncio.to_thread(fleet.keeper._on_failure, NEW, RuntimeError("out of paint"))
     await fleet.until("Brush 2 failed: RuntimeError('out of paint')")
     assert fleet.keeper.status[NEW].state is LaneState.FAILED
-    assert fleet.keeper.decides("kiosk-1", "hq") == fleet.old
+    assert fleet.keeper.decides(HQ, "kiosk-1") == fleet.old
 
 
 async def test_a_bug_in_a_gallery_ends_the_worker(world) -> None:

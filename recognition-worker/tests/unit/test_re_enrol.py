@@ -9,8 +9,8 @@ import pytest
 from attendance_schemas.events import EnrolmentDecided, EnrolmentRequested, ImageReference, TemplateEnrolled
 from attendance_schemas.golden import golden_examples
 from recognition_worker.adapters.topics.stored_enrolments import StoredEnrolments
-from recognition_worker.domain.identity import ImageRef, ModelId, PersonId, TemplateId
-from recognition_worker.recognition.event_mapping import template_id_of, template_key, template_of
+from recognition_worker.domain.identity import ImageRef, ModelId, Person, TemplateId
+from recognition_worker.recognition.event_mapping import template_id_of, template_of
 from recognition_worker.rollout.model_lanes import Lane
 from recognition_worker.rollout.re_enrol import ReEnrol
 from service_kit.errors import ObjectNotFound, PoisonRecord, TransientFailure
@@ -40,7 +40,7 @@ class Store:
 
     photos: dict[str, bytes] = field(default_factory=dict)
     gallery: list[TemplateEnrolled] = field(default_factory=list)
-    erased: list[tuple[str, str]] = field(default_factory=list)
+    erased: list[tuple[Person, str]] = field(default_factory=list)
     erase_while_writing: bool = False
     away: bool = False
 
@@ -61,8 +61,8 @@ class Store:
         if self.erase_while_writing:
             self.gallery = [one for one in self.gallery if one.model_name != OLD.name]
 
-    async def erase(self, person_id: PersonId, template_id: TemplateId) -> None:
-        self.erased.append((person_id, template_id))
+    async def erase(self, person: Person, template_id: TemplateId) -> None:
+        self.erased.append((person, template_id))
 
     async def decide(self, decision: EnrolmentDecided) -> None:
         raise AssertionError("nobody asked")
@@ -92,14 +92,28 @@ async def test_each_photo_gives_a_template_of_the_other_model(re_enrol: ReEnrol,
     assert sum(seen) == 2
     for old, new in zip(before, store.gallery[2:], strict=True):
         assert (new.model_name, new.model_version) == ("Paint", "1")
-        assert new.template_id == template_id_of(old.enrolment_id, old.source_sha256, result.model)
-        assert (new.person_id, new.enrolment_id, new.occurred_at) == (
+        assert new.template_id == template_id_of(
+            old.org_id, old.enrolment_id, old.source_sha256, result.model
+        )
+        assert (new.org_id, new.person_id, new.enrolment_id, new.occurred_at) == (
+            old.org_id,
             old.person_id,
             old.enrolment_id,
             old.occurred_at,
         )
         assert np.linalg.norm(template_of(new).embedding) == pytest.approx(1.0)
-        assert template_key(f"{new.person_id}:{new.template_id}".encode())
+
+
+async def test_the_same_enrolment_id_in_another_organisation_is_another_enrolment(
+    re_enrol: ReEnrol, store: Store
+) -> None:
+    ours, _ = store.gallery
+    store.gallery = [ours, msgspec.structs.replace(ours, org_id="globex")]
+    await re_enrol(store.gallery[:1], OLD)
+    result = await re_enrol(store.gallery, OLD)
+    assert (result.made, result.already, result.people) == (1, 1, 2)
+    assert [one.org_id for one in store.gallery[2:]] == [ours.org_id, "globex"]
+    assert len({one.template_id for one in store.gallery[2:]}) == 2
 
 
 async def test_a_second_run_makes_nothing_and_a_stopped_one_goes_on(re_enrol: ReEnrol, store: Store) -> None:
@@ -136,7 +150,7 @@ async def test_whoever_is_erased_while_a_template_is_written_loses_it_again(
     result = await re_enrol(store.gallery[:1], OLD)
     assert (result.made, result.erased_meanwhile) == (0, 1)
     [(person, _)] = store.erased
-    assert person == "ada"
+    assert person == (GOLDEN.org_id, "ada")
 
 
 async def test_an_object_store_that_is_away_is_told_and_nothing_is_lost(
@@ -175,6 +189,34 @@ async def test_an_enrolment_older_than_its_topic_is_found_beside_its_photos() ->
     assert await stored.find(template) == REQUEST.photos[1]
     assert await stored.find(msgspec.structs.replace(template, source_sha256="other")) is None
     assert objects.asked == [key]
+
+
+async def test_the_same_enrolment_id_in_another_organisation_has_photos_of_its_own() -> None:
+    theirs = msgspec.structs.replace(
+        REQUEST,
+        org_id="globex",
+        photos=tuple(msgspec.structs.replace(photo, key="globex/photo") for photo in REQUEST.photos),
+    )
+    stored = StoredEnrolments(
+        Objects(
+            {
+                f"enrolments/{one.org_id}/{one.person_id}/{one.enrolment_id}/manifest": msgspec.json.encode(
+                    one
+                )
+                for one in (REQUEST, theirs)
+            }
+        ),
+        "images",
+    )
+    for one in (REQUEST, theirs, REQUEST):
+        template = msgspec.structs.replace(
+            GOLDEN,
+            org_id=one.org_id,
+            person_id=one.person_id,
+            enrolment_id=one.enrolment_id,
+            source_sha256=one.photos[0].sha256,
+        )
+        assert await stored.find(template) == one.photos[0]
 
 
 @pytest.mark.parametrize("content", [None, b"not json"])

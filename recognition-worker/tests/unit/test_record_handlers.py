@@ -20,7 +20,7 @@ from attendance_schemas.events import (
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import ENROLMENTS
 from recognition_worker.adapters.record_handlers import RecordHandlers
-from recognition_worker.domain.identity import ImageRef, ModelId, OrgId, PersonId, TemplateId
+from recognition_worker.domain.identity import ImageRef, ModelId, Person, PersonId, TemplateId
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.decide_capture import DecideCapture
 from recognition_worker.recognition.decide_enrolment import ERASED_REASON, DecideEnrolment
@@ -88,22 +88,20 @@ class World:
     async def decide(self, decision: EnrolmentDecided) -> None:
         self.decisions.append(decision)
 
-    async def voids(self, org_id: OrgId, person_id: PersonId, requested_at: datetime) -> bool:
+    async def voids(self, person: Person, requested_at: datetime) -> bool:
         return self.erased_until is not None and requested_at <= self.erased_until
 
-    async def void(self, org_id: OrgId, person_id: PersonId, erased_at: datetime, **_: object) -> None:
+    async def void(self, person: Person, erased_at: datetime, **_: object) -> None:
         if self.failures:
             self.failures -= 1
             self.others_pass()
             raise TransientFailure("kafka", "away")
-        self.did.append(f"erase {person_id}")
+        self.did.append(f"erase {person.person_id}")
 
-    async def requested_until(
-        self, org_id: OrgId, person_id: PersonId, instant: datetime
-    ) -> list[TemplateId]:
+    async def requested_until(self, person: Person, instant: datetime) -> list[TemplateId]:
         return []
 
-    async def erase(self, person_id: PersonId, identity: object) -> None:
+    async def erase(self, person: Person, identity: object) -> None:
         raise AssertionError("there is nothing to erase")
 
     def handlers(self) -> RecordHandlers:
@@ -153,6 +151,20 @@ async def test_an_erasure_waits_for_the_enrolment_before_it_and_others_do_not() 
     world.photos_arrive.set()
     await asyncio.gather(*tasks)
     assert world.did[4:] == ["judge p-1042", "erase p-1042", "erase p-1042"]
+
+
+async def test_the_same_person_id_of_another_organisation_does_not_wait() -> None:
+    world = World()
+    handlers, ended = world.handlers(), asyncio.Event()
+    theirs = msgspec.structs.replace(ERASURE, org_id="globex")
+    tasks = [
+        asyncio.create_task(handlers.enrolment(record(event, offset), ended))
+        for offset, event in enumerate((REQUEST, theirs))
+    ]
+    await asyncio.wait_for(tasks[1], 10)
+    assert not tasks[0].done()
+    world.photos_arrive.set()
+    await tasks[0]
 
 
 async def test_an_enrolment_from_before_the_erasure_is_refused_without_its_photos() -> None:

@@ -1,17 +1,19 @@
 import pytest
 
 from recognition_worker.domain.enrolment_coverage import Coverage
-from recognition_worker.domain.identity import ModelId, OrgId, PersonId
+from recognition_worker.domain.identity import ModelId, OrgId, Person, PersonId, Site, SiteId
 from recognition_worker.domain.rollout import Mode, RolloutPlan
 from recognition_worker.errors import RolloutRefused
 
 OLD, NEW, OTHER = ModelId("SFace", "1"), ModelId("Dlib", "d1"), ModelId("Mine", "m1")
 SHADOW = RolloutPlan(OLD).shadow(NEW)
+ACME, GLOBEX = OrgId("acme"), OrgId("globex")
+HQ, PUNE = Site(ACME, SiteId("hq")), Site(ACME, SiteId("pune"))
 DEVICES = [f"kiosk-{number}" for number in range(2000)]
 
 
 def devices_of_the_candidate(plan: RolloutPlan) -> set[str]:
-    return {device for device in DEVICES if plan.decides(device, "hq") == NEW}
+    return {device for device in DEVICES if plan.decides(HQ, device) == NEW}
 
 
 def test_a_shadow_never_decides() -> None:
@@ -29,20 +31,34 @@ def test_a_canary_is_a_share_that_only_grows() -> None:
 def test_another_candidate_has_other_devices() -> None:
     ten = devices_of_the_candidate(SHADOW.canary(NEW, 10, ()))
     other = RolloutPlan(OLD).shadow(OTHER).canary(OTHER, 10, ())
-    assert {device for device in DEVICES if other.decides(device, "hq") == OTHER} != ten
+    assert {device for device in DEVICES if other.decides(HQ, device) == OTHER} != ten
 
 
 def test_a_canary_by_site_decides_there_and_nowhere_else() -> None:
-    plan = SHADOW.canary(NEW, 0, ("pune", "pune"))
-    assert plan.sites == ("pune",)
-    assert plan.decides("kiosk-1", "pune") == NEW
-    assert plan.decides("kiosk-1", "hq") == OLD
+    plan = SHADOW.canary(NEW, 0, (PUNE, PUNE))
+    assert plan.sites == (PUNE,)
+    assert plan.decides(PUNE, "kiosk-1") == NEW
+    assert plan.decides(HQ, "kiosk-1") == OLD
+    assert plan.decides(Site(GLOBEX, PUNE.site_id), "kiosk-1") == OLD
+
+
+def test_a_device_of_another_organisation_has_a_place_of_its_own() -> None:
+    half = SHADOW.canary(NEW, 50, ())
+    theirs = {device for device in DEVICES if half.decides(Site(GLOBEX, HQ.site_id), device) == NEW}
+    assert theirs != devices_of_the_candidate(half)
+
+
+@pytest.mark.parametrize("text", ["pune", ":pune", "acme:", "acme:pune:1", ""])
+def test_a_site_is_named_with_its_organisation(text: str) -> None:
+    assert Site.parse(str(PUNE)) == PUNE
+    with pytest.raises(ValueError, match="is not ORG:SITE"):
+        Site.parse(text)
 
 
 def test_a_promotion_keeps_the_former_model_beside_it_and_can_be_rolled_back() -> None:
     promoted = SHADOW.canary(NEW, 10, ()).promote(NEW)
     assert (promoted.deciding, promoted.mode, promoted.candidate) == (NEW, Mode.SHADOW, OLD)
-    assert promoted.decides("kiosk-1", "hq") == NEW
+    assert promoted.decides(HQ, "kiosk-1") == NEW
     back = promoted.roll_back()
     assert (back.deciding, back.mode, back.candidate) == (OLD, Mode.SHADOW, NEW)
     with pytest.raises(RolloutRefused, match="nothing to roll back"):
@@ -50,7 +66,7 @@ def test_a_promotion_keeps_the_former_model_beside_it_and_can_be_rolled_back() -
 
 
 def test_a_canary_is_rolled_back_to_the_shadow() -> None:
-    assert SHADOW.canary(NEW, 10, ("pune",)).roll_back() == SHADOW
+    assert SHADOW.canary(NEW, 10, (PUNE,)).roll_back() == SHADOW
 
 
 @pytest.mark.parametrize("step", ["canary", "promote"])
@@ -69,8 +85,8 @@ def test_a_step_that_means_nothing_is_refused() -> None:
 
 
 def test_people_without_a_template_of_the_candidate_are_counted_by_person() -> None:
-    def templates(model: ModelId, *people: str) -> list[tuple[ModelId, tuple[OrgId, PersonId]]]:
-        return [(model, (OrgId("acme"), PersonId(person))) for person in people]
+    def templates(model: ModelId, *people: str, org_id: OrgId = ACME) -> list[tuple[ModelId, Person]]:
+        return [(model, Person(org_id, PersonId(person))) for person in people]
 
     # As many people, but not the same ones.
     coverage = Coverage.of([*templates(OLD, "ada", "ada", "bob"), *templates(NEW, "ada", "eve")])
@@ -78,5 +94,10 @@ def test_people_without_a_template_of_the_candidate_are_counted_by_person() -> N
     with pytest.raises(RolloutRefused, match=r"1 of the 2 .* re-enrol --model Dlib@d1`, or .*--force"):
         coverage.require_complete(NEW, OLD)
     Coverage.of([*templates(OLD, "ada"), *templates(NEW, "ada")]).require_complete(NEW, OLD)
+    # The same id in another organisation is another person.
+    with pytest.raises(RolloutRefused, match="1 of the 1 "):
+        Coverage.of([*templates(OLD, "ada"), *templates(NEW, "ada", org_id=GLOBEX)]).require_complete(
+            NEW, OLD
+        )
     with pytest.raises(RolloutRefused, match="templates of 0 people"):
         Coverage.of(templates(OLD, "ada")).require_complete(NEW, OLD)

@@ -5,7 +5,7 @@ enrolment, then an erasure), each takes its turn.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 
@@ -13,10 +13,10 @@ class Turns:
     """Hands out turns by key."""
 
     def __init__(self) -> None:
-        self._last: dict[bytes | None, asyncio.Event] = {}
+        self._last: dict[Hashable, asyncio.Event] = {}
 
     @asynccontextmanager
-    async def turn(self, key: bytes | None) -> AsyncIterator[None]:
+    async def turn(self, key: Hashable) -> AsyncIterator[None]:
         """Wait for everybody who asked before for this key."""
         before, mine = self._last.get(key), asyncio.Event()
         self._last[key] = mine

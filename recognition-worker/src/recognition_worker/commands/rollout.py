@@ -12,6 +12,7 @@ import typer
 
 from recognition_worker.commands.console import refusing, tell
 from recognition_worker.commands.options import DEFAULT_MODEL, DefaultModel, Json, ModelRegistry
+from recognition_worker.domain.identity import Site
 
 if TYPE_CHECKING:
     from recognition_worker.composition.rollout_steps import Step
@@ -72,7 +73,9 @@ def canary(
     percent: Annotated[
         int | None, typer.Option(callback=_percent, help="Share of the devices, 1 to 100.")
     ] = None,
-    site: Annotated[list[str] | None, typer.Option(metavar="SITE_ID", help="A site; repeatable.")] = None,
+    site: Annotated[
+        list[Site] | None, typer.Option(parser=Site.parse, metavar="ORG:SITE", help="A site; repeatable.")
+    ] = None,
     force: Force = False,
     by: By,
     as_json: Json = False,

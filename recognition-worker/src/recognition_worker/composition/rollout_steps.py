@@ -18,7 +18,7 @@ from recognition_worker.adapters.topics.kafka_snapshots import coverage_of_galle
 from recognition_worker.composition.answer import Answer
 from recognition_worker.composition.kafka import connected
 from recognition_worker.domain.enrolment_coverage import Coverage
-from recognition_worker.domain.identity import ModelId
+from recognition_worker.domain.identity import ModelId, Site
 from recognition_worker.domain.model_registry import ModelRegistry
 from recognition_worker.domain.rollout import Mode, RolloutPlan
 from service_kit.kafka.producer import RecordProducer
@@ -38,7 +38,7 @@ def shadow(wanted: str) -> Step:
     return step
 
 
-def canary(wanted: str, percent: int, sites: tuple[str, ...], *, force: bool) -> Step:
+def canary(wanted: str, percent: int, sites: tuple[Site, ...], *, force: bool) -> Step:
     """Let the model beside decide for some devices or sites."""
     return _deciding(wanted, lambda plan, candidate: plan.canary(candidate, percent, sites), force=force)
 
@@ -96,7 +96,7 @@ def _json(plan: RolloutPlan, coverage: Coverage) -> dict[str, object]:
         "mode": plan.mode.value,
         "candidate": _named(plan.candidate),
         "percent": plan.percent,
-        "sites": list(plan.sites),
+        "sites": list(map(str, plan.sites)),
         "promoted_from": _named(plan.promoted_from),
         "people": _people(plan, coverage),
         "missing": _missing(plan, coverage),
@@ -128,7 +128,7 @@ def _beside(plan: RolloutPlan) -> str:
         case Mode.SHADOW:
             return f"; {plan.candidate} scores beside it"
         case Mode.CANARY:
-            sites = f" and the sites {', '.join(plan.sites)}" if plan.sites else ""
+            sites = f" and the sites {', '.join(map(str, plan.sites))}" if plan.sites else ""
             return f"; {plan.candidate} decides for {plan.percent} % of the devices{sites}"
 
 

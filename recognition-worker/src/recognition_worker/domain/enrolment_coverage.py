@@ -3,22 +3,20 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from recognition_worker.domain.identity import ModelId, OrgId, PersonId
+from recognition_worker.domain.identity import ModelId, Person
 from recognition_worker.errors import RolloutRefused
-
-Enrolled = tuple[OrgId, PersonId]
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """The people with templates by model."""
 
-    people: Mapping[ModelId, frozenset[Enrolled]]
+    people: Mapping[ModelId, frozenset[Person]]
 
     @classmethod
-    def of(cls, templates: Iterable[tuple[ModelId, Enrolled]]) -> "Coverage":
+    def of(cls, templates: Iterable[tuple[ModelId, Person]]) -> "Coverage":
         """Collect templates."""
-        found: dict[ModelId, set[Enrolled]] = {}
+        found: dict[ModelId, set[Person]] = {}
         for model, person in templates:
             found.setdefault(model, set()).add(person)
         return cls({model: frozenset(people) for model, people in found.items()})

@@ -1,16 +1,50 @@
-"""The ids and small facts that travel between the gallery, the decision and the events."""
+"""The ids and small facts that travel between the gallery, the decision and the events.
+
+An id is its organisation's own: two organisations may use one id for two people, sites or templates. What is
+looked up by an id is therefore looked up by the organisation and the id.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, NamedTuple, NewType
 
 if TYPE_CHECKING:  # the settings come this way, and `--help` needs no numpy
     from recognition_worker.domain.face import Vector
 
 OrgId = NewType("OrgId", str)
 PersonId = NewType("PersonId", str)
+SiteId = NewType("SiteId", str)
 TemplateId = NewType("TemplateId", str)
+
+
+class Person(NamedTuple):
+    """Who somebody is."""
+
+    org_id: OrgId
+    person_id: PersonId
+
+
+class Site(NamedTuple):
+    """Which site it is; as text `ORG:SITE`, since no id holds a colon."""
+
+    org_id: OrgId
+    site_id: SiteId
+
+    @classmethod
+    def parse(cls, text: str) -> Site:
+        """Read the text of a site.
+
+        Raises:
+            ValueError: it is not ORG:SITE.
+        """
+        org_id, _, site_id = text.partition(":")
+        if not org_id or not site_id or ":" in site_id:
+            raise ValueError(f"{text!r} is not ORG:SITE, the ids of an organisation and of its site")
+        return cls(OrgId(org_id), SiteId(site_id))
+
+    def __str__(self) -> str:
+        return ":".join(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ wrapped keys.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
-from recognition_worker.domain.identity import OrgId, PersonId
+from recognition_worker.domain.identity import Person
 
 KeyId = NewType("KeyId", str)
 
@@ -21,8 +21,7 @@ KeyId = NewType("KeyId", str)
 class PersonKey:
     """A data key of a person, wrapped. requested_at: UTC instant of the enrolment that it was issued for."""
 
-    org_id: OrgId
-    person_id: PersonId
+    person: Person
     key_id: KeyId
     wrapped_with: str
     wrapped_key: bytes
@@ -33,60 +32,58 @@ class PersonKeys:
     """All keys and erasures, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._keys: dict[PersonId, dict[KeyId, PersonKey]] = {}
-        self._erased_at: dict[tuple[OrgId, PersonId], datetime] = {}
-        self._void: set[tuple[PersonId, KeyId]] = set()
+        self._keys: dict[Person, dict[KeyId, PersonKey]] = {}
+        self._erased_at: dict[Person, datetime] = {}
+        self._void: set[tuple[Person, KeyId]] = set()
 
     def issue(self, key: PersonKey) -> None:
         """Take in a key; the same one again, wrapped anew, keeps its place."""
-        self._keys.setdefault(key.person_id, {})[key.key_id] = key
-        if self.voids(key.org_id, key.person_id, key.requested_at):
-            self._void.add((key.person_id, key.key_id))
+        self._keys.setdefault(key.person, {})[key.key_id] = key
+        if self._is_void(key):
+            self._void.add((key.person, key.key_id))
 
-    def forget(self, person_id: PersonId, key_id: KeyId) -> bool:
+    def forget(self, person: Person, key_id: KeyId) -> bool:
         """Forget a key (a tombstone); return whether it was there."""
-        self._void.discard((person_id, key_id))
-        keys = self._keys.get(person_id, {})
+        self._void.discard((person, key_id))
+        keys = self._keys.get(person, {})
         found = keys.pop(key_id, None) is not None
         if not keys:
-            self._keys.pop(person_id, None)
+            self._keys.pop(person, None)
         return found
 
-    def erase(self, org_id: OrgId, person_id: PersonId, erased_at: datetime) -> None:
+    def erase(self, person: Person, erased_at: datetime) -> None:
         """Void what was requested until `erased_at`, now and from now on."""
-        owner = (org_id, person_id)
-        self._erased_at[owner] = max(erased_at, self._erased_at.get(owner, erased_at))
+        self._erased_at[person] = max(erased_at, self._erased_at.get(person, erased_at))
 
-    def erased_at(self, org_id: OrgId, person_id: PersonId) -> datetime | None:
+    def erased_at(self, person: Person) -> datetime | None:
         """Return the instant until which everything of a person is void; None when never erased."""
-        return self._erased_at.get((org_id, person_id))
+        return self._erased_at.get(person)
 
-    def erasures(self) -> Iterator[tuple[OrgId, PersonId, datetime]]:
-        """Yield who was erased, and until when."""
-        return ((*owner, erased_at) for owner, erased_at in self._erased_at.items())
+    def erasures(self) -> Iterable[tuple[Person, datetime]]:
+        """Return who was erased, and until when."""
+        return self._erased_at.items()
 
-    def voids(self, org_id: OrgId, person_id: PersonId, requested_at: datetime) -> bool:
+    def voids(self, person: Person, requested_at: datetime) -> bool:
         """Say whether an enrolment requested at this instant was erased."""
-        erased_at = self._erased_at.get((org_id, person_id))
+        erased_at = self._erased_at.get(person)
         return erased_at is not None and requested_at <= erased_at
 
-    def find(self, person_id: PersonId, key_id: KeyId) -> PersonKey | None:
+    def find(self, person: Person, key_id: KeyId) -> PersonKey | None:
         """Return a key; None when it is not there, or void."""
-        key = self._keys.get(person_id, {}).get(key_id)
+        key = self._keys.get(person, {}).get(key_id)
         return key if key is not None and not self._is_void(key) else None
 
-    def first(self, org_id: OrgId, person_id: PersonId) -> PersonKey | None:
+    def first(self, person: Person) -> PersonKey | None:
         """Return the key that seals a person's templates; None when they have none."""
-        keys = self._keys.get(person_id, {}).values()
-        return next((key for key in keys if key.org_id == org_id and not self._is_void(key)), None)
+        keys = self._keys.get(person, {}).values()
+        return next((key for key in keys if not self._is_void(key)), None)
 
-    def requested_until(self, org_id: OrgId, person_id: PersonId, instant: datetime) -> list[KeyId]:
+    def requested_until(self, person: Person, instant: datetime) -> list[KeyId]:
         """Return the keys of a person that an erasure at this instant takes away."""
-        keys = self._keys.get(person_id, {}).values()
-        return [key.key_id for key in keys if key.org_id == org_id and key.requested_at <= instant]
+        return [key.key_id for key in self._keys.get(person, {}).values() if key.requested_at <= instant]
 
     @property
-    def came_back(self) -> list[tuple[PersonId, KeyId]]:
+    def came_back(self) -> list[tuple[Person, KeyId]]:
         """Return keys that were written after their person's erasure: somebody has to erase them again."""
         return list(self._void)
 
@@ -98,4 +95,4 @@ class PersonKeys:
         return (key for keys in self._keys.values() for key in keys.values())
 
     def _is_void(self, key: PersonKey) -> bool:
-        return self.voids(key.org_id, key.person_id, key.requested_at)
+        return self.voids(key.person, key.requested_at)

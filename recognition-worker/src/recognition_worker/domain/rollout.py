@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from recognition_worker.domain.identity import ModelId
+from recognition_worker.domain.identity import ModelId, OrgId, Site
 from recognition_worker.errors import RolloutRefused
 
 _HUNDREDTHS = 10_000
@@ -34,7 +34,7 @@ class RolloutPlan:
     mode: Mode = Mode.SINGLE
     candidate: ModelId | None = None
     percent: int = 0
-    sites: tuple[str, ...] = ()
+    sites: tuple[Site, ...] = ()
     promoted_from: ModelId | None = None
 
     @property
@@ -42,11 +42,12 @@ class RolloutPlan:
         """Return the models to be loaded, the deciding one first."""
         return (self.deciding,) if self.candidate is None else (self.deciding, self.candidate)
 
-    def decides(self, device_id: str, site_id: str) -> ModelId:
-        """Return the model whose decision counts for a capture of this device."""
+    def decides(self, site: Site, device_id: str) -> ModelId:
+        """Return the model whose decision counts for a capture of a device of a site."""
         if self.mode is not Mode.CANARY or self.candidate is None:
             return self.deciding
-        chosen = site_id in self.sites or _place(self.candidate, device_id) < self.percent * 100
+        place = _place(self.candidate, site.org_id, device_id)
+        chosen = site in self.sites or place < self.percent * 100
         return self.candidate if chosen else self.deciding
 
     def without_canary(self) -> "RolloutPlan":
@@ -64,7 +65,7 @@ class RolloutPlan:
         kept = self.promoted_from if candidate == self.promoted_from else None
         return RolloutPlan(self.deciding, Mode.SHADOW, candidate, promoted_from=kept)
 
-    def canary(self, candidate: ModelId, percent: int, sites: tuple[str, ...]) -> "RolloutPlan":
+    def canary(self, candidate: ModelId, percent: int, sites: tuple[Site, ...]) -> "RolloutPlan":
         """Let a candidate decide for a share of the devices and for some sites.
 
         Raises:
@@ -112,7 +113,7 @@ class RolloutPlan:
             )
 
 
-def _place(candidate: ModelId, device_id: str) -> int:
+def _place(candidate: ModelId, org_id: OrgId, device_id: str) -> int:
     """Return a device's fixed place from 0 to 9999; each candidate has an order of its own."""
-    digest = hashlib.sha256(f"{candidate}\x1f{device_id}".encode()).digest()
+    digest = hashlib.sha256(f"{candidate}\x1f{org_id}\x1f{device_id}".encode()).digest()
     return int.from_bytes(digest[:8]) % _HUNDREDTHS

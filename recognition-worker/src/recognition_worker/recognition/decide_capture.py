@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from attendance_schemas.events import CaptureReceived, MatchDecided
-from recognition_worker.domain.identity import ModelId, OrgId
-from recognition_worker.domain.site_people import SearchScope, SiteId
+from recognition_worker.domain.identity import ModelId, OrgId, Site, SiteId
+from recognition_worker.domain.site_people import SearchScope
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.event_mapping import image_ref, match_decided
 from recognition_worker.recognition.inference import Inference
@@ -19,11 +19,11 @@ from recognition_worker.recognition.results import CaptureResult
 
 MS = 1000.0
 
-ScopeOf = Callable[[OrgId, SiteId], SearchScope]
-"""Whom a capture of an organisation at a site is compared with."""
+ScopeOf = Callable[[Site], SearchScope]
+"""Whom a capture at a site is compared with."""
 
-Decides = Callable[[str, str], ModelId]
-"""Which model decides for a device and site."""
+Decides = Callable[[Site, str], ModelId]
+"""Which model decides for a device of a site."""
 
 
 class DecideCapture:
@@ -58,16 +58,16 @@ class DecideCapture:
         begin = time.perf_counter()
         image = await self._images.read(image_ref(capture.image))
         fetched = time.perf_counter()
-        org_id = OrgId(capture.org_id)
         # The event's site is the device's when it was received: a device that moves takes no capture along.
-        scope = self._scope_of(org_id, SiteId(capture.site_id))
+        site = Site(OrgId(capture.org_id), SiteId(capture.site_id))
+        scope = self._scope_of(site)
         result = await self._inference.identify(
-            image, org_id=org_id, orientation=capture.image.orientation, scope=scope.people
+            image, org_id=site.org_id, orientation=capture.image.orientation, scope=scope.people
         )
         # What is not a stage of the use cases was spent waiting for the executor and for the batch.
         queued_ms = (time.perf_counter() - fetched) * MS - _stages_ms(result)
         around = {"fetch": (fetched - begin) * MS, "queue": max(queued_ms, 0.0)}
-        counts, *beside = self._in_order(capture, result)
+        counts, *beside = _in_order(result, self._decides(site, capture.device_id))
         match = match_decided(capture, counts, decided_at=self._now(), timings_ms=around)
         begin_publish = time.perf_counter()
         await self._matches.publish(match)
@@ -81,12 +81,6 @@ class DecideCapture:
             self._metrics.shadow_captures.labels(scored.model_name, "yes" if agrees else "no").inc()
         return match
 
-    def _in_order(self, capture: CaptureReceived, result: CaptureResult) -> list[CaptureResult]:
-        """Put the result that counts first: the wanted model's, or the deciding one's when it has none."""
-        wanted = self._decides(capture.device_id, capture.site_id)
-        results = [result, *result.others]
-        return sorted(results, key=lambda one: one.model != wanted)
-
     def _count(self, match: MatchDecided, publish_seconds: float, topic: str) -> None:
         self._metrics.captures.labels(match.outcome.value).inc()
         for stage, ms in match.timings_ms.items():
@@ -95,6 +89,11 @@ class DecideCapture:
         self._metrics.waiting_seconds.labels(topic).observe(
             (match.recorded_at - match.received_at).total_seconds()
         )
+
+
+def _in_order(result: CaptureResult, wanted: ModelId) -> list[CaptureResult]:
+    """Put the result that counts first: the wanted model's, or the deciding one's when it has none."""
+    return sorted([result, *result.others], key=lambda one: one.model != wanted)
 
 
 def _stages_ms(result: CaptureResult) -> float:

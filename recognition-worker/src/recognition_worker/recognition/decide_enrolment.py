@@ -11,10 +11,15 @@ from collections.abc import Callable
 from datetime import datetime
 
 from attendance_schemas.events import EnrolmentDecided, EnrolmentRequested
-from recognition_worker.domain.identity import ModelId, OrgId, PersonId
+from recognition_worker.domain.identity import ModelId, Person, PersonId
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.enrol_person import Photo
-from recognition_worker.recognition.event_mapping import enrolment_decided, image_ref, templates_enrolled
+from recognition_worker.recognition.event_mapping import (
+    enrolment_decided,
+    image_ref,
+    person_of,
+    templates_enrolled,
+)
 from recognition_worker.recognition.inference import Inference
 from recognition_worker.recognition.ports import Erasures, ImageReader, TemplatePublisher
 from recognition_worker.recognition.results import EnrolmentResult, PhotoResult
@@ -51,13 +56,12 @@ class DecideEnrolment:
             PoisonRecord: a photo is missing or altered.
             TransientFailure: the object store or Kafka is away.
         """
-        if await self._erasures.voids(
-            OrgId(request.org_id), PersonId(request.person_id), request.occurred_at
-        ):
+        person = person_of(request)
+        if await self._erasures.voids(person, request.occurred_at):
             refused = PhotoResult(accepted=False, reasons=(ERASED_REASON,))
             result = EnrolmentResult(self._deciding(), (refused,) * len(request.photos))
         else:
-            result = await self._judge(request)
+            result = await self._judge(request, person)
         decided_at = self._now()
         templates = templates_enrolled(request, result, decided_at=decided_at)
         beside = [
@@ -72,7 +76,7 @@ class DecideEnrolment:
         self._metrics.enrolments.labels(decision.outcome.value).inc()
         return decision
 
-    async def _judge(self, request: EnrolmentRequested) -> EnrolmentResult:
+    async def _judge(self, request: EnrolmentRequested, person: Person) -> EnrolmentResult:
         images = await asyncio.gather(*(self._images.read(image_ref(photo)) for photo in request.photos))
         photos = [
             Photo(image, reference.orientation)
@@ -80,7 +84,7 @@ class DecideEnrolment:
         ]
         return await self._inference.enrol(
             photos,
-            org_id=OrgId(request.org_id),
-            person_id=PersonId(request.person_id),
+            org_id=person.org_id,
+            person_id=person.person_id,
             accepted_lookalikes=[PersonId(lookalike) for lookalike in request.accepted_lookalikes],
         )

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from attendance_schemas.events import PersonErased
-from recognition_worker.domain.identity import OrgId, PersonId
 from recognition_worker.metrics import RecognitionMetrics
+from recognition_worker.recognition.event_mapping import person_of
 from recognition_worker.recognition.ports import PersonKeyStore, TemplateIndex, TemplatePublisher
 from service_kit.observing.logs import get_logger
 
@@ -45,15 +45,15 @@ class ErasePerson:
         Raises:
             TransientFailure: Kafka is away; call again.
         """
-        org_id, person_id, until = OrgId(event.org_id), PersonId(event.person_id), event.occurred_at
-        await self._keys.void(org_id, person_id, until)
-        keys = await self._keys.requested_until(org_id, person_id, until)
+        person, until = person_of(event), event.occurred_at
+        await self._keys.void(person, until)
+        keys = await self._keys.requested_until(person, until)
         for key_id in keys:
-            await self._keys.erase(person_id, key_id)
-        templates = await self._index.requested_until(org_id, person_id, until)
+            await self._keys.erase(person, key_id)
+        templates = await self._index.requested_until(person, until)
         for template_id in templates:
-            await self._templates.erase(person_id, template_id)
-        await self._keys.void(org_id, person_id, until, completed_at=self._now())
+            await self._templates.erase(person, template_id)
+        await self._keys.void(person, until, completed_at=self._now())
         self._metrics.erasures.inc()
         log.info(
             "biometrics erased",

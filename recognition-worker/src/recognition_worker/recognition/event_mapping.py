@@ -18,17 +18,39 @@ from attendance_schemas.events import (
     FaceBox,
     ImageReference,
     MatchDecided,
+    PersonErased,
+    PersonKeyIssued,
+    PersonKeysErased,
+    PersonRecorded,
     PhotoVerdict,
     TemplateEnrolled,
 )
 from attendance_schemas.events import Outcome as MatchOutcome
 from attendance_schemas.identity import deterministic_id
 from recognition_worker.domain.face import Vector
-from recognition_worker.domain.identity import ImageRef, ModelId, OrgId, PersonId, Template, TemplateId
+from recognition_worker.domain.identity import (
+    ImageRef,
+    ModelId,
+    OrgId,
+    Person,
+    PersonId,
+    Template,
+    TemplateId,
+)
 from recognition_worker.recognition.results import CaptureResult, EnrolmentResult, FaceUsed, PhotoResult
 
 FIRST_ROUND = 0
 _FLOAT32_LE = np.dtype("<f4")
+
+
+AboutAPerson = (
+    EnrolmentRequested | PersonErased | PersonKeyIssued | PersonKeysErased | PersonRecorded | TemplateEnrolled
+)
+
+
+def person_of(event: AboutAPerson) -> Person:
+    """Return whom an event is about."""
+    return Person(OrgId(event.org_id), PersonId(event.person_id))
 
 
 def image_ref(image: ImageReference) -> ImageRef:
@@ -45,7 +67,9 @@ def match_decided(
     """
     decision = result.decision
     return MatchDecided(
-        event_id=deterministic_id("MatchDecided", capture.capture_id, result.model.version, FIRST_ROUND),
+        event_id=deterministic_id(
+            "MatchDecided", capture.org_id, capture.capture_id, result.model.version, FIRST_ROUND
+        ),
         occurred_at=capture.occurred_at,
         recorded_at=decided_at,
         org_id=capture.org_id,
@@ -117,7 +141,7 @@ def enrolment_decided(
     """Return the verdict on an enrolment; accepted photos name their template."""
     return EnrolmentDecided(
         event_id=deterministic_id(
-            "EnrolmentDecided", request.enrolment_id, result.model.name, result.model.version
+            "EnrolmentDecided", request.org_id, request.enrolment_id, result.model.name, result.model.version
         ),
         occurred_at=request.occurred_at,
         recorded_at=decided_at,
@@ -163,36 +187,11 @@ def template_of(event: TemplateEnrolled) -> Template:
     )
 
 
-def template_key(key: bytes) -> tuple[PersonId, TemplateId]:
-    """Split the key of a gallery record, `person_id:template_id`; a person id may hold colons.
-
-    Raises:
-        ValueError: it is no such key.
-    """
-    person_id, template_id = split_key(key)
-    return PersonId(person_id), TemplateId(template_id)
-
-
-def split_key(key: bytes) -> tuple[str, str]:
-    """Split a record key of two parts at its last colon.
-
-    Raises:
-        ValueError: it is no such key; the message does not repeat it, for it may name a person.
-    """
-    try:
-        person_id, colon, last = key.decode().rpartition(":")
-    except UnicodeDecodeError:
-        person_id = colon = last = ""
-    if not (person_id and colon and last):
-        raise ValueError("the record key is not person_id:template_id, or person_id and the id of a key")
-    return person_id, last
-
-
 def template_for_model(
     source: TemplateEnrolled, embedding: Vector, face: FaceUsed, model: ModelId, *, decided_at: datetime
 ) -> TemplateEnrolled:
     """Return the template of the same photo for another model; the id is that of a live enrolment."""
-    template_id = template_id_of(source.enrolment_id, source.source_sha256, model)
+    template_id = template_id_of(source.org_id, source.enrolment_id, source.source_sha256, model)
     return TemplateEnrolled(
         event_id=template_id,
         occurred_at=source.occurred_at,
@@ -213,13 +212,15 @@ def template_for_model(
     )
 
 
-def template_id_of(enrolment_id: UUID, source_sha256: str, model: ModelId) -> UUID:
+def template_id_of(org_id: str, enrolment_id: UUID, source_sha256: str, model: ModelId) -> UUID:
     """Return the id of the template that a photo of an enrolment gives with a model."""
-    return deterministic_id("TemplateEnrolled", enrolment_id, source_sha256, model.name, model.version)
+    return deterministic_id(
+        "TemplateEnrolled", org_id, enrolment_id, source_sha256, model.name, model.version
+    )
 
 
 def _template_id(request: EnrolmentRequested, photo: ImageReference, model: ModelId) -> UUID:
-    return template_id_of(request.enrolment_id, photo.sha256, model)
+    return template_id_of(request.org_id, request.enrolment_id, photo.sha256, model)
 
 
 def _verdict(

@@ -17,6 +17,7 @@ from recognition_worker.domain.identity import (
     ImageRef,
     ModelId,
     OrgId,
+    Person,
     PersonId,
     Ranking,
     Template,
@@ -108,7 +109,7 @@ class Gallery(Protocol):
         """
         ...
 
-    def erase(self, person_id: PersonId, template_id: TemplateId) -> bool:
+    def erase(self, person: Person, template_id: TemplateId) -> bool:
         """Forget a template (a tombstone); return whether it was there."""
         ...
 
@@ -123,7 +124,7 @@ class Gallery(Protocol):
     ) -> Ranking:
         """Rank the people of an organisation, best first, one score per person, the best `limit` of them.
 
-        probe: float32 (d,), unit norm. scope: only these people; None means everybody.
+        probe: float32 (d,), unit norm. scope: only these people of it; None means everybody.
 
         Raises:
             ModelMismatch: the probe is of another model or dimension.
@@ -154,7 +155,7 @@ class Gallery(Protocol):
 class Erasures(Protocol):
     """Knows who was erased."""
 
-    async def voids(self, org_id: OrgId, person_id: PersonId, requested_at: datetime) -> bool:
+    async def voids(self, person: Person, requested_at: datetime) -> bool:
         """Say whether a person was erased at or after an instant (UTC), by any worker until now."""
         ...
 
@@ -163,16 +164,16 @@ class PersonKeyStore(Protocol):
     """Takes data keys of people away."""
 
     async def void(
-        self, org_id: OrgId, person_id: PersonId, erased_at: datetime, *, completed_at: datetime | None = None
+        self, person: Person, erased_at: datetime, *, completed_at: datetime | None = None
     ) -> None:
         """Void all that was requested until `erased_at`, for good; return when it is acked."""
         ...
 
-    async def requested_until(self, org_id: OrgId, person_id: PersonId, instant: datetime) -> Sequence[KeyId]:
+    async def requested_until(self, person: Person, instant: datetime) -> Sequence[KeyId]:
         """Return the keys that were issued for enrolments until an instant, by any worker until now."""
         ...
 
-    async def erase(self, person_id: PersonId, key_id: KeyId) -> None:
+    async def erase(self, person: Person, key_id: KeyId) -> None:
         """Write the tombstone of a key; return when it is acked."""
         ...
 
@@ -180,9 +181,7 @@ class PersonKeyStore(Protocol):
 class TemplateIndex(Protocol):
     """Knows which templates are written, readable or not."""
 
-    async def requested_until(
-        self, org_id: OrgId, person_id: PersonId, instant: datetime
-    ) -> Sequence[TemplateId]:
+    async def requested_until(self, person: Person, instant: datetime) -> Sequence[TemplateId]:
         """Return a person's templates of enrolments until an instant, by any worker until now."""
         ...
 
@@ -206,7 +205,7 @@ class TemplatePublisher(Protocol):
         """Write a readable template, sealed with its person's key; return when it is acked."""
         ...
 
-    async def erase(self, person_id: PersonId, template_id: TemplateId) -> None:
+    async def erase(self, person: Person, template_id: TemplateId) -> None:
         """Write the tombstone of a template; return when it is acked."""
         ...
 

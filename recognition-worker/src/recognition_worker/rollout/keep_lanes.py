@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 
-from recognition_worker.domain.identity import ModelId, OrgId, PersonId, TemplateId
+from recognition_worker.domain.identity import ModelId, Person, Site, TemplateId
 from recognition_worker.domain.model_manifest import ModelManifest
 from recognition_worker.domain.rollout import Mode, RolloutPlan
 from recognition_worker.errors import ModelRefused
@@ -69,9 +69,9 @@ class KeepLanes:
         """Return the loaded lanes."""
         return tuple(entry.lane for entry in self._open.values())
 
-    def decides(self, device_id: str, site_id: str) -> ModelId:
-        """Return the model whose decision counts for a device and site."""
-        return self.in_force.decides(device_id, site_id)
+    def decides(self, site: Site, device_id: str) -> ModelId:
+        """Return the model whose decision counts for a device of a site."""
+        return self.in_force.decides(site, device_id)
 
     def want(self, plan: RolloutPlan) -> None:
         """Follow another plan as soon as its models are loaded."""
@@ -118,13 +118,11 @@ class KeepLanes:
         """Raise unless the deciding model's gallery is complete and following; for readiness."""
         await self._open[self.in_force.deciding].gallery.check()
 
-    async def requested_until(
-        self, org_id: OrgId, person_id: PersonId, instant: datetime
-    ) -> list[TemplateId]:
+    async def requested_until(self, person: Person, instant: datetime) -> list[TemplateId]:
         """Return a person's templates of enrolments until an instant, those of all models."""
-        return await self._open[self.in_force.deciding].gallery.requested_until(org_id, person_id, instant)
+        return await self._open[self.in_force.deciding].gallery.requested_until(person, instant)
 
-    async def came_back(self) -> list[tuple[PersonId, TemplateId]]:
+    async def came_back(self) -> list[tuple[Person, TemplateId]]:
         """Return templates of erased enrolments that are on the topic now."""
         return await self._open[self.in_force.deciding].gallery.came_back()
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
+from recognition_worker.domain.identity import Person, TemplateId
 from recognition_worker.rollout.model_lanes import Lane
 
 
@@ -25,13 +25,11 @@ class FollowedGallery(Protocol):
         """Stop following."""
         ...
 
-    async def requested_until(
-        self, org_id: OrgId, person_id: PersonId, instant: datetime
-    ) -> list[TemplateId]:
+    async def requested_until(self, person: Person, instant: datetime) -> list[TemplateId]:
         """Return a person's templates of enrolments until an instant, those of all models."""
         ...
 
-    async def came_back(self) -> list[tuple[PersonId, TemplateId]]:
+    async def came_back(self) -> list[tuple[Person, TemplateId]]:
         """Return templates of erased enrolments that are on the topic now."""
         ...
 

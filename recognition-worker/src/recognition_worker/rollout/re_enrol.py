@@ -14,10 +14,15 @@ from uuid import UUID
 
 from attendance_schemas.events import ImageReference, TemplateEnrolled
 from recognition_worker.domain.face import Vector
-from recognition_worker.domain.identity import ModelId, PersonId, TemplateId
+from recognition_worker.domain.identity import ModelId, TemplateId
 from recognition_worker.domain.quality import ENROLMENT_LIMITS
 from recognition_worker.errors import UndecodableImage
-from recognition_worker.recognition.event_mapping import image_ref, template_for_model, template_id_of
+from recognition_worker.recognition.event_mapping import (
+    image_ref,
+    person_of,
+    template_for_model,
+    template_id_of,
+)
 from recognition_worker.recognition.ports import ImageReader, TemplatePublisher
 from recognition_worker.recognition.recognise import Analysis, FaceProbe, NoFace
 from recognition_worker.rollout.model_lanes import Lane
@@ -104,10 +109,16 @@ class ReEnrol:
             TransientFailure: the object store or Kafka is away; what was made stays, run it again.
         """
         theirs = [template for template in gallery if _model(template) == source]
-        there = {template.template_id for template in gallery if _model(template) == self._lane.model}
-        people = len({(template.org_id, template.person_id) for template in theirs})
+        there = {
+            (person_of(template), template.template_id)
+            for template in gallery
+            if _model(template) == self._lane.model
+        }
+        people = len({person_of(template) for template in theirs})
         result = ReEnrolled(self._lane.model, source, people, len(theirs))
-        missing = [template for template in theirs if self._own_id(template) not in there]
+        missing = [
+            template for template in theirs if (person_of(template), self._own_id(template)) not in there
+        ]
         result.already = len(theirs) - len(missing)
         on_templates(result.already)
         for batch in _batches(missing):
@@ -170,11 +181,13 @@ class ReEnrol:
         await self._templates.enrol(template)
         if self._still_enrolled(source):
             return True
-        await self._templates.erase(PersonId(template.person_id), TemplateId(str(template.template_id)))
+        await self._templates.erase(person_of(template), TemplateId(str(template.template_id)))
         return False
 
     def _own_id(self, template: TemplateEnrolled) -> UUID:
-        return template_id_of(template.enrolment_id, template.source_sha256, self._lane.model)
+        return template_id_of(
+            template.org_id, template.enrolment_id, template.source_sha256, self._lane.model
+        )
 
 
 def _model(template: TemplateEnrolled) -> ModelId:

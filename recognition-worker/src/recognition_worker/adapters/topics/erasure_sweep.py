@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from recognition_worker.adapters.topics.key_roles import ErasableKeys
-from recognition_worker.domain.identity import PersonId, TemplateId
+from recognition_worker.domain.identity import Person, TemplateId
 from recognition_worker.domain.person_keys import KeyId
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.ports import TemplatePublisher
@@ -26,7 +26,7 @@ EVERY = timedelta(seconds=60)
 class Written(Protocol):
     """Templates on the topic: KafkaGalleryView."""
 
-    async def came_back(self) -> list[tuple[PersonId, TemplateId]]:
+    async def came_back(self) -> list[tuple[Person, TemplateId]]:
         """Return templates of erased enrolments that are on the topic now."""
         ...
 
@@ -41,8 +41,8 @@ class ErasureSweep:
         self._written = written
         self._templates = templates
         self._metrics = metrics
-        self._seen_keys: set[tuple[PersonId, KeyId]] = set()
-        self._seen_templates: set[tuple[PersonId, TemplateId]] = set()
+        self._seen_keys: set[tuple[Person, KeyId]] = set()
+        self._seen_templates: set[tuple[Person, TemplateId]] = set()
 
     async def run(self) -> None:
         """Look, for ever."""
@@ -58,10 +58,10 @@ class ErasureSweep:
         keys, templates = set(self._keys.known.came_back), set(await self._written.came_back())
         old_keys, old_templates = keys & self._seen_keys, templates & self._seen_templates
         self._seen_keys, self._seen_templates = keys, templates
-        for person_id, key_id in old_keys:
-            await self._keys.erase(person_id, key_id)
-        for person_id, template_id in old_templates:
-            await self._templates.erase(person_id, template_id)
+        for person, key_id in old_keys:
+            await self._keys.erase(person, key_id)
+        for person, template_id in old_templates:
+            await self._templates.erase(person, template_id)
         if count := len(old_keys) + len(old_templates):
             self._metrics.erased_again.inc(count)
             log.warning(

@@ -16,12 +16,13 @@ from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import TemplateEnrolled
 from recognition_worker.adapters.topics.key_roles import OpeningKeys
 from recognition_worker.adapters.topics.sealed_templates import opened
-from recognition_worker.domain.identity import ModelId, OrgId, PersonId, TemplateId
+from recognition_worker.domain.identity import ModelId, Person, TemplateId
 from recognition_worker.domain.person_keys import KeyId, PersonKey
 from recognition_worker.errors import ModelMismatch
 from recognition_worker.metrics import GalleryMetrics
-from recognition_worker.recognition.event_mapping import template_key, template_of
+from recognition_worker.recognition.event_mapping import person_of, template_of
 from recognition_worker.recognition.ports import Gallery
+from recognition_worker.recognition.record_keys import split_key
 from service_kit.kafka.records import Record
 from service_kit.observing.logs import get_logger
 from service_kit.state.envelope import EnvelopeError, UnknownKey
@@ -30,14 +31,13 @@ log = get_logger(__name__)
 
 NEVER_READ_BEFORE = float("inf")
 
-Key = tuple[PersonId, TemplateId]
+Key = tuple[Person, TemplateId]
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
     """A template as it is on the topic. What could not be decoded has no facts."""
 
-    org_id: OrgId | None = None
     requested_at: datetime | None = None
     key_id: KeyId | None = None
 
@@ -69,8 +69,8 @@ class GalleryFeed:
         self._keys = keys
         self._codec = codec
         self._metrics = metrics
-        self._written: dict[PersonId, dict[TemplateId, _Written]] = {}
-        self._found: dict[PersonId, dict[TemplateId, Gallery]] = {}
+        self._written: dict[Person, dict[TemplateId, _Written]] = {}
+        self._found: dict[Person, dict[TemplateId, Gallery]] = {}
         self._template_count = 0
         self._said: set[object] = set()
 
@@ -81,10 +81,11 @@ class GalleryFeed:
             RegistryUnavailable, TransientFailure: try the same record again.
         """
         try:
-            key = template_key(record.key or b"")
+            person, template_id = split_key(record.key)
         except ValueError as error:
             self._leave_out(record, _Left("unreadable", str(error)))
             return
+        key = person, TemplateId(template_id)
         if record.value is None:
             self._take_out(key)
             self._forget(key)
@@ -96,29 +97,28 @@ class GalleryFeed:
             self._take_out(key)
             self._leave_out(record, left)
 
-    def requested_until(self, org_id: OrgId, person_id: PersonId, instant: datetime) -> list[TemplateId]:
+    def requested_until(self, person: Person, instant: datetime) -> list[TemplateId]:
         """Return the templates on the topic that an erasure at this instant takes away."""
         return [
             template_id
-            for template_id, written in self._written.get(person_id, {}).items()
-            if (written.org_id or org_id) == org_id and (written.requested_at or instant) <= instant
+            for template_id, written in self._written.get(person, {}).items()
+            if (written.requested_at or instant) <= instant
         ]
 
     @property
     def came_back(self) -> list[Key]:
         """Return templates of erased enrolments that are still on the topic: their tombstones are missing."""
         return [
-            (person_id, template_id)
-            for org_id, person_id, erased_at in self._keys.known.erasures()
-            for template_id in self.requested_until(org_id, person_id, erased_at)
+            (person, template_id)
+            for person, erased_at in self._keys.known.erasures()
+            for template_id in self.requested_until(person, erased_at)
         ]
 
-    def forget_erased(self, person_id: PersonId) -> None:
+    def forget_erased(self, person: Person) -> None:
         """Take a person's templates out whose key or enrolment was erased."""
-        for template_id in list(self._found.get(person_id, {})):
-            written = self._written[person_id][template_id]
-            if self._is_erased(person_id, written):
-                self._take_out((person_id, template_id))
+        for template_id in list(self._found.get(person, {})):
+            if self._is_erased(person, self._written[person][template_id]):
+                self._take_out((person, template_id))
                 self._metrics.gallery_ignored.labels("erased").inc()
 
     async def _decoded(self, value: bytes, key: Key) -> TemplateEnrolled:
@@ -136,9 +136,9 @@ class GalleryFeed:
 
     async def _add(self, key: Key, event: TemplateEnrolled, read_at: float) -> None:
         key_id = KeyId(sys.intern(str(event.data_key_id))) if event.data_key_id else None
-        written = _Written(OrgId(event.org_id), event.occurred_at, key_id)
+        written = _Written(event.occurred_at, key_id)
         self._remember(key, written)
-        if key != (event.person_id, str(event.template_id)):
+        if key != (person_of(event), str(event.template_id)):
             raise _Left("unreadable", f"the record key is not the one of template {event.template_id}")
         model = ModelId(event.model_name, event.model_version)
         if model not in self._galleries and self._kept_elsewhere(model):
@@ -163,7 +163,7 @@ class GalleryFeed:
 
     def _search(self, key: Key, event: TemplateEnrolled, gallery: Gallery) -> None:
         """Let a readable template be found by searches."""
-        person_id, template_id = key
+        person, template_id = key
         try:
             template = template_of(event)
             self._take_out(key, keep=gallery)
@@ -174,19 +174,15 @@ class GalleryFeed:
             gallery.erase(*key)
             # The gallery's message names the person.
             raise _Left("mismatch", f"the gallery refuses template {template_id}") from error
-        self._found.setdefault(person_id, {})[template_id] = gallery
+        self._found.setdefault(person, {})[template_id] = gallery
         self._template_count += 1
         self._show()
 
-    def _is_erased(self, person_id: PersonId, written: _Written) -> bool:
+    def _is_erased(self, person: Person, written: _Written) -> bool:
         known = self._keys.known
-        if written.key_id is not None and known.find(person_id, written.key_id) is None:
+        if written.key_id is not None and known.find(person, written.key_id) is None:
             return True
-        return (
-            written.org_id is not None
-            and written.requested_at is not None
-            and known.voids(written.org_id, person_id, written.requested_at)
-        )
+        return written.requested_at is not None and known.voids(person, written.requested_at)
 
     def _remember(self, key: Key, written: _Written) -> None:
         self._written.setdefault(key[0], {})[key[1]] = written

@@ -3,21 +3,22 @@
 Only sites and people matter here; other records are not even decoded.
 """
 
+import sys
+
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import IdentificationScope, PersonRecorded, SiteRecorded
 from attendance_schemas.topics import DIRECTORY
 from recognition_worker.adapters.topics.followed_events import followed
-from recognition_worker.domain.identity import OrgId, PersonId
-from recognition_worker.domain.site_people import SiteId, SitePeople
+from recognition_worker.domain.identity import OrgId, Person, PersonId, Site, SiteId
+from recognition_worker.domain.site_people import SitePeople
 from recognition_worker.metrics import RecognitionMetrics
+from recognition_worker.recognition.event_mapping import person_of
 from service_kit.kafka.records import Record
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
 
 log = get_logger(__name__)
-
-_SITE, _PERSON = "site", "person"
 
 
 class DirectoryFeed:
@@ -34,32 +35,40 @@ class DirectoryFeed:
         Raises:
             RegistryUnavailable: try the same record again.
         """
-        kind, _, identity = (record.key or b"").decode("utf-8", "replace").partition(":")
-        if kind not in {_SITE, _PERSON}:
+        about = _about(record.key or b"")
+        if about is None:
             return
         if record.value is None:
-            self._forget(kind, identity)
+            self._forget(about)
             return
         try:
-            match await self._codec.decode(record.value):
-                case SiteRecorded() as site if kind == _SITE and site.site_id == identity:
-                    is_limited = site.identification_scope is IdentificationScope.SITE
-                    self._people.record_site(SiteId(identity), OrgId(site.org_id), is_limited=is_limited)
-                case PersonRecorded() as person if kind == _PERSON and person.person_id == identity:
-                    self._people.record_person(PersonId(identity), SiteId(person.home_site_id))
-                case event:
-                    raise UndecodableRecord(
-                        f"a {type(event).__name__} does not belong under {kind}:{identity}"
-                    )
+            match about, await self._codec.decode(record.value):
+                case Site() as site, SiteRecorded() as event if site == (event.org_id, event.site_id):
+                    is_limited = event.identification_scope is IdentificationScope.SITE
+                    self._people.record_site(site, is_limited=is_limited)
+                case Person() as person, PersonRecorded() as event if person == person_of(event):
+                    self._people.record_person(person, SiteId(event.home_site_id))
+                case _, event:
+                    raise UndecodableRecord(f"a {type(event).__name__} does not belong under this key")
         except UndecodableRecord as error:
             self._metrics.directory_ignored.inc()
             log.error("a record of the directory was left out", record=str(record), error=str(error))  # noqa: TRY400
 
-    def _forget(self, kind: str, identity: str) -> None:
-        if kind == _SITE:
-            self._people.forget_site(SiteId(identity))
+    def _forget(self, about: Site | Person) -> None:
+        if isinstance(about, Site):
+            self._people.forget_site(about)
         else:
-            self._people.forget_person(PersonId(identity))
+            self._people.forget_person(about)
+
+
+def _about(key: bytes) -> Site | Person | None:
+    match DIRECTORY.fields_of(key):
+        case "SiteRecorded", {"org_id": org_id, "site_id": site_id}:
+            return Site(OrgId(sys.intern(org_id)), SiteId(site_id))
+        case "PersonRecorded", {"org_id": org_id, "person_id": person_id}:
+            return Person(OrgId(sys.intern(org_id)), PersonId(person_id))
+        case _:
+            return None
 
 
 class KafkaDirectoryView:

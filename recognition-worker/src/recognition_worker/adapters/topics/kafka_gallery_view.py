@@ -7,7 +7,7 @@ from attendance_schemas.topics import GALLERY
 from recognition_worker.adapters.topics.followed_events import followed
 from recognition_worker.adapters.topics.gallery_feed import GalleryFeed, Key
 from recognition_worker.adapters.topics.key_roles import FollowedKeys
-from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
+from recognition_worker.domain.identity import Person, TemplateId
 from service_kit.settings import KafkaSettings
 
 CATCH_UP_LIMIT = timedelta(seconds=10)
@@ -48,12 +48,10 @@ class KafkaGalleryView:
         """Wait for the end: it comes only with `stop`, or raises the bug that it died of."""
         await self._topic.join()
 
-    async def requested_until(
-        self, org_id: OrgId, person_id: PersonId, instant: datetime
-    ) -> list[TemplateId]:
+    async def requested_until(self, person: Person, instant: datetime) -> list[TemplateId]:
         """Return a person's templates of enrolments until an instant, by any worker until now."""
         await self._topic.caught_up(CATCH_UP_LIMIT)
-        return self._feed.requested_until(org_id, person_id, instant)
+        return self._feed.requested_until(person, instant)
 
     async def came_back(self) -> list[Key]:
         """Return templates of erased enrolments that are on the topic now."""

@@ -8,7 +8,9 @@ from attendance_schemas.events import EnrolmentDecided, Event, MatchDecided, Tem
 from attendance_schemas.topics import ENROLMENT_RESULTS, GALLERY, MATCHES, MATCHES_SHADOW, PERSON_KEYS, Topic
 from recognition_worker.adapters.topics.key_roles import SealingKeys
 from recognition_worker.adapters.topics.sealed_templates import seal
-from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
+from recognition_worker.domain.identity import Person, TemplateId
+from recognition_worker.recognition.event_mapping import person_of
+from recognition_worker.recognition.record_keys import record_key
 from service_kit.kafka.producer import Sender
 from service_kit.kafka.records import OutgoingRecord
 from service_kit.observing.telemetry import inject_headers
@@ -48,20 +50,22 @@ class KafkaMatchPublisher:
         Raises:
             TransientFailure: Kafka is away, or the person is erased at this moment.
         """
-        key_id, data_key = await self._keys.key_for(
-            OrgId(template.org_id), PersonId(template.person_id), template.occurred_at
-        )
+        key_id, data_key = await self._keys.key_for(person_of(template), template.occurred_at)
         await self._send(GALLERY, seal(template, key_id, data_key))
 
-    async def erase(self, person_id: PersonId, template_id: TemplateId) -> None:
+    async def erase(self, person: Person, template_id: TemplateId) -> None:
         """Write the tombstone of a template.
 
         Raises:
             TransientFailure: Kafka is away.
         """
-        key = f"{person_id}:{template_id}".encode()
         await self._producer.send(
-            OutgoingRecord(self._kafka.topic(GALLERY.name), key, None, tuple(inject_headers()))
+            OutgoingRecord(
+                self._kafka.topic(GALLERY.name),
+                record_key(person, template_id),
+                None,
+                tuple(inject_headers()),
+            )
         )
 
     async def decide(self, decision: EnrolmentDecided) -> None:

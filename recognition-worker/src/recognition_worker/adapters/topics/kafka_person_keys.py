@@ -17,10 +17,10 @@ from attendance_schemas.topics import PERSON_KEYS
 from recognition_worker.adapters.topics.followed_events import followed
 from recognition_worker.adapters.topics.sealed_templates import unwrap, wrap
 from recognition_worker.adapters.turns import Turns
-from recognition_worker.domain.identity import OrgId, PersonId
+from recognition_worker.domain.identity import Person
 from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
 from recognition_worker.errors import KeysRefused
-from recognition_worker.recognition.event_mapping import split_key
+from recognition_worker.recognition.record_keys import record_key, split_key
 from service_kit.errors import TransientFailure
 from service_kit.kafka.producer import Sender
 from service_kit.kafka.records import OutgoingRecord, Record
@@ -48,7 +48,7 @@ class KafkaPersonKeys:
         now: Callable[[], datetime],
     ) -> None:
         self.known = PersonKeys()
-        self._told_of_erasures: list[Callable[[PersonId], None]] = []
+        self._told_of_erasures: list[Callable[[Person], None]] = []
         self._kafka = kafka
         self._codec = codec
         self._producer = producer
@@ -58,7 +58,7 @@ class KafkaPersonKeys:
         self._current_as_of = float("-inf")
         self._issuing = Turns()
 
-    def on_erased(self, told: Callable[[PersonId], None]) -> Callable[[], None]:
+    def on_erased(self, told: Callable[[Person], None]) -> Callable[[], None]:
         """Tell of each person whose keys are taken away or voided; returns how to end that."""
         self._told_of_erasures.append(told)
 
@@ -108,34 +108,32 @@ class KafkaPersonKeys:
         await self._topic.caught_up(CATCH_UP_LIMIT)
         self._current_as_of = max(self._current_as_of, began)
 
-    async def voids(self, org_id: OrgId, person_id: PersonId, requested_at: datetime) -> bool:
+    async def voids(self, person: Person, requested_at: datetime) -> bool:
         """Say whether an enrolment was erased, by any worker until now. Raises TransientFailure."""
         await self.catch_up()
-        return self.known.voids(org_id, person_id, requested_at)
+        return self.known.voids(person, requested_at)
 
-    async def find(self, person_id: PersonId, key_id: KeyId, read_at: float) -> PersonKey | None:
+    async def find(self, person: Person, key_id: KeyId, read_at: float) -> PersonKey | None:
         """Return the key of a template that was read at a time of the loop's clock; None when it is erased.
 
         A key is acknowledged before its templates: when it is not known yet, the topic holds it.
         """
-        if (key := self.known.find(person_id, key_id)) is None and read_at >= self._current_as_of:
+        if (key := self.known.find(person, key_id)) is None and read_at >= self._current_as_of:
             await self.catch_up()
-            key = self.known.find(person_id, key_id)
+            key = self.known.find(person, key_id)
         return key
 
-    async def key_for(
-        self, org_id: OrgId, person_id: PersonId, requested_at: datetime
-    ) -> tuple[KeyId, DataKey]:
+    async def key_for(self, person: Person, requested_at: datetime) -> tuple[KeyId, DataKey]:
         """Return the key that seals a person's templates; issue it when they have none.
 
         Raises:
             TransientFailure: Kafka is away, or the person was erased at this moment; try again.
         """
-        key = self.known.first(org_id, person_id)
-        if key is None and not self.known.voids(org_id, person_id, requested_at):
-            async with self._issuing.turn(person_id.encode()):
-                await self._issue(org_id, person_id, requested_at)
-            key = self.known.first(org_id, person_id)
+        key = self.known.first(person)
+        if key is None and not self.known.voids(person, requested_at):
+            async with self._issuing.turn(person):
+                await self._issue(person, requested_at)
+            key = self.known.first(person)
         if key is None:
             raise TransientFailure("person-keys", "erased meanwhile")
         return key.key_id, unwrap(self._ring, key)
@@ -145,9 +143,9 @@ class KafkaPersonKeys:
 
         Catch up before: one that is erased must not be written again.
         """
-        if key.wrapped_with == self._ring.current_id or self.known.find(key.person_id, key.key_id) is None:
+        if key.wrapped_with == self._ring.current_id or self.known.find(key.person, key.key_id) is None:
             return False
-        await self._write(key.org_id, key.person_id, key.key_id, unwrap(self._ring, key), key.requested_at)
+        await self._write(key.person, key.key_id, unwrap(self._ring, key), key.requested_at)
         return True
 
     def opens(self, key: PersonKey) -> bool:
@@ -159,45 +157,45 @@ class KafkaPersonKeys:
         return unwrap(self._ring, key)
 
     async def void(
-        self, org_id: OrgId, person_id: PersonId, erased_at: datetime, *, completed_at: datetime | None = None
+        self, person: Person, erased_at: datetime, *, completed_at: datetime | None = None
     ) -> None:
         """Write that all that was requested until `erased_at` is void; return when this worker knows it.
 
         A later erasure that is known stays in force. Raises TransientFailure.
         """
         await self.catch_up()
-        until = max(erased_at, self.known.erased_at(org_id, person_id) or erased_at)
+        until = max(erased_at, self.known.erased_at(person) or erased_at)
         event = PersonKeysErased(
-            event_id=deterministic_id("PersonKeysErased", org_id, person_id, until.isoformat()),
+            event_id=deterministic_id("PersonKeysErased", *person, until.isoformat()),
             occurred_at=until,
             recorded_at=self._now(),
-            org_id=org_id,
-            person_id=person_id,
+            org_id=person.org_id,
+            person_id=person.person_id,
             completed_at=completed_at,
         )
         await self._send(PERSON_KEYS.key_of(event), self._codec.encode(event, PERSON_KEYS))
 
-    async def requested_until(self, org_id: OrgId, person_id: PersonId, instant: datetime) -> list[KeyId]:
+    async def requested_until(self, person: Person, instant: datetime) -> list[KeyId]:
         """Return the keys of a person that an erasure takes away. Raises TransientFailure."""
         await self.catch_up()
-        return self.known.requested_until(org_id, person_id, instant)
+        return self.known.requested_until(person, instant)
 
-    async def erase(self, person_id: PersonId, key_id: KeyId) -> None:
+    async def erase(self, person: Person, key_id: KeyId) -> None:
         """Write the tombstone of a key; return when it is acked. Raises TransientFailure."""
-        await self._send(f"{person_id}:{key_id}".encode(), None)
+        await self._send(record_key(person, key_id), None)
 
-    def _tell_of_erasure(self, person_id: PersonId) -> None:
+    def _tell_of_erasure(self, person: Person) -> None:
         for told in self._told_of_erasures:
-            told(person_id)
+            told(person)
 
     async def apply(self, record: Record, _read_at: float = 0.0) -> None:
         """Apply one record; one that is no key is logged and left out. Raises RegistryUnavailable."""
         try:
-            person, last = split_key(record.key or b"")
-            person_id, key_id = PersonId(person), KeyId(last)
+            person, last = split_key(record.key)
+            key_id = KeyId(last)
             if record.value is None:
-                if self.known.forget(person_id, key_id):
-                    self._tell_of_erasure(person_id)
+                if self.known.forget(person, key_id):
+                    self._tell_of_erasure(person)
                 return
             event = await self._codec.decode(record.value)
             if not isinstance(event, PersonKeyIssued | PersonKeysErased):
@@ -211,13 +209,12 @@ class KafkaPersonKeys:
             )
             return
         if isinstance(event, PersonKeysErased):
-            self.known.erase(OrgId(event.org_id), person_id, event.occurred_at)
-            self._tell_of_erasure(person_id)
+            self.known.erase(person, event.occurred_at)
+            self._tell_of_erasure(person)
         else:
             self.known.issue(
                 PersonKey(
-                    org_id=OrgId(event.org_id),
-                    person_id=person_id,
+                    person=person,
                     key_id=key_id,
                     wrapped_with=event.wrapped_with,
                     wrapped_key=event.wrapped_key,
@@ -225,21 +222,19 @@ class KafkaPersonKeys:
                 )
             )
 
-    async def _issue(self, org_id: OrgId, person_id: PersonId, requested_at: datetime) -> None:
+    async def _issue(self, person: Person, requested_at: datetime) -> None:
         await self.catch_up()
-        if self.known.first(org_id, person_id) is None:
-            await self._write(org_id, person_id, KeyId(str(uuid4())), DataKey.new(), requested_at)
+        if self.known.first(person) is None:
+            await self._write(person, KeyId(str(uuid4())), DataKey.new(), requested_at)
 
-    async def _write(
-        self, org_id: OrgId, person_id: PersonId, key_id: KeyId, data_key: DataKey, requested_at: datetime
-    ) -> None:
-        wrapped = wrap(self._ring, data_key, org_id, person_id, key_id)
+    async def _write(self, person: Person, key_id: KeyId, data_key: DataKey, requested_at: datetime) -> None:
+        wrapped = wrap(self._ring, data_key, person, key_id)
         event = PersonKeyIssued(
             event_id=deterministic_id("PersonKeyIssued", key_id, wrapped.wrapped_with),
             occurred_at=requested_at,
             recorded_at=self._now(),
-            org_id=org_id,
-            person_id=person_id,
+            org_id=person.org_id,
+            person_id=person.person_id,
             key_id=UUID(key_id),
             wrapped_with=wrapped.wrapped_with,
             wrapped_key=wrapped.sealed,

@@ -13,7 +13,7 @@ from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import MODEL_ROLLOUTS
 from recognition_worker.adapters.topics.followed_events import followed
 from recognition_worker.adapters.topics.kafka_snapshots import decoded, newest_by_key
-from recognition_worker.domain.identity import ModelId
+from recognition_worker.domain.identity import ModelId, Site
 from recognition_worker.domain.rollout import Mode, RolloutPlan
 from service_kit.kafka.records import OutgoingRecord, Record
 from service_kit.observing.logs import get_logger
@@ -53,7 +53,7 @@ class KafkaRollouts:
             if not isinstance(event, ModelRolloutRecorded):
                 raise UndecodableRecord(f"a {type(event).__name__} is no rollout")
             plan = plan_of(event)
-        except UndecodableRecord as error:
+        except (UndecodableRecord, ValueError) as error:
             log.error("a rollout cannot be read and is left out", record=str(record), error=str(error))  # noqa: TRY400 - the sentence says it
             return
         self._on_plan(plan)
@@ -71,13 +71,17 @@ async def recorded_plan(kafka: KafkaSettings, codec: Codec) -> RolloutPlan | Non
 
 
 def plan_of(event: ModelRolloutRecorded) -> RolloutPlan:
-    """Return the plan of an event."""
+    """Return the plan of an event.
+
+    Raises:
+        ValueError: it names something that is no site.
+    """
     return RolloutPlan(
         deciding=ModelId(event.deciding_model_name, event.deciding_model_version),
         mode=Mode(event.mode.value),
         candidate=_model(event.candidate_model_name, event.candidate_model_version),
         percent=event.canary_percent,
-        sites=event.canary_sites,
+        sites=tuple(map(Site.parse, event.canary_sites)),
         promoted_from=_model(event.promoted_from_name, event.promoted_from_version),
     )
 
@@ -99,7 +103,7 @@ def rollout_record(
         candidate_model_name=candidate.name if candidate else None,
         candidate_model_version=candidate.version if candidate else None,
         canary_percent=plan.percent,
-        canary_sites=plan.sites,
+        canary_sites=tuple(map(str, plan.sites)),
         promoted_from_name=former.name if former else None,
         promoted_from_version=former.version if former else None,
     )

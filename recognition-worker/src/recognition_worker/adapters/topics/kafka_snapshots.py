@@ -9,7 +9,8 @@ from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import Event, TemplateEnrolled
 from attendance_schemas.topics import GALLERY, Topic
 from recognition_worker.domain.enrolment_coverage import Coverage
-from recognition_worker.domain.identity import ModelId, OrgId, PersonId
+from recognition_worker.domain.identity import ModelId
+from recognition_worker.recognition.event_mapping import person_of
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.records import Record
 from service_kit.observing.logs import get_logger
@@ -75,7 +76,7 @@ async def coverage_of_gallery(kafka: KafkaSettings, codec: Codec) -> Coverage:
     return Coverage.of(
         (
             ModelId(template.model_name, template.model_version),
-            (OrgId(template.org_id), PersonId(template.person_id)),
+            person_of(template),
         )
         for template in await _templates(newest.values(), codec)
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from recognition_worker.domain.identity import OrgId, PersonId
+from recognition_worker.domain.identity import Person
 from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
 from service_kit.state.envelope import DataKey
 
@@ -12,9 +12,7 @@ from service_kit.state.envelope import DataKey
 class SealingKeys(Protocol):
     """Gives the key that seals a person's templates."""
 
-    async def key_for(
-        self, org_id: OrgId, person_id: PersonId, requested_at: datetime
-    ) -> tuple[KeyId, DataKey]:
+    async def key_for(self, person: Person, requested_at: datetime) -> tuple[KeyId, DataKey]:
         """Return the key, acknowledged before; TransientFailure."""
         ...
 
@@ -31,7 +29,7 @@ class KnownKeys(Protocol):
 class OpeningKeys(KnownKeys, Protocol):
     """Gives the keys that open templates."""
 
-    async def find(self, person_id: PersonId, key_id: KeyId, read_at: float) -> PersonKey | None:
+    async def find(self, person: Person, key_id: KeyId, read_at: float) -> PersonKey | None:
         """Return the key of a template read at a time of the loop's clock; None when it is erased."""
         ...
 
@@ -43,7 +41,7 @@ class OpeningKeys(KnownKeys, Protocol):
 class ErasableKeys(KnownKeys, Protocol):
     """Takes keys off the topic."""
 
-    async def erase(self, person_id: PersonId, key_id: KeyId) -> None:
+    async def erase(self, person: Person, key_id: KeyId) -> None:
         """Write the tombstone of a key; return when it is acked."""
         ...
 
@@ -51,6 +49,6 @@ class ErasableKeys(KnownKeys, Protocol):
 class FollowedKeys(Protocol):
     """Tells when keys are taken away."""
 
-    def on_erased(self, told: Callable[[PersonId], None]) -> Callable[[], None]:
+    def on_erased(self, told: Callable[[Person], None]) -> Callable[[], None]:
         """Tell of each person whose keys are taken away or voided; returns how to end that."""
         ...

@@ -9,14 +9,14 @@ from uuid import UUID
 import msgspec
 
 from attendance_schemas.events import EmbeddingEncoding, TemplateEnrolled
-from recognition_worker.domain.identity import OrgId, PersonId
+from recognition_worker.domain.identity import Person
 from recognition_worker.domain.person_keys import KeyId, PersonKey
 from service_kit.state.envelope import DataKey, KeyRing, WrappedKey, owner_of
 
 
-def wrap(ring: KeyRing, data_key: DataKey, org_id: OrgId, person_id: PersonId, key_id: KeyId) -> WrappedKey:
+def wrap(ring: KeyRing, data_key: DataKey, person: Person, key_id: KeyId) -> WrappedKey:
     """Wrap a data key for its person."""
-    return ring.wrap(data_key, _key_owner(org_id, person_id, key_id))
+    return ring.wrap(data_key, _key_owner(person, key_id))
 
 
 def unwrap(ring: KeyRing, key: PersonKey) -> DataKey:
@@ -25,7 +25,7 @@ def unwrap(ring: KeyRing, key: PersonKey) -> DataKey:
     Raises:
         EnvelopeError: the key-encryption key is not configured, or the key was altered.
     """
-    owner = _key_owner(key.org_id, key.person_id, key.key_id)
+    owner = _key_owner(key.person, key.key_id)
     return ring.unwrap(WrappedKey(key.wrapped_with, key.wrapped_key), owner)
 
 
@@ -55,8 +55,8 @@ def opened(template: TemplateEnrolled, key_id: KeyId, data_key: DataKey) -> Temp
     )
 
 
-def _key_owner(org_id: OrgId, person_id: PersonId, key_id: KeyId) -> bytes:
-    return owner_of("person-key", org_id, person_id, key_id)
+def _key_owner(person: Person, key_id: KeyId) -> bytes:
+    return owner_of("person-key", *person, key_id)
 
 
 def _template_owner(template: TemplateEnrolled, key_id: KeyId) -> bytes:

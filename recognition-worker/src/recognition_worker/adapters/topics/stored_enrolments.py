@@ -22,13 +22,13 @@ log = get_logger(__name__)
 
 
 class StoredEnrolments:
-    """Photos by enrolment and SHA-256."""
+    """Photos by organisation, enrolment and SHA-256."""
 
     def __init__(self, store: ObjectReader, bucket: str) -> None:
         self._store = store
         self._bucket = bucket
-        self._photos: dict[tuple[UUID, str], ImageReference] = {}
-        self._asked: set[UUID] = set()
+        self._photos: dict[tuple[str, UUID, str], ImageReference] = {}
+        self._asked: set[tuple[str, UUID]] = set()
 
     async def read_topic(self, kafka: KafkaSettings, codec: Codec) -> None:
         """Take in what the topic holds now.
@@ -47,9 +47,10 @@ class StoredEnrolments:
         Raises:
             TransientFailure: the object store is away.
         """
-        wanted = (template.enrolment_id, template.source_sha256)
-        if wanted not in self._photos and template.enrolment_id not in self._asked:
-            self._asked.add(template.enrolment_id)
+        enrolment = (template.org_id, template.enrolment_id)
+        wanted = (*enrolment, template.source_sha256)
+        if wanted not in self._photos and enrolment not in self._asked:
+            self._asked.add(enrolment)
             await self._read_object(template)
         return self._photos.get(wanted)
 
@@ -64,4 +65,4 @@ class StoredEnrolments:
 
     def _take(self, request: EnrolmentRequested) -> None:
         for photo in request.photos:
-            self._photos[request.enrolment_id, photo.sha256] = photo
+            self._photos[request.org_id, request.enrolment_id, photo.sha256] = photo

@@ -16,9 +16,10 @@ from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import EmbeddingEncoding, TemplateEnrolled
 from attendance_schemas.topics import GALLERY
 from recognition_worker.adapters.topics.followed_events import followed
+from recognition_worker.adapters.topics.gallery_feed import Key
 from recognition_worker.adapters.topics.kafka_templates import KafkaTemplates
-from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
-from recognition_worker.recognition.event_mapping import template_key
+from recognition_worker.domain.identity import TemplateId
+from recognition_worker.recognition.record_keys import split_key
 from service_kit.kafka.records import Record
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
@@ -47,8 +48,8 @@ class TemplateRewriting:
         self._codec = codec
         self._templates = templates
         self._topic = followed(kafka, GALLERY, self._apply)
-        self._readable: dict[tuple[PersonId, TemplateId], TemplateEnrolled] = {}
-        self._sealed_with: dict[tuple[PersonId, TemplateId], str] = {}
+        self._readable: dict[Key, TemplateEnrolled] = {}
+        self._sealed_with: dict[Key, str] = {}
 
     async def run(self, *, forget_unreadable: bool = False) -> Rewritten:
         """Rewrite what needs it.
@@ -78,11 +79,11 @@ class TemplateRewriting:
         await self._topic.stop()
         await self._templates.keys.stop()
 
-    async def _seal(self, key: tuple[PersonId, TemplateId], done: Rewritten) -> None:
+    async def _seal(self, key: Key, done: Rewritten) -> None:
         event = self._readable.get(key)
         if event is None:
             return
-        if self._templates.keys.known.voids(OrgId(event.org_id), key[0], event.occurred_at):
+        if self._templates.keys.known.voids(key[0], event.occurred_at):
             await self._templates.publisher.erase(*key)
             done.templates_forgotten += 1
             return
@@ -97,12 +98,13 @@ class TemplateRewriting:
                 await self._templates.publisher.erase(*template)
                 done.templates_forgotten += 1
         for key in lost.values():
-            await keys.erase(key.person_id, key.key_id)
+            await keys.erase(key.person, key.key_id)
             done.keys_forgotten += 1
 
     async def _apply(self, record: Record, _read_at: float) -> None:
         try:
-            key = template_key(record.key or b"")
+            person, template_id = split_key(record.key)
+            key = person, TemplateId(template_id)
             self._readable.pop(key, None)
             self._sealed_with.pop(key, None)
             event = await self._codec.decode(record.value) if record.value is not None else None

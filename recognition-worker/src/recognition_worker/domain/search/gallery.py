@@ -18,6 +18,7 @@ from recognition_worker.domain.face import Vector
 from recognition_worker.domain.identity import (
     ModelId,
     OrgId,
+    Person,
     PersonId,
     Ranking,
     Template,
@@ -26,7 +27,7 @@ from recognition_worker.domain.identity import (
 from recognition_worker.domain.search.answers import SPARE, Look, answer, rows_of
 from recognition_worker.domain.search.compact_rows import ByteProducts
 from recognition_worker.domain.search.dense_rows import CHUNK_ROWS, DenseRows, Snapshot
-from recognition_worker.domain.search.people import People, ShortId, short_id
+from recognition_worker.domain.search.people import People, short_id
 from recognition_worker.domain.search.row_scan import scan
 from recognition_worker.errors import ModelMismatch
 
@@ -59,7 +60,6 @@ class InMemoryGallery:
         self._compact_from = compact_from
         self._chunk_rows = chunk_rows
         self._orgs: dict[OrgId, People] = {}
-        self._orgs_of: dict[PersonId, tuple[OrgId, ...]] = {}
         self._template_count = 0
         self._lock = threading.Lock()
 
@@ -71,26 +71,20 @@ class InMemoryGallery:
         """
         what = f"template {template.template_id} of person {template.person_id}"
         vector = self._normalised(template.embedding, template.model, what)
-        person_id, template_id = template.person_id, short_id(template.template_id)
         with self._lock:
-            for org_id in self._orgs_of.get(person_id, ()):
-                if org_id != template.org_id:
-                    self._erase(org_id, person_id, template_id)
             people = self._orgs.get(template.org_id)
             if people is None:
-                people = self._orgs[template.org_id] = self._nobody(template.org_id)
-            self._template_count += people.add(person_id, template_id, vector)
-            known = self._orgs_of.get(person_id, ())
-            if template.org_id not in known:
-                self._orgs_of[person_id] = (*known, template.org_id) if known else people.alone
+                people = self._orgs[template.org_id] = self._nobody()
+            template_id = short_id(template.template_id)
+            self._template_count += people.add(template.person_id, template_id, vector)
 
-    def erase(self, person_id: PersonId, template_id: TemplateId) -> bool:
+    def erase(self, person: Person, template_id: TemplateId) -> bool:
         """Forget a template; return whether it was there."""
         with self._lock:
-            for org_id in self._orgs_of.get(person_id, ()):
-                if self._erase(org_id, person_id, short_id(template_id)):
-                    return True
-            return False
+            people = self._orgs.get(person.org_id)
+            was_there = people is not None and people.erase(person.person_id, short_id(template_id))
+            self._template_count -= was_there
+            return was_there
 
     def search(
         self,
@@ -158,25 +152,11 @@ class InMemoryGallery:
     @property
     def person_count(self) -> int:
         """Count the people of all organisations."""
-        return len(self._orgs_of)
+        return sum(people.count for people in list(self._orgs.values()))
 
-    def _nobody(self, org_id: OrgId) -> People:
+    def _nobody(self) -> People:
         compact_from = self._compact_from if self._load_products else None
-        return People(org_id, DenseRows(self._dimensions, compact_from, self._chunk_rows))
-
-    def _erase(self, org_id: OrgId, person_id: PersonId, template_id: ShortId) -> bool:
-        people = self._orgs[org_id]
-        if not people.has(person_id, template_id):
-            return False
-        people.erase(person_id, template_id)
-        self._template_count -= 1
-        if people.row_of(person_id) is None:
-            left = tuple(other for other in self._orgs_of[person_id] if other != org_id)
-            if left:
-                self._orgs_of[person_id] = left
-            else:
-                del self._orgs_of[person_id]
-        return True
+        return People(DenseRows(self._dimensions, compact_from, self._chunk_rows))
 
     def _look(
         self,

@@ -13,7 +13,7 @@ from typing import NewType
 import numpy as np
 
 from recognition_worker.domain.face import Vector
-from recognition_worker.domain.identity import OrgId, PersonId, TemplateId
+from recognition_worker.domain.identity import PersonId, TemplateId
 from recognition_worker.domain.search.dense_rows import DenseRows
 
 _ID_BYTES = 16
@@ -37,9 +37,7 @@ class _Several:
 class People:
     """Templates by person, and one row per person."""
 
-    def __init__(self, org_id: OrgId, rows: DenseRows) -> None:
-        # Shared by all people who are in this organisation only.
-        self.alone: tuple[OrgId, ...] = (org_id,)
+    def __init__(self, rows: DenseRows) -> None:
         self.rows = rows
         self._person_at: list[PersonId] = []
         self._row_of: dict[PersonId, int] = {}
@@ -58,14 +56,6 @@ class People:
     def row_of(self, person_id: PersonId) -> int | None:
         """Return a person's row."""
         return self._row_of.get(person_id)
-
-    def has(self, person_id: PersonId, template_id: ShortId) -> bool:
-        """Say whether this template is here."""
-        row = self._row_of.get(person_id)
-        if row is None:
-            return False
-        several = self._several.get(person_id)
-        return template_id in several.ids if several else template_id == self._sole_id(row)
 
     def add(self, person_id: PersonId, template_id: ShortId, vector: Vector) -> bool:
         """Add or replace a template, unit norm; return whether it is a new one."""
@@ -89,13 +79,17 @@ class People:
         self._write(row, _mean(several.vectors))
         return is_new
 
-    def erase(self, person_id: PersonId, template_id: ShortId) -> None:
-        """Forget a template that is here."""
-        row = self._row_of[person_id]
+    def erase(self, person_id: PersonId, template_id: ShortId) -> bool:
+        """Forget a template; return whether it was here."""
+        row = self._row_of.get(person_id)
+        if row is None:
+            return False
         several = self._several.get(person_id)
+        if template_id not in (several.ids if several else [self._sole_id(row)]):
+            return False
         if several is None:
             self._remove(person_id, row)
-            return
+            return True
         at = several.ids.index(template_id)
         del several.ids[at]
         left = np.delete(several.vectors, at, axis=0)
@@ -107,6 +101,7 @@ class People:
             self._write(row, left[0])
         else:
             self._write(row, _mean(left))
+        return True
 
     def _put(self, several: _Several, template_id: ShortId, vector: Vector) -> None:
         at = bisect_left(several.ids, template_id)
