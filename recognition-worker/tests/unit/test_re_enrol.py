@@ -163,6 +163,16 @@ async def test_an_object_store_that_is_away_is_told_and_nothing_is_lost(
     assert (await re_enrol(store.gallery, OLD)).complete
 
 
+def template_of_photo(request: EnrolmentRequested, photo: ImageReference) -> TemplateEnrolled:
+    return msgspec.structs.replace(
+        GOLDEN,
+        org_id=request.org_id,
+        person_id=request.person_id,
+        enrolment_id=request.enrolment_id,
+        source_sha256=photo.sha256,
+    )
+
+
 class Objects:
     def __init__(self, objects: dict[str, bytes]) -> None:
         self.objects = objects
@@ -176,13 +186,7 @@ class Objects:
 
 
 async def test_an_enrolment_older_than_its_topic_is_found_beside_its_photos() -> None:
-    template = msgspec.structs.replace(
-        GOLDEN,
-        org_id=REQUEST.org_id,
-        person_id=REQUEST.person_id,
-        enrolment_id=REQUEST.enrolment_id,
-        source_sha256=REQUEST.photos[1].sha256,
-    )
+    template = template_of_photo(REQUEST, REQUEST.photos[1])
     key = f"enrolments/{REQUEST.org_id}/{REQUEST.person_id}/{REQUEST.enrolment_id}/manifest"
     objects = Objects({key: msgspec.json.encode(REQUEST)})
     stored = StoredEnrolments(objects, "images")
@@ -209,14 +213,7 @@ async def test_the_same_enrolment_id_in_another_organisation_has_photos_of_its_o
         "images",
     )
     for one in (REQUEST, theirs, REQUEST):
-        template = msgspec.structs.replace(
-            GOLDEN,
-            org_id=one.org_id,
-            person_id=one.person_id,
-            enrolment_id=one.enrolment_id,
-            source_sha256=one.photos[0].sha256,
-        )
-        assert await stored.find(template) == one.photos[0]
+        assert await stored.find(template_of_photo(one, one.photos[0])) == one.photos[0]
 
 
 @pytest.mark.parametrize("content", [None, b"not json"])

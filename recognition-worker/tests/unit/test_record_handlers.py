@@ -133,6 +133,13 @@ def record(event: Event, offset: int = 0) -> Record:
     return Record(ENROLMENTS.name, 0, offset, key, value, (), now())
 
 
+def started(handlers: RecordHandlers, ended: asyncio.Event, *events: Event) -> list[asyncio.Task[None]]:
+    return [
+        asyncio.create_task(handlers.enrolment(record(event, offset), ended))
+        for offset, event in enumerate(events)
+    ]
+
+
 async def settle() -> None:
     for _ in range(50):
         await asyncio.sleep(0)
@@ -142,10 +149,7 @@ async def test_an_erasure_waits_for_the_enrolment_before_it_and_others_do_not() 
     world = World()
     handlers, ended = world.handlers(), asyncio.Event()
     other = msgspec.structs.replace(ERASURE, person_id="bob")
-    tasks = [
-        asyncio.create_task(handlers.enrolment(record(event, offset), ended))
-        for offset, event in enumerate((REQUEST, ERASURE, other))
-    ]
+    tasks = started(handlers, ended, REQUEST, ERASURE, other)
     await settle()
     assert sorted(world.did) == ["erase bob", "erase bob", "fetch", "fetch"]
     world.photos_arrive.set()
@@ -156,11 +160,7 @@ async def test_an_erasure_waits_for_the_enrolment_before_it_and_others_do_not() 
 async def test_the_same_person_id_of_another_organisation_does_not_wait() -> None:
     world = World()
     handlers, ended = world.handlers(), asyncio.Event()
-    theirs = msgspec.structs.replace(ERASURE, org_id="globex")
-    tasks = [
-        asyncio.create_task(handlers.enrolment(record(event, offset), ended))
-        for offset, event in enumerate((REQUEST, theirs))
-    ]
+    tasks = started(handlers, ended, REQUEST, msgspec.structs.replace(ERASURE, org_id="globex"))
     await asyncio.wait_for(tasks[1], 10)
     assert not tasks[0].done()
     world.photos_arrive.set()

@@ -19,6 +19,7 @@ from recognition_worker.adapters.topics.followed_events import followed
 from recognition_worker.adapters.topics.gallery_feed import Key
 from recognition_worker.adapters.topics.kafka_templates import KafkaTemplates
 from recognition_worker.domain.identity import TemplateId
+from recognition_worker.domain.person_keys import KeyId
 from recognition_worker.recognition.record_keys import split_key
 from service_kit.kafka.records import Record
 from service_kit.observing.logs import get_logger
@@ -49,7 +50,7 @@ class TemplateRewriting:
         self._templates = templates
         self._topic = followed(kafka, GALLERY, self._apply)
         self._readable: dict[Key, TemplateEnrolled] = {}
-        self._sealed_with: dict[Key, str] = {}
+        self._sealed_with: dict[Key, KeyId] = {}
 
     async def run(self, *, forget_unreadable: bool = False) -> Rewritten:
         """Rewrite what needs it.
@@ -92,13 +93,13 @@ class TemplateRewriting:
 
     async def _forget_unreadable(self, done: Rewritten) -> None:
         keys = self._templates.keys
-        lost = {key.key_id: key for key in keys.known if not keys.opens(key)}
-        for template, key_id in list(self._sealed_with.items()):
-            if key_id in lost:
-                await self._templates.publisher.erase(*template)
+        lost = {(key.person, key.key_id) for key in keys.known if not keys.opens(key)}
+        for (person, template_id), key_id in list(self._sealed_with.items()):
+            if (person, key_id) in lost:
+                await self._templates.publisher.erase(person, template_id)
                 done.templates_forgotten += 1
-        for key in lost.values():
-            await keys.erase(key.person, key.key_id)
+        for person, key_id in lost:
+            await keys.erase(person, key_id)
             done.keys_forgotten += 1
 
     async def _apply(self, record: Record, _read_at: float) -> None:
@@ -116,7 +117,7 @@ class TemplateRewriting:
         if event.embedding_encoding is EmbeddingEncoding.FLOAT32_LE:
             self._readable[key] = event
         else:
-            self._sealed_with[key] = str(event.data_key_id)
+            self._sealed_with[key] = KeyId(str(event.data_key_id))
 
 
 def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
