@@ -45,7 +45,8 @@ def test_the_same_person_id_in_another_organisation_has_keys_of_their_own(keys: 
     assert keys.forget(ADA, KeyId("theirs"))
     assert keys.find(THEIR_ADA, KeyId("theirs")) is not None
     assert keys.came_back == []
-    assert list(keys.erasures()) == [(ADA, TUESDAY)]
+    keys.erase(THEIR_ADA, WEDNESDAY)
+    assert list(keys.erasures()) == [(ADA, TUESDAY), (THEIR_ADA, WEDNESDAY)]
 
 
 def test_a_tombstone_takes_a_key_away(keys: PersonKeys) -> None:

@@ -20,7 +20,6 @@ from attendance_schemas.events import (
     MatchDecided,
     PersonErased,
     PersonKeyIssued,
-    PersonKeysErased,
     PersonRecorded,
     PhotoVerdict,
     TemplateEnrolled,
@@ -43,9 +42,7 @@ FIRST_ROUND = 0
 _FLOAT32_LE = np.dtype("<f4")
 
 
-AboutAPerson = (
-    EnrolmentRequested | PersonErased | PersonKeyIssued | PersonKeysErased | PersonRecorded | TemplateEnrolled
-)
+AboutAPerson = EnrolmentRequested | PersonErased | PersonKeyIssued | PersonRecorded | TemplateEnrolled
 
 
 def person_of(event: AboutAPerson) -> Person:
