@@ -1,6 +1,6 @@
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from structlog.testing import capture_logs
 
@@ -62,6 +62,24 @@ async def test_the_frameworks_errors_are_problems(
     answer = await http.request(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, MEDIA_TYPE)
     assert answer.json()["type"] == f"urn:problem:{slug}"
+
+
+async def test_a_wrong_method_is_told_the_methods_of_every_route_at_the_path() -> None:
+    app, router = FastAPI(), APIRouter(prefix="/v1")
+    install(app)
+    for path, method in (
+        ("/{name}", "PUT"),
+        ("/{name}", "DELETE"),
+        ("/all", "POST"),
+        ("/{name}/more", "GET"),
+    ):
+        router.add_api_route(path, lambda: None, methods=[method])
+    app.include_router(router)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        for path, allowed in (("/v1/one", "DELETE, PUT"), ("/v1/all", "DELETE, POST, PUT")):
+            answer = await http.get(path)
+            assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
 
 
 async def test_a_bug_tells_nothing_of_its_insides(http: httpx.AsyncClient) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from service_kit.observing.logs import correlation_id, get_logger
 
@@ -104,6 +105,8 @@ def install(app: Starlette, answers: Answers | None = None) -> None:
 
     async def answer(request: Request, error: Exception) -> JSONResponse:
         problem = answer_to(error, own) or _of_framework(error)
+        if problem is not None and "Allow" in problem.headers:
+            problem.headers["Allow"] = _allowed(request)
         if problem is None:
             log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
             problem = Problem(500, "internal-error", "Something broke on our side")
@@ -136,6 +139,16 @@ def _of_framework(error: Exception) -> Problem | None:
     if isinstance(error, RequestValidationError):
         return invalid_request(error.errors())
     return None
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of every route at a path; the framework tells only those of the first one."""
+
+    def is_right(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return ", ".join(sorted(method for method in HTTPMethod if is_right(method)))
 
 
 _SCHEMA: dict[str, Any] = {
