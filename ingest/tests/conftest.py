@@ -18,7 +18,7 @@ from attendance_schemas.events import (
 )
 from attendance_schemas.topics import DIRECTORY, Topic
 from ingest.domain.directory import DirectoryView
-from ingest.domain.sequence_ranges import SequenceRanges
+from ingest.domain.sequence_ranges import DeviceKey, SequenceRanges
 from service_kit.errors import TransientFailure
 
 NOW = datetime(2026, 3, 2, 2, 31, 7, 911000, tzinfo=UTC)
@@ -71,13 +71,13 @@ class FakePublisher:
 class FakeDeviceSequences:
     journal: Journal = field(default_factory=Journal)
     is_away: bool = False
-    ranges: dict[str, SequenceRanges] = field(default_factory=dict)
+    ranges: dict[DeviceKey, SequenceRanges] = field(default_factory=dict)
 
-    async def record(self, device_id: str, sequence: int) -> int | None:
+    async def record(self, device: DeviceKey, sequence: int) -> int | None:
         if self.is_away:
             return None
         self.journal.steps.append("count")
-        found = self.ranges.setdefault(device_id, SequenceRanges())
+        found = self.ranges.setdefault(device, SequenceRanges())
         found.add(sequence)
         return found.acknowledged
 

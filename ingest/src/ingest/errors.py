@@ -45,10 +45,6 @@ class NotRecorded(IngestError):
     """There is no such directory record in the organisation of the sender."""
 
 
-class OtherOrganisation(IngestError):
-    """The id of a directory record is in use by another organisation."""
-
-
 class InvalidRecord(IngestError):
     """A directory record refers to something that is not there; `errors` name the fields."""
 

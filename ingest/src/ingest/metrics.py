@@ -11,7 +11,7 @@ class IngestMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         # operation: capture, enrolment, erasure, record, import, take-back, punch, correction.
-        # outcome: accepted, resent, refused, unavailable, failed.
+        # outcome: accepted, resent, refused, aborted (the sender hung up), unavailable, failed.
         self.requests = Counter(
             "ingest_requests",
             "Requests by operation and outcome.",

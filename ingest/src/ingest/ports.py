@@ -7,6 +7,7 @@ from typing import Protocol
 from attendance_schemas.events import Event
 from attendance_schemas.topics import Topic
 from ingest.domain.directory import DirectoryView
+from ingest.domain.sequence_ranges import DeviceKey
 
 
 class Clock(Protocol):
@@ -47,9 +48,9 @@ class EventPublisher(Protocol):
 
 
 class DeviceSequences(Protocol):
-    """Knows which sequence numbers of each device have arrived."""
+    """Knows which sequence numbers of each device of an organisation have arrived."""
 
-    async def record(self, device_id: str, sequence: int) -> int | None:
+    async def record(self, device: DeviceKey, sequence: int) -> int | None:
         """Take a number in; return the highest up to which none is missing, None when not known now."""
         ...
 

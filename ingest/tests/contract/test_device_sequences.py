@@ -12,6 +12,8 @@ from ingest.domain.sequence_ranges import SequenceRanges
 from ingest.ports import DeviceSequences
 from service_kit.errors import TransientFailure
 
+GATE_1, GATE_2 = ("acme", "gate-1"), ("acme", "gate-2")
+
 
 @pytest.fixture
 async def valkey(stack) -> AsyncIterator[ValkeyDeviceSequences]:
@@ -33,24 +35,25 @@ def complete(request: pytest.FixtureRequest) -> DeviceSequences:
 
 
 async def test_the_highest_without_a_gap_is_acknowledged(complete):
-    answers = [await complete.record("gate-1", number) for number in (1, 2, 5, 4, 2, 7, 3, 6)]
+    answers = [await complete.record(GATE_1, number) for number in (1, 2, 5, 4, 2, 7, 3, 6)]
     assert answers == [1, 2, 2, 2, 2, 2, 5, 7]
 
 
 async def test_nothing_is_acknowledged_before_the_first(complete):
-    assert await complete.record("gate-1", 2) == 0
-    assert await complete.record("gate-1", 1) == 2
+    assert await complete.record(GATE_1, 2) == 0
+    assert await complete.record(GATE_1, 1) == 2
 
 
 async def test_devices_count_for_themselves(complete):
-    assert await complete.record("gate-1", 1) == 1
-    assert await complete.record("gate-2", 2) == 0
+    assert await complete.record(GATE_1, 1) == 1
+    assert await complete.record(GATE_2, 2) == 0
+    assert await complete.record(("globex", "gate-1"), 2) == 0
 
 
 async def test_large_numbers_are_exact(complete):
-    assert await complete.record("gate-1", 2**53 - 1) == 0
-    assert await complete.record("gate-1", 2**53 - 2) == 0
-    assert await complete.record("gate-1", 1) == 1
+    assert await complete.record(GATE_1, 2**53 - 1) == 0
+    assert await complete.record(GATE_1, 2**53 - 2) == 0
+    assert await complete.record(GATE_1, 1) == 1
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -60,40 +63,40 @@ async def test_any_order_gives_what_the_domain_gives(complete, seed):
     expected = SequenceRanges()
     for number in numbers:
         expected.add(number)
-        assert await complete.record("gate-1", number) == expected.acknowledged
+        assert await complete.record(GATE_1, number) == expected.acknowledged
 
 
 async def test_calls_at_once_lose_nothing(complete):
-    await asyncio.gather(*(complete.record("gate-1", number) for number in range(2, 100)))
-    assert await complete.record("gate-1", 1) == 99
+    await asyncio.gather(*(complete.record(GATE_1, number) for number in range(2, 100)))
+    assert await complete.record(GATE_1, 1) == 99
 
 
 @pytest.mark.integration
 async def test_without_its_marker_nothing_is_claimed_but_everything_kept(valkey):
-    assert await valkey.record("gate-1", 3) is None
+    assert await valkey.record(GATE_1, 3) is None
     assert valkey.incomplete.is_set()
     assert await valkey.begin_rebuild()
     assert not valkey.incomplete.is_set()
-    await valkey.finish_rebuild({"gate-1": SequenceRanges([(1, 1)]), "gate-2": SequenceRanges([(1, 8)])})
-    assert await valkey.record("gate-1", 2) == 3
-    assert await valkey.record("gate-2", 9) == 9
+    await valkey.finish_rebuild({GATE_1: SequenceRanges([(1, 1)]), GATE_2: SequenceRanges([(1, 8)])})
+    assert await valkey.record(GATE_1, 2) == 3
+    assert await valkey.record(GATE_2, 9) == 9
     assert not await valkey.begin_rebuild()
 
 
 @pytest.mark.integration
 async def test_a_rebuild_marks_the_state_as_unfinished_for_everybody(valkey):
     await valkey.finish_rebuild({})
-    assert await valkey.record("gate-1", 1) == 1
+    assert await valkey.record(GATE_1, 1) == 1
     valkey._missed = True
     assert await valkey.begin_rebuild()
-    assert await valkey.record("gate-1", 2) is None
+    assert await valkey.record(GATE_1, 2) is None
     await valkey.finish_rebuild({})
-    assert await valkey.record("gate-1", 3) == 3
+    assert await valkey.record(GATE_1, 3) == 3
 
 
 async def test_a_valkey_that_is_away_delays_nobody():
     sequences = ValkeyDeviceSequences("redis://127.0.0.1:9/0", monotonic=lambda: 0.0)
-    assert await sequences.record("gate-1", 1) is None
+    assert await sequences.record(GATE_1, 1) is None
     assert sequences.incomplete.is_set()
     with pytest.raises(TransientFailure):
         await sequences.begin_rebuild()

@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
 from attendance_schemas.events import CaptureReceived, Direction, PersonErased
@@ -41,6 +42,7 @@ class Readiness:
 @dataclass
 class Front:
     client: httpx.AsyncClient
+    app: ASGIApp
     registry: CollectorRegistry
     readiness: Readiness
 
@@ -70,7 +72,7 @@ async def front(images, publisher, sequences, directory, clock) -> AsyncIterator
     )
     inner = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(base_url="http://ingest", transport=inner) as client:
-        yield Front(client, registry, readiness)
+        yield Front(client, app, registry, readiness)
 
 
 @pytest.fixture
@@ -150,6 +152,7 @@ async def test_the_metadata_may_be_a_file_and_may_have_new_fields(front, metadat
         (bearer("gate-1", "hr"), 403, "not-a-device", "role device"),
         (bearer("gate-9", "device"), 403, "unknown-device", "PUT /v1/directory/devices/gate-9"),
         (bearer("far-1", "device"), 403, "unknown-device", "organisation acme"),
+        (bearer("gate-1", "device", sites=("delhi",)), 403, "device-at-another-site", "at site pune"),
         (bearer("gate-2", "device"), 403, "revoked-device", "ask ops"),
     ],
 )
@@ -256,6 +259,31 @@ async def test_a_body_without_a_length_is_cut_off_at_the_limit(front):
     )
     assert_problem(response, 413, "request-too-large")
     assert taken < 20
+
+
+async def test_a_sender_who_hangs_up_is_not_counted_as_refused(front):
+    messages = [
+        {"type": "http.request", "body": b"--x\r\nContent-Disp", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, object]:
+        return messages.pop(0)
+
+    async def send(_message: object) -> None:
+        """Nobody listens any more."""
+
+    headers = GATE | {"Content-Type": "multipart/form-data; boundary=x"}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": CAPTURES_URL,
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    await front.app(scope, receive, send)
+    assert front.sample("ingest_requests_total", operation="capture", outcome="aborted") == 1
+    assert front.sample("ingest_refusals_total", reason="incomplete-request") is None
 
 
 async def test_another_image_under_the_same_id_conflicts(front, metadata, picture):
@@ -409,12 +437,13 @@ async def test_directory_records_are_put(front, directory):
         (HR, "organisations/acme", '{"name": "x", "time_zone": "UTC"}', 403, "forbidden"),
         (bearer("s", "supervisor"), "sites/s", '{"name": "x", "time_zone": "UTC"}', 403, "forbidden"),
         ({}, "sites/s", "{}", 401, "token-needed"),
+        (HR, "sites/s", '{"name": "x", "time_zone": "UTC", "name": "y"}', 400, "malformed-json"),
         (
-            bearer("o", "ops", tenant="globex"),
-            "sites/pune",
+            bearer("o", "ops", tenant="acme:site"),
+            "sites/s",
             '{"name": "x", "time_zone": "UTC"}',
-            409,
-            "id-of-another-organisation",
+            403,
+            "invalid-organisation",
         ),
         (HR, "sites/s", " " * 70_000, 413, "request-too-large"),
     ],
@@ -444,8 +473,21 @@ async def test_directory_records_are_taken_back(front, directory):
     assert (await front.client.delete("/v1/directory/holidays/h-1", headers=HR)).status_code == 204
     again = await front.client.delete("/v1/directory/holidays/h-1", headers=HR)
     assert (again.status_code, again.json()["type"]) == (404, "urn:problem:not-recorded")
-    assert not [key for key in directory.view.records if key.startswith(("holiday", "policy"))]
-    assert (await front.client.delete("/v1/directory/persons/p-1", headers=HR)).status_code == 405
+    assert not [key for key in directory.view.records if key.startswith(("acme:holiday", "acme:policy"))]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "persons/p-1", "PUT"),
+        ("POST", "holidays/h-1", "DELETE, PUT"),
+        ("GET", "holidays/import", "DELETE, POST, PUT"),
+    ],
+)
+async def test_a_wrong_method_is_told_all_right_ones(front, method, path, allowed):
+    response = await front.client.request(method, f"/v1/directory/{path}", headers=HR)
+    assert_problem(response, 405, "method-not-allowed")
+    assert response.headers["Allow"] == allowed
 
 
 async def test_files_are_imported_as_body_or_as_form(front, directory):
@@ -506,7 +548,7 @@ async def test_hr_erases_biometrics_and_the_log_says_who_but_not_whom(front, pub
     [(topic, event)] = publisher.published
     assert topic is ENROLMENTS
     assert isinstance(event, PersonErased)
-    assert ENROLMENTS.key_of(event) == b"p-1"
+    assert ENROLMENTS.key_of(event) == b"acme:p-1"
     assert (event.person_id, event.org_id, event.requested_by, event.occurred_at) == (
         "p-1",
         "acme",

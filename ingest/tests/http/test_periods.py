@@ -40,7 +40,7 @@ async def test_a_reopening_names_the_lock(front, publisher):
     ((topic, event),) = publisher.published
     assert (topic, type(event), str(event.lock_id)) == (CORRECTIONS, PeriodReopened, LOCK_ID)
     # The key of both is the lock: they stay in order.
-    assert CORRECTIONS.key_of(event) == LOCK_ID.encode()
+    assert CORRECTIONS.key_of(event) == f"acme:{LOCK_ID}".encode()
     assert (event.made_by, event.reason) == ("hr-1", "wrong calendar")
 
 

@@ -44,7 +44,7 @@ async def test_an_accepted_capture_is_in_the_store_and_on_the_topic(ingest, shot
     assert response.headers["X-Correlation-ID"] == "kiosk:1"
     answer = response.json()
     [(key, event, headers)] = await ingest.events(CAPTURES)
-    assert key == gate.encode()
+    assert key == CAPTURES.key_of(event)
     assert (str(event.capture_id), event.site_id) == (sent["capture_id"], ingest.own("pune"))
     assert answer == {
         "capture_id": sent["capture_id"],

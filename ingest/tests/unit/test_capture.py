@@ -40,7 +40,7 @@ def decide(capture_id, picture, now, *, age=timedelta(0), **fields) -> CaptureRe
 def test_the_event_follows_from_the_capture(new_capture_id, picture, now):
     capture_id = new_capture_id()
     event = decide(capture_id, picture, now, direction=Direction.OUT, claimed_badge="B 7")
-    assert event.event_id == deterministic_id("CaptureReceived", capture_id)
+    assert event.event_id == deterministic_id("CaptureReceived", "acme", capture_id)
     assert (event.org_id, event.device_id, event.site_id) == ("acme", "gate-1", "pune")
     assert (event.occurred_at, event.recorded_at, event.time_trust) == (now, now, TimeTrust.SYNCED)
     assert (event.direction, event.claimed_badge, event.clock_offset_ms) == (Direction.OUT, "B 7", 0)

@@ -21,7 +21,7 @@ from ingest.domain.actor import Actor
 from ingest.domain.directory import DirectoryView, is_directory_event
 from ingest.domain.directory_documents import KINDS
 from ingest.domain.directory_rows import parse_rows
-from ingest.errors import Forbidden, InvalidRecord, NotRecorded, OtherOrganisation
+from ingest.errors import Forbidden, InvalidRecord, NotRecorded
 from service_kit.errors import TransientFailure
 
 HR = Actor("hr-1", "acme", frozenset({"hr"}))
@@ -126,8 +126,8 @@ async def test_versions_of_a_shift_are_kept_apart(desk, directory):
     assert isinstance(june, ShiftRecorded)
     assert june.start == time(9)
     assert {DIRECTORY.key_of(event) for event in directory.recorded} == {
-        b"shift:day:2026-01-01",
-        b"shift:day:2026-06-01",
+        b"acme:shift:day:2026-01-01",
+        b"acme:shift:day:2026-06-01",
     }
 
 
@@ -165,13 +165,39 @@ async def test_a_site_of_another_organisation_is_no_site(desk):
         await record(desk, "persons", "p-9", PERSON, Actor("hr", "globex", frozenset({"hr"})))
 
 
-async def test_an_id_of_another_organisation_is_taken(desk):
-    globex = Actor("ops", "globex", frozenset({"ops"}))
-    await record(desk, "shifts", "day", SHIFT)
-    with pytest.raises(OtherOrganisation, match="another id"):
-        await record(desk, "sites", "pune", {"name": "x", "time_zone": "UTC"}, globex)
-    with pytest.raises(OtherOrganisation):
-        await record(desk, "shifts", "day", SHIFT | {"effective_on": "2026-02-01"}, globex)
+async def test_two_organisations_use_the_same_ids_and_never_notice(desk, directory):
+    """Every kind under an id of acme, with badges, by globex; then acme still has its own."""
+    globex = Actor("ops", "globex", frozenset({"ops", "hr"}))
+    site = {"name": "x", "time_zone": "UTC"}
+    documents = {
+        "organisations": site,
+        "sites": site,
+        "shifts": SHIFT,
+        "persons": PERSON | {"home_site_id": "same", "badge": "B-1", "default_shift_id": "same"},
+        "devices": {"site_id": "same", "name": "x", "kind": "KIOSK"},
+        "rosters": ROSTER | {"person_id": "same", "shift_id": "same"},
+        "holidays": HOLIDAY | {"site_id": "same"},
+        "leaves": LEAVE | {"person_id": "same"},
+        "policies": POLICY | {"site_id": "same"},
+    }
+    assert set(documents) == set(KINDS)
+    both = Actor("ops", "acme", frozenset({"ops", "hr"}))
+    for kind, document in documents.items():
+        for actor in (both, globex):
+            identity = actor.org_id if kind == "organisations" else "same"
+            await record(desk, kind, identity, document, actor)
+    for org_id in ("acme", "globex"):
+        assert directory.view.person_with_badge(org_id, "B-1").org_id == org_id
+        assert directory.view.device(org_id, "same").org_id == org_id
+    for kind in KINDS.values():
+        if kind.can_be_taken_back:
+            version = date.fromisoformat("2026-01-01") if kind.has_versions else None
+            await take_back(kind, "same", version, globex, desk)
+            with pytest.raises(NotRecorded):
+                await take_back(kind, "same", version, globex, desk)
+            assert kind.key_of("acme", "same", version) in directory.view.records
+    assert directory.view.has_shift("acme", "same")
+    assert not directory.view.has_shift("globex", "same")
 
 
 @pytest.mark.parametrize(
@@ -352,18 +378,11 @@ async def test_a_file_in_another_encoding_is_refused(desk):
     assert errors_of(caught) == [(2, "line")]
 
 
-async def test_lines_about_other_sites_and_organisations_are_errors_of_the_file(desk):
+async def test_lines_about_other_sites_are_errors_of_the_file(desk):
     actor = Actor("hr", "acme", frozenset({"hr"}), frozenset({"delhi"}))
     with pytest.raises(InvalidRecord) as caught:
         await import_documents(KINDS["sites"], b"site_id,name,time_zone\npune,x,UTC\n", actor, desk)
     assert errors_of(caught) == [(2, "site_id")]
-    with pytest.raises(InvalidRecord):
-        await import_documents(
-            KINDS["sites"],
-            b"site_id,name,time_zone\npune,x,UTC\n",
-            Actor("hr", "globex", frozenset({"hr"})),
-            desk,
-        )
 
 
 async def test_an_outage_is_passed_on(desk, directory):
@@ -373,15 +392,15 @@ async def test_an_outage_is_passed_on(desk, directory):
 
 
 def test_a_tombstone_forgets(directory, desk):
-    directory.view.apply("device:gate-1", None)
-    directory.view.apply("device:never-there", None)
-    assert directory.view.device("gate-1") is None
+    directory.view.apply("acme:device:gate-1", None)
+    directory.view.apply("acme:device:never-there", None)
+    assert directory.view.device("acme", "gate-1") is None
 
 
 async def test_a_forgotten_shift_is_no_reference(directory, desk):
     await record(desk, "shifts", "day", SHIFT)
     assert directory.view.has_shift("acme", "day")
-    directory.view.apply("shift:day:2026-01-01", None)
+    directory.view.apply("acme:shift:day:2026-01-01", None)
     assert not directory.view.has_shift("acme", "day")
 
 
@@ -398,8 +417,8 @@ async def test_a_record_is_taken_back_once(desk, directory):
     await record(desk, "rosters", "r-1", ROSTER | ROTATION)
     assert directory.recorded[-1].rotation_days == (1, 2)
     await take_back(KINDS["rosters"], "r-1", None, HR, desk)
-    assert "roster:r-1" not in directory.view.records
-    with pytest.raises(NotRecorded, match="roster:r-1 is not recorded"):
+    assert "acme:roster:r-1" not in directory.view.records
+    with pytest.raises(NotRecorded, match="acme:roster:r-1 is not recorded"):
         await take_back(KINDS["rosters"], "r-1", None, HR, desk)
 
 
@@ -407,7 +426,7 @@ async def test_one_version_is_taken_back(desk, directory):
     for effective_on in ("2026-01-01", "2026-06-01"):
         await record(desk, "policies", "plant", POLICY | {"effective_on": effective_on})
     await take_back(KINDS["policies"], "plant", date(2026, 6, 1), HR, desk)
-    assert [key for key in directory.view.records if key.startswith("policy")] == ["policy:plant:2026-01-01"]
+    assert [key for key in directory.view.records if ":policy:" in key] == ["acme:policy:plant:2026-01-01"]
 
 
 @pytest.mark.parametrize(
@@ -422,11 +441,4 @@ async def test_others_may_not_take_back(desk, directory, actor, error):
     await record(desk, "leaves", "l-1", LEAVE)
     with pytest.raises(error):
         await take_back(KINDS["leaves"], "l-1", None, actor, desk)
-    assert "leave:l-1" in directory.view.records
-
-
-async def test_a_policy_id_of_another_organisation_is_taken(desk):
-    await record(desk, "policies", "plant", POLICY)
-    globex = Actor("hr", "globex", frozenset({"hr"}))
-    with pytest.raises(OtherOrganisation):
-        await record(desk, "policies", "plant", POLICY | {"effective_on": "2026-02-01"}, globex)
+    assert "acme:leave:l-1" in directory.view.records

@@ -12,7 +12,7 @@ from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
 from attendance_schemas.events import CaptureReceived, Event, PunchSubmitted
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, PUNCHES, Topic
 from ingest.adapters.valkey_device_sequences import ValkeyDeviceSequences
-from ingest.domain.sequence_ranges import SequenceRanges
+from ingest.domain.sequence_ranges import DeviceKey, SequenceRanges
 from ingest.metrics import IngestMetrics
 from service_kit.backoff import Backoff, wait
 from service_kit.errors import TransientFailure
@@ -28,9 +28,9 @@ log = get_logger(__name__)
 class SequencesOfTopics:
     """What the records of these topics say about device sequences."""
 
-    by_device: dict[str, SequenceRanges] = field(default_factory=dict)
+    by_device: dict[DeviceKey, SequenceRanges] = field(default_factory=dict)
     _begins_at: dict[TopicPartition, int] = field(default_factory=dict)
-    _cut_off: set[str] = field(default_factory=set)
+    _cut_off: set[DeviceKey] = field(default_factory=set)
 
     def apply(self, record: Record, event: Event | None) -> None:
         """Take a record in; those of a partition in order."""
@@ -38,15 +38,16 @@ class SequencesOfTopics:
             return
         if event.device_id is None or event.device_sequence is None:
             return
+        device = (event.org_id, event.device_id)
         begins_at = self._begins_at.setdefault(record.topic_partition, record.offset)
         if begins_at > 0:
-            self._cut_off.add(event.device_id)
-        self.by_device.setdefault(event.device_id, SequenceRanges()).add(event.device_sequence)
+            self._cut_off.add(device)
+        self.by_device.setdefault(device, SequenceRanges()).add(event.device_sequence)
 
-    def finish(self) -> dict[str, SequenceRanges]:
+    def finish(self) -> dict[DeviceKey, SequenceRanges]:
         """Return the ranges of every device."""
-        for device_id in self._cut_off:
-            self.by_device[device_id].forgive_before_first()
+        for device in self._cut_off:
+            self.by_device[device].forgive_before_first()
         return self.by_device
 
 

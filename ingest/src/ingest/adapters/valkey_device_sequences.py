@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from redis.exceptions import RedisError
 
-from ingest.domain.sequence_ranges import SequenceRanges
+from ingest.domain.sequence_ranges import DeviceKey, SequenceRanges
 from service_kit.errors import TransientFailure
 from service_kit.observing.logs import get_logger
 from service_kit.state.valkey import valkey_client
@@ -42,12 +42,12 @@ class ValkeyDeviceSequences:
         self._missed = False
         self.incomplete = asyncio.Event()
 
-    async def record(self, device_id: str, sequence: int) -> int | None:
+    async def record(self, device: DeviceKey, sequence: int) -> int | None:
         """Take a number in; return the highest up to which none is missing, None when not known now."""
         if self._monotonic() < self._rest_until:
             return None
         try:
-            acknowledged = await self._add_range(device_id, sequence, sequence)
+            acknowledged = await self._add_range(device, sequence, sequence)
         except (RedisError, OSError, TimeoutError) as error:
             self._rest_until = self._monotonic() + REST_SECONDS
             self._missed = True
@@ -75,10 +75,10 @@ class ValkeyDeviceSequences:
         self.incomplete.clear()
         return True
 
-    async def finish_rebuild(self, sequences: Mapping[str, SequenceRanges]) -> None:
+    async def finish_rebuild(self, sequences: Mapping[DeviceKey, SequenceRanges]) -> None:
         """Add what the topics hold, then mark the state as complete. Raises TransientFailure: begin again."""
         additions = [
-            (device_id, first, last) for device_id, found in sequences.items() for first, last in found.ranges
+            (device, first, last) for device, found in sequences.items() for first, last in found.ranges
         ]
         try:
             for start in range(0, len(additions), RANGES_IN_FLIGHT):
@@ -94,8 +94,8 @@ class ValkeyDeviceSequences:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _add_range(self, device_id: str, first: int, last: int) -> int | None:
-        keys = [self._marker, f"{self._prefix}sequences:{device_id}"]
+    async def _add_range(self, device: DeviceKey, first: int, last: int) -> int | None:
+        keys = [self._marker, ":".join((f"{self._prefix}sequences", *device))]
         async with asyncio.timeout(CALL_SECONDS):
             answer = await self._add(keys=keys, args=[first, last])
         return None if answer is None else int(answer)

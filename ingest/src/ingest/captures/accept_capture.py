@@ -57,7 +57,7 @@ async def accept_capture(
     if not is_new:
         event = _as_first_accepted(event, await desk.images.manifest(event.image.key))
     await desk.publisher.publish(event, topic_of(event))
-    acknowledged = await desk.sequences.record(event.device_id, event.device_sequence)
+    acknowledged = await desk.sequences.record((event.org_id, event.device_id), event.device_sequence)
     return AcceptedCapture(event=event, resent=not is_new, acknowledged_sequence=acknowledged)
 
 

@@ -13,7 +13,7 @@ from ingest.domain.directory import DirectoryView
 from ingest.domain.directory_documents import Document, Kind
 from ingest.domain.directory_rows import Row, parse_rows
 from ingest.domain.organisation_type import with_type
-from ingest.errors import FieldError, Forbidden, InvalidRecord, NotRecorded, OtherOrganisation
+from ingest.errors import FieldError, Forbidden, InvalidRecord, NotRecorded
 from ingest.ports import Clock, Directory
 
 
@@ -44,7 +44,7 @@ async def record_document(
     A document that says what is recorded already publishes nothing.
 
     Raises:
-        Forbidden, OtherOrganisation, InvalidRecord: not recorded, and why.
+        Forbidden, InvalidRecord: not recorded, and why.
         TransientFailure: Kafka is away; the same request may be repeated.
     """
     actor.require_role(kind.roles, f"record {kind.path}")
@@ -80,10 +80,10 @@ async def take_back(
     actor.require_role(kind.roles, what)
     async with desk.turn:
         view = desk.directory.view
-        parts = [kind.key_prefix, identity, *([] if effective_on is None else [effective_on.isoformat()])]
-        recorded = view.records.get(":".join(parts))
-        if recorded is None or recorded.org_id != actor.org_id:
-            raise NotRecorded(f"{':'.join(parts)} is not recorded in organisation {actor.org_id}")
+        key = kind.key_of(actor.org_id, identity, effective_on)
+        recorded = view.records.get(key)
+        if recorded is None:
+            raise NotRecorded(f"{key} is not recorded")
         actor.require_site(view.site_of(recorded), what)
         await desk.directory.take_back(recorded)
 
@@ -136,5 +136,5 @@ def _row_errors(row: Row, kind: Kind, actor: Actor, view: DirectoryView) -> list
     try:
         _authorise(row.event, identity, actor, view)
         return [FieldError(error.field, error.message, line=row.line) for error in view.check(row.event)]
-    except (Forbidden, OtherOrganisation) as error:
+    except Forbidden as error:
         return [FieldError(kind.id_field, str(error), line=row.line)]

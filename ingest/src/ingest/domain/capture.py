@@ -40,7 +40,7 @@ def decide_capture(
     """Decide the event of a capture received for the first time at `received_at` (UTC)."""
     decided = decide_time(claim.clocks, received_at)
     return CaptureReceived(
-        event_id=deterministic_id("CaptureReceived", claim.capture_id),
+        event_id=deterministic_id("CaptureReceived", device.org_id, claim.capture_id),
         occurred_at=decided.occurred_at,
         recorded_at=received_at,
         org_id=device.org_id,

@@ -1,10 +1,10 @@
 """The directory as it is now: the newest record of every key, and what a new record must fit.
 
-Ids are unique over all organisations, because the keys of the topic are; who records an id first keeps it.
+An id is its organisation's own, as the keys of the topic are: nothing here depends on other organisations.
 """
 
 from dataclasses import dataclass, field
-from itertools import chain
+from typing import TypeVar
 
 from attendance_schemas.events import (
     DeviceRecorded,
@@ -19,9 +19,9 @@ from attendance_schemas.events import (
     to_fields,
 )
 from attendance_schemas.topics import DIRECTORY
-from ingest.errors import FieldError, OtherOrganisation
+from ingest.errors import FieldError
 
-VERSIONED = (ShiftRecorded, PolicyRecorded)
+E = TypeVar("E", bound=Event)
 # What differs between two records that say the same.
 CIRCUMSTANCES = ("event_id", "occurred_at", "recorded_at")
 
@@ -31,8 +31,8 @@ class DirectoryView:
     """The newest record of every key. `apply` in the order of the topic."""
 
     records: dict[str, Event] = field(default_factory=dict)
-    # Keys by what stands before the date in them.
-    _versions: dict[str, set[str]] = field(default_factory=dict)
+    # Keys of the versions of each shift.
+    _versions: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     _badges: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def apply(self, key: str, event: Event | None) -> None:
@@ -42,23 +42,21 @@ class DirectoryView:
             self._badges.get((previous.org_id, previous.badge), set()).discard(previous.person_id)
         if isinstance(event, PersonRecorded) and event.badge is not None:
             self._badges.setdefault((event.org_id, event.badge), set()).add(event.person_id)
-        if isinstance(previous, VERSIONED):
-            self._versions.get(_without_date(key), set()).discard(key)
+        if isinstance(previous, ShiftRecorded):
+            self._versions[previous.org_id, previous.shift_id].discard(key)
         if event is None:
             return
         self.records[key] = event
-        if isinstance(event, VERSIONED):
-            self._versions.setdefault(_without_date(key), set()).add(key)
+        if isinstance(event, ShiftRecorded):
+            self._versions.setdefault((event.org_id, event.shift_id), set()).add(key)
 
-    def device(self, device_id: str) -> DeviceRecorded | None:
-        """Return a device of any organisation."""
-        found = self.records.get(f"device:{device_id}")
-        return found if isinstance(found, DeviceRecorded) else None
+    def device(self, org_id: str, device_id: str) -> DeviceRecorded | None:
+        """Return a device of this organisation."""
+        return self._find(DeviceRecorded, org_id=org_id, device_id=device_id)
 
     def person(self, org_id: str, person_id: str) -> PersonRecorded | None:
         """Return a person of this organisation."""
-        found = self.records.get(f"person:{person_id}")
-        return found if isinstance(found, PersonRecorded) and found.org_id == org_id else None
+        return self._find(PersonRecorded, org_id=org_id, person_id=person_id)
 
     def person_with_badge(self, org_id: str, badge: str) -> PersonRecorded | None:
         """Return who has a badge in this organisation; of several people the first by id."""
@@ -67,24 +65,15 @@ class DirectoryView:
 
     def has_site(self, org_id: str, site_id: str) -> bool:
         """Say whether this organisation has this site."""
-        found = self.records.get(f"site:{site_id}")
-        return found is not None and found.org_id == org_id
+        return self._find(SiteRecorded, org_id=org_id, site_id=site_id) is not None
 
     def has_shift(self, org_id: str, shift_id: str) -> bool:
         """Say whether this organisation has any version of this shift."""
-        keys = self._versions.get(f"shift:{shift_id}", ())
-        return any(self.records[key].org_id == org_id for key in keys)
+        return bool(self._versions.get((org_id, shift_id)))
 
     def check(self, event: Event) -> list[FieldError]:
-        """Return the fields of a new record that refer to nothing. Raises OtherOrganisation: taken id."""
-        key = DIRECTORY.key_of(event).decode()
-        versions = self._versions.get(_without_date(key), set()) if isinstance(event, VERSIONED) else set()
-        for taken in chain((key,), versions):
-            found = self.records.get(taken)
-            if found is not None and found.org_id != event.org_id:
-                raise OtherOrganisation(f"{taken} belongs to another organisation; choose another id")
-        taken_badge = self._taken_badge(event)
-        return taken_badge + [
+        """Return the fields of a new record that refer to nothing, or to what somebody else has."""
+        return self._taken_badge(event) + [
             FieldError(name, f"{value} is not recorded in organisation {event.org_id}; record it first")
             for name, value, found in self._references(event)
             if not found
@@ -124,6 +113,10 @@ class DirectoryView:
         previous = self.records.get(DIRECTORY.key_of(event).decode())
         return [self.site_of(event)] if previous is None else [self.site_of(event), self.site_of(previous)]
 
+    def _find(self, kind: type[E], **ids: str) -> E | None:
+        found = self.records.get(DIRECTORY.events[kind.__name__].format_map(ids))
+        return found if isinstance(found, kind) else None
+
     def _references(self, event: Event) -> list[tuple[str, str, bool]]:
         org_id = event.org_id
         match event:
@@ -151,10 +144,6 @@ class DirectoryView:
 def is_directory_event(event: Event) -> bool:
     """Say whether an event is one of the directory's."""
     return type(event).__name__ in DIRECTORY.events
-
-
-def _without_date(key: str) -> str:
-    return key.rpartition(":")[0]
 
 
 def _content(event: Event) -> dict[str, object]:

@@ -301,11 +301,6 @@ class Kind:
     roles: frozenset[str]
 
     @property
-    def key_prefix(self) -> str:
-        """What the record keys of this kind begin with."""
-        return DIRECTORY.events[self.event.__name__].partition(":")[0]
-
-    @property
     def has_versions(self) -> bool:
         """Whether records of one id differ by `effective_on`."""
         return "effective_on" in self.document.model_fields
@@ -314,6 +309,11 @@ class Kind:
     def can_be_taken_back(self) -> bool:
         """Whether a record can be deleted. Devices are revoked, people leave; both stay on record."""
         return self.path in TAKEN_BACK
+
+    def key_of(self, org_id: str, identity: str, effective_on: date | None = None) -> str:
+        """Return the record key of an id of an organisation; of a kind with versions, of one version."""
+        fields = {"org_id": org_id, self.id_field: identity, "effective_on": effective_on}
+        return DIRECTORY.events[self.event.__name__].format_map(fields)
 
     def to_event(
         self, identity: str, document: Document, *, org_id: str, event_id: UUID, at: datetime

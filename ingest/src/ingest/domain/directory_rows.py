@@ -7,7 +7,6 @@ mark.
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +17,11 @@ from pydantic import ValidationError
 from attendance_schemas.events import Event
 from attendance_schemas.topics import DIRECTORY
 from ingest.domain.directory_documents import LISTS, Kind
-from ingest.domain.identifiers import ID_PATTERN
+from ingest.domain.identifiers import IDENTIFIER
 from ingest.errors import FieldError, InvalidRecord
 
 MAXIMUM_ROWS = 50_000
 WHOLE_LINE = "line"
-IDENTIFIER = re.compile(ID_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """Ids and the object keys made of them: the same id always gives the same key."""
 
+import re
 from datetime import UTC, datetime
 from uuid import RFC_4122, UUID
 
 # Part of record keys, object keys and URLs: no separator of any of these can appear in it.
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+IDENTIFIER = re.compile(ID_PATTERN)
 # Printable ASCII: a badge also travels in the header that holds what was decided.
 BADGE_PATTERN = r"^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$"
 TIME_ORDERED = 7  # RFC 9562, 5.7

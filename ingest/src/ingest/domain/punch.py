@@ -45,7 +45,7 @@ def decide_punch(
     """Decide the event of a punch received for the first time at `received_at` (UTC)."""
     decided = decide_time(claim.clocks, received_at)
     return PunchSubmitted(
-        event_id=deterministic_id("PunchSubmitted", claim.punch_id),
+        event_id=deterministic_id("PunchSubmitted", sender.org_id, claim.punch_id),
         occurred_at=decided.occurred_at,
         recorded_at=received_at,
         org_id=sender.org_id,

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 FIRST_SEQUENCE = 1
 
+DeviceKey = tuple[str, str]
+"""Names a device: its organisation and its id."""
+
 
 @dataclass(slots=True)
 class SequenceRanges:

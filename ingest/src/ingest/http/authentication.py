@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ingest.domain.actor import Actor
 from ingest.domain.capture import Device
+from ingest.domain.identifiers import IDENTIFIER
 from ingest.ports import Directory
 from service_kit.errors import TransientFailure
 from service_kit.http.bearer import Credentials, claims_of
@@ -31,8 +32,8 @@ class Doorkeeper:
                 "Not a device token",
                 f"{claims.subject} lacks the role {DEVICE_ROLE}",
             )
-        found = self._directory.view.device(claims.subject)
-        if found is None or found.org_id != claims.tenant:
+        found = self._directory.view.device(claims.tenant, claims.subject)
+        if found is None:
             raise Problem(
                 403,
                 "unknown-device",
@@ -47,6 +48,14 @@ class Doorkeeper:
                 "The device is revoked",
                 f"Device {claims.subject} is revoked; stop, and ask ops to enrol it again",
             )
+        if claims.sites is not None and found.site_id not in claims.sites:
+            raise Problem(
+                403,
+                "device-at-another-site",
+                "The token is not for the site of the device",
+                f"Device {claims.subject} is at site {found.site_id}, its token for {sorted(claims.sites)}; "
+                "keep the captures and ask ops for a token of its site",
+            )
         return Device(device_id=found.device_id, org_id=found.org_id, site_id=found.site_id)
 
     async def person(self, credentials: Credentials) -> Actor:
@@ -57,4 +66,13 @@ class Doorkeeper:
     async def _claims(self, credentials: Credentials) -> Claims:
         if not self._is_ready():
             raise TransientFailure("ingest", "it is starting and has not read the directory yet")
-        return await claims_of(credentials, self._verifier)
+        claims = await claims_of(credentials, self._verifier)
+        if not IDENTIFIER.fullmatch(claims.tenant):
+            # It begins record keys and object keys, where a separator would reach into another organisation.
+            raise Problem(
+                403,
+                "invalid-organisation",
+                "The organisation of the token has no valid id",
+                "The claim tenant takes letters, digits, dot, dash and underscore, at most 64",
+            )
+        return claims

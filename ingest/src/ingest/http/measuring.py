@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from starlette.requests import ClientDisconnect
+
 from ingest.http.problems import ANSWERS
 from ingest.metrics import IngestMetrics
 from service_kit.http.problems import answer_to
@@ -24,12 +26,18 @@ class Measured:
 
 @contextmanager
 def measured(metrics: IngestMetrics, operation: str) -> Iterator[Measured]:
-    """Count a request by how the block ends; the block says "accepted" or "resent" when it went well."""
+    """Count a request by how the block ends; the block says "accepted" or "resent" when it went well.
+
+    A sender who hangs up before the end of the request was not refused.
+    """
     started = time.perf_counter()
     result = Measured()
     try:
         yield result
         metrics.acknowledged_seconds.labels(operation).observe(time.perf_counter() - started)
+    except ClientDisconnect:
+        result.outcome = "aborted"
+        raise
     except Exception as error:
         problem = answer_to(error, ANSWERS)
         if problem is not None:

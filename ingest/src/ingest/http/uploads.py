@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
@@ -85,7 +85,7 @@ async def file_of(part: UploadFile | str, name: str) -> bytes:
 def parse_json(model: type[M], text: str | bytes, where: str) -> M:
     """Return a model of JSON text. Raises Problem 400 when it is no JSON, 422 when a field does not fit."""
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_distinct)
     except ValueError as error:
         raise Problem(400, "malformed-json", "Malformed JSON", f"{where} is no JSON: {error}") from error
     try:
@@ -93,6 +93,14 @@ def parse_json(model: type[M], text: str | bytes, where: str) -> M:
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         raise invalid_request(found, where) from error
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object. Raises ValueError where a name is there twice: readers differ in which one holds."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is there twice in one object; keep one of them")
+    return found
 
 
 async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:

@@ -49,7 +49,8 @@ async def accept_device_punch(claim: PunchClaim, device: Device, desk: PunchDesk
     accepted = await _accept(claim, sender, desk)
     acknowledged = None
     if accepted.event.device_sequence is not None:
-        acknowledged = await desk.sequences.record(device.device_id, accepted.event.device_sequence)
+        key = (device.org_id, device.device_id)
+        acknowledged = await desk.sequences.record(key, accepted.event.device_sequence)
     return AcceptedPunch(accepted.event, accepted.resent, acknowledged)
 
 
