@@ -35,20 +35,17 @@ class Journal:
 class FakeImageStore:
     journal: Journal = field(default_factory=Journal)
     bucket: str = "images"
-    objects: dict[str, tuple[bytes, str, str | None]] = field(default_factory=dict)
+    objects: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     is_away: bool = False
 
-    async def put_new(self, key: str, data: bytes, *, media_type: str, manifest: str) -> bool:
+    async def put_new(self, key: str, data: bytes, *, media_type: str) -> bool:
         if self.is_away:
             raise TransientFailure("object-store", "away")
-        self.journal.steps.append("put")
+        self.journal.steps.append("put " + key.partition("/")[0])
         if key in self.objects:
             return False
-        self.objects[key] = (data, media_type, manifest)
+        self.objects[key] = (data, media_type)
         return True
-
-    async def manifest(self, key: str) -> str | None:
-        return self.objects[key][2]
 
     async def read(self, key: str) -> bytes:
         return self.objects[key][0]

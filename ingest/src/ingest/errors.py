@@ -30,11 +30,11 @@ class RefusedImage(IngestError):
 
 
 class AlreadyAccepted(IngestError):
-    """The id is taken by other content; the sender must give the new content a new id."""
+    """The id names something else already; the sender must give the new content a new id."""
 
 
-class ManifestUnreadable(IngestError):
-    """An object lies under the key of an upload without what was decided about it; ingest did not put it."""
+class AcceptanceUnreadable(IngestError):
+    """What lies where an id is remembered cannot be read; ingest did not put it."""
 
 
 class UnknownPerson(IngestError):

@@ -1,43 +1,66 @@
-"""What was decided at the first acceptance of something without an image, kept in the object store.
+"""What every id of an organisation was first accepted as: its event, kept in the object store.
 
-A resend finds it there and repeats it, so that the same id always gives the same event.
+One place for captures, punches, corrections, locks, reopenings and enrolments: an id names one thing. A
+resend finds the first event there and repeats it, so that the same id always gives the same event.
 """
 
 from collections.abc import Callable
 from typing import TypeVar
+from uuid import UUID
 
 import msgspec
 
-from attendance_schemas.events import Event
-from ingest.errors import AlreadyAccepted, ManifestUnreadable
+from attendance_schemas.events import EVENT_BY_NAME, Event
+from ingest.domain.identifiers import accepted_key
+from ingest.errors import AcceptanceUnreadable, AlreadyAccepted
 from ingest.ports import ImageStore
 
 JSON = "application/json"
+# What a sender who used an id twice is told that it is.
+NAMES = {
+    "CaptureReceived": "a capture",
+    "PunchSubmitted": "a punch",
+    "PunchAdded": "an addition",
+    "PunchVoided": "a void",
+    "DayOverridden": "an override",
+    "ReviewDecided": "a review",
+    "PeriodLocked": "a lock",
+    "PeriodReopened": "a reopening",
+    "EnrolmentRequested": "an enrolment",
+}
 E = TypeVar("E", bound=Event)
 
 
+class Accepted(msgspec.Struct, frozen=True):
+    """An event as it is kept, and the name of its type."""
+
+    kind: str
+    event: msgspec.Raw
+
+
 async def first_accepted(
-    event: E, key: str, store: ImageStore, is_same: Callable[[E, E], bool]
+    event: E, identity: UUID, store: ImageStore, is_same: Callable[[E, E], bool]
 ) -> tuple[E, bool]:
-    """Return what was decided first under a key, and whether that was at an earlier request.
+    """Return what was accepted first under an id, and whether that was at an earlier request.
 
-    Raises AlreadyAccepted when something else was.
+    Raises AlreadyAccepted when something else was: it says what the id names.
     """
-    is_new = await store.put_new(
-        key, msgspec.json.encode(event), media_type=JSON, manifest=event.event_id.hex
-    )
-    if is_new:
+    key, kind = accepted_key(event.org_id, identity), type(event).__name__
+    data = msgspec.json.encode(Accepted(kind, msgspec.Raw(msgspec.json.encode(event))))
+    if await store.put_new(key, data, media_type=JSON):
         return event, False
-    first = _read(key, await store.read(key), type(event))
-    if not is_same(first, event):
-        raise AlreadyAccepted(f"{key} was accepted with other content; give this one a new id")
-    return first, True
+    first = _read(key, await store.read(key))
+    if isinstance(first, type(event)) and is_same(first, event):
+        return first, True
+    what = NAMES[type(first).__name__] + (" with other content" if isinstance(first, type(event)) else "")
+    raise AlreadyAccepted(f"{identity} is already {what}; give this one a new id")
 
 
-def _read(key: str, data: bytes, event_type: type[E]) -> E:
+def _read(key: str, data: bytes) -> Event:
     try:
-        return msgspec.json.decode(data, type=event_type)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise ManifestUnreadable(
-            f"{key} is in the object store without a readable decision; ops: find out who put it there"
+        accepted = msgspec.json.decode(data, type=Accepted)
+        return msgspec.json.decode(accepted.event, type=EVENT_BY_NAME[accepted.kind])
+    except (msgspec.DecodeError, ValueError, KeyError) as error:
+        raise AcceptanceUnreadable(
+            f"{key} is in the object store without a readable event; ops: find out who put it there"
         ) from error

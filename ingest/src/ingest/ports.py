@@ -19,19 +19,15 @@ class Clock(Protocol):
 
 
 class ImageStore(Protocol):
-    """Keeps images. What is put once is never replaced."""
+    """Keeps images, and what was accepted first. What is put once is never replaced."""
 
     @property
     def bucket(self) -> str:
         """Return the bucket that events refer to."""
         ...
 
-    async def put_new(self, key: str, data: bytes, *, media_type: str, manifest: str) -> bool:
-        """Store bytes with a manifest (ASCII, below 2 KiB); return False when the key is taken."""
-        ...
-
-    async def manifest(self, key: str) -> str | None:
-        """Return the manifest stored with a key, or None when it was stored without one."""
+    async def put_new(self, key: str, data: bytes, *, media_type: str) -> bool:
+        """Store bytes; return False when the key is taken."""
         ...
 
     async def read(self, key: str) -> bytes:

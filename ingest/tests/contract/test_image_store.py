@@ -39,37 +39,21 @@ def store(request: pytest.FixtureRequest) -> ImageStore:
 
 
 async def test_the_first_write_stays(store):
-    assert await store.put_new(KEY, b"first", media_type="image/png", manifest="first=") is True
-    assert await store.put_new(KEY, b"second", media_type="image/png", manifest="second=") is False
+    assert await store.put_new(KEY, b"first", media_type="image/png") is True
+    assert await store.put_new(KEY, b"second", media_type="image/png") is False
     assert await store.read(KEY) == b"first"
-    assert await store.manifest(KEY) == "first="
 
 
 async def test_one_of_many_writers_wins(store):
-    wins = await asyncio.gather(
-        *(store.put_new(KEY, b"%d" % n, media_type="image/png", manifest=f"{n}") for n in range(8))
-    )
+    wins = await asyncio.gather(*(store.put_new(KEY, b"%d" % n, media_type="image/png") for n in range(8)))
     assert sum(wins) == 1
     winner = wins.index(True)
     assert await store.read(KEY) == b"%d" % winner
-    assert await store.manifest(KEY) == f"{winner}"
-
-
-async def test_a_manifest_of_full_length_survives(store):
-    manifest = "-_=aZ09" * 280
-    await store.put_new(KEY, b"x", media_type="image/png", manifest=manifest)
-    assert await store.manifest(KEY) == manifest
-
-
-@pytest.mark.integration
-async def test_an_object_of_somebody_else_has_no_manifest(objects, bucket):
-    await objects.put(bucket, KEY, b"x", "image/png")
-    assert await S3ImageStore(objects, bucket).manifest(KEY) is None
 
 
 async def test_a_store_that_is_away_is_transient():
     settings = ObjectStoreSettings(endpoint="http://127.0.0.1:9", access_key="a", secret_key="b", bucket="c")
     objects = ObjectStore(settings)
     with pytest.raises(TransientFailure):
-        await S3ImageStore(objects, "c").put_new(KEY, b"x", media_type="image/png", manifest="x")
+        await S3ImageStore(objects, "c").put_new(KEY, b"x", media_type="image/png")
     await objects.close()

@@ -322,7 +322,7 @@ async def test_before_the_directory_is_read_devices_are_not_judged(front, metada
 
 async def test_a_bug_is_a_problem_without_internals(front, images, metadata, picture):
     sent = metadata()
-    images.objects[f"captures/acme/2026/03/02/{sent['capture_id']}"] = (b"", "image/jpeg", None)
+    images.objects[f"accepted/acme/{sent['capture_id']}"] = (b"", "application/json")
     with capture_logs() as logs:
         response = await front.client.post(CAPTURES_URL, headers=GATE, files=capture_form(sent, picture()))
     problem = assert_problem(response, 500, "internal-error")

@@ -42,7 +42,7 @@ async def test_a_badge_punch_is_decided_kept_published_and_counted(front, punch,
     response = await front.post("/v1/punches", punch, GATE)
     assert response.status_code == 202
     assert response.json()["device_sequence_acknowledged"] == 1
-    assert journal.steps == ["put", "publish", "count"]
+    assert journal.steps == ["put accepted", "publish", "count"]
     ((topic, event),) = publisher.published
     assert isinstance(event, PunchSubmitted)
     assert (topic, event.method, event.person_id, event.credential) == (

@@ -166,7 +166,7 @@ async def test_punches_and_corrections_repeat_what_was_decided_first(ingest, sta
         "captured_at": sent["captured_at"],
     }
     addition = {
-        "correction_id": sent["capture_id"],
+        "correction_id": shot()["capture_id"],
         "person_id": ingest.own("p-1"),
         "punched_at": "2026-03-02T16:30:00+05:30",
         "reason": "reader broken",

@@ -8,7 +8,7 @@ from ingest.captures.accept_capture import CaptureDesk, accept_capture
 from ingest.domain.acceptable_image import ImageLimits
 from ingest.domain.capture import CaptureClaim, Device
 from ingest.domain.time_trust import ClockReadings
-from ingest.errors import AlreadyAccepted, ManifestUnreadable, RefusedImage
+from ingest.errors import AcceptanceUnreadable, AlreadyAccepted, RefusedImage
 from service_kit.errors import TransientFailure
 
 GATE = Device(device_id="gate-1", org_id="acme", site_id="pune")
@@ -30,7 +30,7 @@ async def test_a_capture_is_stored_then_published_then_counted(
     claim, desk, journal, images, publisher, picture
 ):
     accepted = await accept_capture(claim, GATE, picture(), desk)
-    assert journal.steps == ["put", "publish", "count"]
+    assert journal.steps == ["put accepted", "put captures", "publish", "count"]
     assert publisher.published == [(CAPTURES, accepted.event)]
     assert images.objects[accepted.event.image.key][0] == picture()
     assert (accepted.resent, accepted.acknowledged_sequence) == (False, 1)
@@ -65,13 +65,14 @@ async def test_another_image_under_the_same_id_is_refused(claim, desk, publisher
 
 async def test_the_id_of_another_device_is_refused(claim, desk, picture):
     await accept_capture(claim, GATE, picture(), desk)
-    with pytest.raises(AlreadyAccepted, match="another device"):
+    with pytest.raises(AlreadyAccepted, match="already a capture with other content"):
         await accept_capture(claim, Device("gate-9", "acme", "pune"), picture(), desk)
 
 
-async def test_an_object_without_a_manifest_is_not_taken_for_a_capture(claim, desk, images, picture):
-    images.objects[f"captures/acme/2026/03/02/{claim.capture_id}"] = (b"", "image/jpeg", None)
-    with pytest.raises(ManifestUnreadable):
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"kind": "Nothing", "event": {}}'])
+async def test_an_object_of_somebody_else_is_not_taken_for_a_capture(claim, desk, images, picture, data):
+    images.objects[f"accepted/acme/{claim.capture_id}"] = (data, "application/json")
+    with pytest.raises(AcceptanceUnreadable):
         await accept_capture(claim, GATE, picture(), desk)
 
 

@@ -4,25 +4,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from attendance_schemas.codec import encode_body
-from attendance_schemas.events import CaptureReceived, Direction, EnrolmentRequested, TimeTrust
-from attendance_schemas.golden import golden_examples
+from attendance_schemas.events import CaptureReceived, Direction, TimeTrust
 from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG
 from ingest.domain.acceptable_image import ImageLimits, clean_image
 from ingest.domain.capture import CaptureClaim, Device, decide_capture, topic_of
 from ingest.domain.identifiers import capture_key, photo_key, time_of
-from ingest.domain.manifest import (
-    capture_manifest,
-    enrolment_manifest,
-    read_capture_manifest,
-    read_enrolment_manifest,
-)
 from ingest.domain.time_trust import ClockReadings
-from ingest.errors import ManifestUnreadable
-
-# AWS counts names and values: "x-amz-meta-" is not part of it.
-USER_METADATA_BYTES = 2048
-LONGEST = "x" * 64
 
 
 def decide(capture_id, picture, now, *, age=timedelta(0), **fields) -> CaptureReceived:
@@ -75,46 +63,3 @@ def test_only_version_7_has_a_time(new_capture_id, now):
     assert time_of(UUID(int=(2**48 - 1) << 80 | 7 << 76 | 2 << 62)) is None
     with pytest.raises(ValueError, match="no UUIDv7"):
         capture_key("acme", uuid4())
-
-
-def test_the_manifest_gives_the_same_event_again(new_capture_id, picture, now):
-    event = decide(new_capture_id(), picture, now + timedelta(microseconds=1), claimed_badge="B-7")
-    assert read_capture_manifest("key", capture_manifest(event)) == event
-
-
-def test_the_longest_manifest_fits_in_user_metadata(new_capture_id, picture, now):
-    event = decide(
-        new_capture_id(),
-        picture,
-        now + timedelta(microseconds=1),
-        age=timedelta(days=20, microseconds=1),
-        direction=Direction.OUT,
-        claimed_badge="~" * 64,
-        org_id=LONGEST,
-        device_id=LONGEST,
-        site_id=LONGEST,
-    )
-    text = capture_manifest(event)
-    assert len("manifest") + len(text) + len(LONGEST) <= USER_METADATA_BYTES
-    assert text.isascii()
-
-
-@pytest.mark.parametrize("text", [None, "", "%%%", "e30=", "bm90IGpzb24="])
-def test_a_strange_object_is_no_capture(text):
-    with pytest.raises(ManifestUnreadable, match="captures/x"):
-        read_capture_manifest("captures/x", text)
-    with pytest.raises(ManifestUnreadable):
-        read_enrolment_manifest("enrolments/x", (text or "").encode())
-
-
-@pytest.mark.parametrize(
-    "example", list(golden_examples(CaptureReceived, EnrolmentRequested)), ids=lambda each: each[0]
-)
-def test_golden_examples_survive_their_manifest(example):
-    _, event, body = example
-    if isinstance(event, CaptureReceived):
-        again = read_capture_manifest("key", capture_manifest(event))
-    else:
-        again = read_enrolment_manifest("key", enrolment_manifest(event))
-    assert again == event
-    assert encode_body(again) == body

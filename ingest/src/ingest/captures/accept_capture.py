@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from attendance_schemas.events import CaptureReceived
 from ingest.domain.acceptable_image import ImageLimits, clean_image
-from ingest.domain.capture import CaptureClaim, Device, decide_capture, topic_of
-from ingest.domain.manifest import capture_manifest, read_capture_manifest
-from ingest.errors import AlreadyAccepted
+from ingest.domain.capture import CaptureClaim, Device, decide_capture, same_capture, topic_of
+from ingest.first_accepted import first_accepted
 from ingest.ports import Clock, DeviceSequences, EventPublisher, ImageStore
 
 
@@ -38,38 +37,21 @@ async def accept_capture(
     1. validate: type, size and pixels, from the header alone.
     2. strip: drop the metadata, keep the orientation.
     3. decide: when it happened, how far that is believed, where it lies.
-    4. put: store the image with the decision, unless its key is taken.
-    5. compare: the key is taken, so what was decided then holds; other content is refused.
+    4. remember: keep the decision under the id; where one is kept already it holds, other content is refused.
+    5. put: store the image, unless it is there.
     6. publish, and wait until every in-sync replica has it.
     7. count: tell the device up to which number nothing is missing.
 
     Raises:
         RefusedImage: steps 1 and 2; never try again.
-        AlreadyAccepted: step 5; the id names another capture.
+        AlreadyAccepted: step 4; the id names something else.
         TransientFailure: the object store or Kafka is away; try again with the same id.
     """
     received_at = desk.clock()
     image = clean_image(data, desk.limits)
     event = decide_capture(claim, device, image, bucket=desk.images.bucket, received_at=received_at)
-    is_new = await desk.images.put_new(
-        event.image.key, image.data, media_type=image.media_type, manifest=capture_manifest(event)
-    )
-    if not is_new:
-        event = _as_first_accepted(event, await desk.images.manifest(event.image.key))
+    event, resent = await first_accepted(event, event.capture_id, desk.images, same_capture)
+    await desk.images.put_new(event.image.key, image.data, media_type=image.media_type)
     await desk.publisher.publish(event, topic_of(event))
     acknowledged = await desk.sequences.record((event.org_id, event.device_id), event.device_sequence)
-    return AcceptedCapture(event=event, resent=not is_new, acknowledged_sequence=acknowledged)
-
-
-def _as_first_accepted(event: CaptureReceived, manifest: str | None) -> CaptureReceived:
-    """Return what was decided at the first acceptance of this capture."""
-    first = read_capture_manifest(event.image.key, manifest)
-    if first.device_id != event.device_id:
-        raise AlreadyAccepted(
-            f"capture {event.capture_id} was sent by another device; give this one a new capture_id"
-        )
-    if first.image.sha256 != event.image.sha256:
-        raise AlreadyAccepted(
-            f"capture {event.capture_id} was accepted with another image; give this one a new capture_id"
-        )
-    return first
+    return AcceptedCapture(event=event, resent=resent, acknowledged_sequence=acknowledged)

@@ -14,7 +14,6 @@ from ingest.domain.correction import (
     decide_correction,
     same_correction,
 )
-from ingest.domain.identifiers import correction_key
 from ingest.domain.time_trust import TOLERANCE
 from ingest.errors import FieldError, InvalidRecord, UnknownPerson
 from ingest.first_accepted import first_accepted
@@ -38,7 +37,7 @@ async def record_correction(
 
     Raises:
         Forbidden, UnknownPerson, InvalidRecord: not recorded, and why.
-        AlreadyAccepted: the id names another correction.
+        AlreadyAccepted: the id names something else.
         TransientFailure: the object store or Kafka is away; the same request may be repeated.
     """
     actor.require_role(SUPERVISORS, kind.title.lower())
@@ -52,8 +51,7 @@ async def record_correction(
 
 async def keep(event: Event, identity: UUID, desk: CorrectionDesk) -> tuple[Event, bool]:
     """Publish what was decided first under an id; return it, and whether that was at an earlier request."""
-    key = correction_key(event.org_id, identity)
-    first, resent = await first_accepted(event, key, desk.decisions, same_correction)
+    first, resent = await first_accepted(event, identity, desk.decisions, same_correction)
     await desk.publisher.publish(first, CORRECTIONS)
     return first, resent
 

@@ -71,6 +71,11 @@ def reference_to(image: CleanImage, *, bucket: str, key: str) -> ImageReference:
     )
 
 
+def same_capture(first: CaptureReceived, second: CaptureReceived) -> bool:
+    """Say whether two captures under one id are of one device and one image."""
+    return (first.device_id, first.image.sha256) == (second.device_id, second.image.sha256)
+
+
 def topic_of(capture: CaptureReceived) -> Topic:
     """Return where a capture goes; a function of the event alone, so that a resend goes to the same topic."""
     live = capture.recorded_at - capture.occurred_at < LIVE_WINDOW

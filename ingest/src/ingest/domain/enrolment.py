@@ -66,9 +66,10 @@ def decide_enrolment(
 
 
 def same_request(first: EnrolmentRequested, second: EnrolmentRequested) -> bool:
-    """Say whether two enrolments ask for the same: photos in the same order, consent, lookalikes."""
+    """Say whether two enrolments ask for the same: person, consent, lookalikes, photos in the same order."""
 
-    def asked(event: EnrolmentRequested) -> tuple[str, tuple[str, ...], list[str]]:
-        return event.consent_reference, event.accepted_lookalikes, [photo.sha256 for photo in event.photos]
+    def asked(event: EnrolmentRequested) -> tuple[str, str, tuple[str, ...], list[str]]:
+        photos = [photo.sha256 for photo in event.photos]
+        return event.person_id, event.consent_reference, event.accepted_lookalikes, photos
 
     return asked(first) == asked(second)

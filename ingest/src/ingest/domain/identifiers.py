@@ -7,7 +7,7 @@ from uuid import RFC_4122, UUID
 # Part of record keys, object keys and URLs: no separator of any of these can appear in it.
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 IDENTIFIER = re.compile(ID_PATTERN)
-# Printable ASCII: a badge also travels in the header that holds what was decided.
+# Printable ASCII, as readers of badges and codes give it.
 BADGE_PATTERN = r"^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$"
 TIME_ORDERED = 7  # RFC 9562, 5.7
 LATEST_MILLISECONDS = 253_402_300_799_999  # the end of the year 9999
@@ -27,24 +27,15 @@ def time_of(capture_id: UUID) -> datetime | None:
 
 def capture_key(org_id: str, capture_id: UUID) -> str:
     """Return the object key of a capture's image; the day is the one inside the id."""
-    return _dated_key("captures", org_id, capture_id)
-
-
-def punch_key(org_id: str, punch_id: UUID) -> str:
-    """Return the object key of what was decided about a punch; the day is the one inside the id."""
-    return _dated_key("punches", org_id, punch_id)
-
-
-def correction_key(org_id: str, correction_id: UUID) -> str:
-    """Return the object key of what was decided about a correction."""
-    return f"corrections/{org_id}/{correction_id}"
-
-
-def _dated_key(folder: str, org_id: str, identity: UUID) -> str:
-    instant = time_of(identity)
+    instant = time_of(capture_id)
     if instant is None:
-        raise ValueError(f"{identity} is no UUIDv7")
-    return f"{folder}/{org_id}/{instant.year:04d}/{instant.month:02d}/{instant.day:02d}/{identity}"
+        raise ValueError(f"{capture_id} is no UUIDv7")
+    return f"captures/{org_id}/{instant.year:04d}/{instant.month:02d}/{instant.day:02d}/{capture_id}"
+
+
+def accepted_key(org_id: str, identity: UUID) -> str:
+    """Return the object key of what an id was first accepted as, whatever its kind."""
+    return f"accepted/{org_id}/{identity}"
 
 
 def enrolment_prefix(org_id: str, person_id: str, enrolment_id: UUID) -> str:
@@ -58,5 +49,5 @@ def photo_key(org_id: str, person_id: str, enrolment_id: UUID, number: int) -> s
 
 
 def enrolment_manifest_key(org_id: str, person_id: str, enrolment_id: UUID) -> str:
-    """Return the object key of what was decided about an enrolment."""
+    """Return the object key of an enrolment's event, which recognition finds beside the photos."""
     return f"{enrolment_prefix(org_id, person_id, enrolment_id)}/manifest"

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from attendance_schemas.events import EnrolmentRequested
 from attendance_schemas.topics import ENROLMENTS
 from ingest.domain.acceptable_image import CleanImage, ImageLimits, clean_image
@@ -9,11 +11,9 @@ from ingest.domain.actor import HR, Actor
 from ingest.domain.directory_documents import EVERYBODY
 from ingest.domain.enrolment import EnrolmentClaim, decide_enrolment, identity_of, same_request
 from ingest.domain.identifiers import enrolment_manifest_key
-from ingest.domain.manifest import enrolment_manifest, read_enrolment_manifest
-from ingest.errors import AlreadyAccepted, RefusedImage, UnknownPerson
+from ingest.errors import RefusedImage, UnknownPerson
+from ingest.first_accepted import JSON, first_accepted
 from ingest.ports import Clock, Directory, EventPublisher, ImageStore
-
-JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,14 @@ async def request_enrolment(
 
     1. authorise: hr or ops, of the person's organisation and site; only hr may accept lookalikes.
     2. validate and strip every photo, before any is stored.
-    3. put the photos, then what was decided; where a key is taken, what lies there must be the same.
-    4. publish, and wait until every in-sync replica has it.
+    3. remember what was decided under the id; where something is kept already it must be the same.
+    4. put the photos, and the event beside them.
+    5. publish, and wait until every in-sync replica has it.
 
     Raises:
         Forbidden, UnknownPerson: step 1.
         RefusedImage: step 2, naming the photo.
-        AlreadyAccepted: step 3; the id names another request.
+        AlreadyAccepted: step 3; the id names something else.
         TransientFailure: the object store or Kafka is away; try again.
     """
     received_at = desk.clock()
@@ -55,8 +56,8 @@ async def request_enrolment(
         bucket=desk.images.bucket,
         received_at=received_at,
     )
-    await _store_photos(event, images, desk.images)
-    event = await _decided_first(event, desk.images)
+    event, _ = await first_accepted(event, event.enrolment_id, desk.images, same_request)
+    await _store(event, images, desk.images)
     await desk.publisher.publish(event, ENROLMENTS)
     return event
 
@@ -88,29 +89,8 @@ def _clean(number: int, data: bytes, limits: ImageLimits) -> CleanImage:
         raise RefusedImage(error.reason, f"photo {number}: {error}") from error
 
 
-async def _store_photos(event: EnrolmentRequested, images: list[CleanImage], store: ImageStore) -> None:
+async def _store(event: EnrolmentRequested, images: list[CleanImage], store: ImageStore) -> None:
     for reference, image in zip(event.photos, images, strict=True):
-        is_new = await store.put_new(
-            reference.key, image.data, media_type=image.media_type, manifest=image.sha256
-        )
-        if not is_new and await store.manifest(reference.key) != image.sha256:
-            raise _taken(event)
-
-
-async def _decided_first(event: EnrolmentRequested, store: ImageStore) -> EnrolmentRequested:
-    """Return what was decided about this enrolment first: now, or at an earlier request."""
+        await store.put_new(reference.key, image.data, media_type=image.media_type)
     key = enrolment_manifest_key(event.org_id, event.person_id, event.enrolment_id)
-    is_new = await store.put_new(key, enrolment_manifest(event), media_type=JSON, manifest=event.event_id.hex)
-    if is_new:
-        return event
-    first = read_enrolment_manifest(key, await store.read(key))
-    if not same_request(first, event):
-        raise _taken(event)
-    return first
-
-
-def _taken(event: EnrolmentRequested) -> AlreadyAccepted:
-    return AlreadyAccepted(
-        f"enrolment {event.enrolment_id} of {event.person_id} was requested with other photos, consent or "
-        "lookalikes; give this one a new enrolment_id"
-    )
+    await store.put_new(key, msgspec.json.encode(event), media_type=JSON)

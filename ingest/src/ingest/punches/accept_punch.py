@@ -6,7 +6,6 @@ from attendance_schemas.events import PunchMethod, PunchSubmitted
 from attendance_schemas.topics import PUNCHES
 from ingest.domain.actor import SUPERVISORS, Actor
 from ingest.domain.capture import Device
-from ingest.domain.identifiers import punch_key
 from ingest.domain.punch import PunchClaim, Sender, decide_punch, same_claim
 from ingest.errors import UnknownPerson
 from ingest.first_accepted import first_accepted
@@ -37,12 +36,12 @@ async def accept_device_punch(claim: PunchClaim, device: Device, desk: PunchDesk
     """Accept a punch of a device. A badge or person that the directory does not know yet is accepted, too.
 
     1. decide: when it happened, how far that is believed, who has what was shown.
-    2. put: keep the decision, unless its key is taken; then what was decided first holds.
+    2. remember: keep the decision under the id; where one is kept already it holds, other content is refused.
     3. publish, and wait until every in-sync replica has it.
     4. count: tell the device up to which number nothing is missing.
 
     Raises:
-        AlreadyAccepted: step 2; the id names another punch.
+        AlreadyAccepted: step 2; the id names something else.
         TransientFailure: the object store or Kafka is away; try again with the same id.
     """
     sender = Sender(device.org_id, device.site_id, device_id=device.device_id)
@@ -81,7 +80,6 @@ async def _accept(claim: PunchClaim, sender: Sender, desk: PunchDesk) -> Accepte
     else:
         person = view.person(sender.org_id, claim.credential)
     event = decide_punch(claim, sender, None if person is None else person.person_id, desk.clock())
-    key = punch_key(sender.org_id, claim.punch_id)
-    event, resent = await first_accepted(event, key, desk.decisions, same_claim)
+    event, resent = await first_accepted(event, claim.punch_id, desk.decisions, same_claim)
     await desk.publisher.publish(event, PUNCHES)
     return AcceptedPunch(event, resent)
