@@ -84,10 +84,15 @@ class FakeDirectory:
     view: DirectoryView = field(default_factory=DirectoryView)
     recorded: list[Event] = field(default_factory=list)
     is_away: bool = False
+    # What another process records first, at the same time.
+    rivals: list[Event] = field(default_factory=list)
 
     async def record(self, events: Sequence[Event]) -> None:
         if self.is_away:
             raise TransientFailure("kafka", "away")
+        while self.rivals:
+            rival = self.rivals.pop()
+            self.view.apply(DIRECTORY.key_of(rival).decode(), rival)
         for event in events:
             self.recorded.append(event)
             self.view.apply(DIRECTORY.key_of(event).decode(), event)

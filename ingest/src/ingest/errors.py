@@ -45,6 +45,10 @@ class NotRecorded(IngestError):
     """There is no such directory record in the organisation of the sender."""
 
 
+class BadgeTaken(IngestError):
+    """Another process recorded somebody else with the same badge first; the person has none now."""
+
+
 class InvalidRecord(IngestError):
     """A directory record refers to something that is not there; `errors` name the fields."""
 

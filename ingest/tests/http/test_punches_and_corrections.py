@@ -1,6 +1,7 @@
 from datetime import timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from attendance_schemas.events import (
@@ -218,3 +219,40 @@ async def test_a_badge_is_of_one_person(front):
     moved = {"home_site_id": "pune", "display_name": "Binod"}
     assert (await front.client.put("/v1/directory/persons/p-2", headers=HR, json=moved)).status_code == 200
     assert (await front.client.put("/v1/directory/persons/p-3", headers=HR, json=person)).status_code == 200
+
+
+async def test_a_badge_that_another_process_gave_at_the_same_time_is_refused(front, directory):
+    """The other process was first on the topic; ours says there what counts: a person without a badge."""
+    holder = directory.view.person("acme", "p-2")
+    person = {"home_site_id": "pune", "display_name": "Ravi", "badge": "B-8"}
+    directory.rivals.append(msgspec.structs.replace(holder, badge="B-8"))
+    response = await front.client.put("/v1/directory/persons/p-3", headers=HR, json=person)
+    assert (response.status_code, response.json()["type"]) == (409, "urn:problem:badge-in-use")
+    assert "p-3 (badge B-8)" in response.json()["detail"]
+    assert directory.view.person_with_badge("acme", "B-8").person_id == "p-2"
+    assert [event.badge for event in directory.recorded] == ["B-8", None]
+    assert directory.view.person("acme", "p-3").badge is None
+
+
+async def test_a_file_that_lost_badges_to_another_process_says_whose(front, directory):
+    holder = directory.view.person("acme", "p-2")
+    directory.rivals.append(msgspec.structs.replace(holder, badge="B-8"))
+    text = "person_id,home_site_id,display_name,badge\np-3,pune,Ravi,B-8\np-4,pune,Rita,B-9\n"
+    headers = HR | {"Content-Type": "text/csv"}
+    response = await front.client.post("/v1/directory/persons/import", headers=headers, content=text)
+    assert (response.status_code, response.json()["type"]) == (409, "urn:problem:badge-in-use")
+    assert "p-3 (badge B-8)" in response.json()["detail"]
+    assert "p-4" not in response.json()["detail"]
+    assert directory.view.person_with_badge("acme", "B-9").person_id == "p-4"
+
+
+async def test_a_lost_badge_that_was_not_said_yet_is_said_by_the_resend(front, directory):
+    """ingest died after its record came second: the resend finds it in force, without the badge."""
+    lost = msgspec.structs.replace(
+        directory.view.person("acme", "p-2"), person_id="p-3", event_id=UUID(int=77)
+    )
+    directory.view.apply(DIRECTORY.key_of(lost).decode(), lost)
+    person = {"home_site_id": "pune", "display_name": lost.display_name, "badge": "B-7"}
+    response = await front.client.put("/v1/directory/persons/p-3", headers=HR, json=person)
+    assert (response.status_code, response.json()["type"]) == (409, "urn:problem:badge-in-use")
+    assert directory.view.person("acme", "p-3").badge is None

@@ -215,6 +215,35 @@ async def test_the_directory_reads_its_own_writes_and_survives_a_restart(ingest,
         assert await second.sample("ingest_directory_records") >= 1203
 
 
+async def test_two_processes_give_a_badge_to_one_person_and_say_so(ingest, start, settings, new_capture_id):
+    gate = await ingest.furnish()
+    async with start(settings) as second:
+        second.org_id = ingest.org_id
+        for number in range(8):
+            badge, people = f"B-{number}", [f"p-{number}a", f"p-{number}b"]
+            document = {"home_site_id": ingest.own("pune"), "display_name": "x", "badge": badge}
+            answers = await asyncio.gather(
+                *(
+                    process.client.put(
+                        f"/v1/directory/persons/{person}", headers=process.bearer("hr-1", "hr"), json=document
+                    )
+                    for process, person in zip((ingest, second), people, strict=True)
+                )
+            )
+            # 422: the record of the other process was seen before; 409: it came first on the topic.
+            assert sorted(answer.status_code for answer in answers) in ([200, 409], [200, 422])
+            (holder,) = (answer.json()["person_id"] for answer in answers if answer.status_code == 200)
+            for process in (ingest, second):
+                now = datetime.now(UTC).isoformat()
+                punch = {"punch_id": str(new_capture_id()), "device_sequence": 1, "method": "badge"}
+                punch |= {"badge": badge, "captured_at": now, "device_now": now}
+                headers = process.bearer(gate, "device")
+                answer = await process.client.post("/v1/punches", headers=headers, json=punch)
+                assert answer.status_code == 202, answer.text
+            punches = [event for _, event, _ in await ingest.events(PUNCHES)]
+            assert [each.person_id for each in punches if each.credential == badge] == [holder, holder]
+
+
 async def test_sequences_are_rebuilt_from_the_topics(ingest, start, settings, shot, picture):
     gate = await ingest.furnish()
     for sequence, ago in ((1, timedelta(hours=3)), (2, timedelta(0)), (4, timedelta(0))):

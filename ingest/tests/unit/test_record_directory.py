@@ -345,6 +345,10 @@ async def test_weekdays_of_a_file_are_separated_by_spaces(desk, directory):
         ),
         ("person_id,home_site_id,display_name\np-7,pune,x\np-8,pune,x\np-7,pune,y\n", [(4, "person_id")]),
         ("person_id,home_site_id,display_name\np-7,pune,x\np-8,delhi,x\n", [(3, "home_site_id")]),
+        (
+            "person_id,home_site_id,display_name,badge\np-7,pune,x,B-1\np-8,pune,x,\np-9,pune,x,B-1\n",
+            [(4, "badge")],
+        ),
         ("person_id,home_site_id,display_name\np-7,pune,x,more\n", [(2, "line")]),
         ('person_id,home_site_id,display_name\np-7,pune,"x\n', [(2, "line")]),
     ],

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID, uuid4
 
-from attendance_schemas.events import Event, OrganisationRecorded
+from msgspec import structs
+
+from attendance_schemas.events import Event, OrganisationRecorded, PersonRecorded
 from attendance_schemas.org_types import OrgType, load_org_types
 from ingest.domain.actor import Actor
 from ingest.domain.directory import DirectoryView
 from ingest.domain.directory_documents import Document, Kind
 from ingest.domain.directory_rows import Row, parse_rows
 from ingest.domain.organisation_type import with_type
-from ingest.errors import FieldError, Forbidden, InvalidRecord, NotRecorded
+from ingest.errors import BadgeTaken, FieldError, Forbidden, InvalidRecord, NotRecorded
 from ingest.ports import Clock, Directory
 
 
@@ -45,6 +47,7 @@ async def record_document(
 
     Raises:
         Forbidden, InvalidRecord: not recorded, and why.
+        BadgeTaken: recorded, but without the badge, which another process gave to somebody at the same time.
         TransientFailure: Kafka is away; the same request may be repeated.
     """
     actor.require_role(kind.roles, f"record {kind.path}")
@@ -56,15 +59,14 @@ async def record_document(
             event = with_type(untyped, desk.org_types)
         except FieldError as error:
             raise InvalidRecord([error]) from error
-        _authorise(event, identity, actor, desk.directory.view)
-        errors = desk.directory.view.check(event)
-        if errors:
+        view = desk.directory.view
+        _authorise(event, identity, actor, view)
+        recorded = view.same(event)
+        if recorded is None and (errors := view.check(event)):
             raise InvalidRecord(errors)
-        recorded = desk.directory.view.same(event)
-        if recorded is not None:
-            return recorded
-        await desk.directory.record([event])
-        return event
+        recorded = recorded or event
+        await _record([recorded], desk)
+        return recorded
 
 
 async def take_back(
@@ -93,6 +95,7 @@ async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: Director
 
     Raises:
         Forbidden, InvalidRecord: nothing was recorded; every error names its line.
+        BadgeTaken: recorded, but for badges that another process gave to others at the same time.
         TransientFailure: Kafka is away; some may be recorded, and the same file may be sent again.
     """
     actor.require_role(kind.roles, f"record {kind.path}")
@@ -105,9 +108,33 @@ async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: Director
         errors = [error for row in rows for error in _row_errors(row, kind, actor, view)]
         if errors:
             raise InvalidRecord(errors)
-        changed = [row.event for row in rows if view.same(row.event) is None]
-        await desk.directory.record(changed)
-        return ImportCounts(recorded=len(changed), unchanged=len(rows) - len(changed))
+        events = [view.same(row.event) or row.event for row in rows]
+        recorded_count = await _record(events, desk)
+        return ImportCounts(recorded=recorded_count, unchanged=len(rows) - recorded_count)
+
+
+async def _record(events: Sequence[Event], desk: DirectoryDesk) -> int:
+    """Record what is not in force yet; return how many. Raises BadgeTaken.
+
+    1. publish, and read the own records from the topic, with all that came before them.
+    2. look whether somebody else was first to claim a badge: the order of the topic decides.
+    3. say in the topic what counts already: these people are without the badge.
+    """
+    view = desk.directory.view
+    changed = [event for event in events if not view.is_in_force(event)]
+    await desk.directory.record(changed)
+    losers = [event for event in events if isinstance(event, PersonRecorded) and view.is_without_badge(event)]
+    if losers:
+        at = desk.clock()
+        await desk.directory.record(
+            [
+                structs.replace(event, badge=None, event_id=desk.new_id(), occurred_at=at, recorded_at=at)
+                for event in losers
+            ]
+        )
+        people = ", ".join(f"{event.person_id} (badge {event.badge})" for event in losers)
+        raise BadgeTaken(f"recorded without the badge, since somebody else got it at the same time: {people}")
+    return len(changed)
 
 
 def _with_types(rows: Sequence[Row], types: Mapping[str, OrgType]) -> list[Row]:
@@ -135,6 +162,7 @@ def _row_errors(row: Row, kind: Kind, actor: Actor, view: DirectoryView) -> list
     identity = str(getattr(row.event, kind.id_field))
     try:
         _authorise(row.event, identity, actor, view)
-        return [FieldError(error.field, error.message, line=row.line) for error in view.check(row.event)]
+        errors = [] if view.same(row.event) else view.check(row.event)
+        return [FieldError(error.field, error.message, line=row.line) for error in errors]
     except Forbidden as error:
         return [FieldError(kind.id_field, str(error), line=row.line)]

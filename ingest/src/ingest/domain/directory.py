@@ -1,10 +1,14 @@
 """The directory as it is now: the newest record of every key, and what a new record must fit.
 
 An id is its organisation's own, as the keys of the topic are: nothing here depends on other organisations.
+
+A badge is of one person. Two processes can record it for two people at once, since neither sees the other's
+record yet. Then the order of the topic decides, the same in every process: of the people whose newest record
+names a badge, the one who has named it longest holds it, and the records of others count without it.
 """
 
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from attendance_schemas.events import (
     DeviceRecorded,
@@ -33,15 +37,18 @@ class DirectoryView:
     records: dict[str, Event] = field(default_factory=dict)
     # Keys of the versions of each shift.
     _versions: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    _badges: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    # Whose newest record names a badge of an organisation, the holder first.
+    _claims: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def apply(self, key: str, event: Event | None) -> None:
         """Take a record in, or forget its key (None)."""
         previous = self.records.pop(key, None)
-        if isinstance(previous, PersonRecorded) and previous.badge is not None:
-            self._badges.get((previous.org_id, previous.badge), set()).discard(previous.person_id)
-        if isinstance(event, PersonRecorded) and event.badge is not None:
-            self._badges.setdefault((event.org_id, event.badge), set()).add(event.person_id)
+        before, now = _claim_of(previous), _claim_of(event)
+        if before != now:  # a claim that stays keeps its place
+            if before is not None:
+                self._claims[before.org_id, before.badge].remove(before.person_id)
+            if now is not None:
+                self._claims.setdefault((now.org_id, now.badge), []).append(now.person_id)
         if isinstance(previous, ShiftRecorded):
             self._versions[previous.org_id, previous.shift_id].discard(key)
         if event is None:
@@ -59,9 +66,17 @@ class DirectoryView:
         return self._find(PersonRecorded, org_id=org_id, person_id=person_id)
 
     def person_with_badge(self, org_id: str, badge: str) -> PersonRecorded | None:
-        """Return who has a badge in this organisation; of several people the first by id."""
-        holder = min(self._badges.get((org_id, badge), ()), default=None)
-        return None if holder is None else self.person(org_id, holder)
+        """Return who holds a badge in this organisation."""
+        claims = self._claims.get((org_id, badge))
+        return self.person(org_id, claims[0]) if claims else None
+
+    def is_in_force(self, event: Event) -> bool:
+        """Say whether an event is the newest record of its key."""
+        return self.records.get(DIRECTORY.key_of(event).decode()) == event
+
+    def is_without_badge(self, event: PersonRecorded) -> bool:
+        """Say whether a record is in force, but names a badge that somebody else holds."""
+        return self.is_in_force(event) and bool(self._taken_badge(event))
 
     def has_site(self, org_id: str, site_id: str) -> bool:
         """Say whether this organisation has this site."""
@@ -82,11 +97,11 @@ class DirectoryView:
     def _taken_badge(self, event: Event) -> list[FieldError]:
         if not isinstance(event, PersonRecorded) or event.badge is None:
             return []
-        others = self._badges.get((event.org_id, event.badge), set()) - {event.person_id}
-        return [
-            FieldError("badge", f"{event.badge} is the badge of {other}; take it from them first")
-            for other in sorted(others)
-        ]
+        holder = self.person_with_badge(event.org_id, event.badge)
+        if holder is None or holder.person_id == event.person_id:
+            return []
+        message = f"{event.badge} is the badge of {holder.person_id}; take it from them first"
+        return [FieldError("badge", message)]
 
     def same(self, event: Event) -> Event | None:
         """Return the record that already says what this event says."""
@@ -139,6 +154,18 @@ class DirectoryView:
                 return [("site_id", event.site_id, self.has_site(org_id, event.site_id))]
             case _:
                 return []
+
+
+class _Claim(NamedTuple):
+    org_id: str
+    badge: str
+    person_id: str
+
+
+def _claim_of(event: Event | None) -> _Claim | None:
+    if not isinstance(event, PersonRecorded) or event.badge is None:
+        return None
+    return _Claim(event.org_id, event.badge, event.person_id)
 
 
 def is_directory_event(event: Event) -> bool:

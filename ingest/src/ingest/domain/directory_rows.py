@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from attendance_schemas.events import Event
+from attendance_schemas.events import Event, PersonRecorded
 from attendance_schemas.topics import DIRECTORY
 from ingest.domain.directory_documents import LISTS, Kind
 from ingest.domain.identifiers import IDENTIFIER
@@ -46,7 +46,7 @@ def parse_rows(
     _check_columns(reader, kind)
     rows: list[Row] = []
     errors: list[FieldError] = []
-    lines: dict[bytes, int] = {}
+    lines: dict[tuple[str, object], int] = {}
     for line, cells in _cells(reader, maximum_rows):
         try:
             event = _to_event(cells, kind, org_id=org_id, at=at, event_id=new_id())
@@ -56,19 +56,21 @@ def parse_rows(
         except FieldError as error:
             errors.append(FieldError(error.field, error.message, line=line))
             continue
-        key = DIRECTORY.key_of(event)
-        if key in lines:
-            errors.append(
-                FieldError(kind.id_field, f"is on line {lines[key]} too; keep one of them", line=line)
-            )
-            continue
-        lines[key] = line
+        for name, value in _names_of(event, kind):
+            if (first := lines.setdefault((name, value), line)) != line:
+                errors.append(FieldError(name, f"is on line {first} too; keep one of them", line=line))
         rows.append(Row(line, event))
     if errors:
         raise InvalidRecord(errors)
     if not rows:
         raise InvalidRecord([FieldError(WHOLE_LINE, "the file has no records below its header", line=1)])
     return rows
+
+
+def _names_of(event: Event, kind: Kind) -> list[tuple[str, object]]:
+    """Return what no other line of the file may name: the record, and a badge."""
+    badge = event.badge if isinstance(event, PersonRecorded) else None
+    return [(kind.id_field, DIRECTORY.key_of(event)), *([] if badge is None else [("badge", badge)])]
 
 
 def _text(data: bytes) -> str:

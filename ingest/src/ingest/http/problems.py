@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from ingest.errors import (
     AlreadyAccepted,
+    BadgeTaken,
     Forbidden,
     InvalidRecord,
     NotRecorded,
@@ -84,6 +85,7 @@ ANSWERS: Answers = {
     RefusedImage: _refused,
     InvalidRecord: _invalid_record,
     AlreadyAccepted: Answer(409, "id-in-use", "The id is in use for other content"),
+    BadgeTaken: Answer(409, "badge-in-use", "The badge is somebody else's"),
     UnknownPerson: Answer(404, "unknown-person", "The person is not recorded"),
     NotRecorded: Answer(404, "not-recorded", "Nothing is recorded there"),
     Forbidden: Answer(403, "forbidden", "Not yours to do"),
