@@ -30,9 +30,11 @@ SELECT count(*) AS days, count(DISTINCT relnamespace) AS schemas
 FROM (
     SELECT unnest(ARRAY[day.tableoid, person.tableoid, site.tableoid, punch.tableoid]) AS oid
     FROM attendance.attendance_day AS day
-    JOIN attendance.person AS person USING (person_id)
-    JOIN attendance.site AS site ON site.site_id = person.home_site_id
-    JOIN attendance.punch AS punch ON punch.person_id = day.person_id AND punch.placed_on = day.attendance_on
+    JOIN attendance.person AS person USING (org_id, person_id)
+    JOIN attendance.site AS site ON site.org_id = person.org_id AND site.site_id = person.home_site_id
+    JOIN attendance.punch AS punch
+        ON punch.org_id = day.org_id AND punch.person_id = day.person_id
+        AND punch.placed_on = day.attendance_on
     WHERE day.attendance_on < '2026-04-05'
 ) AS used
 JOIN pg_class USING (oid)

@@ -11,7 +11,7 @@ from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CHANGES
 from service_kit.settings import KafkaSettings, SchemaRegistrySettings
 
-Day = tuple[str, str, str]
+Day = tuple[str, str, str, str]
 
 
 async def follow(group: str) -> None:
@@ -31,7 +31,7 @@ async def follow(group: str) -> None:
         async for record in consumer:
             event = await codec.decode(record.value)
             if isinstance(event, AttendanceDayChanged):
-                day = (event.person_id, str(event.attendance_on), event.shift_id)
+                day = (event.org_id, event.person_id, str(event.attendance_on), event.shift_id)
                 if event.revision > revisions.get(day, 0):
                     revisions[day] = event.revision
                     tell(event)

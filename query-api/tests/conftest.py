@@ -312,7 +312,7 @@ class FakeFeed:
     open_count: int = 0
 
     @contextmanager
-    def subscribe(self, capture_id: UUID) -> Iterator[FakeFeed]:
+    def subscribe(self, org_id: str, capture_id: UUID) -> Iterator[FakeFeed]:
         self.open_count += 1
         try:
             yield self

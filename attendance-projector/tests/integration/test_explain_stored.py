@@ -25,7 +25,7 @@ from attendance_projector.explain.scenario.file import LockText
 from attendance_projector.explain.stored_scenario import scenario_of
 from attendance_projector.explain.what_if import people_asked
 from attendance_projector.explain.what_if_file import WhatIf, altered, read_what_if
-from attendance_projector.projection.stored import KnownPerson
+from attendance_projector.projection.stored import KnownPerson, PersonKey
 from attendance_schemas.events import Direction, Outcome
 from attendance_testing.projector.stored_months import CLOCK_AT, month_of, told
 from local_stack.databases import Database
@@ -233,9 +233,10 @@ async def test_what_would_be_is_what_comes_out_once_it_is_recorded(week: Any) ->
     changes = {"policy": {"flexible": True}, "shifts": [{"id": "day", "late_grace": 10, "end": "12:15"}]}
     what_if = read_what_if(json.dumps(changes).encode())
     last_on = date(2026, 3, 31)
+    people = [PersonKey("org", "asha"), PersonKey("org", "ravi")]
     async with open_snapshot(week.url) as snapshot:
         kept = await compute_days(
-            snapshot, ["asha", "ravi"], MARCH, last_on, lambda person: altered_person(person, what_if)
+            snapshot, people, MARCH, last_on, lambda person: altered_person(person, what_if)
         )
         expected = [snapshot.columns_of(day) for day in kept.days]
     shift = week.shift("day", 8, 12, MARCH, late_grace_minutes=10, overtime_after_minutes=0)
@@ -265,4 +266,4 @@ async def test_a_snapshot_ends_with_an_error_when_other_tables_were_switched_in(
                 CREATE SCHEMA attendance;
                 CREATE TABLE attendance.site AS TABLE attendance_before.site"""
             )
-            await people_asked(snapshot, None, "site")
+            await people_asked(snapshot, None, "site", None)

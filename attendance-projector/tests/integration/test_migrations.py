@@ -30,25 +30,38 @@ async def test_down_and_up_again(migrated: Database) -> None:
         await connection.close()
 
 
-async def test_a_first_release_in_use_is_migrated_with_its_rows(database: Database) -> None:
-    await migrate(database.url, "0001")
-    owner = await asyncpg.connect(database.url, server_settings={"search_path": "attendance"})
+async def test_down_leaves_nothing_behind(migrated: Database) -> None:
+    await migrate(migrated.url, "base")
+    connection = await asyncpg.connect(migrated.url)
     try:
-        await owner.execute("SELECT ensure_partitions('punch', '{2026-03-05}')")
-        await owner.execute("SELECT ensure_partitions('attendance_day', '{2026-03-05}')")
-        await owner.execute(
-            "INSERT INTO punch"
-            " (punch_id, occurred_at, org_id, person_id, site_id, device_id, method, placement)"
-            " VALUES (gen_random_uuid(), '2026-03-05', 'org', 'asha', 's', 'k', 'face', 'REVIEW')"
+        left = await connection.fetch(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'attendance'::regnamespace AND relkind <> 'i'"
+            " UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'attendance'::regnamespace"
         )
-        await migrate(database.url)
-        await check_migrated(owner)
-        assert await owner.fetchval("SELECT placement FROM punch_2026_03") == "REVIEW"
-        await owner.execute("UPDATE punch SET placement = 'VOIDED', placed_on = '2026-03-05'")
-        indexed = await owner.fetch("SELECT indexdef FROM pg_indexes WHERE tablename = 'punch_2026_03'")
-        assert any("method <> 'face'" in row["indexdef"] for row in indexed)
+        assert [row["relname"] for row in left] == ["alembic_version"]
     finally:
-        await owner.close()
+        await connection.close()
+
+
+async def test_the_organisation_begins_every_key(migrated: Database) -> None:
+    """But for what is the projector's own, and the time, which is the same for all."""
+    connection = await asyncpg.connect(migrated.url)
+    try:
+        keys = await connection.fetch(
+            """
+            SELECT relname, attname, collname
+            FROM pg_index
+            JOIN pg_class AS class ON class.oid = indrelid
+            JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+            LEFT JOIN pg_collation ON pg_collation.oid = attcollation
+            WHERE indisprimary AND class.relnamespace = 'attendance'::regnamespace
+            """
+        )
+        others = {row["relname"] for row in keys if (row["attname"], row["collname"]) != ("org_id", "C")}
+        assert others == {"alembic_version", "clock", "consumed_position", "outbox", "retention"}
+        assert len(keys) > len(others)
+    finally:
+        await connection.close()
 
 
 async def test_an_empty_database_is_outdated(database: Database) -> None:

@@ -27,7 +27,7 @@ FACTS = ("attendance_day", "adjustment", "period_lock", "locked_person", "locked
 
 
 async def adjustments(plant: Any, person: str = "asha") -> list[tuple[Any, ...]]:
-    rows = await plant.sql.fetch("SELECT * FROM adjustment WHERE person_id = $1 ORDER BY 2, 3, 4", person)
+    rows = await plant.sql.fetch("SELECT * FROM adjustment WHERE person_id = $1 ORDER BY 3, 4, 5", person)
     return [
         (
             *(str(row["attendance_on"]), str(row["booked_on"]), row["status_from"], row["status_to"]),

@@ -82,7 +82,7 @@ async def test_differences_are_explained_and_nothing_is_switched(deployment: Dep
     # Followers of the change feed were told of every one of them.
     days = await deployment.sql.fetchval(
         "SELECT count(*) FROM attendance_day AS day JOIN attendance_previous.attendance_day AS old"
-        " USING (person_id, attendance_on, shift_id) WHERE day.status <> old.status"
+        " USING (org_id, person_id, attendance_on, shift_id) WHERE day.status <> old.status"
     )
     assert days > 0
     assert any(f"{days} days that differ were told" in line.get("note", "") for line in lines), lines

@@ -169,15 +169,15 @@ async def test_a_projector_killed_while_it_publishes_is_followed_by_another(
 
 async def test_what_can_never_be_published_stays_and_holds_up_nobody(feed: Feed) -> None:
     await feed.change(1)
-    await feed.plant.sql.execute("UPDATE outbox SET payload = '{}' WHERE key = 'p-0'")
-    await feed.plant.sql.execute("UPDATE outbox SET topic = 'none' WHERE key = 'p-1'")
+    await feed.plant.sql.execute("UPDATE outbox SET payload = '{}' WHERE key = 'org:p-0'")
+    await feed.plant.sql.execute("UPDATE outbox SET topic = 'none' WHERE key = 'org:p-1'")
     async with feed.relaying():
         events = await feed.published(len(PEOPLE) - 2)
     assert {event.person_id for event in events} == set(PEOPLE[2:])
     rows = await feed.plant.sql.fetch("SELECT key, refused FROM outbox ORDER BY key")
     assert [(row["key"], row["refused"].split(":")[0]) for row in rows] == [
-        ("p-0", "unfit-for-schema"),
-        ("p-1", "no-such-topic"),
+        ("org:p-0", "unfit-for-schema"),
+        ("org:p-1", "no-such-topic"),
     ]
     assert feed.metrics[0].refused._value.get() == 2
 

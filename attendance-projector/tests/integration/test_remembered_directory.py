@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from attendance_projector.projection.adapters.postgres_read_model import open_read_model
+from attendance_projector.projection.stored import PersonKey
 from attendance_schemas.events import Outcome
 
 pytestmark = pytest.mark.integration
 
 DAY = "2026-03-02"
+ASHA = PersonKey("org", "asha")
 
 
 async def test_what_another_projector_changes_is_not_remembered(plant: Any) -> None:
@@ -30,7 +32,7 @@ async def test_people_are_asked_for_once_while_nothing_changes(plant: Any) -> No
             await remembering.apply([plant.record(plant.match("asha", f"{DAY}T{hour:02}:00+05:30"))])
             remembered = dict(other._memory.people)
         await remembering.apply([plant.record(plant.match("asha", f"{DAY}T10:00+05:30"))])
-    assert other._memory.people["asha"] is remembered["asha"]
+    assert other._memory.people[ASHA] is remembered[ASHA]
     assert other._memory.version == await plant.sql.fetchval("SELECT last_value FROM directory_version")
 
 
@@ -48,10 +50,10 @@ async def test_every_fact_that_plans_people_is_noticed(plant: Any, fact: str) ->
     async with open_read_model(plant.url) as other:
         remembering = plant.projector_on(other)
         await remembering.apply([plant.record(plant.match("asha", f"{DAY}T08:00+05:30"))])
-        before = other._memory.people["asha"]
+        before = other._memory.people[ASHA]
         await plant.tell(told[fact])
         await remembering.apply([plant.record(plant.match("asha", f"{DAY}T12:00+05:30"))])
-        after = other._memory.people["asha"]
+        after = other._memory.people[ASHA]
     assert after is not before
     assert after.schedule != before.schedule
 
@@ -62,12 +64,12 @@ async def test_people_stay_remembered_when_time_passes_and_what_it_decides_does_
     async with open_read_model(plant.url) as other:
         remembering = plant.projector_on(other)
         await remembering.apply([plant.record(match)])
-        before = other._memory.people["asha"]
+        before = other._memory.people[ASHA]
         # Another projector hears that the window has closed, and that the kiosk has reported past it.
         await plant.tell(plant.match(None, f"{DAY}T14:00+05:30", outcome=Outcome.NO_FACE))
         await plant.tell(plant.tick(f"{DAY}T15:00+05:30"))
         await remembering.apply([plant.record(plant.void("asha", match))])
-        assert other._memory.people["asha"] is before
+        assert other._memory.people[ASHA] is before
     day = (await plant.tables("attendance_day"))["attendance_day"][-1]
     assert (str(day["attendance_on"]), day["status"], day["absence"]) == (DAY, "ABSENT", "REPORTED")
 
@@ -78,8 +80,8 @@ async def test_a_change_that_was_rolled_back_forgets_too_much_and_nothing_else(p
     async def change_and_fail(transaction: Any) -> None:
         await transaction.positions.lock_everyone(changes_directory=True)
         await transaction.directory.store([plant.person("asha", shift=None)])
-        await transaction.positions.lock_people(["asha"])
-        assert (await transaction.directory.people(["asha"]))["asha"].default_shift_id is None
+        await transaction.positions.lock_people([ASHA])
+        assert (await transaction.directory.people([ASHA]))[ASHA].default_shift_id is None
         raise LookupError
 
     with pytest.raises(LookupError):

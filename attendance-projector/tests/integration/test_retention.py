@@ -18,7 +18,7 @@ from attendance_projector.explain.explain_stored import explain_stored
 from attendance_projector.explain.print_explanation import days_json, explanation_json, print_explanation
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.projection.periods.rebook_final import final_part, rebook_final
-from attendance_projector.projection.stored import PersonDates
+from attendance_projector.projection.stored import PersonDates, PersonKey
 from attendance_projector.retention.adapters.postgres_monthly_tables import (
     PostgresMonthlyTables,
     open_monthly_tables,
@@ -134,8 +134,8 @@ async def locked(plant: Any, *numbers: int, site: str | None = None, **fields: A
             *row.values(),
         )
         if site == "site":
-            insert = "INSERT INTO locked_person VALUES ($1, $2, 'asha')"
-            await plant.sql.execute(insert, row["lock_id"], row["sealing_id"])
+            insert = "INSERT INTO locked_person VALUES ($1, $2, $3, 'asha')"
+            await plant.sql.execute(insert, row["org_id"], row["lock_id"], row["sealing_id"])
 
 
 async def test_months_that_payroll_has_not_closed_stay(plant: Any) -> None:
@@ -277,7 +277,7 @@ async def test_where_final_days_are_booked_does_not_depend_on_the_way(plant: Any
         "SELECT sum(worked_minutes), count(DISTINCT attendance_on) FROM adjustment WHERE attendance_on < $1"
     )
     expected = await plant.sql.fetchrow(owed, final_before)
-    columns = "SELECT * FROM adjustment WHERE attendance_on < $1 ORDER BY 1, 2, 3, 4"
+    columns = "SELECT * FROM adjustment WHERE attendance_on < $1 ORDER BY 1, 2, 3, 4, 5"
     copies: list[Any] = []
     found: Any = None
     for _ in range(12):
@@ -294,7 +294,7 @@ async def test_where_final_days_are_booked_does_not_depend_on_the_way(plant: Any
             await undone.start()
             await plant.sql.execute("DELETE FROM adjustment WHERE attendance_on < $1", final_before)
             await plant.sql.copy_records_to_table("adjustment", records=copied)
-            everything = [PersonDates("asha", date.min, date.max)]
+            everything = [PersonDates(PersonKey("org", "asha"), date.min, date.max)]
             await rebook_final(PostgresPeriods(plant.sql), final_part(everything, final_before))
             assert await plant.sql.fetch(columns, final_before) == found
             await undone.rollback()

@@ -23,7 +23,7 @@ async def told(plant: Any) -> list[AttendanceDayChanged]:
     for row, event in zip(rows, events, strict=True):
         assert (row["topic"], row["key"], row["event_type"]) == (
             "attendance.changes",
-            event.person_id,
+            f"{event.org_id}:{event.person_id}",
             "AttendanceDayChanged",
         )
         assert row["id"] == event.revision

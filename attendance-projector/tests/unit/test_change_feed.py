@@ -14,6 +14,7 @@ from attendance_projector.feed.keep_presence import keep_presence, sorted_out
 from attendance_projector.feed.metrics import OutboxMetrics, PresenceMetrics
 from attendance_projector.feed.ports import Backlog, FoundOpen, OutboxRow
 from attendance_projector.feed.relay_outbox import relay_outbox
+from attendance_projector.projection.stored import PersonKey
 from attendance_schemas.events import AttendanceDayChanged, AttendanceStatus, DayChange, DayState
 from attendance_schemas.presence import CACHED_FOR, OpenDay
 from service_kit.errors import PoisonRecord, TransientFailure
@@ -251,7 +252,7 @@ async def kept(found: FoundOpen, batches: Sequence[Sequence[AttendanceDayChanged
 
 async def test_what_the_tables_had_already_is_no_news() -> None:
     # The tables have revision 7, by which a has gone; 5 and 7 are published only now, and 5 twice.
-    found = FoundOpen([], {"a": 7})
+    found = FoundOpen([], {PersonKey("org", "a"): 7})
     board = await kept(found, [[changed("a", 5, 60)], [changed("a", 5, 60), changed("a", 7, None)]])
     assert board.open == {}
     board = await kept(found, [[changed("a", 7, None), changed("a", 8, 30), changed("b", 6, 20)]])

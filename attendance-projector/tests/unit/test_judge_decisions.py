@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from attendance_projector.projection.judge_decisions import ReceivedDecision, judge_decisions, punch_of
-from attendance_projector.projection.stored import KnownCapture
+from attendance_projector.projection.stored import FactKey, KnownCapture
 from attendance_schemas.events import Direction, ImageReference, MatchDecided, Outcome, TimeTrust
 from service_kit.errors import PoisonRecord
 from service_kit.kafka.records import Record
@@ -41,9 +41,10 @@ def decided(person: str | None, decision_round: int = 0, at: datetime = AT) -> R
     return ReceivedDecision(Record("t", 0, decision_round, None, b"", (), at), event)
 
 
-def known(person: str | None, decision_round: int = 0) -> dict[UUID, KnownCapture]:
+def known(person: str | None, decision_round: int = 0) -> dict[FactKey, KnownCapture]:
     outcome = "IDENTIFIED" if person else "UNKNOWN"
-    return {CAPTURE: KnownCapture(CAPTURE, AT, decision_round, "org", "site", "kiosk", "IN", outcome, person)}
+    capture = KnownCapture("org", CAPTURE, AT, decision_round, "site", "kiosk", "IN", outcome, person)
+    return {capture.key: capture}
 
 
 def people(punches: object) -> list[str]:

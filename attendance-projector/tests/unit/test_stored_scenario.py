@@ -10,7 +10,7 @@ from attendance_projector.domain.schedule import NO_POLICY, Schedule
 from attendance_projector.explain.scenario.apply import explain_scenario, read_scenario, write_scenario
 from attendance_projector.explain.scenario.rule_inputs import punches_of, schedule_of
 from attendance_projector.explain.stored_scenario import PersonFacts, scenario_of
-from attendance_projector.projection.stored import CorrectionRow, KnownPerson
+from attendance_projector.projection.stored import CorrectionRow, KnownPerson, PersonKey
 from attendance_testing.projector.random_months import random_month
 
 MONDAY = date(2026, 3, 2)
@@ -19,7 +19,9 @@ ONE_SHIFT = b"""{"site_zone": "UTC", "default_shift": "day",
 
 
 def facts(schedule: Schedule, *corrections: CorrectionRow) -> PersonFacts:
-    person = KnownPerson("p-1", "org", "site", schedule.default_shift, schedule.employment, schedule)
+    person = KnownPerson(
+        PersonKey("org", "p-1"), "site", schedule.default_shift, schedule.employment, schedule
+    )
     return PersonFacts(person, schedule, [], corrections, datetime(2026, 3, 9, tzinfo=UTC))
 
 
@@ -68,7 +70,7 @@ def test_only_corrections_of_the_range_are_in_the_file_and_whatever_voids_them()
 
     def row(number: int, kind: str, **fields: object) -> CorrectionRow:
         at = datetime(2026, 3, 3, number, tzinfo=UTC)
-        return CorrectionRow(UUID(int=number), kind=kind, recorded_at=at, **made, **fields)  # type: ignore[arg-type]
+        return CorrectionRow(correction_id=UUID(int=number), kind=kind, recorded_at=at, **made, **fields)  # type: ignore[arg-type]
 
     added = row(1, "ADD", punch_id=UUID(int=11), occurred_at=datetime(2026, 3, 2, 8, tzinfo=UTC))
     elsewhere = row(2, "ADD", punch_id=UUID(int=12), occurred_at=datetime(2026, 5, 2, 8, tzinfo=UTC))

@@ -178,6 +178,6 @@ class DecisionFeed(Protocol):
         """Tell whether nobody should wait any longer."""
         ...
 
-    def subscribe(self, capture_id: UUID) -> AbstractContextManager[Subscription]:
-        """Return a subscription to the decisions on one capture; one made moments ago comes first."""
+    def subscribe(self, org_id: str, capture_id: UUID) -> AbstractContextManager[Subscription]:
+        """Return a subscription to the decisions on a capture; one made moments ago comes first."""
         ...

@@ -6,9 +6,9 @@ SET org_type = 'plant', default_policy = '{"weekly_offs": ["SUN"], "flexible_day
     default_policy_on = '2026-01-05'
 WHERE org_id = 'acme';
 INSERT INTO site VALUES
-    ('pune-1', 'acme', 'Pune plant', 'Asia/Kolkata'),
-    ('goa-1', 'acme', 'Goa plant', 'Asia/Kolkata'),
-    ('umbrella-site', 'umbrella', 'umbrella hive', 'Europe/Berlin');
+    ('acme', 'pune-1', 'Pune plant', 'Asia/Kolkata'),
+    ('acme', 'goa-1', 'Goa plant', 'Asia/Kolkata'),
+    ('umbrella', 'umbrella-site', 'umbrella hive', 'Europe/Berlin');
 INSERT INTO person (
     person_id, org_id, home_site_id, display_name, badge, joined_on, left_on, active, default_shift_id, recorded_at
 ) VALUES
@@ -84,9 +84,9 @@ FROM (VALUES
 UPDATE period_lock SET reopened_by = 'hr-2', reopened_because = 'wrong calendar', reopened_at = '2026-03-05Z'
 WHERE lock_id = '019cac8c-6d40-7c3a-9b1e-0000000000b3';
 UPDATE period_lock SET sealing_id = NULL, person_count = NULL WHERE site_id = 'goa-1';
-INSERT INTO period_lock (lock_id, reopened_by, reopened_because, reopened_at)
-VALUES ('019cac8c-6d40-7c3a-9b1e-0000000000bf', 'hr-2', 'umbrella', '2026-03-05Z');
-INSERT INTO locked_person SELECT lock_id, sealing_id, 'p-1' FROM period_lock WHERE site_id = 'pune-1' AND in_force;
+INSERT INTO period_lock (org_id, lock_id, reopened_by, reopened_because, reopened_at)
+VALUES ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000bf', 'hr-2', 'umbrella', '2026-03-05Z');
+INSERT INTO locked_person SELECT org_id, lock_id, sealing_id, 'p-1' FROM period_lock WHERE site_id = 'pune-1' AND in_force;
 
 INSERT INTO adjustment (
     person_id, attendance_on, shift_id, booked_on, org_id, site_id, status_from, status_to, worked_minutes,

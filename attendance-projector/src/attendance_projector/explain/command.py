@@ -24,6 +24,9 @@ WhatIfFile = Annotated[
 ]
 ComparedPerson = Annotated[str | None, typer.Option(help="Whose days to compare, with --what-if.")]
 ComparedSite = Annotated[str | None, typer.Option(help="Whose people to compare, with --what-if.")]
+Organisation = Annotated[
+    str | None, typer.Option(metavar="ORG", help="Whose the person or site is, where several have the id.")
+]
 Month = Annotated[str | None, typer.Option(metavar="YYYY-MM", help="Which, with --what-if.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="NAME.json, NAME.expected.json")]
@@ -38,6 +41,7 @@ def explain(
     what_if: WhatIfFile = None,
     person: ComparedPerson = None,
     site: ComparedSite = None,
+    org: Organisation = None,
     month: Month = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,16 +57,18 @@ def explain(
         refuse(SERVICE, "--on and --as-scenario go with --from-store")
     if what_if is None and (person, site, month) != (None, None, None):
         refuse(SERVICE, "--person, --site and --month go with --what-if")
+    if scenario is not None and org is not None:
+        refuse(SERVICE, "--org goes with --from-store and --what-if")
     from attendance_projector.explain import run
 
     if scenario is not None:
         run.explain_file(scenario, as_json=as_json)
     elif from_store is not None:
-        run.explain_person(from_store, on, as_json=as_json, as_scenario=as_scenario)
+        run.explain_person(from_store, org, on, as_json=as_json, as_scenario=as_scenario)
     elif what_if is not None:
         if (person is None) == (site is None):
             refuse(SERVICE, "--what-if compares the days of either --person or --site")
-        run.compare_month(what_if, person, site, month, as_json=as_json)
+        run.compare_month(what_if, run.Whose(person, site, org), month, as_json=as_json)
 
 
 def scenarios(folder: Folder) -> None:

@@ -26,6 +26,7 @@ from attendance_projector.projection.stored import (
     PersonDates,
     PersonDay,
     PersonInstants,
+    PersonKey,
     Place,
     StoredPunch,
 )
@@ -43,9 +44,9 @@ class UnstoredDays:
     read: list[StoredPunch] = field(default_factory=list)
     moves: list[tuple[StoredPunch, Place]] = field(default_factory=list)
 
-    async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
+    async def extents(self, people: Iterable[PersonKey]) -> Mapping[PersonKey, PersonDates]:
         """Return what is stored."""
-        return await self.stored.extents(person_ids)
+        return await self.stored.extents(people)
 
     async def punches(self, spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
         """Return what is stored, and remember it."""
@@ -84,7 +85,7 @@ class _DryRun:
 
 
 async def compute_days(
-    snapshot: Snapshot, person_ids: Iterable[str], first_on: date, last_on: date, alter: Alter | None = None
+    snapshot: Snapshot, people: Iterable[PersonKey], first_on: date, last_on: date, alter: Alter | None = None
 ) -> UnstoredDays:
     """Compute the days of these people from first to last, inclusive; `alter` changes what is planned."""
     computed = UnstoredDays(snapshot.days)
@@ -100,6 +101,6 @@ async def compute_days(
         periods=snapshot.unlocked(),
         retention=snapshot.retention,
     )
-    changes = {person_id: [DatesChanged(first_on, last_on)] for person_id in person_ids}
+    changes = {person: [DatesChanged(first_on, last_on)] for person in people}
     await recompute_days(dry_run, changes, [])
     return computed

@@ -13,7 +13,7 @@ from attendance_projector.domain.absence import AbsenceBasis
 from attendance_projector.domain.flexible import unscheduled_date
 from attendance_projector.domain.periods import PeriodLock
 from attendance_projector.domain.shift_windows import instants_of
-from attendance_projector.errors import UnknownPerson
+from attendance_projector.explain.asked import person_asked
 from attendance_projector.explain.dry_run import UnstoredDays, compute_days
 from attendance_projector.explain.ports import Snapshot
 from attendance_projector.explain.recorded import AskedFacts, Columns, RecordedFact
@@ -58,16 +58,16 @@ class StoredExplanation:
         return bool(self.unpaid if self.lock is not None else self.differences)
 
 
-async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> StoredExplanation:
-    """Explain the days of a local date. Raises UnknownPerson."""
-    person = (await snapshot.directory.people([person_id])).get(person_id)
-    if person is None:
-        raise UnknownPerson(await _unknown(snapshot, person_id))
-    computed = await compute_days(snapshot, [person_id], on, on)
+async def explain_stored(
+    snapshot: Snapshot, person_id: str, on: date, org_id: str | None = None
+) -> StoredExplanation:
+    """Explain the days of a local date. Raises UnknownPerson or SnapshotRefused: see `person_asked`."""
+    person = await person_asked(snapshot, person_id, org_id)
+    computed = await compute_days(snapshot, [person.key], on, on)
     facts = await _facts_of(snapshot, person, computed)
-    recorded = await snapshot.recorded(AskedFacts(person_id, on, *instants_of(facts.schedule, on, on)))
+    recorded = await snapshot.recorded(AskedFacts(*person.key, on, *instants_of(facts.schedule, on, on)))
     lock = await lock_of_day(snapshot.periods, person, on)
-    stored = await snapshot.stored_days(person_id, on)
+    stored = await snapshot.stored_days(person.key, on)
     final_before = (await snapshot.retention.read()).final_before
     is_final = final_before is not None and on < final_before
     return StoredExplanation(
@@ -90,7 +90,7 @@ async def explain_stored(snapshot: Snapshot, person_id: str, on: date) -> Stored
 
 
 async def _facts_of(snapshot: Snapshot, person: KnownPerson, computed: UnstoredDays) -> PersonFacts:
-    rows = await snapshot.corrections.of_people([person.person_id])
+    rows = await snapshot.corrections.of_people([person.key])
     reported_until = await snapshot.absence.reported_until()
     return PersonFacts(
         person=person,
@@ -100,16 +100,7 @@ async def _facts_of(snapshot: Snapshot, person: KnownPerson, computed: UnstoredD
         ),
         corrections=list(rows.values()),
         as_of=await snapshot.absence.as_of(),
-        reported_until=reported_until.get(person.home_site_id),
-    )
-
-
-async def _unknown(snapshot: Snapshot, person_id: str) -> str:
-    count = await snapshot.waiting_count(person_id)
-    waiting = f" {count} punches of this id wait for it." if count else ""
-    return (
-        f"nobody is recorded under {person_id}.{waiting} Check the id, or record the person: "
-        f"PUT /v1/directory/persons/{person_id}"
+        reported_until=reported_until.get((person.key.org_id, person.home_site_id)),
     )
 
 

@@ -8,7 +8,7 @@ from attendance_projector.explain.recorded import AskedFacts, RecordedFact
 from attendance_projector.projection.directory.ports import Directory
 from attendance_projector.projection.periods.ports import Periods
 from attendance_projector.projection.ports import Transaction
-from attendance_projector.projection.stored import KnownPerson, PersonDay
+from attendance_projector.projection.stored import EntryKey, KnownPerson, PersonDay, PersonKey
 
 Alter: TypeAlias = Callable[[KnownPerson], KnownPerson]
 """Changes what is planned for a person."""
@@ -23,7 +23,7 @@ class Snapshot(Transaction, Protocol):
     def unlocked(self) -> Periods:
         """Return periods as if none were locked."""
 
-    async def stored_days(self, person_id: str, on: date) -> Mapping[str, Mapping[str, object]]:
+    async def stored_days(self, person: PersonKey, on: date) -> Mapping[str, Mapping[str, object]]:
         """Return the columns of the stored days of a local date, by shift."""
 
     def columns_of(self, day: PersonDay) -> Mapping[str, object]:
@@ -32,11 +32,17 @@ class Snapshot(Transaction, Protocol):
     async def recorded(self, asked: AskedFacts) -> Sequence[RecordedFact]:
         """Return the facts that a day is made of, as they were recorded."""
 
-    async def people_at(self, site_id: str) -> Sequence[str] | None:
-        """Return the people with this home site, in order; None when the site is not recorded."""
+    async def organisations_of_person(self, person_id: str) -> Sequence[str]:
+        """Return the organisations that have recorded somebody under this id."""
+
+    async def organisations_of_site(self, site_id: str) -> Sequence[str]:
+        """Return the organisations that have recorded a site under this id."""
+
+    async def people_at(self, site: EntryKey) -> Sequence[PersonKey]:
+        """Return the people with this home site, in order."""
 
     async def shift_ids(self, org_ids: Iterable[str]) -> set[str]:
         """Return the shifts of these organisations."""
 
-    async def waiting_count(self, person_id: str) -> int:
-        """Return how many punches wait for somebody to be recorded under this id."""
+    async def waiting_count(self, person_id: str, org_id: str | None) -> int:
+        """Return how many punches wait for somebody to be recorded under this id; None: anywhere."""

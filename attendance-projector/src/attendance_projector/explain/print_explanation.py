@@ -36,7 +36,7 @@ def explanation_json(found: StoredExplanation) -> dict[str, Any]:
     """Return an explanation for scripts."""
     facts = found.facts
     return {
-        "person": facts.person.person_id,
+        "person": facts.person.key.person_id,
         "on": found.on.isoformat(),
         "site_zone": None if facts.person.schedule is None else facts.schedule.zone.key,
         "as_of": None if facts.as_of is None else utc_text(facts.as_of),
@@ -90,7 +90,7 @@ def print_explanation(console: Console, found: StoredExplanation) -> None:
     """Print the facts, the days with their rules, and whether the tables say the same."""
     facts, zone = found.facts, found.facts.schedule.zone
     known = "no tick has come" if facts.as_of is None else f"time has come to {local_text(facts.as_of, zone)}"
-    _line(console, f"{facts.person.person_id} on {found.on}, {zone.key}; {known}")
+    _line(console, f"{facts.person.key.person_id} on {found.on}, {zone.key}; {known}")
     for each in found.recorded:
         version = f" ({each.version})" if each.version else ""
         when = f"; recorded {utc_text(each.recorded_at)}" if each.recorded_at else ""

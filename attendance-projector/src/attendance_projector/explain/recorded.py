@@ -17,6 +17,7 @@ Columns = Mapping[str, object]
 class AskedFacts:
     """Whose facts, of which date, and between which instants a punch can matter to it."""
 
+    org_id: str
     person_id: str
     on: date
     first_at: datetime

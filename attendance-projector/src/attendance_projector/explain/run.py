@@ -5,6 +5,7 @@ import json
 from calendar import monthrange
 from collections.abc import Coroutine
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,9 +61,11 @@ def explain_file(path: Path, *, as_json: bool) -> None:
         print_days(console, result)
 
 
-def explain_person(person_id: str, on: str | None, *, as_json: bool, as_scenario: bool) -> None:
+def explain_person(
+    person_id: str, org_id: str | None, on: str | None, *, as_json: bool, as_scenario: bool
+) -> None:
     """Print what the database has of a person's date, and why. Ends with 1 when the rules say otherwise."""
-    found = _run(_explain(person_id, _date("--on", on)))
+    found = _run(_explain(person_id, org_id, _date("--on", on)))
     if as_scenario:
         _print_scenario(found)
     elif as_json:
@@ -74,21 +77,28 @@ def explain_person(person_id: str, on: str | None, *, as_json: bool, as_scenario
         raise typer.Exit(DIFFERENT)
 
 
-def compare_month(
-    path: Path, person_id: str | None, site_id: str | None, month: str | None, *, as_json: bool
-) -> None:
-    """Print which days of a month a what-if would change, of a person or of all people of a site."""
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose days to compare: a person's, or of all people of a site; org_id: where several have the id."""
+
+    person_id: str | None
+    site_id: str | None
+    org_id: str | None
+
+
+def compare_month(path: Path, whose: Whose, month: str | None, *, as_json: bool) -> None:
+    """Print which days of a month a what-if would change."""
     first_on = _date("--month", month, "-01")
     try:
         what_if = read_what_if(path.read_bytes())
     except ScenarioError as error:
         refuse(SERVICE, error)
-    _run(_compare(what_if, person_id, site_id, first_on, as_json=as_json))
+    _run(_compare(what_if, whose, first_on, as_json=as_json))
 
 
-async def _explain(person_id: str, on: date) -> StoredExplanation:
+async def _explain(person_id: str, org_id: str | None, on: date) -> StoredExplanation:
     async with open_snapshot(_database()) as snapshot:
-        return await explain_stored(snapshot, person_id, on)
+        return await explain_stored(snapshot, person_id, on, org_id)
 
 
 def _print_scenario(found: StoredExplanation) -> None:
@@ -101,13 +111,11 @@ def _print_scenario(found: StoredExplanation) -> None:
     console.print(write_scenario(scenario).decode(), end="", markup=False, soft_wrap=True)
 
 
-async def _compare(
-    what_if: WhatIf, person_id: str | None, site_id: str | None, first_on: date, *, as_json: bool
-) -> None:
+async def _compare(what_if: WhatIf, whose: Whose, first_on: date, *, as_json: bool) -> None:
     last_on = first_on.replace(day=monthrange(first_on.year, first_on.month)[1])
     totals = Totals()
     async with open_snapshot(_database()) as snapshot:
-        people = await people_asked(snapshot, person_id, site_id)
+        people = await people_asked(snapshot, whose.person_id, whose.site_id, whose.org_id)
         await check_shifts(snapshot, what_if, people)
         with _progress() as progress:
             task = progress.add_task("people", total=len(people))

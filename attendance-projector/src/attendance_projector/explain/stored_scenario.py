@@ -70,7 +70,7 @@ def scenario_of(facts: PersonFacts, first_on: date, last_on: date) -> Scenario:
             if first_on <= each.on <= last_on
         ),
         person=PersonText(
-            id=person.person_id,
+            id=person.key.person_id,
             joined_on=employment.joined_on,
             left_on=employment.left_on,
             active=employment.active,

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from attendance_projector.domain.day import AttendanceDay
-from attendance_projector.errors import SnapshotRefused, UnknownPerson
+from attendance_projector.errors import SnapshotRefused
+from attendance_projector.explain.asked import people_at_site, person_asked
 from attendance_projector.explain.dry_run import PEOPLE_PER_ROUND, UnstoredDays, compute_days
 from attendance_projector.explain.ports import Snapshot
 from attendance_projector.explain.what_if_file import WhatIf, altered
-from attendance_projector.projection.stored import KnownPerson
+from attendance_projector.projection.stored import KnownPerson, PersonKey
 
 # What payroll looks at; a day on which one of these is another changes.
 FIGURES = ("worked_minutes", "overtime_minutes", "late_minutes", "early_minutes")
@@ -78,23 +79,18 @@ class ComparedPerson:
     totals: Totals
 
 
-async def people_asked(snapshot: Snapshot, person_id: str | None, site_id: str | None) -> Sequence[str]:
+async def people_asked(
+    snapshot: Snapshot, person_id: str | None, site_id: str | None, org_id: str | None
+) -> Sequence[PersonKey]:
     """Return the one person, or the people of the site. Raises UnknownPerson or SnapshotRefused."""
-    if site_id is not None:
-        people = await snapshot.people_at(site_id)
-        if people is None:
-            raise SnapshotRefused(f"site {site_id} is not recorded; check the id")
-        return people
-    found = [] if person_id is None else list(await snapshot.directory.people([person_id]))
-    if not found:
-        raise UnknownPerson(f"nobody is recorded under {person_id}; check the id")
-    return found
+    if person_id is not None:
+        return [(await person_asked(snapshot, person_id, org_id)).key]
+    return [] if site_id is None else await people_at_site(snapshot, site_id, org_id)
 
 
-async def check_shifts(snapshot: Snapshot, what_if: WhatIf, person_ids: Sequence[str]) -> None:
+async def check_shifts(snapshot: Snapshot, what_if: WhatIf, people: Sequence[PersonKey]) -> None:
     """Raise SnapshotRefused, naming the field, when the what-if changes a shift that nobody recorded."""
-    people = await snapshot.directory.people(person_ids[:1])
-    known = await snapshot.shift_ids({person.org_id for person in people.values()})
+    known = await snapshot.shift_ids({person.org_id for person in people})
     for index, change in enumerate(what_if.shifts):
         if people and change.id not in known:
             shown = ", ".join(sorted(known)[:KNOWN_SHOWN]) or "none"
@@ -105,7 +101,7 @@ async def check_shifts(snapshot: Snapshot, what_if: WhatIf, person_ids: Sequence
 
 
 async def compare_days(
-    snapshot: Snapshot, person_ids: Sequence[str], first_on: date, last_on: date, what_if: WhatIf
+    snapshot: Snapshot, people: Sequence[PersonKey], first_on: date, last_on: date, what_if: WhatIf
 ) -> AsyncGenerator[ComparedPerson, None]:
     """Yield every person with the days that would change. Raises ScenarioError, naming the field."""
 
@@ -114,18 +110,18 @@ async def compare_days(
             return person
         return replace(person, schedule=altered(person.schedule, what_if, first_on))
 
-    for start in range(0, len(person_ids), PEOPLE_PER_ROUND):
-        of_round = person_ids[start : start + PEOPLE_PER_ROUND]
+    for start in range(0, len(people), PEOPLE_PER_ROUND):
+        of_round = people[start : start + PEOPLE_PER_ROUND]
         before = _by_person(await compute_days(snapshot, of_round, first_on, last_on))
         after = _by_person(await compute_days(snapshot, of_round, first_on, last_on, alter))
-        for person_id in of_round:
-            yield _compared(person_id, before[person_id], after[person_id])
+        for person in of_round:
+            yield _compared(person.person_id, before[person], after[person])
 
 
-def _by_person(computed: UnstoredDays) -> dict[str, dict[DayKey, AttendanceDay]]:
-    found: dict[str, dict[DayKey, AttendanceDay]] = defaultdict(dict)
+def _by_person(computed: UnstoredDays) -> dict[PersonKey, dict[DayKey, AttendanceDay]]:
+    found: dict[PersonKey, dict[DayKey, AttendanceDay]] = defaultdict(dict)
     for each in computed.days:
-        found[each.person.person_id][each.day.attendance_on, each.day.shift_id] = each.day
+        found[each.person.key][each.day.attendance_on, each.day.shift_id] = each.day
     return found
 
 

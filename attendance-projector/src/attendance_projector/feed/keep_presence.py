@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 
 from attendance_projector.feed.metrics import PresenceMetrics
 from attendance_projector.feed.ports import ChangeTail, PresenceBoard, PresenceSource
+from attendance_projector.projection.stored import PersonKey
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.presence import CACHED_FOR, OpenDay
 from service_kit.backoff import Backoff, wait
@@ -78,7 +79,7 @@ class _Keeper:
         self._metrics = metrics
         self._now = now
         # The newest revision that the cache has of each person: what is told again, or late, is nothing new.
-        self._revisions: dict[str, int] = {}
+        self._revisions: dict[PersonKey, int] = {}
 
     async def keep(self, stopping: asyncio.Event, backoff: Backoff) -> None:
         clock, renewed_at, is_filled = asyncio.get_running_loop().time, 0.0, False
@@ -106,8 +107,9 @@ class _Keeper:
     async def _put(self, changes: Sequence[AttendanceDayChanged]) -> None:
         news = []
         for change in changes:
-            if change.revision > self._revisions.get(change.person_id, 0):
-                self._revisions[change.person_id] = change.revision
+            person = PersonKey(change.org_id, change.person_id)
+            if change.revision > self._revisions.get(person, 0):
+                self._revisions[person] = change.revision
                 news.append(change)
         if news:
             await self._board.put(*sorted_out(news, self._now()))

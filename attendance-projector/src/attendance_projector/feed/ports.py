@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from attendance_projector.projection.stored import PersonKey
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.presence import OpenDay
 
@@ -68,7 +69,7 @@ class FoundOpen:
     """Open days at one instant; `revisions`: the newest of people of whom something is not published yet."""
 
     days: Sequence[OpenDay]
-    revisions: Mapping[str, int]
+    revisions: Mapping[PersonKey, int]
 
 
 class PresenceSource(Protocol):

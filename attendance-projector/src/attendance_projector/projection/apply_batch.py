@@ -10,17 +10,25 @@
 Locks are taken in one order by all: positions, everyone, captures, people.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from attendance_projector.domain.retention import Retention
 from attendance_projector.projection.days.recompute_days import Write, recompute_days
 from attendance_projector.projection.days.stale_dates import Change, DayLostPunch
 from attendance_projector.projection.directory.record_directory import record_directory
-from attendance_projector.projection.judge_decisions import Judgement, ReceivedDecision, judge_decisions
-from attendance_projector.projection.judge_punches import PunchJudgement, ReceivedPunch, judge_punches
+from attendance_projector.projection.judge_batch import (
+    Changes,
+    ReceivedEvent,
+    judge_captures,
+    judge_punches_beside,
+    merge,
+    of_type,
+    record_corrections,
+)
+from attendance_projector.projection.judge_decisions import Judgement
+from attendance_projector.projection.judge_punches import PunchJudgement
 from attendance_projector.projection.pass_time import device_points, pass_time
 from attendance_projector.projection.periods.record_periods import (
     PeriodEvent,
@@ -29,42 +37,28 @@ from attendance_projector.projection.periods.record_periods import (
 )
 from attendance_projector.projection.periods.tell_locked_days import tell_locked_days
 from attendance_projector.projection.ports import Transaction
-from attendance_projector.projection.record_corrections import (
-    CorrectionEvent,
-    CorrectionJudgement,
-    ReceivedCorrection,
-    changes_of,
-    judge_corrections,
+from attendance_projector.projection.refuse_final import comes_too_late, refuse_final
+from attendance_projector.projection.stored import (
+    AcceptedPunch,
+    EntryKey,
+    EventOrTombstone,
+    PersonKey,
+    Tombstone,
 )
-from attendance_projector.projection.refuse_final import comes_too_late, refuse_final, still_judged
-from attendance_projector.projection.stored import AcceptedPunch, BadgeKey, EventOrTombstone, Tombstone
 from attendance_schemas.events import (
     ClockTicked,
     EnrolmentDecided,
-    Event,
-    MatchDecided,
     PersonRecorded,
-    PunchSubmitted,
     ReviewDecided,
 )
 from attendance_schemas.topics import DIRECTORY
-from service_kit.kafka.records import Position, Record, TopicPartition
+from service_kit.kafka.records import Position, TopicPartition
 
-E = TypeVar("E", bound=Event)
-Changes = dict[str, list[Change]]
 # What makes days of changes, by person, and of new punches: at once, or for a rebuild later. It writes the
 # rest, too.
 Recompute = Callable[
-    [Transaction, Mapping[str, Sequence[Change]], Sequence[AcceptedPunch], Write], Awaitable[int]
+    [Transaction, Mapping[PersonKey, Sequence[Change]], Sequence[AcceptedPunch], Write], Awaitable[int]
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedEvent:
-    """An event and the record that carried it."""
-
-    record: Record
-    event: EventOrTombstone
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +94,12 @@ async def apply_batch(
     periods = _period_events(fresh)
     final_before, is_live = retention.final_before, transaction.is_live
     recorded = await record_periods(periods, transaction.periods, final_before=final_before, is_live=is_live)
-    _merge(changes, recorded.changes)
-    decided = await _judge_captures(transaction, fresh)
-    punched = await _judge_punches(transaction, fresh, badges)
-    corrected = await _record_corrections(transaction, fresh, changes, [decided, punched])
+    merge(changes, recorded.changes)
+    decided = await judge_captures(transaction, fresh)
+    punched = await judge_punches_beside(transaction, fresh, badges)
+    corrected = await record_corrections(transaction, fresh, changes, [decided, punched])
     for lost in await transaction.captures.remove_punches([*decided.taken_back, *punched.taken_back]):
-        changes.setdefault(lost.person_id, []).append(DayLostPunch(lost.first_on))
+        changes.setdefault(lost.person, []).append(DayLostPunch(lost.first_on))
     added = [*decided.added, *punched.added, *corrected.added]
     store = partial(_store, transaction, fresh, decided, punched)
     day_count = await recompute(transaction, changes, added, store)
@@ -127,7 +121,7 @@ async def _lock_everyone(transaction: Transaction, fresh: Sequence[ReceivedEvent
 
 async def _record_directory(
     transaction: Transaction, fresh: Sequence[ReceivedEvent]
-) -> tuple[Changes, set[BadgeKey]]:
+) -> tuple[Changes, set[EntryKey]]:
     """Record the directory; return what that changes, and the badges of the people that it names."""
     events = [each.event for each in fresh if is_of_directory(each.event)]
     if not events:
@@ -140,8 +134,8 @@ async def _record_directory(
 
 async def _pass_time(transaction: Transaction, fresh: Sequence[ReceivedEvent], changes: Changes) -> None:
     await transaction.absence.store_points(device_points(each.event for each in fresh))
-    if ticks := _of_type(fresh, ClockTicked):
-        _merge(changes, await pass_time(ticks, transaction.absence))
+    if ticks := of_type(fresh, ClockTicked):
+        merge(changes, await pass_time(ticks, transaction.absence))
 
 
 def _period_events(fresh: Sequence[ReceivedEvent]) -> list[ReceivedPeriodEvent]:
@@ -161,88 +155,24 @@ def _about_open_months(
     return [each for each in fresh if not comes_too_late(each.event, retention)]
 
 
-async def _judge_captures(transaction: Transaction, fresh: Sequence[ReceivedEvent]) -> Judgement:
-    decisions = [
-        ReceivedDecision(each.record, each.event) for each in fresh if isinstance(each.event, MatchDecided)
-    ]
-    reviews = _of_type(fresh, ReviewDecided)
-    judged = {decision.event.capture_id for decision in decisions}
-    reviewed = {each.capture_id for each in reviews}
-    ids = judged | reviewed
-    await transaction.positions.lock_captures(judged, reviewed)
-    return judge_decisions(
-        decisions,
-        known=still_judged(await transaction.captures.known(ids), await transaction.retention.read()),
-        reviews=await transaction.corrections.reviews(ids),
-        new_reviews=reviews,
-        taken_ids=await transaction.corrections.punches_without_face(judged),
-    )
-
-
-async def _judge_punches(
-    transaction: Transaction, fresh: Sequence[ReceivedEvent], badges: set[BadgeKey]
-) -> PunchJudgement:
-    """Judge new punches, and those whose badge the directory may have given to somebody."""
-    received = [
-        ReceivedPunch(each.record, each.event) for each in fresh if isinstance(each.event, PunchSubmitted)
-    ]
-    ids = {each.event.punch_id for each in received}
-    pending = await transaction.corrections.pending(badges)
-    shown = {(each.event.org_id, each.event.credential) for each in received if each.event.person_id is None}
-    taken = await transaction.corrections.punches(ids | {fact.fact_id for fact in pending})
-    holders = await transaction.corrections.holders(badges | shown)
-    return judge_punches(received, taken, await transaction.captures.known(ids), pending, holders)
-
-
-async def _record_corrections(
-    transaction: Transaction,
-    fresh: Sequence[ReceivedEvent],
-    changes: Changes,
-    judged: Sequence[Judgement | PunchJudgement],
-) -> CorrectionJudgement:
-    """Lock the people of all that was judged, then judge and store corrections, and add what they change."""
-    corrections = [
-        ReceivedCorrection(each.record, each.event)
-        for each in fresh
-        if isinstance(each.event, CorrectionEvent)
-    ]
-    corrected_people = {each.event.person_id for each in corrections}
-    punches = [punch for each in judged for punch in (*each.added, *each.taken_back)]
-    await transaction.positions.lock_people(corrected_people | {punch.person_id for punch in punches})
-    ids = [each.event.correction_id for each in corrections]
-    known = await transaction.corrections.of_people(corrected_people, ids)
-    corrected = judge_corrections(corrections, known)
-    await transaction.corrections.store(corrected.stored)
-    rows = {**known, **{row.correction_id: row for row in corrected.stored}}
-    _merge(changes, await changes_of(corrected.stored, rows, transaction.corrections))
-    return corrected
-
-
 async def _store(
     transaction: Transaction, fresh: Sequence[ReceivedEvent], decided: Judgement, punched: PunchJudgement
 ) -> None:
     await transaction.captures.store(decided.stored)
-    await transaction.captures.store_enrolments(_of_type(fresh, EnrolmentDecided))
-    await transaction.corrections.store_reviews(_of_type(fresh, ReviewDecided))
+    await transaction.captures.store_enrolments(of_type(fresh, EnrolmentDecided))
+    await transaction.corrections.store_reviews(of_type(fresh, ReviewDecided))
     await transaction.corrections.store_pending(punched.pending)
 
 
-def _of_type(fresh: Iterable[ReceivedEvent], event_type: type[E]) -> list[E]:
-    return [each.event for each in fresh if isinstance(each.event, event_type)]
-
-
-def _people_named(events: Sequence[EventOrTombstone]) -> set[str]:
-    named = {event.person_id for event in events if isinstance(event, PersonRecorded)}
+def _people_named(events: Sequence[EventOrTombstone]) -> set[PersonKey]:
+    named = {
+        PersonKey(event.org_id, event.person_id) for event in events if isinstance(event, PersonRecorded)
+    }
     return named | {
-        event.fields["person_id"]
+        PersonKey(event.fields["org_id"], event.fields["person_id"])
         for event in events
         if isinstance(event, Tombstone) and event.event_name == PersonRecorded.__name__
     }
-
-
-def _merge(changes: Changes, more: Mapping[str, Sequence[Change]]) -> None:
-    for person_id, of_person in more.items():
-        changes.setdefault(person_id, []).extend(of_person)
 
 
 def _fresh(

@@ -14,19 +14,14 @@ from datetime import UTC, date, datetime, timedelta
 from time import perf_counter, time_ns
 
 from attendance_projector.domain.facts import RuleError
-from attendance_projector.projection.apply_batch import (
-    Applied,
-    ReceivedEvent,
-    Recompute,
-    apply_batch,
-    is_of_directory,
-)
+from attendance_projector.projection.apply_batch import Applied, Recompute, apply_batch, is_of_directory
 from attendance_projector.projection.days.recompute_days import recompute_days
 from attendance_projector.projection.directory.rule_inputs import (
     EARLIEST_ON,
     LATEST_ON,
     check_directory_event,
 )
+from attendance_projector.projection.judge_batch import ReceivedEvent
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.ports import EventReader, ReadModel, Transaction
 from attendance_projector.projection.stored import EventOrTombstone, Tombstone

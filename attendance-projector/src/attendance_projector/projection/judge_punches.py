@@ -5,14 +5,13 @@ had waits, as a pending fact, and belongs to the holder whom the directory names
 the badge, or when it goes to another one. A punch has one occurred_at for ever; a second one is refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from attendance_projector.projection.stored import (
     AcceptedPunch,
-    BadgeKey,
-    KnownCapture,
+    EntryKey,
+    FactKey,
     KnownPunch,
     PendingFact,
 )
@@ -41,14 +40,15 @@ class PunchJudgement:
 
 def judge_punches(
     received: Sequence[ReceivedPunch],
-    taken_ids: Mapping[UUID, KnownPunch],
-    captures: Mapping[UUID, KnownCapture],
+    taken_ids: Mapping[FactKey, KnownPunch],
+    captures: Collection[FactKey],
     pending: Sequence[PendingFact],
-    holders: Mapping[BadgeKey, str],
+    holders: Mapping[EntryKey, str],
 ) -> PunchJudgement:
     """Judge punches in the order in which they were recorded, and pending facts whose badge may have moved.
 
-    `taken_ids` and `captures` are what is stored under their ids; `holders` says who has each badge now.
+    `taken_ids` is what is stored under their ids, `captures` those that are captures, stored or new;
+    `holders` says who has each badge now.
     Raises PoisonRecord, naming the record, for a second occurred_at and for the id of something else.
     """
     seen = dict(taken_ids)
@@ -56,15 +56,20 @@ def judge_punches(
     for each in received:
         if _is_new(each, seen, captures):
             fresh.append(each.event)
-            seen[each.event.punch_id] = KnownPunch(
-                each.event.punch_id, each.event.occurred_at, None, each.event.method.lower(), None
+            seen[punch_of(each.event)] = KnownPunch(
+                each.event.org_id,
+                each.event.punch_id,
+                each.event.occurred_at,
+                None,
+                each.event.method.lower(),
+                None,
             )
     waiting = [*pending, *(_pending_fact(event) for event in fresh if _owner(event) is None)]
     added = [_accepted(event, owner) for event in fresh if (owner := _owner(event)) is not None]
     taken_back, moved = [], []
     for fact in waiting:
         holder = holders.get((fact.org_id, fact.badge))
-        is_stored = fact.fact_id in taken_ids
+        is_stored = fact.key in taken_ids
         if is_stored and holder == fact.person_id:
             continue
         moved.append(replace(fact, person_id=holder))
@@ -75,12 +80,17 @@ def judge_punches(
     return PunchJudgement(tuple(moved), tuple(added), tuple(taken_back), len(received) - len(fresh))
 
 
+def punch_of(event: PunchSubmitted) -> FactKey:
+    """Return which punch an event is about."""
+    return FactKey(event.org_id, event.punch_id)
+
+
 def _is_new(
-    received: ReceivedPunch, seen: Mapping[UUID, KnownPunch], captures: Mapping[UUID, KnownCapture]
+    received: ReceivedPunch, seen: Mapping[FactKey, KnownPunch], captures: Collection[FactKey]
 ) -> bool:
     event = received.event
-    known, method = seen.get(event.punch_id), event.method.lower()
-    if event.punch_id in captures or (known is not None and known.method != method):
+    known, method = seen.get(punch_of(event)), event.method.lower()
+    if punch_of(event) in captures or (known is not None and known.method != method):
         raise PoisonRecord(
             "id-in-use",
             f"{event.punch_id} is something else already, this record makes it a punch by {method}; the "
@@ -106,9 +116,9 @@ def _owner(event: PunchSubmitted) -> str | None:
 
 def _pending_fact(event: PunchSubmitted) -> PendingFact:
     return PendingFact(
+        org_id=event.org_id,
         fact_id=event.punch_id,
         occurred_at=event.occurred_at,
-        org_id=event.org_id,
         badge=event.credential,
         person_id=None,
         site_id=event.site_id,
@@ -124,9 +134,9 @@ def _accepted(event: PunchSubmitted, person_id: str) -> AcceptedPunch:
 
 def _of_pending(fact: PendingFact, person_id: str) -> AcceptedPunch:
     return AcceptedPunch(
+        org_id=fact.org_id,
         punch_id=fact.fact_id,
         occurred_at=fact.occurred_at,
-        org_id=fact.org_id,
         person_id=person_id,
         site_id=fact.site_id,
         device_id=fact.device_id,

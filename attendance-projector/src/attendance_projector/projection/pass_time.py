@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from attendance_projector.projection.days.stale_dates import Change, HorizonMoved
 from attendance_projector.projection.directory.rule_inputs import read_zone
 from attendance_projector.projection.ports import Absence
-from attendance_projector.projection.stored import DevicePoint
+from attendance_projector.projection.stored import DevicePoint, PersonKey
 from attendance_schemas.events import ClockTicked, Event, MatchDecided, PunchSubmitted
 
 ONE_DAY = timedelta(days=1)
@@ -24,11 +24,11 @@ def device_points(events: Iterable[Event | object]) -> list[DevicePoint]:
         if isinstance(event, MatchDecided | PunchSubmitted):
             device_id, sequence = event.device_id, event.device_sequence
             if device_id is not None and sequence is not None:
-                points.append(DevicePoint(device_id, sequence, event.occurred_at))
+                points.append(DevicePoint(event.org_id, device_id, sequence, event.occurred_at))
     return points
 
 
-async def pass_time(ticks: Sequence[ClockTicked], absence: Absence) -> dict[str, list[Change]]:
+async def pass_time(ticks: Sequence[ClockTicked], absence: Absence) -> dict[PersonKey, list[Change]]:
     """Move the clock to the newest tick and return what that changes, by person.
 
     The transaction holds the lock on everyone. A tick that is older than the clock changes nothing.
@@ -37,14 +37,14 @@ async def pass_time(ticks: Sequence[ClockTicked], absence: Absence) -> dict[str,
     if before is not None and now <= before:
         return {}
     await absence.move_clock(now)
-    changes: dict[str, list[Change]] = {}
+    changes: dict[PersonKey, list[Change]] = {}
     for day in await absence.undecided_days(now):
-        changes.setdefault(day.person_id, []).append(HorizonMoved(day.first_on, day.last_on))
+        changes.setdefault(day.person, []).append(HorizonMoved(day.first_on, day.last_on))
     begun = {
         zone: moved for zone in await absence.zones() if (moved := _begun(zone, before, now)) is not None
     }
-    for person_id, zone in await absence.people_of_zones(begun):
-        changes.setdefault(person_id, []).append(begun[zone])
+    for person, zone in await absence.people_of_zones(begun):
+        changes.setdefault(person, []).append(begun[zone])
     return changes
 
 

@@ -3,17 +3,17 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol, TypeVar
-from uuid import UUID
 
 from attendance_projector.domain.retention import Retention
 from attendance_projector.projection.directory.ports import Directory
 from attendance_projector.projection.periods.ports import Periods
 from attendance_projector.projection.stored import (
     AcceptedPunch,
-    BadgeKey,
     CorrectionRow,
     DevicePoint,
+    EntryKey,
     EventOrTombstone,
+    FactKey,
     KnownCapture,
     KnownPunch,
     KnownReview,
@@ -21,6 +21,7 @@ from attendance_projector.projection.stored import (
     PersonDates,
     PersonDay,
     PersonInstants,
+    PersonKey,
     Place,
     StoredPunch,
 )
@@ -49,10 +50,10 @@ class Positions(Protocol):
     async def join_everyone(self) -> None:
         """Compute days only while nobody has locked everyone; comes before the other locks."""
 
-    async def lock_captures(self, judged: Iterable[UUID], reviewed: Iterable[UUID]) -> None:
+    async def lock_captures(self, judged: Iterable[FactKey], reviewed: Iterable[FactKey]) -> None:
         """Let nobody review the captures judged here, nor judge those reviewed here, until the end."""
 
-    async def lock_people(self, person_ids: Iterable[str]) -> None:
+    async def lock_people(self, people: Iterable[PersonKey]) -> None:
         """Wait for those who compute days of these people; they wait for this transaction."""
 
 
@@ -62,7 +63,7 @@ class Absence(Protocol):
     async def as_of(self) -> datetime | None:
         """Return the newest instant that has come; None before the first tick."""
 
-    async def reported_until(self) -> Mapping[str, datetime]:
+    async def reported_until(self) -> Mapping[EntryKey, datetime]:
         """Return, by site, until when every device has reported; sites that have not are left out."""
 
     async def store_points(self, points: Sequence[DevicePoint]) -> None:
@@ -77,14 +78,14 @@ class Absence(Protocol):
     async def zones(self) -> Sequence[str]:
         """Return the zones of all sites."""
 
-    async def people_of_zones(self, zones: Iterable[str]) -> Sequence[tuple[str, str]]:
+    async def people_of_zones(self, zones: Iterable[str]) -> Sequence[tuple[PersonKey, str]]:
         """Return the people whose home site is in one of the zones, each with the zone."""
 
 
 class Captures(Protocol):
     """Captures, their punches, and enrolments."""
 
-    async def known(self, capture_ids: Iterable[UUID]) -> Mapping[UUID, KnownCapture]:
+    async def known(self, captures: Iterable[FactKey]) -> Mapping[FactKey, KnownCapture]:
         """Return those of the captures that are stored."""
 
     async def store(self, decisions: Sequence[MatchDecided]) -> None:
@@ -104,42 +105,42 @@ class Corrections(Protocol):
     """What people corrected, reviews, and punches that wait for the holder of a badge."""
 
     async def of_people(
-        self, person_ids: Iterable[str], correction_ids: Iterable[UUID] = ()
-    ) -> Mapping[UUID, CorrectionRow]:
-        """Return all corrections of these people, and those under these ids."""
+        self, people: Iterable[PersonKey], corrections: Iterable[FactKey] = ()
+    ) -> Mapping[FactKey, CorrectionRow]:
+        """Return all corrections of these people, and those named."""
 
     async def store(self, rows: Sequence[CorrectionRow]) -> None:
         """Store new corrections."""
 
-    async def punches(self, punch_ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+    async def punches(self, punches: Collection[FactKey]) -> Mapping[FactKey, KnownPunch]:
         """Return those of the punches that are stored or wait for the holder of a badge."""
 
-    async def punches_without_face(self, ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
-        """Return those of the ids that are punches by something else than a face."""
+    async def punches_without_face(self, facts: Collection[FactKey]) -> Mapping[FactKey, KnownPunch]:
+        """Return those of the facts that are punches by something else than a face."""
 
-    async def reviews(self, capture_ids: Collection[UUID]) -> Sequence[KnownReview]:
+    async def reviews(self, captures: Collection[FactKey]) -> Sequence[KnownReview]:
         """Return all reviews of these captures."""
 
     async def store_reviews(self, reviews: Sequence[ReviewDecided]) -> None:
         """Store reviews; one that is stored already stays."""
 
-    async def pending(self, badges: Collection[BadgeKey]) -> Sequence[PendingFact]:
+    async def pending(self, badges: Collection[EntryKey]) -> Sequence[PendingFact]:
         """Return the punches with these badges that belong to the holder of the badge."""
 
     async def store_pending(self, facts: Sequence[PendingFact]) -> None:
         """Store such punches, with who has the badge now."""
 
-    async def holders(self, badges: Collection[BadgeKey]) -> Mapping[BadgeKey, str]:
+    async def holders(self, badges: Collection[EntryKey]) -> Mapping[EntryKey, str]:
         """Return who has each of the badges now; one that nobody has is left out."""
 
-    async def badges_of_people(self, person_ids: Collection[str]) -> set[BadgeKey]:
+    async def badges_of_people(self, people: Collection[PersonKey]) -> set[EntryKey]:
         """Return the badges that these people have."""
 
 
 class Days(Protocol):
     """Attendance days, and the places of punches."""
 
-    async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
+    async def extents(self, people: Iterable[PersonKey]) -> Mapping[PersonKey, PersonDates]:
         """Return the dates around all punches, days, overrides and adjustments of those who have any."""
 
     async def punches(self, spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:

@@ -6,12 +6,17 @@ person come in order, so it is always the last one that closes the circle.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from attendance_projector.projection.days.rule_inputs import CORRECTION, as_punch
 from attendance_projector.projection.days.stale_dates import Change, DatesChanged, PunchChanged
 from attendance_projector.projection.ports import Corrections
-from attendance_projector.projection.stored import AcceptedPunch, CorrectionRow, KnownPunch
+from attendance_projector.projection.stored import (
+    AcceptedPunch,
+    CorrectionRow,
+    FactKey,
+    KnownPunch,
+    PersonKey,
+)
 from attendance_schemas.events import DayOverridden, PunchAdded, PunchVoided
 from service_kit.errors import PoisonRecord
 from service_kit.kafka.records import Record
@@ -37,17 +42,18 @@ class CorrectionJudgement:
 
 
 def judge_corrections(
-    received: Sequence[ReceivedCorrection], known: Mapping[UUID, CorrectionRow]
+    received: Sequence[ReceivedCorrection],
+    known: Mapping[FactKey, CorrectionRow],
 ) -> CorrectionJudgement:
     """Judge corrections, in order, against all stored ones of their people and under their ids.
 
     Raises PoisonRecord, naming the record, for a second content of one id and for a circle of voids.
     """
     rows = dict(known)
-    stored = []
+    stored: list[CorrectionRow] = []
     for each in received:
         row = row_of(each.event)
-        first = rows.setdefault(row.correction_id, row)
+        first = rows.setdefault(row.key, row)
         if first != row:
             raise PoisonRecord(
                 "second-content",
@@ -55,7 +61,7 @@ def judge_corrections(
                 "stays; make a new correction",
                 record=each.record,
             )
-        if row.correction_id in known or row in stored:
+        if row.key in known or row in stored:
             continue
         if _is_circle(row, rows):
             raise PoisonRecord(
@@ -64,16 +70,16 @@ def judge_corrections(
                 record=each.record,
             )
         stored.append(row)
-    added = [_added_punch(row) for row in stored if row.kind == "ADD"]
-    return CorrectionJudgement(tuple(stored), tuple(added), len(received) - len(stored))
+    punches = [_added_punch(row) for row in stored if row.kind == "ADD"]
+    return CorrectionJudgement(tuple(stored), tuple(punches), len(received) - len(stored))
 
 
-def _is_circle(row: CorrectionRow, rows: Mapping[UUID, CorrectionRow]) -> bool:
+def _is_circle(row: CorrectionRow, rows: Mapping[FactKey, CorrectionRow]) -> bool:
     voided = row.voided_correction_id
     while voided is not None:
         if voided == row.correction_id:
             return True
-        target = rows.get(voided)
+        target = rows.get(FactKey(row.org_id, voided))
         voided = None if target is None else target.voided_correction_id
     return False
 
@@ -99,9 +105,9 @@ def _added_punch(row: CorrectionRow) -> AcceptedPunch:
     if row.punch_id is None or row.occurred_at is None:
         raise ValueError(f"correction {row.correction_id} adds no punch")
     return AcceptedPunch(
+        org_id=row.org_id,
         punch_id=row.punch_id,
         occurred_at=row.occurred_at,
-        org_id=row.org_id,
         person_id=row.person_id,
         site_id=row.site_id,
         device_id=None,
@@ -112,38 +118,40 @@ def _added_punch(row: CorrectionRow) -> AcceptedPunch:
 
 
 async def changes_of(
-    stored: Sequence[CorrectionRow], all_rows: Mapping[UUID, CorrectionRow], corrections: Corrections
-) -> dict[str, list[Change]]:
+    stored: Sequence[CorrectionRow], all_rows: Mapping[FactKey, CorrectionRow], corrections: Corrections
+) -> dict[PersonKey, list[Change]]:
     """Return which days the corrections change, by person; those of an added punch follow from the punch."""
-    ends = [(row.person_id, end) for row in stored if (end := _end_of(row, all_rows)) is not None]
-    voided = {end.punch_id for _, end in ends if end.kind == "VOID" and end.punch_id is not None}
+    ends = [end for row in stored if (end := _end_of(row, all_rows)) is not None]
+    voided = {
+        FactKey(end.org_id, end.punch_id) for end in ends if end.kind == "VOID" and end.punch_id is not None
+    }
     punches = await corrections.punches(voided)
-    changes: dict[str, list[Change]] = {}
-    for person_id, end in ends:
-        change = _change(person_id, end, punches)
+    changes: dict[PersonKey, list[Change]] = {}
+    for end in ends:
+        change = _change(end, punches)
         if change is not None:
-            changes.setdefault(person_id, []).append(change)
+            changes.setdefault(end.person, []).append(change)
     return changes
 
 
-def _end_of(row: CorrectionRow, rows: Mapping[UUID, CorrectionRow]) -> CorrectionRow | None:
-    """Follow voids of voids to the correction that is about a punch or a day."""
+def _end_of(row: CorrectionRow, rows: Mapping[FactKey, CorrectionRow]) -> CorrectionRow | None:
+    """Follow voids of voids to the correction of the same person that is about a punch or a day."""
     end: CorrectionRow | None = row
     while end is not None and end.voided_correction_id is not None:
-        end = rows.get(end.voided_correction_id)
-        if end is not None and end.person_id != row.person_id:
+        end = rows.get(FactKey(end.org_id, end.voided_correction_id))
+        if end is not None and end.person != row.person:
             return None
     return end
 
 
-def _change(person_id: str, end: CorrectionRow, punches: Mapping[UUID, KnownPunch]) -> Change | None:
+def _change(end: CorrectionRow, punches: Mapping[FactKey, KnownPunch]) -> Change | None:
     if end.attendance_on is not None:
         return DatesChanged(end.attendance_on, end.attendance_on)
     if end.punch_id is None:
         return None
     if end.occurred_at is not None:
         return PunchChanged(as_punch(end.punch_id, end.occurred_at, end.direction, CORRECTION))
-    punch = punches.get(end.punch_id)
-    if punch is None or punch.person_id != person_id:
+    punch = punches.get(FactKey(end.org_id, end.punch_id))
+    if punch is None or punch.person_id != end.person_id:
         return None
     return PunchChanged(as_punch(punch.punch_id, punch.occurred_at, punch.direction, punch.method))

@@ -7,10 +7,9 @@ its rows.
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from uuid import UUID
 
 from attendance_projector.domain.retention import Retention
-from attendance_projector.projection.stored import EventOrTombstone, KnownCapture
+from attendance_projector.projection.stored import EventOrTombstone, FactKey, KnownCapture
 from attendance_schemas.events import DayOverridden, MatchDecided, PunchAdded, PunchSubmitted
 from service_kit.errors import PoisonRecord
 from service_kit.kafka.records import Record
@@ -45,7 +44,9 @@ def _about(event: EventOrTombstone, retention: Retention) -> tuple[date | None, 
     return None, None
 
 
-def still_judged(known: Mapping[UUID, KnownCapture], retention: Retention) -> Mapping[UUID, KnownCapture]:
+def still_judged(
+    known: Mapping[FactKey, KnownCapture], retention: Retention
+) -> Mapping[FactKey, KnownCapture]:
     """Leave out captures whose punches are final: a review of them is recorded and changes nothing."""
     counts_from = retention.decisions_from
     if counts_from is None:

@@ -1,8 +1,12 @@
-"""What the projector stores and reads back, as values: punches, captures, people, corrections and so on."""
+"""What the projector stores and reads back, as values: punches, captures, people, corrections and so on.
+
+An id is its organisation's own, so whatever is looked up by one is looked up by both.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from attendance_projector.domain.day import AttendanceDay
@@ -11,34 +15,67 @@ from attendance_projector.domain.schedule import Employment, Schedule
 from attendance_schemas.events import Event
 
 
+class PersonKey(NamedTuple):
+    """A person of an organisation."""
+
+    org_id: str
+    person_id: str
+
+
+class FactKey(NamedTuple):
+    """A capture, punch, correction or lock of an organisation."""
+
+    org_id: str
+    fact_id: UUID
+
+
+# An organisation, and a site, shift, roster entry, holiday, leave or badge of it.
+EntryKey = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class KnownCapture:
     """What is stored about a capture: enough to judge a decision and to find its punch."""
 
+    org_id: str
     capture_id: UUID
     occurred_at: datetime
     decision_round: int
-    org_id: str
     site_id: str
     device_id: str
     direction: str | None
     outcome: str
     person_id: str | None
 
+    @property
+    def key(self) -> FactKey:
+        """Which capture it is."""
+        return FactKey(self.org_id, self.capture_id)
+
 
 @dataclass(frozen=True, slots=True)
 class AcceptedPunch:
     """A punch of a person, with where it happened. `direction` is the contract's word."""
 
+    org_id: str
     punch_id: UUID
     occurred_at: datetime
-    org_id: str
     person_id: str
     site_id: str | None
     device_id: str | None
     direction: str | None
     method: str
     capture_id: UUID | None
+
+    @property
+    def key(self) -> FactKey:
+        """Which punch it is."""
+        return FactKey(self.org_id, self.punch_id)
+
+    @property
+    def person(self) -> PersonKey:
+        """Whose it is."""
+        return PersonKey(self.org_id, self.person_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +92,7 @@ class StoredPunch:
     """A punch as the rules read it, whose it is, and where it is placed now."""
 
     punch: Punch
-    person_id: str
+    person: PersonKey
     place: Place
 
 
@@ -63,6 +100,7 @@ class StoredPunch:
 class KnownPunch:
     """What is stored under the id of a punch."""
 
+    org_id: str
     punch_id: UUID
     occurred_at: datetime
     person_id: str | None
@@ -74,24 +112,25 @@ class KnownPunch:
 class KnownReview:
     """Whom a person saw on a capture; None: nobody who counts."""
 
+    org_id: str
     review_id: UUID
     capture_id: UUID
-    org_id: str
     person_id: str | None
     recorded_at: datetime
 
-
-# An organisation and one of its badges.
-BadgeKey = tuple[str, str]
+    @property
+    def capture(self) -> FactKey:
+        """Which capture it is about."""
+        return FactKey(self.org_id, self.capture_id)
 
 
 @dataclass(frozen=True, slots=True)
 class PendingFact:
     """A punch with a badge that nobody had when it was shown, and who has it now."""
 
+    org_id: str
     fact_id: UUID
     occurred_at: datetime
-    org_id: str
     badge: str
     person_id: str | None
     site_id: str
@@ -99,13 +138,18 @@ class PendingFact:
     direction: str | None
     method: str
 
+    @property
+    def key(self) -> FactKey:
+        """Which punch it is."""
+        return FactKey(self.org_id, self.fact_id)
+
 
 @dataclass(frozen=True)
 class CorrectionRow:
     """A correction as stored: ADD has punch and instant, VOID a punch or a correction, OVERRIDE a day."""
 
-    correction_id: UUID
     org_id: str
+    correction_id: UUID
     person_id: str
     kind: str
     made_by: str
@@ -124,13 +168,22 @@ class CorrectionRow:
     first_in_at: datetime | None = None
     last_out_at: datetime | None = None
 
+    @property
+    def key(self) -> FactKey:
+        """Which correction it is."""
+        return FactKey(self.org_id, self.correction_id)
+
+    @property
+    def person(self) -> PersonKey:
+        """Whom it corrects."""
+        return PersonKey(self.org_id, self.person_id)
+
 
 @dataclass(frozen=True, slots=True)
 class KnownPerson:
     """A person, and the schedule once the zone of the home site is known."""
 
-    person_id: str
-    org_id: str
+    key: PersonKey
     home_site_id: str
     default_shift_id: str | None
     employment: Employment
@@ -141,7 +194,7 @@ class KnownPerson:
 class PersonDates:
     """Local dates of a person, both inclusive."""
 
-    person_id: str
+    person: PersonKey
     first_on: date
     last_on: date
 
@@ -150,7 +203,7 @@ class PersonDates:
 class PersonInstants:
     """Instants of a person, both inclusive."""
 
-    person_id: str
+    person: PersonKey
     first_at: datetime
     last_at: datetime
 
@@ -167,7 +220,7 @@ class PersonDay:
 class RosterRow:
     """A roster entry and whose it is."""
 
-    person_id: str
+    person: PersonKey
     entry: RosterEntry
 
 
@@ -184,8 +237,7 @@ class HolidayRow:
 class Home:
     """A person and the home site."""
 
-    person_id: str
-    org_id: str
+    person: PersonKey
     home_site_id: str
 
 
@@ -205,6 +257,7 @@ EventOrTombstone = Event | Tombstone
 class DevicePoint:
     """A sequence number of a device that has come, and when it was given."""
 
+    org_id: str
     device_id: str
     sequence: int
     occurred_at: datetime

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from attendance_projector.domain.retention import Retention
 from attendance_projector.projection.ports import ReadModel
+from attendance_projector.projection.stored import PersonKey
 from attendance_projector.store.schema import SCHEMA
 from service_kit.kafka.records import TopicPartition
 
@@ -136,10 +137,10 @@ class DifferingDays(Protocol):
     async def find(self) -> int:
         """Compare all days; return of how many people and months some differ. Raises RebuildRefused."""
 
-    async def of_some_people(self, limit: int) -> Sequence[tuple[date, list[str]]]:
+    async def of_some_people(self, limit: int) -> Sequence[tuple[date, list[PersonKey]]]:
         """Return so many people at most, by month; nothing when all are told."""
 
-    async def tell(self, month: date, people: list[str]) -> int:
+    async def tell(self, month: date, people: list[PersonKey]) -> int:
         """Tell the days of these people in a month, once and for all; return how many."""
 
     async def waiting(self, limit: int) -> tuple[int, int | None]:

@@ -12,14 +12,14 @@ from attendance_projector.projection.days.recompute_days import Write, recompute
 from attendance_projector.projection.days.stale_dates import Change, PersonChanged
 from attendance_projector.projection.periods.rebook_final import final_part, rebook_final
 from attendance_projector.projection.ports import Transaction
-from attendance_projector.projection.stored import AcceptedPunch, PersonDates
+from attendance_projector.projection.stored import AcceptedPunch, PersonDates, PersonKey
 
-ComputeDays = Callable[[Transaction, Sequence[str], Sequence[AcceptedPunch]], Awaitable[int]]
+ComputeDays = Callable[[Transaction, Sequence[PersonKey], Sequence[AcceptedPunch]], Awaitable[int]]
 
 
 async def keep_for_later(
     transaction: Transaction,
-    _changes: Mapping[str, Sequence[Change]],
+    _changes: Mapping[PersonKey, Sequence[Change]],
     added: Sequence[AcceptedPunch],
     write: Write,
 ) -> int:
@@ -30,12 +30,12 @@ async def keep_for_later(
 
 
 async def compute_days(
-    transaction: Transaction, person_ids: Sequence[str], punches: Sequence[AcceptedPunch]
+    transaction: Transaction, people: Sequence[PersonKey], punches: Sequence[AcceptedPunch]
 ) -> int:
     """Compute all days of these people from all their facts; return how many."""
-    changes: dict[str, Sequence[Change]] = {each: [PersonChanged()] for each in person_ids}
+    changes: dict[PersonKey, Sequence[Change]] = {each: [PersonChanged()] for each in people}
     count = await recompute_days(transaction, changes, punches)
-    everything = [PersonDates(each, date.min, date.max) for each in person_ids]
+    everything = [PersonDates(each, date.min, date.max) for each in people]
     final_before = (await transaction.retention.read()).final_before
     await rebook_final(transaction.periods, final_part(everything, final_before))
     return count

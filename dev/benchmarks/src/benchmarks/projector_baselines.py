@@ -24,7 +24,7 @@ TABLES = ("capture", "punch", "attendance_day")
 UPSERT = (
     f"INSERT INTO capture ({', '.join(CAPTURE_COLUMNS)})"  # noqa: S608
     f" VALUES ({', '.join(f'${number + 1}' for number in range(len(CAPTURE_COLUMNS)))})"
-    " ON CONFLICT (capture_id, occurred_at) DO UPDATE SET outcome = excluded.outcome,"
+    " ON CONFLICT (org_id, capture_id, occurred_at) DO UPDATE SET outcome = excluded.outcome,"
     " person_id = excluded.person_id, decision_round = excluded.decision_round"
 )
 

@@ -30,7 +30,7 @@ from attendance_projector.projection.days.rule_inputs import as_punch
 from attendance_projector.projection.directory.adapters.postgres_directory import PostgresDirectory
 from attendance_projector.projection.directory.adapters.remembered_directory import DirectoryMemory
 from attendance_projector.projection.judge_decisions import known_capture, punch_of
-from attendance_projector.projection.stored import AcceptedPunch, KnownPerson, PersonDay, Place
+from attendance_projector.projection.stored import AcceptedPunch, KnownPerson, PersonDay, PersonKey, Place
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import Event, MatchDecided
 from attendance_schemas.registry import SchemaRegistry
@@ -60,11 +60,11 @@ async def measure_floor(
         await connection.execute(f"SELECT ensure_partitions('{table}', $1::date[])", dates)
     cores = os.cpu_count() or 1
     shares: list[list[bytes]] = [[] for _ in range(cores)]
-    people: list[set[str]] = [set() for _ in range(cores)]
+    people: list[set[PersonKey]] = [set() for _ in range(cores)]
     for event, value in zip(events, values, strict=True):
         core = hash(event.person_id) % cores
         shares[core].append(value)
-        people[core].add(str(event.person_id))
+        people[core].add(PersonKey(event.org_id, str(event.person_id)))
     context = multiprocessing.get_context("spawn")
     together = context.Barrier(cores + 1)
     processes = [
@@ -86,23 +86,23 @@ async def measure_floor(
 
 
 def _run(
-    url: str, registry_url: str, values: Sequence[bytes], person_ids: Sequence[str], together: Barrier
+    url: str, registry_url: str, values: Sequence[bytes], people: Sequence[PersonKey], together: Barrier
 ) -> None:
-    asyncio.run(_project(url, registry_url, values, person_ids, together))
+    asyncio.run(_project(url, registry_url, values, people, together))
 
 
 async def _project(
-    url: str, registry_url: str, values: Sequence[bytes], person_ids: Sequence[str], together: Barrier
+    url: str, registry_url: str, values: Sequence[bytes], people: Sequence[PersonKey], together: Barrier
 ) -> None:
     async with SchemaRegistry(registry_url) as registry:
         codec = Codec(registry)
         # The schema is looked up before the clock starts.
         await codec.decode(values[0])
-        people = await _people(url, person_ids)
+        known = await _people(url, people)
         connection = await asyncpg.connect(url, server_settings={"search_path": "baseline"})
         collect_rarely()
         together.wait(READY_SECONDS)
-        rows = _rows([await codec.decode(value) for value in values], people)
+        rows = _rows([await codec.decode(value) for value in values], known)
         async with connection.transaction():
             for table in TABLES:
                 await connection.copy_records_to_table(table, records=rows[table], columns=COLUMNS[table])
@@ -110,27 +110,27 @@ async def _project(
         await connection.close()
 
 
-async def _people(url: str, person_ids: Sequence[str]) -> Mapping[str, KnownPerson]:
+async def _people(url: str, people: Sequence[PersonKey]) -> Mapping[PersonKey, KnownPerson]:
     connection = await asyncpg.connect(url, server_settings={"search_path": "attendance"})
     memory = DirectoryMemory()
-    for person in (await PostgresDirectory(connection).people(person_ids)).values():
+    for person in (await PostgresDirectory(connection).people(people)).values():
         memory.keep(person)
     await connection.close()
     return memory.people
 
 
-def _rows(events: Sequence[Event], people: Mapping[str, KnownPerson]) -> Rows:
+def _rows(events: Sequence[Event], people: Mapping[PersonKey, KnownPerson]) -> Rows:
     rows: Rows = {table: [] for table in TABLES}
-    by_person: dict[str, list[tuple[AcceptedPunch, Punch]]] = defaultdict(list)
+    by_person: dict[PersonKey, list[tuple[AcceptedPunch, Punch]]] = defaultdict(list)
     for event in events:
         if isinstance(event, MatchDecided) and (made := punch_of(known_capture(event))) is not None:
             rows["capture"].append(capture_row(event))
             punch = as_punch(made.punch_id, made.occurred_at, made.direction, made.method)
-            by_person[made.person_id].append((made, punch))
-    for person_id, punches in by_person.items():
-        person, places = people[person_id], dict[PunchId, Place]()
+            by_person[made.person].append((made, punch))
+    for key, punches in by_person.items():
+        person, places = people[key], dict[PunchId, Place]()
         if person.schedule is None:
-            raise AssertionError(f"{person_id} has no home site")
+            raise AssertionError(f"{key.person_id} has no home site")
         for day in attendance([punch for _, punch in punches], person.schedule).days:
             places.update(dict.fromkeys(day.punches, Place("DAY", day.attendance_on, day.shift_id)))
             rows["attendance_day"].append(day_row(PersonDay(person, day)))

@@ -25,8 +25,10 @@ SELECT count(*) AS rows, count(DISTINCT relnamespace) AS schemas, min(relnamespa
 FROM (
     SELECT unnest(ARRAY[day.tableoid, person.tableoid, punch.tableoid]) AS oid
     FROM attendance.attendance_day AS day
-    JOIN attendance.person AS person USING (person_id)
-    JOIN attendance.punch AS punch ON punch.person_id = day.person_id AND punch.placed_on = day.attendance_on
+    JOIN attendance.person AS person USING (org_id, person_id)
+    JOIN attendance.punch AS punch
+        ON punch.org_id = day.org_id AND punch.person_id = day.person_id
+        AND punch.placed_on = day.attendance_on
     WHERE day.person_id = $1 AND day.attendance_on BETWEEN $2::date AND $3::date
         AND punch.occurred_at BETWEEN $2::date - interval '2 days' AND $3::date + interval '3 days'
 ) AS used

@@ -17,6 +17,8 @@ from query_api.metrics import QueryApiMetrics
 RECENT_FOR = timedelta(minutes=2)
 # About 1 KB each; a peak of 150 decisions per second for two minutes.
 RECENT_COUNT = 20_000
+# The organisation, and its id of the capture.
+CaptureKey = tuple[str, UUID]
 
 
 class QueueSubscription:
@@ -51,37 +53,38 @@ class InMemoryDecisionFeed:
         self._monotonic = monotonic
         self._recent_for = recent_for.total_seconds()
         self._recent_count = recent_count
-        self._recent: OrderedDict[UUID, tuple[float, MatchDecided]] = OrderedDict()
-        self._waiting: dict[UUID, set[QueueSubscription]] = {}
+        self._recent: OrderedDict[CaptureKey, tuple[float, MatchDecided]] = OrderedDict()
+        self._waiting: dict[CaptureKey, set[QueueSubscription]] = {}
         self.stopping = False
 
     def publish(self, event: MatchDecided) -> None:
         """Keep a decision and wake the requests that wait for it; a round older than the known is dropped."""
         self._metrics.decisions.inc()
-        known = self._recent.get(event.capture_id)
+        key = event.org_id, event.capture_id
+        known = self._recent.get(key)
         if known is not None and known[1].decision_round > event.decision_round:
             return
-        self._recent[event.capture_id] = (self._monotonic(), event)
-        self._recent.move_to_end(event.capture_id)
+        self._recent[key] = (self._monotonic(), event)
+        self._recent.move_to_end(key)
         self._forget()
-        for subscription in self._waiting.get(event.capture_id, ()):
+        for subscription in self._waiting.get(key, ()):
             subscription.queue.put_nowait(event)
 
     @contextmanager
-    def subscribe(self, capture_id: UUID) -> Iterator[QueueSubscription]:
-        """Give a subscription to the decisions on one capture; one made moments ago comes first."""
-        subscription = QueueSubscription()
+    def subscribe(self, org_id: str, capture_id: UUID) -> Iterator[QueueSubscription]:
+        """Give a subscription to the decisions on a capture; one made moments ago comes first."""
+        key, subscription = (org_id, capture_id), QueueSubscription()
         self._forget()
-        if (known := self._recent.get(capture_id)) is not None:
+        if (known := self._recent.get(key)) is not None:
             subscription.queue.put_nowait(known[1])
-        self._waiting.setdefault(capture_id, set()).add(subscription)
+        self._waiting.setdefault(key, set()).add(subscription)
         try:
             with self._metrics.waiting.track_inprogress():
                 yield subscription
         finally:
-            self._waiting[capture_id].discard(subscription)
-            if not self._waiting[capture_id]:
-                del self._waiting[capture_id]
+            self._waiting[key].discard(subscription)
+            if not self._waiting[key]:
+                del self._waiting[key]
 
     def stop(self) -> None:
         """Wake every waiting request, so that the service can end without making anyone wait."""

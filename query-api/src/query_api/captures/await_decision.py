@@ -43,7 +43,7 @@ async def await_decision(
     deadline = sources.monotonic() + wait.total_seconds()
     wide = kept_range(sources.now())
     instants = likely_range(capture_id) or wide
-    with sources.feed.subscribe(capture_id) as subscription:
+    with sources.feed.subscribe(scope.org_id, capture_id) as subscription:
         pause = 0.0
         while True:
             event = await _next_visible(subscription, scope, pause, sources.monotonic)

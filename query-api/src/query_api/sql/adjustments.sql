@@ -36,7 +36,7 @@ FROM (
     LIMIT %(limit)s::int
 ) AS adjustment
 LEFT JOIN attendance.person AS person
-    ON person.person_id = adjustment.person_id AND person.org_id = adjustment.org_id
-LEFT JOIN attendance.site AS site ON site.site_id = adjustment.site_id AND site.org_id = adjustment.org_id
+    ON person.org_id = adjustment.org_id AND person.person_id = adjustment.person_id
+LEFT JOIN attendance.site AS site ON site.org_id = adjustment.org_id AND site.site_id = adjustment.site_id
 LEFT JOIN attendance.organisation AS organisation ON organisation.org_id = adjustment.org_id
 ORDER BY adjustment.booked_on, adjustment.person_id, adjustment.attendance_on, adjustment.shift_id

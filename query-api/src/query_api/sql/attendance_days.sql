@@ -20,7 +20,7 @@ FROM (
     ORDER BY attendance_on, person_id, shift_id
     LIMIT %(limit)s::int
 ) AS day
-LEFT JOIN attendance.person AS person ON person.person_id = day.person_id AND person.org_id = day.org_id
-LEFT JOIN attendance.site AS site ON site.site_id = day.site_id AND site.org_id = day.org_id
+LEFT JOIN attendance.person AS person ON person.org_id = day.org_id AND person.person_id = day.person_id
+LEFT JOIN attendance.site AS site ON site.org_id = day.org_id AND site.site_id = day.site_id
 LEFT JOIN attendance.organisation AS organisation ON organisation.org_id = day.org_id
 ORDER BY day.attendance_on, day.person_id, day.shift_id

@@ -1,10 +1,10 @@
 -- One decided capture. occurred_at is the partition key: only the months of the range are read.
 -- device_id is the caller's when the caller is a device, else NULL.
 -- rows: capture
-WHERE capture.capture_id = %(capture_id)s::uuid
+WHERE capture.org_id = %(org_id)s::text
+  AND capture.capture_id = %(capture_id)s::uuid
   AND capture.occurred_at >= %(starts_at)s::timestamptz
   AND capture.occurred_at < %(ends_at)s::timestamptz
-  AND capture.org_id = %(org_id)s::text
   AND capture.outcome IS NOT NULL
   AND (%(sites)s::text[] IS NULL OR capture.site_id = ANY (%(sites)s::text[]))
   AND (%(device_id)s::text IS NULL OR capture.device_id = %(device_id)s::text)

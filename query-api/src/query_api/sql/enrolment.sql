@@ -11,8 +11,8 @@ SELECT
     enrolment.model_name,
     enrolment.model_version
 FROM attendance.enrolment AS enrolment
-LEFT JOIN attendance.person AS person ON person.person_id = enrolment.person_id AND person.org_id = enrolment.org_id
-WHERE enrolment.enrolment_id = %(enrolment_id)s::uuid
-  AND enrolment.org_id = %(org_id)s::text
+LEFT JOIN attendance.person AS person ON person.org_id = enrolment.org_id AND person.person_id = enrolment.person_id
+WHERE enrolment.org_id = %(org_id)s::text
+  AND enrolment.enrolment_id = %(enrolment_id)s::uuid
   AND enrolment.outcome IS NOT NULL
   AND (%(sites)s::text[] IS NULL OR person.home_site_id = ANY (%(sites)s::text[]))

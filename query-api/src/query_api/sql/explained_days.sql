@@ -2,8 +2,8 @@
 -- rows: attendance_day
     , day.explanation, day.shift_effective_on
 FROM attendance.attendance_day AS day
-LEFT JOIN attendance.person AS person ON person.person_id = day.person_id AND person.org_id = day.org_id
-LEFT JOIN attendance.site AS site ON site.site_id = day.site_id AND site.org_id = day.org_id
+LEFT JOIN attendance.person AS person ON person.org_id = day.org_id AND person.person_id = day.person_id
+LEFT JOIN attendance.site AS site ON site.org_id = day.org_id AND site.site_id = day.site_id
 LEFT JOIN attendance.organisation AS organisation ON organisation.org_id = day.org_id
 WHERE day.org_id = %(org_id)s::text
   AND day.person_id = %(person_id)s::text

@@ -1,6 +1,6 @@
 -- One page of the locks of periods that cover any date of a range, also those that are in force no longer.
 -- A lock without a site covers every site. sites NULL means every site of the organisation; after_* NULL means the
--- first page. What came of a lock before the lock itself has no organisation, and is not shown.
+-- first page. What came of a lock before the lock itself has no dates, and is not shown.
 SELECT
     lock.lock_id,
     lock.site_id,
@@ -21,7 +21,7 @@ SELECT
     lock.reopened_at,
     lock.reopened_because
 FROM attendance.period_lock AS lock
-LEFT JOIN attendance.site AS site ON site.site_id = lock.site_id AND site.org_id = lock.org_id
+LEFT JOIN attendance.site AS site ON site.org_id = lock.org_id AND site.site_id = lock.site_id
 WHERE lock.org_id = %(org_id)s::text
   AND lock.starts_on <= %(last_on)s::date
   AND lock.ends_on >= %(first_on)s::date

@@ -10,7 +10,7 @@ SELECT
     person.active,
     person.default_shift_id
 FROM attendance.person AS person
-LEFT JOIN attendance.site AS site ON site.site_id = person.home_site_id AND site.org_id = person.org_id
+LEFT JOIN attendance.site AS site ON site.org_id = person.org_id AND site.site_id = person.home_site_id
 WHERE person.org_id = %(org_id)s::text
   AND person.person_id = %(person_id)s::text
   AND (%(sites)s::text[] IS NULL OR person.home_site_id = ANY (%(sites)s::text[]))

@@ -6,5 +6,5 @@ WHERE person.org_id = %(org_id)s::text AND person.person_id = ANY (%(people)s::t
 UNION ALL
 SELECT 'site', asked.site_id, site.name, coalesce(site.time_zone, organisation.time_zone)
 FROM unnest(%(sites)s::text[]) AS asked (site_id)
-LEFT JOIN attendance.site AS site ON site.site_id = asked.site_id AND site.org_id = %(org_id)s::text
+LEFT JOIN attendance.site AS site ON site.org_id = %(org_id)s::text AND site.site_id = asked.site_id
 LEFT JOIN attendance.organisation AS organisation ON organisation.org_id = %(org_id)s::text

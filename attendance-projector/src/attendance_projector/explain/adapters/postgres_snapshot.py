@@ -21,7 +21,7 @@ from attendance_projector.projection.adapters.postgres_retention import Postgres
 from attendance_projector.projection.directory.adapters.postgres_directory import PostgresDirectory
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.projection.periods.stored import StoredLock
-from attendance_projector.projection.stored import KnownPerson, PersonDay
+from attendance_projector.projection.stored import EntryKey, KnownPerson, PersonDay, PersonKey
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.migrate import check_migrated
 from attendance_projector.store.postgres_errors import naming_outages
@@ -40,10 +40,10 @@ class _AlteredDirectory(PostgresDirectory):
         super().__init__(connection)
         self._alter = alter
 
-    async def people(self, person_ids: Iterable[str]) -> Mapping[str, KnownPerson]:
+    async def people(self, people: Iterable[PersonKey]) -> Mapping[PersonKey, KnownPerson]:
         """Return people with altered plans."""
-        found = await super().people(person_ids)
-        return {person_id: self._alter(person) for person_id, person in found.items()}
+        found = await super().people(people)
+        return {key: self._alter(person) for key, person in found.items()}
 
 
 class _Unlocked(PostgresPeriods):
@@ -80,10 +80,10 @@ class PostgresSnapshot:
         """Return periods as if none were locked."""
         return _Unlocked(self._connection)
 
-    async def stored_days(self, person_id: str, on: date) -> Mapping[str, Mapping[str, object]]:
+    async def stored_days(self, person: PersonKey, on: date) -> Mapping[str, Mapping[str, object]]:
         """Return the columns of the stored days of a local date, by shift."""
         statement = SQL["stored_days"].format(columns=", ".join(DAY_COLUMNS))
-        rows = await self._connection.fetch(statement, person_id, on)
+        rows = await self._connection.fetch(statement, *person, on)
         return {row["shift_id"]: _read(dict(row)) for row in rows}
 
     def columns_of(self, day: PersonDay) -> Mapping[str, object]:
@@ -101,20 +101,27 @@ class PostgresSnapshot:
             found += [_fact(kind, row) for row in rows]
         return found
 
-    async def people_at(self, site_id: str) -> Sequence[str] | None:
-        """Return the people with this home site, in order; None when the site is not recorded."""
-        if not await self._connection.fetchval(SQL["site_is_recorded"], site_id):
-            return None
-        return [row["person_id"] for row in await self._connection.fetch(SQL["people_at"], site_id)]
+    async def organisations_of_person(self, person_id: str) -> Sequence[str]:
+        """Return the organisations that have recorded somebody under this id."""
+        rows = await self._connection.fetch(SQL["organisations_of_person"], person_id)
+        return [row["org_id"] for row in rows]
+
+    async def organisations_of_site(self, site_id: str) -> Sequence[str]:
+        """Return the organisations that have recorded a site under this id."""
+        return [row["org_id"] for row in await self._connection.fetch(SQL["organisations_of_site"], site_id)]
+
+    async def people_at(self, site: EntryKey) -> Sequence[PersonKey]:
+        """Return the people with this home site, in order."""
+        return [PersonKey(*row) for row in await self._connection.fetch(SQL["people_at"], *site)]
 
     async def shift_ids(self, org_ids: Iterable[str]) -> set[str]:
         """Return the shifts of these organisations."""
         rows = await self._connection.fetch(SQL["shift_ids"], list(org_ids))
         return {row["shift_id"] for row in rows}
 
-    async def waiting_count(self, person_id: str) -> int:
-        """Return how many punches wait for somebody to be recorded under this id."""
-        return int(await self._connection.fetchval(SQL["waiting"], person_id))
+    async def waiting_count(self, person_id: str, org_id: str | None) -> int:
+        """Return how many punches wait for somebody to be recorded under this id; None: anywhere."""
+        return int(await self._connection.fetchval(SQL["waiting"], person_id, org_id))
 
     async def check(self) -> None:
         """Raise ReadModelSwitched when other tables took the place of those that were read."""

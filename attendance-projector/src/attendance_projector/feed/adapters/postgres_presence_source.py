@@ -8,6 +8,7 @@ import asyncpg
 
 from attendance_projector.feed.adapters.postgres_outbox_queue import SERVER_SETTINGS, STATEMENT_TIMEOUT
 from attendance_projector.feed.ports import FoundOpen
+from attendance_projector.projection.stored import PersonKey
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.postgres_errors import DEPENDENCY, naming_outages
 from attendance_projector.store.sql import statements
@@ -42,9 +43,9 @@ class PostgresPresenceSource:
                 self._identity = await self._connection.fetchval(IDENTITY)
                 rows = await self._connection.fetch(SQL["open_days"], since, (since - DATES_BEFORE).date())
                 newest = await self._connection.fetch(SQL["newest_revisions"], CHANGES.name)
-        return FoundOpen(
-            [OpenDay(*row) for row in rows], {row["person_id"]: row["revision"] for row in newest}
-        )
+        # The key of a change is organisation:person, and no id has a colon.
+        revisions = {PersonKey(*row["key"].split(":", 1)): row["revision"] for row in newest}
+        return FoundOpen([OpenDay(*row) for row in rows], revisions)
 
     async def is_told(self) -> bool:
         """Say whether every change has been published, but for those of the last seconds."""

@@ -1,9 +1,10 @@
 """How far time has come and sites have reported, in PostgreSQL."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 from datetime import datetime
 
-from attendance_projector.projection.stored import DevicePoint, PersonDates
+from attendance_projector.projection.stored import DevicePoint, EntryKey, PersonDates, PersonKey
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.sql import statements
 
@@ -21,17 +22,17 @@ class PostgresAbsence:
         as_of: datetime | None = await self._connection.fetchval(SQL["as_of"])
         return as_of
 
-    async def reported_until(self) -> Mapping[str, datetime]:
+    async def reported_until(self) -> Mapping[EntryKey, datetime]:
         """Return, by site, until when every device has reported; sites that have not are left out."""
         rows = await self._connection.fetch(SQL["reported_until"])
-        return {row["site_id"]: row["reported_until"] for row in rows}
+        return {(row["org_id"], row["site_id"]): row["reported_until"] for row in rows}
 
     async def store_points(self, points: Sequence[DevicePoint]) -> None:
         """Keep sequence numbers until the next tick."""
         if points:
             await self._connection.copy_records_to_table(
                 "device_point",
-                records=[(point.device_id, point.sequence, point.occurred_at) for point in points],
+                records=map(astuple, points),
             )
 
     async def move_clock(self, as_of: datetime) -> None:
@@ -44,13 +45,13 @@ class PostgresAbsence:
     async def undecided_days(self, as_of: datetime) -> Sequence[PersonDates]:
         """Return the days without a punch that are decided otherwise now."""
         rows = await self._connection.fetch(SQL["undecided_days"], as_of)
-        return [PersonDates(row["person_id"], row["attendance_on"], row["attendance_on"]) for row in rows]
+        return [PersonDates(PersonKey(org_id, person_id), on, on) for org_id, person_id, on in rows]
 
     async def zones(self) -> Sequence[str]:
         """Return the zones of all sites."""
         return [row["time_zone"] for row in await self._connection.fetch(SQL["zones"])]
 
-    async def people_of_zones(self, zones: Iterable[str]) -> Sequence[tuple[str, str]]:
+    async def people_of_zones(self, zones: Iterable[str]) -> Sequence[tuple[PersonKey, str]]:
         """Return the people whose home site is in one of the zones, each with the zone."""
         rows = await self._connection.fetch(SQL["people_of_zones"], list(zones))
-        return [(row["person_id"], row["time_zone"]) for row in rows]
+        return [(PersonKey(org_id, person_id), zone) for org_id, person_id, zone in rows]

@@ -1,20 +1,27 @@
 """Captures, their punches and enrolments in PostgreSQL."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from uuid import UUID
 
 import msgspec
 
-from attendance_projector.projection.stored import AcceptedPunch, KnownCapture, PersonDates, Place
+from attendance_projector.projection.adapters.columns import side_by_side
+from attendance_projector.projection.stored import (
+    AcceptedPunch,
+    FactKey,
+    KnownCapture,
+    PersonDates,
+    PersonKey,
+    Place,
+)
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.sql import statements
 from attendance_schemas.events import EnrolmentDecided, MatchDecided
 
 SQL = statements("captures")
 CAPTURE_COLUMNS = (
+    "org_id",
     "capture_id",
     "occurred_at",
-    "org_id",
     "device_id",
     "site_id",
     "device_sequence",
@@ -38,9 +45,9 @@ CAPTURE_COLUMNS = (
     "decided_at",
 )
 PUNCH_COLUMNS = (
+    "org_id",
     "punch_id",
     "occurred_at",
-    "org_id",
     "person_id",
     "site_id",
     "device_id",
@@ -58,22 +65,25 @@ class PostgresCaptures:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._unknown: set[UUID] = set()
+        self._unknown: set[FactKey] = set()
 
-    async def known(self, capture_ids: Iterable[UUID]) -> Mapping[UUID, KnownCapture]:
+    async def known(self, captures: Iterable[FactKey]) -> Mapping[FactKey, KnownCapture]:
         """Return those of the captures that are stored."""
-        ids = list(capture_ids)
-        rows = await self._connection.fetch(SQL["known_captures"], ids) if ids else []
-        found = {row["capture_id"]: KnownCapture(*row) for row in rows}
-        self._unknown.update(each for each in ids if each not in found)
+        asked = list(captures)
+        rows = await self._connection.fetch(SQL["known_captures"], *side_by_side(asked)) if asked else []
+        found = {each.key: each for each in (KnownCapture(*row) for row in rows)}
+        self._unknown.update(each for each in asked if each not in found)
         return found
 
     async def store(self, decisions: Sequence[MatchDecided]) -> None:
         """Store one decision for each capture, in place of an earlier round."""
         # Decisions on one capture share a partition, whose position is locked: what was not known cannot
         # appear meanwhile, and is copied straight to its place.
-        new = [capture_row(event) for event in decisions if event.capture_id in self._unknown]
-        later = [capture_row(event) for event in decisions if event.capture_id not in self._unknown]
+        new: list[tuple[object, ...]] = []
+        later: list[tuple[object, ...]] = []
+        for event in decisions:
+            is_new = FactKey(event.org_id, event.capture_id) in self._unknown
+            (new if is_new else later).append(capture_row(event))
         if new:
             await self._connection.copy_records_to_table("capture", records=new, columns=CAPTURE_COLUMNS)
             self._unknown.clear()
@@ -90,13 +100,13 @@ class PostgresCaptures:
         instants = [punch.occurred_at for punch in punches]
         rows = await self._connection.fetch(
             SQL["remove_punches"],
-            [punch.punch_id for punch in punches],
+            *side_by_side(punch.key for punch in punches),
             instants,
             min(instants),
             max(instants),
         )
         return [
-            PersonDates(row["person_id"], row["placed_on"], row["placed_on"])
+            PersonDates(PersonKey(row["org_id"], row["person_id"]), row["placed_on"], row["placed_on"])
             for row in rows
             if row["placed_on"]
         ]
@@ -117,9 +127,9 @@ class PostgresCaptures:
 def capture_row(event: MatchDecided) -> tuple[object, ...]:
     """Return a decision as CAPTURE_COLUMNS."""
     return (
+        event.org_id,
         event.capture_id,
         event.occurred_at,
-        event.org_id,
         event.device_id,
         event.site_id,
         event.device_sequence,
@@ -147,9 +157,9 @@ def capture_row(event: MatchDecided) -> tuple[object, ...]:
 def punch_row(punch: AcceptedPunch, place: Place) -> tuple[object, ...]:
     """Return a punch in its place as PUNCH_COLUMNS."""
     return (
+        punch.org_id,
         punch.punch_id,
         punch.occurred_at,
-        punch.org_id,
         punch.person_id,
         punch.site_id,
         punch.device_id,
@@ -164,8 +174,8 @@ def punch_row(punch: AcceptedPunch, place: Place) -> tuple[object, ...]:
 
 def _enrolment_row(event: EnrolmentDecided) -> tuple[object, ...]:
     return (
-        event.enrolment_id,
         event.org_id,
+        event.enrolment_id,
         event.person_id,
         event.outcome,
         event.template_count,

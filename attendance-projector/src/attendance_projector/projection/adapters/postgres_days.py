@@ -6,19 +6,27 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from attendance_projector.projection.adapters.columns import side_by_side, spans_in_columns
 from attendance_projector.projection.days.rule_inputs import as_punch
 from attendance_projector.projection.days.stale_dates import FARTHEST_DAY
-from attendance_projector.projection.stored import PersonDates, PersonDay, PersonInstants, Place, StoredPunch
+from attendance_projector.projection.stored import (
+    PersonDates,
+    PersonDay,
+    PersonInstants,
+    PersonKey,
+    Place,
+    StoredPunch,
+)
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.sql import statements
 
 SQL = statements("days")
 # Columns in the order of `day_row`, with the types in which the server reads their arrays.
 DAY_COLUMNS = {
+    "org_id": "text",
     "person_id": "text",
     "attendance_on": "date",
     "shift_id": "text",
-    "org_id": "text",
     "site_id": "text",
     "status": "text",
     "worked_minutes": "integer",
@@ -59,11 +67,12 @@ class PostgresDays:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
+    async def extents(self, people: Iterable[PersonKey]) -> Mapping[PersonKey, PersonDates]:
         """Return the dates around all punches, days and overrides of those people who have any."""
-        asked = list(person_ids)
-        rows = await self._connection.fetch(SQL["extents"], asked, FARTHEST_DAY.days) if asked else []
-        return {row["person_id"]: PersonDates(*row) for row in rows}
+        if not (asked := side_by_side(people)):
+            return {}
+        rows = await self._connection.fetch(SQL["extents"], *asked, FARTHEST_DAY.days)
+        return by_person(rows)
 
     async def punches(self, spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
         """Return the punches of people in their spans, which do not overlap."""
@@ -72,7 +81,7 @@ class PostgresDays:
         firsts, lasts = [span.first_at for span in spans], [span.last_at for span in spans]
         rows = await self._connection.fetch(
             SQL["punches_of_spans"],
-            [span.person_id for span in spans],
+            *side_by_side(span.person for span in spans),
             firsts,
             lasts,
             min(firsts),
@@ -87,20 +96,20 @@ class PostgresDays:
         first_on, last_on = min(span.first_on for span in spans), max(span.last_on for span in spans)
         stored = await self._connection.fetch(
             SQL["days_of_spans"],
-            *_side_by_side([(span.person_id, span.first_on, span.last_on) for span in spans]),
+            *spans_in_columns(spans),
             first_on,
             last_on,
         )
-        computed = {(each.person.person_id, each.day.attendance_on, each.day.shift_id) for each in days}
+        computed = {(*each.person.key, each.day.attendance_on, each.day.shift_id) for each in days}
         if vanished := [tuple(row) for row in stored if tuple(row) not in computed]:
-            await self._connection.execute(self._remove_days, *_side_by_side(vanished), first_on, last_on)
+            await self._connection.execute(self._remove_days, *side_by_side(vanished), first_on, last_on)
         if len(days) >= MANY_DAYS:
             await self._connection.copy_records_to_table(
                 "staged_day", records=[day_row(each) for each in days], columns=tuple(DAY_COLUMNS)
             )
             await self._connection.execute(self._merge_staged_days)
         elif days:
-            await self._connection.execute(self._merge_few_days, *_side_by_side(map(day_row, days)))
+            await self._connection.execute(self._merge_few_days, *side_by_side(map(day_row, days)))
 
     async def move_punches(self, places: Sequence[tuple[StoredPunch, Place]]) -> None:
         """Give stored punches another place."""
@@ -108,6 +117,7 @@ class PostgresDays:
             return
         rows = [
             (
+                each.person.org_id,
                 UUID(each.punch.punch_id),
                 each.punch.occurred_at,
                 place.placement,
@@ -117,31 +127,28 @@ class PostgresDays:
             for each, place in places
         ]
         instants = [each.punch.occurred_at for each, _ in places]
-        await self._connection.execute(
-            SQL["move_punches"], *_side_by_side(rows), min(instants), max(instants)
-        )
+        await self._connection.execute(SQL["move_punches"], *side_by_side(rows), min(instants), max(instants))
 
 
-def _side_by_side(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
-    """Turn rows into columns."""
-    return [list(column) for column in zip(*rows, strict=True)]
+def by_person(rows: Iterable[asyncpg.Record]) -> dict[PersonKey, PersonDates]:
+    """Return rows of organisation, person, first and last date, by person."""
+    spans = (PersonDates(PersonKey(org_id, person_id), *dates) for org_id, person_id, *dates in rows)
+    return {span.person: span for span in spans}
 
 
 def _stored_punch(row: asyncpg.Record) -> StoredPunch:
     punch = as_punch(row["punch_id"], row["occurred_at"], row["direction"], row["method"])
-    return StoredPunch(
-        punch, row["person_id"], Place(row["placement"], row["placed_on"], row["placed_shift_id"])
-    )
+    place = Place(row["placement"], row["placed_on"], row["placed_shift_id"])
+    return StoredPunch(punch, PersonKey(row["org_id"], row["person_id"]), place)
 
 
 def day_row(each: PersonDay) -> tuple[object, ...]:
     """Return a day as DAY_COLUMNS."""
     person, day = each.person, each.day
     return (
-        person.person_id,
+        *person.key,
         day.attendance_on,
         day.shift_id,
-        person.org_id,
         person.home_site_id,
         day.status,
         day.worked_minutes,

@@ -2,10 +2,10 @@
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping
-from uuid import UUID
 
 import asyncpg
 
+from attendance_projector.projection.stored import FactKey, PersonKey
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.sql import statements
 from service_kit.kafka.records import Position, TopicPartition
@@ -56,18 +56,18 @@ class PostgresPositions:
         """Compute days only while nobody has locked everyone; comes before the other locks."""
         await self._connection.execute(SQL["share_everyone"])
 
-    async def lock_captures(self, judged: Iterable[UUID], reviewed: Iterable[UUID]) -> None:
+    async def lock_captures(self, judged: Iterable[FactKey], reviewed: Iterable[FactKey]) -> None:
         """Let nobody review the captures judged here, nor judge those reviewed here, until the end."""
-        alone = {_group(each) for each in reviewed}
-        numbers = sorted({_group(each) for each in judged} | alone)
+        alone = {_group(each, GROUPS_OF_CAPTURES) for each in reviewed}
+        numbers = sorted({_group(each, GROUPS_OF_CAPTURES) for each in judged} | alone)
         if numbers:
             await self._connection.execute(
                 SQL["lock_captures"], numbers, [number in alone for number in numbers]
             )
 
-    async def lock_people(self, person_ids: Iterable[str]) -> None:
+    async def lock_people(self, people: Iterable[PersonKey]) -> None:
         """Wait for those who compute days of these people; they wait for this transaction."""
-        numbers = sorted({zlib.crc32(each.encode()) % GROUPS_OF_PEOPLE for each in person_ids})
+        numbers = sorted({_group(each, GROUPS_OF_PEOPLE) for each in people})
         version = await self._connection.fetchval(SQL["lock_people"], numbers)
         # What a transaction changed and may yet undo must not be remembered.
         self.directory_version = None if self._changes_directory else version
@@ -88,5 +88,6 @@ def _positions(rows: Iterable[asyncpg.Record]) -> dict[TopicPartition, int]:
     return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 
-def _group(capture_id: UUID) -> int:
-    return zlib.crc32(capture_id.bytes) % GROUPS_OF_CAPTURES
+def _group(key: FactKey | PersonKey, count: int) -> int:
+    org_id, own_id = key
+    return zlib.crc32(f"{org_id}:{own_id}".encode()) % count

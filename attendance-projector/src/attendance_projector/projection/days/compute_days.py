@@ -17,6 +17,7 @@ from attendance_projector.projection.stored import (
     KnownPerson,
     PersonDates,
     PersonDay,
+    PersonKey,
     Place,
     StoredPunch,
 )
@@ -31,7 +32,7 @@ PEOPLE_AT_ONCE = 50
 class ComputedDays:
     """What comes out for a group of people."""
 
-    people: dict[str, KnownPerson] = field(default_factory=dict)
+    people: dict[PersonKey, KnownPerson] = field(default_factory=dict)
     spans: list[PersonDates] = field(default_factory=list)
     days: list[PersonDay] = field(default_factory=list)
     moves: list[tuple[StoredPunch, Place]] = field(default_factory=list)
@@ -56,9 +57,9 @@ def _place(result: ComputedDays, inputs: DayInputs) -> None:
     punches = [punch for punch in all_punches if punch.method != CORRECTION]
     places: dict[PunchId, Place] = {}
     if inputs.person is not None:
-        result.people[inputs.person_id] = inputs.person
+        result.people[inputs.key] = inputs.person
     for first_on, last_on in inputs.spans:
-        result.spans.append(PersonDates(inputs.person_id, first_on, last_on))
+        result.spans.append(PersonDates(inputs.key, first_on, last_on))
     for first_on, last_on, known in _parts(inputs):
         computed = attendance(
             punches, schedule, first_on, last_on, corrections=inputs.corrections, known=known

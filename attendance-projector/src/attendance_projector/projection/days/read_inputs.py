@@ -26,6 +26,7 @@ from attendance_projector.projection.stored import (
     KnownPerson,
     PersonDates,
     PersonInstants,
+    PersonKey,
     StoredPunch,
 )
 
@@ -38,7 +39,7 @@ NewPunch = tuple[AcceptedPunch, Punch]
 class DayInputs:
     """What the days of one person are computed from."""
 
-    person_id: str
+    key: PersonKey
     person: KnownPerson | None
     spans: Sequence[tuple[date, date]]
     stored: Sequence[StoredPunch]
@@ -55,37 +56,37 @@ class DayInputs:
 
 async def read_inputs(
     transaction: Transaction,
-    changes: Mapping[str, Sequence[Change]],
-    new_by_person: Mapping[str, Sequence[NewPunch]],
+    changes: Mapping[PersonKey, Sequence[Change]],
+    new_by_person: Mapping[PersonKey, Sequence[NewPunch]],
 ) -> list[DayInputs]:
     """Read what the days of these people, by whose changes they are stale, are computed from."""
     people = await transaction.directory.people(changes)
-    bounded = {person_id for person_id, of_person in changes.items() if needs_extent(of_person)}
+    bounded = {key for key, of_person in changes.items() if needs_extent(of_person)}
     extents = await transaction.days.extents(bounded)
     as_of = await transaction.absence.as_of()
     reported_until = await transaction.absence.reported_until()
     final_before = (await transaction.retention.read()).final_before
-    stale: dict[str, list[tuple[date, date]]] = {}
-    for person_id, of_person in changes.items():
-        schedule = _schedule(people.get(person_id))
+    stale: dict[PersonKey, list[tuple[date, date]]] = {}
+    for key, of_person in changes.items():
+        schedule = _schedule(people.get(key))
         extent = None
-        if person_id in bounded:
-            new = [punch.occurred_at for _, punch in new_by_person.get(person_id, ())]
-            extent = _widened(extents.get(person_id), new, expected_dates(schedule, as_of))
-        stale[person_id] = not_final(stale_dates(of_person, schedule, extent), final_before)
+        if key in bounded:
+            new = [punch.occurred_at for _, punch in new_by_person.get(key, ())]
+            extent = _widened(extents.get(key), new, expected_dates(schedule, as_of))
+        stale[key] = not_final(stale_dates(of_person, schedule, extent), final_before)
     stored = await _punches_around(transaction, stale, people, final_before)
-    corrections: dict[str, list[Correction]] = defaultdict(list)
+    corrections: dict[PersonKey, list[Correction]] = defaultdict(list)
     for row in (await transaction.corrections.of_people(changes)).values():
-        corrections[row.person_id].append(as_correction(row))
-    known_at = {site_id: Knowledge(as_of, until) for site_id, until in reported_until.items()}
+        corrections[row.person].append(as_correction(row))
+    known_at = {site: Knowledge(as_of, until) for site, until in reported_until.items()}
     elsewhere = Knowledge(as_of)
     facts = []
-    for person_id, spans in stale.items():
-        person = people.get(person_id)
-        known = elsewhere if person is None else known_at.get(person.home_site_id, elsewhere)
-        punches = (stored.get(person_id, ()), new_by_person.get(person_id, ()))
-        corrected = corrections.get(person_id, ())
-        facts.append(DayInputs(person_id, person, spans, *punches, corrected, known, final_before))
+    for key, spans in stale.items():
+        person = people.get(key)
+        known = elsewhere if person is None else known_at.get((key.org_id, person.home_site_id), elsewhere)
+        punches = (stored.get(key, ()), new_by_person.get(key, ()))
+        corrected = corrections.get(key, ())
+        facts.append(DayInputs(key, person, spans, *punches, corrected, known, final_before))
     return facts
 
 
@@ -105,18 +106,18 @@ def _schedule(person: KnownPerson | None) -> Schedule:
 
 async def _punches_around(
     transaction: Transaction,
-    stale: Mapping[str, Sequence[tuple[date, date]]],
-    people: Mapping[str, KnownPerson],
+    stale: Mapping[PersonKey, Sequence[tuple[date, date]]],
+    people: Mapping[PersonKey, KnownPerson],
     final_before: date | None,
-) -> Mapping[str, list[StoredPunch]]:
+) -> Mapping[PersonKey, list[StoredPunch]]:
     wanted = []
-    for person_id, spans in stale.items():
-        schedule = _schedule(people.get(person_id))
-        wanted += _apart([PersonInstants(person_id, *instants_of(schedule, *span)) for span in spans])
-    found: dict[str, list[StoredPunch]] = defaultdict(list)
+    for key, spans in stale.items():
+        schedule = _schedule(people.get(key))
+        wanted += _apart([PersonInstants(key, *instants_of(schedule, *span)) for span in spans])
+    found: dict[PersonKey, list[StoredPunch]] = defaultdict(list)
     for punch in await transaction.days.punches(wanted):
         if final_before is None or not _is_final(punch, final_before):
-            found[punch.person_id].append(punch)
+            found[punch.person].append(punch)
     return found
 
 
@@ -132,7 +133,7 @@ def _apart(spans: Sequence[PersonInstants]) -> list[PersonInstants]:
     for span in spans:
         if joined and span.first_at <= joined[-1].last_at:
             last_at = max(span.last_at, joined[-1].last_at)
-            joined[-1] = PersonInstants(span.person_id, joined[-1].first_at, last_at)
+            joined[-1] = PersonInstants(span.person, joined[-1].first_at, last_at)
         else:
             joined.append(span)
     return joined

@@ -18,7 +18,7 @@ from attendance_projector.projection.days.rule_inputs import as_punch
 from attendance_projector.projection.days.stale_dates import Change, PunchChanged
 from attendance_projector.projection.periods.keep_locked_days import Computed, keep_locked_days
 from attendance_projector.projection.ports import Transaction
-from attendance_projector.projection.stored import AcceptedPunch
+from attendance_projector.projection.stored import AcceptedPunch, PersonKey
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ async def _nothing() -> None:
 
 async def recompute_days(
     transaction: Transaction,
-    changes: Mapping[str, Sequence[Change]],
+    changes: Mapping[PersonKey, Sequence[Change]],
     added: Sequence[AcceptedPunch],
     write: Write = _nothing,
 ) -> int:
@@ -42,14 +42,14 @@ async def recompute_days(
 
     The transaction holds the locks of these people. `write` stores what nothing here reads.
     """
-    new_by_person: dict[str, list[NewPunch]] = defaultdict(list)
-    all_changes: dict[str, list[Change]] = defaultdict(list)
-    for person_id, of_person in changes.items():
-        all_changes[person_id].extend(of_person)
+    new_by_person: dict[PersonKey, list[NewPunch]] = defaultdict(list)
+    all_changes: dict[PersonKey, list[Change]] = defaultdict(list)
+    for person, of_person in changes.items():
+        all_changes[person].extend(of_person)
     for accepted in added:
         punch = as_punch(accepted.punch_id, accepted.occurred_at, accepted.direction, accepted.method)
-        new_by_person[accepted.person_id].append((accepted, punch))
-        all_changes[accepted.person_id].append(PunchChanged(punch))
+        new_by_person[accepted.person].append((accepted, punch))
+        all_changes[accepted.person].append(PunchChanged(punch))
     rounds = _rounds(sorted(all_changes))
 
     async def read_next() -> list[DayInputs] | None:
@@ -91,6 +91,6 @@ async def _write_round(transaction: Transaction, result: ComputedDays) -> None:
     await transaction.captures.store_punches(result.new)
 
 
-def _rounds(person_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(person_ids), PEOPLE_PER_ROUND):
-        yield person_ids[start : start + PEOPLE_PER_ROUND]
+def _rounds(people: Sequence[PersonKey]) -> Iterator[Sequence[PersonKey]]:
+    for start in range(0, len(people), PEOPLE_PER_ROUND):
+        yield people[start : start + PEOPLE_PER_ROUND]

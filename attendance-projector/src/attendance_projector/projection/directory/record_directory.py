@@ -18,9 +18,11 @@ from attendance_projector.projection.days.stale_dates import (
 from attendance_projector.projection.directory.ports import Directory
 from attendance_projector.projection.directory.rule_inputs import LeaveRow, PolicyRow, policies_of_site
 from attendance_projector.projection.stored import (
+    EntryKey,
     EventOrTombstone,
     HolidayRow,
     KnownPerson,
+    PersonKey,
     RosterRow,
     Tombstone,
 )
@@ -37,19 +39,19 @@ from attendance_schemas.events import (
 )
 from attendance_schemas.topics import DIRECTORY
 
-Changes = dict[str, list[Change]]
+Changes = dict[PersonKey, list[Change]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     """What the directory says about the things that some events name."""
 
-    people: Mapping[str, KnownPerson]
-    zones: Mapping[str, str]
-    rosters: Mapping[str, RosterRow]
-    versions: frozenset[ShiftVersion]
-    holidays: Mapping[str, HolidayRow]
-    leave: Mapping[str, LeaveRow]
+    people: Mapping[PersonKey, KnownPerson]
+    zones: Mapping[EntryKey, str]
+    rosters: Mapping[EntryKey, RosterRow]
+    versions: frozenset[tuple[str, ShiftVersion]]
+    holidays: Mapping[EntryKey, HolidayRow]
+    leave: Mapping[EntryKey, LeaveRow]
     policies: Sequence[PolicyRow]
     defaults: Mapping[str, Policy]
 
@@ -62,9 +64,11 @@ async def record_directory(directory: Directory, events: Sequence[EventOrTombsto
     """
     newest = {_key(event): event for event in events}
     named = list(newest.values())
-    organisations = {event.org_id for event in named if isinstance(event, PolicyRecorded)}
-    organisations |= set(await directory.organisations_of_policies(_ids(named, PolicyRecorded, "policy_id")))
-    organisations |= _ids(named, OrganisationRecorded, "org_id")
+    organisations = {
+        org_id
+        for event_type in (PolicyRecorded, OrganisationRecorded)
+        for org_id, _ in _keys(named, event_type, "org_id")
+    }
     before = await _snapshot(directory, named, organisations)
     await directory.store(named)
     after = await _snapshot(directory, named, organisations)
@@ -82,10 +86,12 @@ def _key(event: EventOrTombstone) -> bytes:
     return event.key if isinstance(event, Tombstone) else DIRECTORY.key_of(event)
 
 
-def _ids(events: Iterable[EventOrTombstone], event_type: type[Event], field: str) -> set[str]:
-    """Return the ids that events of this type name."""
+def _keys(events: Iterable[EventOrTombstone], event_type: type[Event], field: str) -> set[EntryKey]:
+    """Return the organisations and ids that events of this type name."""
     return {
-        event.fields[field] if isinstance(event, Tombstone) else getattr(event, field)
+        (event.fields["org_id"], event.fields[field])
+        if isinstance(event, Tombstone)
+        else (event.org_id, getattr(event, field))
         for event in events
         if isinstance(event, event_type)
         or (isinstance(event, Tombstone) and event.event_name == event_type.__name__)
@@ -96,40 +102,42 @@ async def _snapshot(
     directory: Directory, events: Sequence[EventOrTombstone], organisations: set[str]
 ) -> _Snapshot:
     return _Snapshot(
-        people=await directory.people(_ids(events, PersonRecorded, "person_id")),
-        zones=await directory.time_zones(_ids(events, SiteRecorded, "site_id")),
-        rosters=await directory.rosters(_ids(events, RosterRecorded, "roster_id")),
-        versions=frozenset(await directory.shifts(_ids(events, ShiftRecorded, "shift_id"))),
-        holidays=await directory.holidays(_ids(events, HolidayRecorded, "holiday_id")),
-        leave=await directory.leave(_ids(events, LeaveRecorded, "leave_id")),
+        people=await directory.people(
+            {PersonKey(*key) for key in _keys(events, PersonRecorded, "person_id")}
+        ),
+        zones=await directory.time_zones(_keys(events, SiteRecorded, "site_id")),
+        rosters=await directory.rosters(_keys(events, RosterRecorded, "roster_id")),
+        versions=frozenset(await directory.shifts(_keys(events, ShiftRecorded, "shift_id"))),
+        holidays=await directory.holidays(_keys(events, HolidayRecorded, "holiday_id")),
+        leave=await directory.leave(_keys(events, LeaveRecorded, "leave_id")),
         policies=await directory.policies(organisations),
         defaults=await directory.default_policies(organisations),
     )
 
 
 def _add_people(changes: Changes, before: _Snapshot, after: _Snapshot) -> None:
-    for person_id in before.people.keys() | after.people.keys():
-        old, new = before.people.get(person_id), after.people.get(person_id)
+    for key in before.people.keys() | after.people.keys():
+        old, new = before.people.get(key), after.people.get(key)
         if _planning(old) != _planning(new):
-            changes[person_id].append(PersonChanged())
+            changes[key].append(PersonChanged())
         elif old is not None and new is not None and old.employment != new.employment:
-            changes[person_id].append(EmploymentChanged(old.employment, new.employment))
+            changes[key].append(EmploymentChanged(old.employment, new.employment))
 
 
-def _planning(person: KnownPerson | None) -> tuple[str, str, str | None] | None:
-    return None if person is None else (person.org_id, person.home_site_id, person.default_shift_id)
+def _planning(person: KnownPerson | None) -> tuple[str, str | None] | None:
+    return None if person is None else (person.home_site_id, person.default_shift_id)
 
 
 async def _add_sites_and_shifts(
     changes: Changes, before: _Snapshot, after: _Snapshot, directory: Directory
 ) -> None:
     sites = before.zones.keys() | after.zones.keys()
-    moved = [site_id for site_id in sites if before.zones.get(site_id) != after.zones.get(site_id)]
-    for person_id in await directory.people_of_sites(moved):
-        changes[person_id].append(PersonChanged())
-    for version in before.versions ^ after.versions:
-        for person_id in await directory.people_of_shift(version.shift_id):
-            changes[person_id].append(ShiftChanged(version))
+    moved = [site for site in sites if before.zones.get(site) != after.zones.get(site)]
+    for person in await directory.people_of_sites(moved):
+        changes[person].append(PersonChanged())
+    for org_id, version in before.versions ^ after.versions:
+        for person in await directory.people_of_shift((org_id, version.shift_id)):
+            changes[person].append(ShiftChanged(version))
 
 
 def _add_rosters_and_leave(changes: Changes, before: _Snapshot, after: _Snapshot) -> None:
@@ -137,12 +145,12 @@ def _add_rosters_and_leave(changes: Changes, before: _Snapshot, after: _Snapshot
         old, new = before.rosters.get(roster_id), after.rosters.get(roster_id)
         for row in (old, new):
             if row is not None and old != new:
-                changes[row.person_id].append(RosterChanged(row.entry))
+                changes[row.person].append(RosterChanged(row.entry))
     for leave_id in before.leave.keys() | after.leave.keys():
         old_leave, new_leave = before.leave.get(leave_id), after.leave.get(leave_id)
         for leave in (old_leave, new_leave):
             if leave is not None and old_leave != new_leave:
-                changes[leave.person_id].append(DatesChanged(leave.starts_on, leave.ends_on))
+                changes[leave.person].append(DatesChanged(leave.starts_on, leave.ends_on))
 
 
 async def _add_holidays(changes: Changes, before: _Snapshot, after: _Snapshot, directory: Directory) -> None:
@@ -155,22 +163,22 @@ async def _add_holidays(changes: Changes, before: _Snapshot, after: _Snapshot, d
     }
     for home in await directory.homes({row.org_id for row in changed}):
         for row in changed:
-            if row.org_id == home.org_id and row.site_id in {None, home.home_site_id}:
-                changes[home.person_id].append(DatesChanged(row.holiday_on, row.holiday_on))
+            if row.org_id == home.person.org_id and row.site_id in {None, home.home_site_id}:
+                changes[home.person].append(DatesChanged(row.holiday_on, row.holiday_on))
 
 
 async def _add_policies(
     changes: Changes, before: _Snapshot, after: _Snapshot, directory: Directory, organisations: set[str]
 ) -> None:
-    by_site: dict[tuple[str, str], PoliciesChanged] = {}
+    by_site: dict[EntryKey, PoliciesChanged] = {}
     for home in await directory.homes(organisations):
-        site = (home.org_id, home.home_site_id)
+        site = (home.person.org_id, home.home_site_id)
         if site not in by_site:
             by_site[site] = PoliciesChanged(
                 *(
-                    policies_of_site(each.policies, *site, each.defaults.get(home.org_id))
+                    policies_of_site(each.policies, *site, each.defaults.get(home.person.org_id))
                     for each in (before, after)
                 )
             )
         if by_site[site].before != by_site[site].after:
-            changes[home.person_id].append(by_site[site])
+            changes[home.person].append(by_site[site])

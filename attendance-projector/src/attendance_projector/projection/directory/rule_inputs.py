@@ -23,6 +23,7 @@ from attendance_projector.domain.facts import (
     ShiftVersion,
 )
 from attendance_projector.domain.schedule import SINCE_EVER, Employment, Leave, LeavePart, Policy
+from attendance_projector.projection.stored import PersonKey
 from attendance_schemas.events import (
     DefaultPolicy,
     Event,
@@ -216,7 +217,7 @@ def default_policy(event: OrganisationRecorded) -> Policy | None:
 class LeaveRow:
     """A person's leave between two local dates, inclusive."""
 
-    person_id: str
+    person: PersonKey
     starts_on: date
     ends_on: date
     part: LeavePart
@@ -235,7 +236,12 @@ class LeaveRow:
 
 def leave_row(event: LeaveRecorded) -> LeaveRow:
     """Return the leave of an event. Raises InvalidFact."""
-    return LeaveRow(event.person_id, event.starts_on, event.ends_on, LeavePart(event.part.lower()))
+    return LeaveRow(
+        PersonKey(event.org_id, event.person_id),
+        event.starts_on,
+        event.ends_on,
+        LeavePart(event.part.lower()),
+    )
 
 
 def read_zone(name: str) -> ZoneInfo:

@@ -6,7 +6,7 @@ and settled stays, and nothing is due, neither on top of what was paid nor back.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
@@ -24,8 +24,8 @@ from attendance_projector.domain.periods import (
 )
 from attendance_projector.domain.shift_windows import ONE_DAY
 from attendance_projector.projection.periods.ports import Periods
-from attendance_projector.projection.periods.stored import AdjustmentRow, LockedSpan, PersonKey, StoredLock
-from attendance_projector.projection.stored import KnownPerson, PersonDates, PersonDay
+from attendance_projector.projection.periods.stored import AdjustmentRow, DayKey, LockedSpan, StoredLock
+from attendance_projector.projection.stored import KnownPerson, PersonDates, PersonDay, PersonKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class _Locked:
 
 
 async def keep_locked_days(
-    periods: Periods, people: Mapping[str, KnownPerson], computed: Computed
+    periods: Periods, people: Mapping[PersonKey, KnownPerson], computed: Computed
 ) -> Computed:
     """Restore the locked days of the spans, store the adjustments; return what is left to be stored.
 
@@ -54,72 +54,69 @@ async def keep_locked_days(
     if not computed.spans:
         return computed
     first_on = min(span.first_on for span in computed.spans)
-    org_ids = _org_ids(people)
-    strangers = {span.person_id for span in computed.spans} - people.keys()
-    if strangers:
-        org_ids |= await periods.organisations_of(strangers)
-    in_force = await periods.in_force(set(org_ids.values()), first_on)
+    named = {span.person for span in computed.spans}
+    strangers = named - people.keys()
+    in_force = await periods.in_force({person.org_id for person in named}, first_on)
     if not in_force and not strangers:
         return computed
-    locks = await locks_of(periods, org_ids, in_force)
-    touched = [span for span in computed.spans if span.person_id in locks or span.person_id in strangers]
+    locks = await locks_of(periods, named, in_force)
+    touched = [span for span in computed.spans if span.person in locks or span.person in strangers]
     if not touched:
         return computed
     locked, left = _cut_out(computed, locks)
     await periods.restore(locked.spans, locked.days)
     kept = await periods.kept(locked.spans)
-    by_rule = {_key(each): each for each in computed.days if each.person.person_id in locks}
+    by_rule = {_key(each): each for each in computed.days if each.person.key in locks}
     recorded = await periods.recorded_adjustments(touched)
     await periods.replace_adjustments(touched, _adjustments(people, locks, kept, by_rule, recorded))
     return left
 
 
-def _cut_out(computed: Computed, locks: Mapping[str, Sequence[StoredLock]]) -> tuple[_Locked, Computed]:
+def _cut_out(computed: Computed, locks: Mapping[PersonKey, Sequence[StoredLock]]) -> tuple[_Locked, Computed]:
     """Part what locks keep from what is left to be stored."""
-    cut = [part for span in computed.spans for part in _cut(span, locks.get(span.person_id, ()))]
+    cut = [part for span in computed.spans for part in _cut(span, locks.get(span.person, ()))]
     is_locked = {
-        (each.person.person_id, each.day.attendance_on)
+        (each.person.key, each.day.attendance_on)
         for each in computed.days
-        if lock_on(rules_of(locks.get(each.person.person_id, ())), each.day.attendance_on) is not None
+        if lock_on(rules_of(locks.get(each.person.key, ())), each.day.attendance_on) is not None
     }
     locked = _Locked(
         [part for part in cut if isinstance(part, LockedSpan)],
-        [each for each in computed.days if (each.person.person_id, each.day.attendance_on) in is_locked],
+        [each for each in computed.days if (each.person.key, each.day.attendance_on) in is_locked],
     )
     left = Computed(
         [part for part in cut if isinstance(part, PersonDates)],
-        [each for each in computed.days if (each.person.person_id, each.day.attendance_on) not in is_locked],
+        [each for each in computed.days if (each.person.key, each.day.attendance_on) not in is_locked],
     )
     return locked, left
 
 
 async def lock_of_day(periods: Periods, person: KnownPerson, on: date) -> PeriodLock | None:
     """Return the lock that keeps a local date of a person; None when it is open."""
-    in_force = await periods.in_force({person.org_id}, on)
-    locks = await locks_of(periods, {person.person_id: person.org_id}, in_force)
-    return lock_on(rules_of(locks.get(person.person_id, ())), on)
+    in_force = await periods.in_force({person.key.org_id}, on)
+    locks = await locks_of(periods, {person.key}, in_force)
+    return lock_on(rules_of(locks.get(person.key, ())), on)
 
 
 async def locks_of(
-    periods: Periods, org_ids: Mapping[str, str], in_force: Sequence[StoredLock]
-) -> dict[str, list[StoredLock]]:
-    """Return the locks of each person who has any; `org_ids` are by person."""
-    of_sites = [each.lock_id for each in in_force if each.site_id is not None]
-    covered = await periods.covered(of_sites, list(org_ids)) if of_sites else set()
-    found: dict[str, list[StoredLock]] = {}
-    for person_id, org_id in org_ids.items():
+    periods: Periods, people: Collection[PersonKey], in_force: Sequence[StoredLock]
+) -> dict[PersonKey, list[StoredLock]]:
+    """Return the locks of each of the people who has any."""
+    of_sites = [each.key for each in in_force if each.site_id is not None]
+    covered = await periods.covered(of_sites, people) if of_sites else set()
+    of_organisation: dict[str, list[StoredLock]] = defaultdict(list)
+    for each in in_force:
+        of_organisation[each.key.org_id].append(each)
+    found: dict[PersonKey, list[StoredLock]] = {}
+    for person in people:
         mine = [
             each
-            for each in in_force
-            if each.org_id == org_id and (each.site_id is None or (each.lock_id, person_id) in covered)
+            for each in of_organisation.get(person.org_id, ())
+            if each.site_id is None or (each.key, person.person_id) in covered
         ]
         if mine:
-            found[person_id] = mine
+            found[person] = mine
     return found
-
-
-def _org_ids(people: Mapping[str, KnownPerson]) -> dict[str, str]:
-    return {person_id: person.org_id for person_id, person in people.items()}
 
 
 def rules_of(locks: Sequence[StoredLock]) -> list[PeriodLock]:
@@ -139,32 +136,32 @@ def _cut(span: PersonDates, locks: Sequence[StoredLock]) -> Iterator[PersonDates
     for first_on, last_on in zip(starts, ends, strict=True):
         keeping = lock_on(rules, first_on)
         if keeping is None:
-            yield PersonDates(span.person_id, first_on, last_on)
+            yield PersonDates(span.person, first_on, last_on)
         else:
             stored = by_id[keeping.lock_id]
-            yield LockedSpan(span.person_id, first_on, last_on, stored.lock_id, stored.sealing_id)
+            yield LockedSpan(span.person, first_on, last_on, stored.key.fact_id, stored.sealing_id)
 
 
-def _key(each: PersonDay) -> PersonKey:
-    return each.person.person_id, each.day.attendance_on, each.day.shift_id
+def _key(each: PersonDay) -> DayKey:
+    return each.person.key, each.day.attendance_on, each.day.shift_id
 
 
 def _adjustments(
-    people: Mapping[str, KnownPerson],
-    locks: Mapping[str, Sequence[StoredLock]],
-    kept: Mapping[PersonKey, Figures],
-    by_rule: Mapping[PersonKey, PersonDay],
+    people: Mapping[PersonKey, KnownPerson],
+    locks: Mapping[PersonKey, Sequence[StoredLock]],
+    kept: Mapping[DayKey, Figures],
+    by_rule: Mapping[DayKey, PersonDay],
     recorded: Sequence[AdjustmentRow],
 ) -> list[AdjustmentRow]:
     """Return all adjustments, settled and due, of all days that are kept, by the rules, or settled."""
     settled = settled_rows(locks, recorded)
     rows = [row for of_day in settled.values() for row in of_day]
     for key in sorted({*kept, *by_rule, *settled}):
-        person_id, on, shift_id = key
-        person = people.get(person_id)
+        person_key, on, shift_id = key
+        person = people.get(person_key)
         if person is None or person.schedule is None:
             continue
-        rules, now = rules_of(locks[person_id]), by_rule.get(key)
+        rules, now = rules_of(locks[person_key]), by_rule.get(key)
         stored = kept.get(key, NO_DAY)
         if now is not None and lock_on(rules, on) is None:
             stored = figures_of(now.day)
@@ -176,28 +173,28 @@ def _adjustments(
             continue
         absence = None if day is None or day.absence is None else day.absence.value
         closes_at = None if day is None else day.closes_at
-        rows.append(AdjustmentRow(person_id, person.org_id, person.home_site_id, due, closes_at, absence))
+        rows.append(AdjustmentRow(person_key, person.home_site_id, due, closes_at, absence))
     return rows
 
 
 def settled_rows(
-    locks: Mapping[str, Sequence[StoredLock]], recorded: Sequence[AdjustmentRow]
-) -> dict[PersonKey, list[AdjustmentRow]]:
+    locks: Mapping[PersonKey, Sequence[StoredLock]], recorded: Sequence[AdjustmentRow]
+) -> dict[DayKey, list[AdjustmentRow]]:
     """Return the recorded adjustments that count as paid, by day, oldest first."""
-    found: dict[PersonKey, list[AdjustmentRow]] = defaultdict(list)
-    for person_id, rows in groupby(sorted(recorded, key=_of_person), key=_of_person):
+    found: dict[DayKey, list[AdjustmentRow]] = defaultdict(list)
+    for person, rows in groupby(sorted(recorded, key=_of_person), key=_of_person):
         of_person = list(rows)
         by_lock = [(str(row.adjustment.settled_by), row.adjustment) for row in of_person]
-        paid = settled_adjustments(by_lock, rules_of(locks.get(person_id, ())))
+        paid = settled_adjustments(by_lock, rules_of(locks.get(person, ())))
         sites = {(row.adjustment.key, row.adjustment.settled_by): row for row in of_person}
         for each in paid:
             row = replace(sites[each.key, each.settled_by], adjustment=each)
-            found[person_id, each.attendance_on, ShiftId(each.shift_id)].append(row)
+            found[person, each.attendance_on, ShiftId(each.shift_id)].append(row)
     return found
 
 
-def _of_person(row: AdjustmentRow) -> str:
-    return row.person_id
+def _of_person(row: AdjustmentRow) -> PersonKey:
+    return row.person
 
 
 def dates_of(spans: Sequence[PersonDates | LockedSpan]) -> tuple[date, date]:

@@ -3,25 +3,24 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Protocol
-from uuid import UUID
 
 from attendance_projector.domain.periods import Figures
 from attendance_projector.projection.periods.stored import (
     AdjustmentRow,
+    DayKey,
     KnownPeriod,
     LockedSpan,
-    PersonKey,
     StoodThen,
     StoredLock,
 )
-from attendance_projector.projection.stored import PersonDates, PersonDay
+from attendance_projector.projection.stored import FactKey, PersonDates, PersonDay, PersonKey
 from attendance_schemas.events import DaysLocked, PeriodLocked, PeriodReopened, PeriodSealed
 
 
 class Periods(Protocol):
     """Locks, what was recorded with them, and the adjustments that they make."""
 
-    async def known(self, lock_ids: Collection[UUID]) -> Mapping[UUID, KnownPeriod]:
+    async def known(self, locks: Collection[FactKey]) -> Mapping[FactKey, KnownPeriod]:
         """Return those of the locks of which anything is stored."""
 
     async def store_locks(self, locks: Sequence[PeriodLocked]) -> None:
@@ -36,25 +35,24 @@ class Periods(Protocol):
     async def store_days(self, days: Sequence[DaysLocked]) -> None:
         """Store what stood at locks; what is stored already stays."""
 
-    async def decide_force(self, lock_ids: Collection[UUID]) -> Mapping[UUID, bool]:
+    async def decide_force(self, locks: Collection[FactKey]) -> Mapping[FactKey, bool]:
         """Decide which of the locks are in force; return those of which that changed."""
 
-    async def stale_days(self, lock_id: UUID) -> Sequence[PersonDates]:
+    async def stale_days(self, lock: FactKey) -> Sequence[PersonDates]:
         """Return the dates to compute again, of a lock that came in force or is in force no longer."""
 
-    async def forget_adjustments(self, lock_id: UUID, first_on: date | None) -> None:
+    async def forget_adjustments(self, lock: FactKey, first_on: date | None) -> None:
         """Remove the adjustments of all dates that `stale_days` names, from this one on; None: all."""
 
     async def in_force(self, org_ids: Collection[str], first_on: date) -> Sequence[StoredLock]:
         """Return the locks in force of these organisations that end on the date or later."""
 
-    async def covered(self, lock_ids: Collection[UUID], person_ids: Collection[str]) -> set[tuple[UUID, str]]:
-        """Return which of the people were recorded with which of the locks."""
+    async def covered(
+        self, locks: Collection[FactKey], people: Collection[PersonKey]
+    ) -> set[tuple[FactKey, str]]:
+        """Return which of the people were recorded with which of the locks of their organisation."""
 
-    async def organisations_of(self, person_ids: Collection[str]) -> Mapping[str, str]:
-        """Return the organisation of those of whom locks in force recorded anything; of several, the last."""
-
-    async def kept(self, spans: Sequence[LockedSpan]) -> Mapping[PersonKey, Figures]:
+    async def kept(self, spans: Sequence[LockedSpan]) -> Mapping[DayKey, Figures]:
         """Return the days of spans as they were locked."""
 
     async def recorded_adjustments(self, spans: Sequence[PersonDates]) -> Sequence[AdjustmentRow]:

@@ -8,19 +8,18 @@ A lock over a final day is for ever: its days could not be computed any more.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from uuid import UUID
 
 from attendance_projector.projection.days.stale_dates import Change, DatesChanged
 from attendance_projector.projection.periods.ports import Periods
 from attendance_projector.projection.periods.rebook_final import final_part, rebook_final
 from attendance_projector.projection.periods.stored import KnownPeriod
-from attendance_projector.projection.stored import PersonDates
+from attendance_projector.projection.stored import FactKey, PersonDates, PersonKey
 from attendance_schemas.events import DaysLocked, PeriodLocked, PeriodReopened, PeriodSealed
 from service_kit.errors import PoisonRecord
 from service_kit.kafka.records import Record
 
 PeriodEvent = PeriodLocked | PeriodSealed | PeriodReopened | DaysLocked
-CONTENT = ("org_id", "site_id", "starts_on", "ends_on", "made_by", "reason", "recorded_at")
+CONTENT = ("site_id", "starts_on", "ends_on", "made_by", "reason", "recorded_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class ReceivedPeriodEvent:
 class RecordedPeriods:
     """What became stale, by person, and the locks whose days nobody has told yet."""
 
-    changes: Mapping[str, Sequence[Change]]
+    changes: Mapping[PersonKey, Sequence[Change]]
     untold: Sequence[PeriodLocked]
 
 
@@ -54,8 +53,8 @@ async def record_periods(
     """
     if not received:
         return RecordedPeriods({}, ())
-    lock_ids = {each.event.lock_id for each in received}
-    known = await periods.known(lock_ids)
+    named = {_lock_of(each.event) for each in received}
+    known = await periods.known(named)
     locked = _new_locks(received, known)
     await periods.store_locks(locked)
     await periods.store_person_counts(
@@ -63,36 +62,36 @@ async def record_periods(
     )
     await periods.store_reopenings(_reopenings(received, known, locked, final_before, is_live=is_live))
     await periods.store_days([each.event for each in received if isinstance(each.event, DaysLocked)])
-    changes: dict[str, list[Change]] = {}
+    changes: dict[PersonKey, list[Change]] = {}
     spans: list[PersonDates] = []
-    for lock_id, in_force in (await periods.decide_force(lock_ids)).items():
-        for stale in await periods.stale_days(lock_id):
+    for lock, in_force in (await periods.decide_force(named)).items():
+        for stale in await periods.stale_days(lock):
             spans.append(stale)
-            changes.setdefault(stale.person_id, []).append(DatesChanged(stale.first_on, stale.last_on))
+            changes.setdefault(stale.person, []).append(DatesChanged(stale.first_on, stale.last_on))
         if not in_force:
             # What is still due of them is computed again below; of final days nothing is.
-            await periods.forget_adjustments(lock_id, final_before)
+            await periods.forget_adjustments(lock, final_before)
     await rebook_final(periods, final_part(spans, final_before))
-    after = await periods.known({each.lock_id for each in locked}) if locked else {}
+    after = await periods.known(set(map(_lock_of, locked))) if locked else {}
     return RecordedPeriods(changes, tuple(_untold(locked, after)))
 
 
 def _reopenings(
     received: Iterable[ReceivedPeriodEvent],
-    known: Mapping[UUID, KnownPeriod],
+    known: Mapping[FactKey, KnownPeriod],
     locked: Iterable[PeriodLocked],
     final_before: date | None,
     *,
     is_live: bool,
 ) -> list[PeriodReopened]:
     """Return the reopenings that count."""
-    starts = {lock_id: each.starts_on for lock_id, each in known.items()}
-    starts |= {each.lock_id: each.starts_on for each in locked}
+    starts = {lock: each.starts_on for lock, each in known.items()}
+    starts |= {_lock_of(each): each.starts_on for each in locked}
     found = []
     for each in received:
         if not isinstance(each.event, PeriodReopened):
             continue
-        starts_on = starts.get(each.event.lock_id)
+        starts_on = starts.get(_lock_of(each.event))
         if final_before is None or starts_on is None or starts_on >= final_before:
             found.append(each.event)
         elif is_live:
@@ -106,14 +105,15 @@ def _reopenings(
 
 
 def _new_locks(
-    received: Iterable[ReceivedPeriodEvent], known: Mapping[UUID, KnownPeriod]
+    received: Iterable[ReceivedPeriodEvent], known: Mapping[FactKey, KnownPeriod]
 ) -> list[PeriodLocked]:
-    new: dict[UUID, PeriodLocked] = {}
+    new: dict[FactKey, PeriodLocked] = {}
     for each in received:
         if not isinstance(each.event, PeriodLocked):
             continue
-        stored = known.get(each.event.lock_id)
-        first: KnownPeriod | PeriodLocked | None = new.get(each.event.lock_id)
+        key = _lock_of(each.event)
+        stored = known.get(key)
+        first: KnownPeriod | PeriodLocked | None = new.get(key)
         if first is None and stored is not None and stored.recorded_at is not None:
             first = stored
         if first is not None and _content(first) != _content(each.event):
@@ -124,16 +124,20 @@ def _new_locks(
                 record=each.record,
             )
         if first is None:
-            new[each.event.lock_id] = each.event
+            new[key] = each.event
     return list(new.values())
+
+
+def _lock_of(event: PeriodEvent) -> FactKey:
+    return FactKey(event.org_id, event.lock_id)
 
 
 def _content(lock: KnownPeriod | PeriodLocked) -> tuple[object, ...]:
     return tuple(getattr(lock, name) for name in CONTENT)
 
 
-def _untold(locked: Iterable[PeriodLocked], known: Mapping[UUID, KnownPeriod]) -> Iterable[PeriodLocked]:
+def _untold(locked: Iterable[PeriodLocked], known: Mapping[FactKey, KnownPeriod]) -> Iterable[PeriodLocked]:
     for lock in locked:
-        stored = known[lock.lock_id]
+        stored = known[_lock_of(lock)]
         if stored.sealing_id is None and stored.reopened_at is None:
             yield lock

@@ -6,18 +6,19 @@ from uuid import UUID
 
 from attendance_projector.domain.facts import ShiftId
 from attendance_projector.domain.periods import Adjustment, PeriodLock
+from attendance_projector.projection.stored import FactKey, PersonKey
 from attendance_schemas.events import LockedAdjustment, LockedDay
 
 # Person, local date, shift.
-PersonKey = tuple[str, date, ShiftId]
+DayKey = tuple[PersonKey, date, ShiftId]
 
 
 @dataclass(frozen=True, slots=True)
 class KnownPeriod:
     """What is stored under the id of a lock; what has not come yet is None."""
 
+    org_id: str
     lock_id: UUID
-    org_id: str | None
     site_id: str | None
     starts_on: date | None
     ends_on: date | None
@@ -27,15 +28,19 @@ class KnownPeriod:
     sealing_id: UUID | None
     reopened_at: datetime | None
 
+    @property
+    def key(self) -> FactKey:
+        """Which lock it is."""
+        return FactKey(self.org_id, self.lock_id)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredLock:
     """A lock in force, and whom it covers: people recorded with it, or (no site) everybody."""
 
     lock: PeriodLock
-    lock_id: UUID
+    key: FactKey
     sealing_id: UUID
-    org_id: str
     site_id: str | None
 
 
@@ -43,7 +48,7 @@ class StoredLock:
 class LockedSpan:
     """Local dates of a person, both inclusive, that a lock keeps."""
 
-    person_id: str
+    person: PersonKey
     first_on: date
     last_on: date
     lock_id: UUID
@@ -57,8 +62,7 @@ class AdjustmentRow:
     `explanation`: JSON of one that was recorded with a lock, as it was recorded.
     """
 
-    person_id: str
-    org_id: str
+    person: PersonKey
     site_id: str
     adjustment: Adjustment
     closes_at: datetime | None = None

@@ -8,24 +8,31 @@ cases of the live service over other adapters: what they store is the same.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TypeVar
-from uuid import UUID
 
+from attendance_projector.projection.adapters.columns import side_by_side
 from attendance_projector.projection.adapters.postgres_captures import (
     PUNCH_COLUMNS,
     PostgresCaptures,
     punch_row,
 )
-from attendance_projector.projection.adapters.postgres_corrections import PostgresCorrections
-from attendance_projector.projection.adapters.postgres_days import DAY_COLUMNS, PostgresDays, day_row
+from attendance_projector.projection.adapters.postgres_corrections import PostgresCorrections, known_punches
+from attendance_projector.projection.adapters.postgres_days import (
+    DAY_COLUMNS,
+    PostgresDays,
+    by_person,
+    day_row,
+)
 from attendance_projector.projection.adapters.postgres_positions import PostgresPositions
 from attendance_projector.projection.adapters.postgres_read_model import NextReadModel
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.projection.stored import (
     AcceptedPunch,
+    FactKey,
     KnownPunch,
     PersonDates,
     PersonDay,
     PersonInstants,
+    PersonKey,
     Place,
     StoredPunch,
 )
@@ -43,10 +50,10 @@ LOWEST_HASH = -(2**31)
 class _NobodyComputes(PostgresPositions):
     """Positions without the locks that keep projectors apart: nobody else writes rows of these partitions."""
 
-    async def lock_captures(self, judged: Iterable[UUID], reviewed: Iterable[UUID]) -> None:
+    async def lock_captures(self, judged: Iterable[FactKey], reviewed: Iterable[FactKey]) -> None:
         """Wait for nobody: reviews are loaded when all decisions are there."""
 
-    async def lock_people(self, person_ids: Iterable[str]) -> None:
+    async def lock_people(self, people: Iterable[PersonKey]) -> None:
         """Wait for nobody."""
 
 
@@ -72,8 +79,7 @@ class _WaitingPunches(PostgresCaptures):
         """Drop punches that a later decision took back; they were on no day."""
         if punches:
             await self._connection.execute(
-                "DELETE FROM rebuild_punch WHERE punch_id = ANY ($1::uuid[])",
-                [punch.punch_id for punch in punches],
+                SQL["remove_kept_punches"], *side_by_side(punch.key for punch in punches)
             )
         return []
 
@@ -81,23 +87,23 @@ class _WaitingPunches(PostgresCaptures):
 class _WaitingCorrections(PostgresCorrections):
     """Corrections of punches that are kept apart until all are there."""
 
-    async def punches(self, punch_ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
+    async def punches(self, punches: Collection[FactKey]) -> Mapping[FactKey, KnownPunch]:
         """Return those of the punches that are kept or wait for the holder of a badge."""
-        rows = await self._connection.fetch(SQL["kept_punches"], list(punch_ids)) if punch_ids else []
-        return {row["punch_id"]: KnownPunch(**dict(row)) for row in rows}
+        return known_punches(await self._fetch(SQL["kept_punches"], punches))
 
-    async def punches_without_face(self, ids: Collection[UUID]) -> Mapping[UUID, KnownPunch]:
-        """Return those of the ids that are punches by something else than a face."""
-        return await self.punches(ids)
+    async def punches_without_face(self, facts: Collection[FactKey]) -> Mapping[FactKey, KnownPunch]:
+        """Return those of the facts that are punches by something else than a face."""
+        return await self.punches(facts)
 
 
 class _EmptyDays(PostgresDays):
     """Days of people of whom nothing is stored yet: nothing to read, nothing to compare with."""
 
-    async def extents(self, person_ids: Iterable[str]) -> Mapping[str, PersonDates]:
+    async def extents(self, people: Iterable[PersonKey]) -> Mapping[PersonKey, PersonDates]:
         """Return the dates of overrides and of what was locked, which need no punch."""
-        rows = await self._connection.fetch(SQL["extents_without_punches"], list(person_ids))
-        return {row["person_id"]: PersonDates(*row) for row in rows}
+        if not (asked := side_by_side(people)):
+            return {}
+        return by_person(await self._connection.fetch(SQL["extents_without_punches"], *asked))
 
     async def punches(self, _spans: Sequence[PersonInstants]) -> Sequence[StoredPunch]:
         """Return nothing."""
@@ -114,7 +120,7 @@ class _EmptyDays(PostgresDays):
 class _WaitingPeriods(PostgresPeriods):
     """Locked periods before there is any day."""
 
-    async def stale_days(self, _lock_id: UUID) -> Sequence[PersonDates]:
+    async def stale_days(self, _lock: FactKey) -> Sequence[PersonDates]:
         """Return nothing: all days will be computed."""
         return []
 
@@ -147,4 +153,4 @@ class ComputingReadModel(NextReadModel):
                 query = SQL["punches_of_bucket"].format(columns=", ".join(columns))
                 rows = await connection.fetch(query, lowest, highest)
                 punches = [AcceptedPunch(*row) for row in rows]
-                return await compute(self._tables(connection), [row["person_id"] for row in people], punches)
+                return await compute(self._tables(connection), [PersonKey(*row) for row in people], punches)

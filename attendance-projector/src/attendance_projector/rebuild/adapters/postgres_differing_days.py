@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from attendance_projector.errors import RebuildRefused
+from attendance_projector.projection.adapters.columns import side_by_side
 from attendance_projector.projection.adapters.postgres_change_feed import state_of, telling
 from attendance_projector.projection.adapters.postgres_positions import PostgresPositions
+from attendance_projector.projection.stored import PersonKey
 from attendance_projector.rebuild.adapters.postgres_schemas import PostgresSchemas
 from attendance_projector.rebuild.ports import LIVE, PREVIOUS
 from attendance_projector.store.migrate import head, revision_of
@@ -35,11 +37,12 @@ class PostgresDifferingDays:
         await connection.execute(SQL["find_differing"].format(**NAMES), since)
         return int(await connection.fetchval(SQL["count_differing"]))
 
-    async def of_some_people(self, limit: int) -> Sequence[tuple[date, list[str]]]:
+    async def of_some_people(self, limit: int) -> Sequence[tuple[date, list[PersonKey]]]:
         """Return so many people at most, by month; nothing when all are told."""
-        return [tuple(row) for row in await self._connection.fetch(SQL["next_differing"], limit)]
+        rows = await self._connection.fetch(SQL["next_differing"], limit)
+        return [(month, list(map(PersonKey, org_ids, person_ids))) for month, org_ids, person_ids in rows]
 
-    async def tell(self, month: date, people: list[str]) -> int:
+    async def tell(self, month: date, people: list[PersonKey]) -> int:
         """Tell the days of these people in a month, once and for all; return how many."""
         last_on = (month + LONGEST_MONTH).replace(day=1) - timedelta(days=1)
         async with self._connection.transaction():
@@ -48,8 +51,9 @@ class PostgresDifferingDays:
             positions = PostgresPositions(self._connection)
             await positions.join_everyone()
             await positions.lock_people(people)
-            told = await self._connection.execute(TELL_DAYS, people, month, last_on)
-            await self._connection.execute(SQL["forget_differing"], month, people)
+            columns = side_by_side(people)
+            told = await self._connection.execute(TELL_DAYS, *columns, month, last_on)
+            await self._connection.execute(SQL["forget_differing"], month, *columns)
         return int(told.split()[-1])
 
     async def waiting(self, limit: int) -> tuple[int, int | None]:

@@ -33,7 +33,8 @@ COPIED_FROM_LIVE = (
         "review",
         "review",
         # Also those of captures that are not kept any more.
-        f"capture_id NOT IN (SELECT capture_id FROM {LIVE}.capture WHERE occurred_at >= $1::date)",  # noqa: S608
+        "(org_id, capture_id) NOT IN"  # noqa: S608
+        f" (SELECT org_id, capture_id FROM {LIVE}.capture WHERE occurred_at >= $1::date)",
     ),
     ("period_lock", "period_lock", "$1::date IS NOT NULL"),
 )

@@ -4,7 +4,7 @@
 SELECT as_of FROM clock;
 
 -- name: reported_until
-SELECT site_id, reported_until FROM site_watermark;
+SELECT org_id, site_id, reported_until FROM site_watermark;
 
 -- name: move_clock
 INSERT INTO clock (as_of) VALUES ($1)
@@ -14,16 +14,17 @@ ON CONFLICT (is_the_one) DO UPDATE SET as_of = excluded.as_of WHERE clock.as_of 
 -- Join the new numbers of each device to ranges, and these with the ranges known before that they overlap or touch.
 -- Others are not read: a device that has lost numbers for years has many.
 WITH point AS (
-    SELECT device_id, sequence, max(occurred_at) AS newest_at
+    SELECT org_id, device_id, sequence, max(occurred_at) AS newest_at
     FROM device_point
-    GROUP BY device_id, sequence
+    GROUP BY org_id, device_id, sequence
 ), in_a_row AS (
-    SELECT point.*, sequence - row_number() OVER (PARTITION BY device_id ORDER BY sequence) AS run
+    SELECT point.*, sequence - row_number() OVER (PARTITION BY org_id, device_id ORDER BY sequence) AS run
     FROM point
 ), arrived AS (
-    SELECT device_id, min(sequence) AS first_sequence, max(sequence) AS last_sequence, max(newest_at) AS newest_at
+    SELECT org_id, device_id, min(sequence) AS first_sequence, max(sequence) AS last_sequence,
+        max(newest_at) AS newest_at
     FROM in_a_row
-    GROUP BY device_id, run
+    GROUP BY org_id, device_id, run
 ), touched AS (
     SELECT DISTINCT known.*
     FROM arrived
@@ -31,50 +32,54 @@ WITH point AS (
         (
             SELECT report.*
             FROM device_report AS report
-            WHERE report.device_id = arrived.device_id AND report.first_sequence <= arrived.first_sequence
+            WHERE report.org_id = arrived.org_id AND report.device_id = arrived.device_id
+                AND report.first_sequence <= arrived.first_sequence
             ORDER BY report.first_sequence DESC
             LIMIT 1
         )
         UNION ALL
         SELECT report.*
         FROM device_report AS report
-        WHERE report.device_id = arrived.device_id
+        WHERE report.org_id = arrived.org_id
+            AND report.device_id = arrived.device_id
             AND report.first_sequence > arrived.first_sequence
             AND report.first_sequence <= arrived.last_sequence + 1
     ) AS known
     WHERE known.last_sequence >= arrived.first_sequence - 1
 ), part AS (
-    SELECT device_id, first_sequence, last_sequence, newest_at FROM arrived
+    SELECT org_id, device_id, first_sequence, last_sequence, newest_at FROM arrived
     UNION ALL
-    SELECT device_id, first_sequence, last_sequence, newest_at FROM touched
+    SELECT org_id, device_id, first_sequence, last_sequence, newest_at FROM touched
 ), reached AS (
     SELECT part.*, max(last_sequence) OVER (
-        PARTITION BY device_id ORDER BY first_sequence, last_sequence
+        PARTITION BY org_id, device_id ORDER BY first_sequence, last_sequence
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     ) AS reach
     FROM part
 ), numbered AS (
     SELECT reached.*, count(*) FILTER (WHERE reach IS NULL OR first_sequence > reach + 1) OVER (
-        PARTITION BY device_id ORDER BY first_sequence, last_sequence ROWS UNBOUNDED PRECEDING
+        PARTITION BY org_id, device_id ORDER BY first_sequence, last_sequence ROWS UNBOUNDED PRECEDING
     ) AS range_number
     FROM reached
 ), folded AS (
-    SELECT device_id, min(first_sequence) AS first_sequence, max(last_sequence) AS last_sequence,
+    SELECT org_id, device_id, min(first_sequence) AS first_sequence, max(last_sequence) AS last_sequence,
         max(newest_at) AS newest_at
     FROM numbered
-    GROUP BY device_id, range_number
+    GROUP BY org_id, device_id, range_number
 ), gone AS (
     DELETE FROM device_report AS report
     USING touched
-    WHERE report.device_id = touched.device_id AND report.first_sequence = touched.first_sequence
+    WHERE report.org_id = touched.org_id AND report.device_id = touched.device_id
+        AND report.first_sequence = touched.first_sequence
         AND NOT EXISTS (
             SELECT FROM folded
-            WHERE folded.device_id = report.device_id AND folded.first_sequence = report.first_sequence
+            WHERE folded.org_id = report.org_id AND folded.device_id = report.device_id
+                AND folded.first_sequence = report.first_sequence
         )
 )
-INSERT INTO device_report AS report (device_id, first_sequence, last_sequence, newest_at)
-SELECT device_id, first_sequence, last_sequence, newest_at FROM folded
-ON CONFLICT (device_id, first_sequence) DO UPDATE SET
+INSERT INTO device_report AS report (org_id, device_id, first_sequence, last_sequence, newest_at)
+SELECT org_id, device_id, first_sequence, last_sequence, newest_at FROM folded
+ON CONFLICT (org_id, device_id, first_sequence) DO UPDATE SET
     last_sequence = excluded.last_sequence, newest_at = excluded.newest_at;
 
 -- name: forget_points
@@ -83,26 +88,28 @@ TRUNCATE device_point;
 -- name: move_watermarks
 -- A site with a device that has a gap, or has never reported, has no watermark; nor has one without devices.
 WITH reported AS (
-    SELECT device.site_id, min(report.newest_at) AS reported_until
+    SELECT device.org_id, device.site_id, min(report.newest_at) AS reported_until
     FROM device
-    LEFT JOIN device_report AS report ON report.device_id = device.device_id AND report.first_sequence = 1
+    LEFT JOIN device_report AS report ON report.org_id = device.org_id AND report.device_id = device.device_id
+        AND report.first_sequence = 1
     WHERE NOT device.revoked
-    GROUP BY device.site_id
+    GROUP BY device.org_id, device.site_id
     HAVING bool_and(report.device_id IS NOT NULL)
 ), gone AS (
-    DELETE FROM site_watermark WHERE site_id NOT IN (SELECT site_id FROM reported)
+    DELETE FROM site_watermark WHERE (org_id, site_id) NOT IN (SELECT org_id, site_id FROM reported)
 )
-INSERT INTO site_watermark AS watermark (site_id, reported_until)
-SELECT site_id, reported_until FROM reported
-ON CONFLICT (site_id) DO UPDATE SET reported_until = excluded.reported_until
+INSERT INTO site_watermark AS watermark (org_id, site_id, reported_until)
+SELECT org_id, site_id, reported_until FROM reported
+ON CONFLICT (org_id, site_id) DO UPDATE SET reported_until = excluded.reported_until
 WHERE watermark.reported_until <> excluded.reported_until;
 
 -- name: undecided_days
 -- Days whose absence is another than the one stored; the same cases as in the rule absence_by_watermark.
-SELECT day.person_id, day.attendance_on
+SELECT day.org_id, day.person_id, day.attendance_on
 FROM attendance_day AS day
-LEFT JOIN person ON person.person_id = day.person_id
-LEFT JOIN site_watermark AS watermark ON watermark.site_id = person.home_site_id
+LEFT JOIN person ON person.org_id = day.org_id AND person.person_id = day.person_id
+LEFT JOIN site_watermark AS watermark
+    ON watermark.org_id = person.org_id AND watermark.site_id = person.home_site_id
 WHERE day.absence <> 'SETTLED'
     AND day.absence <> CASE
         WHEN $1 <= day.closes_at THEN 'OPEN'
@@ -112,7 +119,7 @@ WHERE day.absence <> 'SETTLED'
     END
 UNION
 -- In a locked period the adjustment alone can tell of a day. SETTLED ends the waiting, whatever devices say.
-SELECT person_id, attendance_on
+SELECT org_id, person_id, attendance_on
 FROM adjustment
 WHERE absence <> 'SETTLED' AND $1 >= closes_at + interval '24 hours';
 
@@ -120,7 +127,7 @@ WHERE absence <> 'SETTLED' AND $1 >= closes_at + interval '24 hours';
 SELECT DISTINCT time_zone FROM site;
 
 -- name: people_of_zones
-SELECT person.person_id, site.time_zone
+SELECT person.org_id, person.person_id, site.time_zone
 FROM person
-JOIN site ON site.site_id = person.home_site_id
+JOIN site ON site.org_id = person.org_id AND site.site_id = person.home_site_id
 WHERE site.time_zone = ANY ($1::text[]);

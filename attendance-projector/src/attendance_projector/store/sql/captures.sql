@@ -1,17 +1,22 @@
 -- Captures, the punches that come from them, and enrolments.
 
 -- name: known_captures
--- By id alone, without a time range: this is how a second occurred_at of one capture is found.
-SELECT capture_id, occurred_at, decision_round, org_id, site_id, device_id, direction, outcome, person_id
-FROM capture
-WHERE capture_id = ANY ($1::uuid[]);
+-- $1 organisations and $2 ids, side by side. Without a time range: this is how a second occurred_at of one capture is
+-- found. OFFSET 0: see punches_of_spans.
+SELECT found.*
+FROM unnest($1::text[], $2::uuid[]) AS asked (org_id, capture_id)
+CROSS JOIN LATERAL (
+    SELECT org_id, capture_id, occurred_at, decision_round, site_id, device_id, direction, outcome, person_id
+    FROM capture
+    WHERE capture.org_id = asked.org_id AND capture.capture_id = asked.capture_id
+    OFFSET 0
+) AS found;
 
 -- name: merge_captures
 -- A later decision supersedes; projected_at then says when this one arrived.
 INSERT INTO capture
 SELECT * FROM staged_capture
-ON CONFLICT (capture_id, occurred_at) DO UPDATE SET
-    org_id = excluded.org_id,
+ON CONFLICT (org_id, capture_id, occurred_at) DO UPDATE SET
     device_id = excluded.device_id,
     site_id = excluded.site_id,
     device_sequence = excluded.device_sequence,
@@ -37,22 +42,22 @@ ON CONFLICT (capture_id, occurred_at) DO UPDATE SET
 WHERE capture.decision_round < excluded.decision_round;
 
 -- name: remove_punches
--- $1 ids and $2 instants, side by side; $3 and $4 their range, so that partitions are pruned.
+-- $1 organisations, $2 ids and $3 instants, side by side; $4 and $5 their range, so that partitions are pruned.
 DELETE FROM punch
-USING unnest($1::uuid[], $2::timestamptz[]) AS gone (punch_id, occurred_at)
-WHERE punch.punch_id = gone.punch_id
+USING unnest($1::text[], $2::uuid[], $3::timestamptz[]) AS gone (org_id, punch_id, occurred_at)
+WHERE punch.org_id = gone.org_id
+    AND punch.punch_id = gone.punch_id
     AND punch.occurred_at = gone.occurred_at
-    AND punch.occurred_at BETWEEN $3 AND $4
-RETURNING punch.person_id, punch.placed_on;
+    AND punch.occurred_at BETWEEN $4 AND $5
+RETURNING punch.org_id, punch.person_id, punch.placed_on;
 
 -- name: record_enrolment
 INSERT INTO enrolment (
-    enrolment_id, org_id, person_id, outcome, template_count, photos, requested_at, decided_at,
+    org_id, enrolment_id, person_id, outcome, template_count, photos, requested_at, decided_at,
     model_name, model_version
 )
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (enrolment_id) DO UPDATE SET
-    org_id = excluded.org_id,
+ON CONFLICT (org_id, enrolment_id) DO UPDATE SET
     person_id = excluded.person_id,
     outcome = excluded.outcome,
     template_count = excluded.template_count,

@@ -27,7 +27,7 @@ WITH {before}changed AS (
 )
 INSERT INTO outbox (id, topic, key, event_type, payload)
 SELECT
-    id, '{topic}', person_id, 'AttendanceDayChanged',
+    id, '{topic}', org_id || ':' || person_id, 'AttendanceDayChanged',
     json_build_object(
         'event_id', gen_random_uuid(),
         'occurred_at', now(),

@@ -1,50 +1,67 @@
--- What people corrected, reviews of captures, and punches that wait for the holder of a badge.
+-- What people corrected, reviews of captures, and punches that wait for the holder of a badge. Organisations and ids come
+-- side by side.
 
 -- name: corrections_of_people
--- Also those under the ids $2, of any person.
-SELECT correction_id, org_id, person_id, kind, punch_id, occurred_at, site_id, direction, voided_correction_id,
-    attendance_on, shift_id, status, worked_minutes, overtime_minutes, first_in_at, last_out_at, made_by, reason,
-    recorded_at
-FROM correction
-WHERE person_id = ANY ($1::text[]) OR correction_id = ANY ($2::uuid[]);
+-- $1 organisations and $2 people; also those under the ids $4 of the organisations $3, of any person.
+SELECT correction.*
+FROM unnest($1::text[], $2::text[]) AS asked (org_id, person_id)
+JOIN correction ON correction.org_id = asked.org_id AND correction.person_id = asked.person_id
+UNION
+SELECT correction.*
+FROM unnest($3::text[], $4::uuid[]) AS asked (org_id, correction_id)
+JOIN correction ON correction.org_id = asked.org_id AND correction.correction_id = asked.correction_id;
 
 -- name: punches_by_id
--- By id alone, without a time range: this is how a second occurred_at of one punch is found.
-SELECT punch_id, occurred_at, person_id, method, direction FROM punch WHERE punch_id = ANY ($1::uuid[])
-UNION ALL
-SELECT fact_id, occurred_at, person_id, method, direction
-FROM pending_fact
-WHERE fact_id = ANY ($1::uuid[]) AND person_id IS NULL;
+-- $1 organisations and $2 ids. Without a time range: this is how a second occurred_at of one punch is found.
+SELECT found.*
+FROM unnest($1::text[], $2::uuid[]) AS asked (org_id, punch_id)
+CROSS JOIN LATERAL (
+    SELECT org_id, punch_id, occurred_at, person_id, method, direction
+    FROM punch
+    WHERE punch.org_id = asked.org_id AND punch.punch_id = asked.punch_id
+    UNION ALL
+    SELECT org_id, fact_id, occurred_at, person_id, method, direction
+    FROM pending_fact
+    WHERE pending_fact.org_id = asked.org_id AND pending_fact.fact_id = asked.punch_id AND person_id IS NULL
+    OFFSET 0
+) AS found;
 
 -- name: punches_without_face
--- Asked for every capture: the index punch_without_face has none of the many punches by face.
-SELECT punch_id, occurred_at, person_id, method, direction
-FROM punch
-WHERE punch_id = ANY ($1::uuid[]) AND method <> 'face'
-UNION ALL
-SELECT fact_id, occurred_at, person_id, method, direction
-FROM pending_fact
-WHERE fact_id = ANY ($1::uuid[]) AND person_id IS NULL;
+-- As punches_by_id. Asked for every capture: the index punch_without_face has none of the many punches by face.
+SELECT found.*
+FROM unnest($1::text[], $2::uuid[]) AS asked (org_id, punch_id)
+CROSS JOIN LATERAL (
+    SELECT org_id, punch_id, occurred_at, person_id, method, direction
+    FROM punch
+    WHERE punch.org_id = asked.org_id AND punch.punch_id = asked.punch_id AND method <> 'face'
+    UNION ALL
+    SELECT org_id, fact_id, occurred_at, person_id, method, direction
+    FROM pending_fact
+    WHERE pending_fact.org_id = asked.org_id AND pending_fact.fact_id = asked.punch_id AND person_id IS NULL
+    OFFSET 0
+) AS found;
 
 -- name: reviews
-SELECT review_id, capture_id, org_id, person_id, recorded_at FROM review WHERE capture_id = ANY ($1::uuid[]);
+-- $1 organisations and $2 captures.
+SELECT review.org_id, review_id, review.capture_id, person_id, recorded_at
+FROM unnest($1::text[], $2::uuid[]) AS asked (org_id, capture_id)
+JOIN review ON review.org_id = asked.org_id AND review.capture_id = asked.capture_id;
 
 -- name: record_review
-INSERT INTO review (review_id, capture_id, org_id, person_id, made_by, reason, recorded_at)
+INSERT INTO review (org_id, review_id, capture_id, person_id, made_by, reason, recorded_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (review_id) DO NOTHING;
+ON CONFLICT (org_id, review_id) DO NOTHING;
 
 -- name: pending
--- Facts with one of these badges; $1 organisations and $2 badges, side by side.
-SELECT fact_id, occurred_at, fact.org_id, fact.badge, person_id, site_id, device_id, direction, method
-FROM pending_fact AS fact
-JOIN unnest($1::text[], $2::text[]) AS asked (org_id, badge)
-    ON asked.org_id = fact.org_id AND asked.badge = fact.badge;
+-- Facts with one of these badges; $1 organisations and $2 badges.
+SELECT fact.org_id, fact_id, occurred_at, fact.badge, person_id, site_id, device_id, direction, method
+FROM unnest($1::text[], $2::text[]) AS asked (org_id, badge)
+JOIN pending_fact AS fact ON fact.org_id = asked.org_id AND fact.badge = asked.badge;
 
 -- name: merge_pending
-INSERT INTO pending_fact (fact_id, occurred_at, org_id, badge, person_id, site_id, device_id, direction, method)
+INSERT INTO pending_fact (org_id, fact_id, occurred_at, badge, person_id, site_id, device_id, direction, method)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (fact_id) DO UPDATE SET person_id = excluded.person_id;
+ON CONFLICT (org_id, fact_id) DO UPDATE SET person_id = excluded.person_id;
 
 -- name: holders
 -- Who has each badge now; of several people the first by id.
@@ -54,4 +71,8 @@ JOIN person ON person.org_id = asked.org_id AND person.badge = asked.badge
 GROUP BY asked.org_id, asked.badge;
 
 -- name: badges_of_people
-SELECT org_id, badge FROM person WHERE person_id = ANY ($1::text[]) AND badge IS NOT NULL;
+-- $1 organisations and $2 people.
+SELECT person.org_id, badge
+FROM unnest($1::text[], $2::text[]) AS asked (org_id, person_id)
+JOIN person ON person.org_id = asked.org_id AND person.person_id = asked.person_id
+WHERE badge IS NOT NULL;

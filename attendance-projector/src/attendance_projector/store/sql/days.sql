@@ -1,69 +1,74 @@
 -- Days and the places of punches, recomputed for spans of dates of people.
 
 -- name: extents
--- $2: the days between a punch and the farthest day that can own it.
-SELECT person_id, min(first_on) AS first_on, max(last_on) AS last_on
-FROM (
-    SELECT person_id, (min(occurred_at) AT TIME ZONE 'UTC')::date - $2::int AS first_on,
-        (max(occurred_at) AT TIME ZONE 'UTC')::date + $2::int AS last_on
-    FROM punch
-    WHERE person_id = ANY ($1::text[])
-    GROUP BY person_id
-    UNION ALL
-    SELECT person_id, min(attendance_on), max(attendance_on)
-    FROM attendance_day
-    WHERE person_id = ANY ($1::text[])
-    GROUP BY person_id
-    UNION ALL
-    SELECT person_id, min(attendance_on), max(attendance_on)
-    FROM correction
-    WHERE person_id = ANY ($1::text[]) AND attendance_on IS NOT NULL
-    GROUP BY person_id
-    UNION ALL
-    SELECT person_id, min(attendance_on), max(attendance_on)
-    FROM adjustment
-    WHERE person_id = ANY ($1::text[])
-    GROUP BY person_id
+-- $1 organisations and $2 people, side by side; $3: the days between a punch and the farthest day that can own it.
+SELECT asked.org_id, asked.person_id, extent.first_on, extent.last_on
+FROM unnest($1::text[], $2::text[]) AS asked (org_id, person_id)
+CROSS JOIN LATERAL (
+    SELECT min(first_on) AS first_on, max(last_on) AS last_on
+    FROM (
+        SELECT (min(occurred_at) AT TIME ZONE 'UTC')::date - $3::int AS first_on,
+            (max(occurred_at) AT TIME ZONE 'UTC')::date + $3::int AS last_on
+        FROM punch
+        WHERE punch.org_id = asked.org_id AND punch.person_id = asked.person_id
+        UNION ALL
+        SELECT min(attendance_on), max(attendance_on)
+        FROM attendance_day AS day
+        WHERE day.org_id = asked.org_id AND day.person_id = asked.person_id
+        UNION ALL
+        SELECT min(attendance_on), max(attendance_on)
+        FROM correction
+        WHERE correction.org_id = asked.org_id AND correction.person_id = asked.person_id
+        UNION ALL
+        SELECT min(attendance_on), max(attendance_on)
+        FROM adjustment
+        WHERE adjustment.org_id = asked.org_id AND adjustment.person_id = asked.person_id
+    ) AS extent
 ) AS extent
-GROUP BY person_id;
+WHERE extent.first_on IS NOT NULL;
 
 -- name: punches_of_spans
--- $1 people, $2 first and $3 last instants, side by side; $4 and $5 their range, so that partitions are pruned.
+-- $1 organisations, $2 people, $3 first and $4 last instants, side by side; $5 and $6 their range, so that partitions
+-- are pruned.
 -- OFFSET 0 keeps the subquery whole: one probe of the index for each span. A new partition has no statistics,
 -- and a join that the planner is free to choose reads all of it.
 SELECT found.*
-FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS span (person_id, first_at, last_at)
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS span (org_id, person_id, first_at, last_at)
 CROSS JOIN LATERAL (
-    SELECT punch.punch_id, punch.occurred_at, punch.person_id, punch.direction, punch.method,
+    SELECT punch.org_id, punch.punch_id, punch.occurred_at, punch.person_id, punch.direction, punch.method,
         punch.placement, punch.placed_on, punch.placed_shift_id
     FROM punch
-    WHERE punch.person_id = span.person_id
+    WHERE punch.org_id = span.org_id
+        AND punch.person_id = span.person_id
         AND punch.occurred_at BETWEEN span.first_at AND span.last_at
-        AND punch.occurred_at BETWEEN $4 AND $5
+        AND punch.occurred_at BETWEEN $5 AND $6
     OFFSET 0
 ) AS found;
 
 -- name: days_of_spans
--- $1 people, $2 first and $3 last dates, side by side; $4 and $5 their range, so that partitions are pruned.
+-- $1 organisations, $2 people, $3 first and $4 last dates, side by side; $5 and $6 their range, so that partitions are
+-- pruned.
 SELECT found.*
-FROM unnest($1::text[], $2::date[], $3::date[]) AS span (person_id, first_on, last_on)
+FROM unnest($1::text[], $2::text[], $3::date[], $4::date[]) AS span (org_id, person_id, first_on, last_on)
 CROSS JOIN LATERAL (
-    SELECT day.person_id, day.attendance_on, day.shift_id
+    SELECT day.org_id, day.person_id, day.attendance_on, day.shift_id
     FROM attendance_day AS day
-    WHERE day.person_id = span.person_id
+    WHERE day.org_id = span.org_id
+        AND day.person_id = span.person_id
         AND day.attendance_on BETWEEN span.first_on AND span.last_on
-        AND day.attendance_on BETWEEN $4 AND $5
+        AND day.attendance_on BETWEEN $5 AND $6
     OFFSET 0
 ) AS found;
 
 -- name: remove_days
--- $1 people, $2 dates, $3 shifts, side by side; $4 and $5 the range of the dates.
+-- $1 organisations, $2 people, $3 dates, $4 shifts, side by side; $5 and $6 the range of the dates.
 DELETE FROM attendance_day AS day
-USING unnest($1::text[], $2::date[], $3::text[]) AS gone (person_id, attendance_on, shift_id)
-WHERE day.person_id = gone.person_id
+USING unnest($1::text[], $2::text[], $3::date[], $4::text[]) AS gone (org_id, person_id, attendance_on, shift_id)
+WHERE day.org_id = gone.org_id
+    AND day.person_id = gone.person_id
     AND day.attendance_on = gone.attendance_on
     AND day.shift_id = gone.shift_id
-    AND day.attendance_on BETWEEN $4 AND $5;
+    AND day.attendance_on BETWEEN $5 AND $6;
 
 -- name: days_in_arrays
 unnest({values}) AS given ({columns})
@@ -76,8 +81,7 @@ staged AS (DELETE FROM staged_day RETURNING {columns})
 -- A day that came out as it was is not written. {columns}: see DAY_COLUMNS; {days} has them.
 INSERT INTO attendance_day AS day ({columns})
 SELECT {columns} FROM {days}
-ON CONFLICT (person_id, attendance_on, shift_id) DO UPDATE SET
-    org_id = excluded.org_id,
+ON CONFLICT (org_id, person_id, attendance_on, shift_id) DO UPDATE SET
     site_id = excluded.site_id,
     status = excluded.status,
     worked_minutes = excluded.worked_minutes,
@@ -99,11 +103,12 @@ ON CONFLICT (person_id, attendance_on, shift_id) DO UPDATE SET
 WHERE day IS DISTINCT FROM excluded;
 
 -- name: move_punches
--- $1 to $5 are punches and their places, side by side; $6 and $7 the range of the punches.
+-- $1 to $6 are punches and their places, side by side; $7 and $8 the range of the punches.
 UPDATE punch
 SET placement = moved.placement, placed_on = moved.placed_on, placed_shift_id = moved.placed_shift_id
-FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::date[], $5::text[])
-    AS moved (punch_id, occurred_at, placement, placed_on, placed_shift_id)
-WHERE punch.punch_id = moved.punch_id
+FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::text[], $5::date[], $6::text[])
+    AS moved (org_id, punch_id, occurred_at, placement, placed_on, placed_shift_id)
+WHERE punch.org_id = moved.org_id
+    AND punch.punch_id = moved.punch_id
     AND punch.occurred_at = moved.occurred_at
-    AND punch.occurred_at BETWEEN $6 AND $7;
+    AND punch.occurred_at BETWEEN $7 AND $8;

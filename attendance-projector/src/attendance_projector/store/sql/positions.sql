@@ -41,7 +41,7 @@ SELECT nextval('directory_version');
 SELECT pg_advisory_xact_lock_shared(hashtext('attendance-projector days'), hashtext(current_schema()));
 
 -- name: lock_captures
--- $1: numbers of captures, ascending; $2: whether each is of a review. Decisions and reviews of a capture come from
+-- $1: numbers of captures, each with its organisation, ascending; $2: whether each is of a review. Decisions and reviews of a capture come from
 -- two topics, each from one partition, so that only a review and a decision can be in each other's way.
 SELECT count(
     CASE
@@ -54,7 +54,7 @@ SELECT count(
 FROM unnest($1::int[], $2::bool[]) AS asked (number, is_of_review);
 
 -- name: lock_people
--- $1: numbers of people, ascending. Two projectors can hold punches of one person, since records are
+-- $1: numbers of people, each with the organisation, ascending. Two projectors can hold punches of one person, since records are
 -- keyed by capture; the second must see what the first wrote before it computes that person's days.
 -- Only after share_everyone, so that the version cannot move any more.
 SELECT

@@ -12,7 +12,7 @@ WHERE open_since > $1 AND attendance_on >= $2;
 
 -- name: newest_revisions
 -- Of changes that are not published yet: the tables of the same snapshot have them.
-SELECT key AS person_id, max(id) AS revision FROM outbox WHERE topic = $1 GROUP BY key;
+SELECT key, max(id) AS revision FROM outbox WHERE topic = $1 GROUP BY key;
 
 -- name: is_told
 -- $1: how old a change may be that is not published yet.

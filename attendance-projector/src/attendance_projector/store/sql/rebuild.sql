@@ -8,9 +8,9 @@ SELECT pg_try_advisory_lock(hashtext('attendance-projector rebuild'), 0);
 CREATE TABLE {next}.rebuild_state (name text PRIMARY KEY, value jsonb NOT NULL);
 COMMENT ON TABLE {next}.rebuild_state IS 'How far a rebuild has come; gone after the switch.';
 CREATE TABLE {next}.rebuild_bucket (number integer PRIMARY KEY);
-COMMENT ON TABLE {next}.rebuild_bucket IS 'People whose days are computed, by ranges of hashtext(person_id).';
+COMMENT ON TABLE {next}.rebuild_bucket IS 'People whose days are computed, by ranges of hashtext of organisation and id.';
 CREATE TABLE {next}.rebuild_punch (LIKE {next}.punch);
-ALTER TABLE {next}.rebuild_punch ADD PRIMARY KEY (punch_id);
+ALTER TABLE {next}.rebuild_punch ADD PRIMARY KEY (org_id, punch_id);
 COMMENT ON TABLE {next}.rebuild_punch IS 'Accepted punches that wait until every fact is loaded.';
 
 -- name: read_state
@@ -119,42 +119,60 @@ FROM {live}.{table}_id_seq AS live, {target}.{table}_id_seq AS target;
 INSERT INTO rebuild_bucket (number) VALUES ($1) ON CONFLICT DO NOTHING RETURNING number;
 
 -- name: index_waiting
-CREATE INDEX IF NOT EXISTS rebuild_punch_person ON rebuild_punch (hashtext(person_id));
-CREATE INDEX IF NOT EXISTS rebuild_locked_person ON locked_person (hashtext(person_id));
+CREATE INDEX IF NOT EXISTS rebuild_punch_person ON rebuild_punch (hashtext(org_id || ':' || person_id));
+CREATE INDEX IF NOT EXISTS rebuild_locked_person ON locked_person (hashtext(org_id || ':' || person_id));
 ANALYZE rebuild_punch, period_lock, locked_person, locked_day, locked_adjustment;
 
 -- name: people_of_bucket
--- $1 and $2: the range of hashtext(person_id). Also who is in the directory no more, and what was locked, or is
--- owed for a final day, is all that is left of them.
-SELECT person_id FROM person WHERE hashtext(person_id) BETWEEN $1 AND $2
+-- $1 and $2: the range of the hash. Also who is in the directory no more, and what was locked, or is owed for a final
+-- day, is all that is left of them.
+SELECT org_id, person_id FROM person WHERE hashtext(org_id || ':' || person_id) BETWEEN $1 AND $2
 UNION
-SELECT person_id FROM rebuild_punch WHERE hashtext(person_id) BETWEEN $1 AND $2
+SELECT org_id, person_id FROM rebuild_punch WHERE hashtext(org_id || ':' || person_id) BETWEEN $1 AND $2
 UNION
-SELECT person_id FROM locked_person WHERE hashtext(person_id) BETWEEN $1 AND $2
+SELECT org_id, person_id FROM locked_person WHERE hashtext(org_id || ':' || person_id) BETWEEN $1 AND $2
 UNION
-SELECT person_id FROM adjustment WHERE hashtext(person_id) BETWEEN $1 AND $2;
+SELECT org_id, person_id FROM adjustment WHERE hashtext(org_id || ':' || person_id) BETWEEN $1 AND $2;
+
+-- name: remove_kept_punches
+-- Here and below: $1 organisations and $2 ids of theirs, side by side.
+DELETE FROM rebuild_punch
+USING unnest($1::text[], $2::uuid[]) AS gone (org_id, punch_id)
+WHERE rebuild_punch.org_id = gone.org_id AND rebuild_punch.punch_id = gone.punch_id;
 
 -- name: kept_punches
-SELECT punch_id, occurred_at, person_id, method, direction FROM rebuild_punch WHERE punch_id = ANY ($1::uuid[])
+SELECT org_id, punch_id, occurred_at, person_id, method, direction
+FROM unnest($1::text[], $2::uuid[]) AS asked (org_id, punch_id)
+JOIN rebuild_punch USING (org_id, punch_id)
 UNION ALL
-SELECT fact_id, occurred_at, person_id, method, direction
-FROM pending_fact
-WHERE fact_id = ANY ($1::uuid[]) AND person_id IS NULL;
+SELECT fact.org_id, fact_id, occurred_at, person_id, method, direction
+FROM unnest($1::text[], $2::uuid[]) AS asked (org_id, punch_id)
+JOIN pending_fact AS fact ON fact.org_id = asked.org_id AND fact.fact_id = asked.punch_id
+WHERE person_id IS NULL;
 
 -- name: extents_without_punches
 -- Of overrides, and of what was locked, whose punches may all have been taken back.
-SELECT person_id, min(attendance_on) AS first_on, max(attendance_on) AS last_on
-FROM (
-    SELECT person_id, attendance_on FROM correction WHERE person_id = ANY ($1::text[]) AND attendance_on IS NOT NULL
-    UNION ALL
-    SELECT day.person_id, day.attendance_on
-    FROM period_lock AS lock
-    JOIN locked_day AS day ON day.lock_id = lock.lock_id AND day.sealing_id = lock.sealing_id
-    WHERE lock.in_force AND day.person_id = ANY ($1::text[])
-    UNION ALL
-    SELECT person_id, attendance_on FROM locked_adjustment WHERE person_id = ANY ($1::text[])
+SELECT asked.org_id, asked.person_id, extent.first_on, extent.last_on
+FROM unnest($1::text[], $2::text[]) AS asked (org_id, person_id)
+CROSS JOIN LATERAL (
+    SELECT min(attendance_on) AS first_on, max(attendance_on) AS last_on
+    FROM (
+        SELECT attendance_on
+        FROM correction
+        WHERE correction.org_id = asked.org_id AND correction.person_id = asked.person_id
+        UNION ALL
+        SELECT day.attendance_on
+        FROM period_lock AS lock
+        JOIN locked_day AS day
+            ON day.org_id = lock.org_id AND day.lock_id = lock.lock_id AND day.sealing_id = lock.sealing_id
+        WHERE lock.in_force AND lock.org_id = asked.org_id AND day.person_id = asked.person_id
+        UNION ALL
+        SELECT attendance_on
+        FROM locked_adjustment AS paid
+        WHERE paid.org_id = asked.org_id AND paid.person_id = asked.person_id
+    ) AS extent
 ) AS extent
-GROUP BY person_id;
+WHERE extent.first_on IS NOT NULL;
 
 -- name: punches_of_bucket
-SELECT {columns} FROM rebuild_punch WHERE hashtext(person_id) BETWEEN $1 AND $2;
+SELECT {columns} FROM rebuild_punch WHERE hashtext(org_id || ':' || person_id) BETWEEN $1 AND $2;

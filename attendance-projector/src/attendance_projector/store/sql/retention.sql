@@ -32,7 +32,8 @@ SELECT least(
                 SELECT
                 FROM period_lock AS lock
                 JOIN locked_person AS covered
-                    ON covered.lock_id = lock.lock_id AND covered.sealing_id = lock.sealing_id
+                    ON covered.org_id = lock.org_id AND covered.lock_id = lock.lock_id
+                    AND covered.sealing_id = lock.sealing_id
                 WHERE lock.in_force
                     AND lock.org_id = day.org_id
                     AND day.attendance_on BETWEEN lock.starts_on AND lock.ends_on

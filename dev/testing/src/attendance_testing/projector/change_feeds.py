@@ -86,7 +86,7 @@ class Feed:
                 record = await consumer.getone()
                 event = await codec.decode(record.value)
                 assert isinstance(event, AttendanceDayChanged)
-                assert record.key == event.person_id.encode()
+                assert record.key == f"{event.org_id}:{event.person_id}".encode()
                 events.append(event)
                 ids.add(event.event_id)
         return events

@@ -60,28 +60,28 @@ IMAGE = ImageReference(
 TOPIC_OF = {name: topic.name for topic in TOPICS.values() for name in topic.events}
 TABLES = {
     "organisation": "org_id",
-    "site": "site_id",
-    "person": "person_id",
-    "shift": "shift_id, effective_on",
-    "roster": "roster_id",
-    "holiday": "holiday_id",
-    "leave": "leave_id",
-    "policy": "policy_id, effective_on",
-    "capture": "capture_id",
-    "punch": "punch_id",
-    "attendance_day": "person_id, attendance_on, shift_id",
-    "enrolment": "enrolment_id",
+    "site": "org_id, site_id",
+    "person": "org_id, person_id",
+    "shift": "org_id, shift_id, effective_on",
+    "roster": "org_id, roster_id",
+    "holiday": "org_id, holiday_id",
+    "leave": "org_id, leave_id",
+    "policy": "org_id, policy_id, effective_on",
+    "capture": "org_id, capture_id",
+    "punch": "org_id, punch_id",
+    "attendance_day": "org_id, person_id, attendance_on, shift_id",
+    "enrolment": "org_id, enrolment_id",
     "clock": "as_of",
-    "device_report": "device_id, first_sequence",
-    "site_watermark": "site_id",
-    "pending_fact": "fact_id",
-    "correction": "correction_id",
-    "review": "review_id",
-    "period_lock": "lock_id",
-    "locked_person": "lock_id, sealing_id, person_id",
-    "locked_day": "lock_id, sealing_id, person_id, attendance_on, shift_id",
-    "locked_adjustment": "lock_id, sealing_id, person_id, attendance_on, shift_id",
-    "adjustment": "person_id, attendance_on, shift_id, booked_on",
+    "device_report": "org_id, device_id, first_sequence",
+    "site_watermark": "org_id, site_id",
+    "pending_fact": "org_id, fact_id",
+    "correction": "org_id, correction_id",
+    "review": "org_id, review_id",
+    "period_lock": "org_id, lock_id",
+    "locked_person": "org_id, lock_id, sealing_id, person_id",
+    "locked_day": "org_id, lock_id, sealing_id, person_id, attendance_on, shift_id",
+    "locked_adjustment": "org_id, lock_id, sealing_id, person_id, attendance_on, shift_id",
+    "adjustment": "org_id, person_id, attendance_on, shift_id, booked_on",
     "consumed_position": "topic, partition",
 }
 
@@ -348,8 +348,10 @@ class Plant:
             found[name] = [{key: row[key] for key in row.keys() if key not in without} for row in rows]  # noqa: SIM118
         return found
 
-    async def days(self, person: str) -> list[tuple[str, str, str, int]]:
-        rows = await self.sql.fetch("SELECT * FROM attendance_day WHERE person_id = $1 ORDER BY 2, 3", person)
+    async def days(self, person: str, org_id: str = "org") -> list[tuple[str, str, str, int]]:
+        rows = await self.sql.fetch(
+            "SELECT * FROM attendance_day WHERE org_id = $1 AND person_id = $2 ORDER BY 3, 4", org_id, person
+        )
         return [
             (str(row["attendance_on"]), row["shift_id"], row["status"], row["worked_minutes"]) for row in rows
         ]

@@ -23,15 +23,16 @@ SELECT
     EXISTS (
         SELECT
         FROM attendance.period_lock AS lock
-        WHERE lock.in_force
-          AND lock.org_id = day.org_id
+        WHERE lock.org_id = day.org_id
+          AND lock.in_force
           AND day.attendance_on BETWEEN lock.starts_on AND lock.ends_on
           AND (
               lock.site_id IS NULL
               OR EXISTS (
                   SELECT
                   FROM attendance.locked_person AS covered
-                  WHERE covered.lock_id = lock.lock_id
+                  WHERE covered.org_id = lock.org_id
+                    AND covered.lock_id = lock.lock_id
                     AND covered.sealing_id = lock.sealing_id
                     AND covered.person_id = day.person_id
               )

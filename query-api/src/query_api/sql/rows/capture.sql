@@ -24,5 +24,5 @@ SELECT
     capture.model_version,
     capture.decision_round
 FROM attendance.capture AS capture
-LEFT JOIN attendance.person AS person ON person.person_id = capture.person_id AND person.org_id = capture.org_id
-LEFT JOIN attendance.site AS site ON site.site_id = capture.site_id AND site.org_id = capture.org_id
+LEFT JOIN attendance.person AS person ON person.org_id = capture.org_id AND person.person_id = capture.person_id
+LEFT JOIN attendance.site AS site ON site.org_id = capture.org_id AND site.site_id = capture.site_id

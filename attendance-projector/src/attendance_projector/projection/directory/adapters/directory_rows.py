@@ -52,17 +52,17 @@ def _organisation(event: OrganisationRecorded) -> Row:
 
 
 def _site(event: SiteRecorded) -> Row:
-    return event.site_id, event.org_id, event.name, event.time_zone
+    return event.org_id, event.site_id, event.name, event.time_zone
 
 
 def _device(event: DeviceRecorded) -> Row:
-    return event.device_id, event.org_id, event.site_id, event.name, event.kind, event.revoked
+    return event.org_id, event.device_id, event.site_id, event.name, event.kind, event.revoked
 
 
 def _person(event: PersonRecorded) -> Row:
     return (
-        event.person_id,
         event.org_id,
+        event.person_id,
         event.home_site_id,
         event.display_name,
         event.badge,
@@ -75,13 +75,13 @@ def _person(event: PersonRecorded) -> Row:
 
 
 def _shift(event: ShiftRecorded) -> Row:
-    return event.shift_id, event.effective_on, event.org_id, event.name, rule_of(event).decode()
+    return event.org_id, event.shift_id, event.effective_on, event.name, rule_of(event).decode()
 
 
 def _roster(event: RosterRecorded) -> Row:
     return (
-        event.roster_id,
         event.org_id,
+        event.roster_id,
         event.person_id,
         event.shift_id,
         event.starts_on,
@@ -93,13 +93,13 @@ def _roster(event: RosterRecorded) -> Row:
 
 
 def _holiday(event: HolidayRecorded) -> Row:
-    return event.holiday_id, event.org_id, event.site_id, event.name, event.holiday_on
+    return event.org_id, event.holiday_id, event.site_id, event.name, event.holiday_on
 
 
 def _leave(event: LeaveRecorded) -> Row:
     return (
-        event.leave_id,
         event.org_id,
+        event.leave_id,
         event.person_id,
         event.starts_on,
         event.ends_on,
@@ -110,9 +110,9 @@ def _leave(event: LeaveRecorded) -> Row:
 
 def _policy(event: PolicyRecorded) -> Row:
     return (
+        event.org_id,
         event.policy_id,
         event.effective_on,
-        event.org_id,
         event.site_id,
         event.name,
         [day.value for day in event.weekly_offs],

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from attendance_projector.domain.facts import RosterEntry, ShiftId, ShiftVersion
+from attendance_projector.domain.facts import RosterEntry, ShiftVersion
 from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Policy, Schedule
+from attendance_projector.projection.adapters.columns import side_by_side
 from attendance_projector.projection.directory.adapters.directory_rows import Row, statement_of
 from attendance_projector.projection.directory.rule_inputs import (
     LeaveRow,
@@ -19,7 +20,15 @@ from attendance_projector.projection.directory.rule_inputs import (
     read_rule,
     read_zone,
 )
-from attendance_projector.projection.stored import EventOrTombstone, HolidayRow, Home, KnownPerson, RosterRow
+from attendance_projector.projection.stored import (
+    EntryKey,
+    EventOrTombstone,
+    HolidayRow,
+    Home,
+    KnownPerson,
+    PersonKey,
+    RosterRow,
+)
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.sql import statements
 
@@ -30,9 +39,9 @@ SQL = statements("directory")
 class _Plans:
     """What the schedules of some people are made of."""
 
-    entries: Mapping[str, Sequence[RosterEntry]]
-    versions: Mapping[str, Sequence[ShiftVersion]]
-    leave: Mapping[str, Sequence[Leave]]
+    entries: Mapping[PersonKey, Sequence[RosterEntry]]
+    versions: Mapping[EntryKey, Sequence[ShiftVersion]]
+    leave: Mapping[PersonKey, Sequence[Leave]]
     holidays: Sequence[HolidayRow]
     policies: Sequence[PolicyRow]
     defaults: Mapping[str, Policy]
@@ -53,64 +62,66 @@ class PostgresDirectory:
         for statement, of_statement in rows.items():
             await self._connection.executemany(SQL[statement], of_statement)
 
-    async def people(self, person_ids: Iterable[str]) -> Mapping[str, KnownPerson]:
+    async def people(self, people: Iterable[PersonKey]) -> Mapping[PersonKey, KnownPerson]:
         """Return those of the people who are recorded, with all that their schedules take."""
-        rows = await self._fetch("people", person_ids)
-        found = [row["person_id"] for row in rows]
-        entries: dict[str, list[RosterEntry]] = defaultdict(list)
+        rows = await self._fetch("people", people)
+        found = [_key(row) for row in rows]
+        entries: dict[PersonKey, list[RosterEntry]] = defaultdict(list)
         for row in await self._fetch("rosters_of_people", found):
-            entries[row["person_id"]].append(_entry(row))
-        wanted = {entry.shift_id for of_person in entries.values() for entry in of_person}
-        wanted |= {ShiftId(row["default_shift_id"]) for row in rows if row["default_shift_id"] is not None}
-        versions: dict[str, list[ShiftVersion]] = defaultdict(list)
-        for version in await self.shifts(wanted):
-            versions[version.shift_id].append(version)
-        leave: dict[str, list[Leave]] = defaultdict(list)
+            entries[_key(row)].append(_entry(row))
+        wanted: set[EntryKey] = {
+            (key.org_id, entry.shift_id) for key, of_person in entries.items() for entry in of_person
+        }
+        wanted |= {(row["org_id"], row["default_shift_id"]) for row in rows if row["default_shift_id"]}
+        versions: dict[EntryKey, list[ShiftVersion]] = defaultdict(list)
+        for org_id, version in await self.shifts(wanted):
+            versions[org_id, version.shift_id].append(version)
+        leave: dict[PersonKey, list[Leave]] = defaultdict(list)
         for row in await self._fetch("leave_of_people", found):
-            leave[row["person_id"]] += _leave(row).dates()
+            leave[_key(row)] += _leave(row).dates()
         organisations = {row["org_id"] for row in rows}
-        holidays = [_holiday(row) for row in await self._fetch("holidays_of_organisations", organisations)]
+        holidays = [
+            _holiday(row) for row in await self._of_organisations("holidays_of_organisations", organisations)
+        ]
         plans = _Plans(
             *(entries, versions, leave, holidays),
             policies=await self.policies(organisations),
             defaults=await self.default_policies(organisations),
         )
-        return {row["person_id"]: _person(row, plans) for row in rows}
+        return {key: _person(key, row, plans) for key, row in zip(found, rows, strict=True)}
 
-    async def time_zones(self, site_ids: Iterable[str]) -> Mapping[str, str]:
+    async def time_zones(self, sites: Iterable[EntryKey]) -> Mapping[EntryKey, str]:
         """Return the zones of those of the sites that are recorded."""
-        rows = await self._fetch("time_zones_of_sites", site_ids)
-        return {row["site_id"]: row["time_zone"] for row in rows}
+        rows = await self._fetch("time_zones_of_sites", sites)
+        return {(row["org_id"], row["site_id"]): row["time_zone"] for row in rows}
 
-    async def rosters(self, roster_ids: Iterable[str]) -> Mapping[str, RosterRow]:
+    async def rosters(self, entries: Iterable[EntryKey]) -> Mapping[EntryKey, RosterRow]:
         """Return those of the roster entries that are recorded."""
-        rows = await self._fetch("roster_entries", roster_ids)
-        return {row["roster_id"]: RosterRow(row["person_id"], _entry(row)) for row in rows}
+        rows = await self._fetch("roster_entries", entries)
+        return {(row["org_id"], row["roster_id"]): RosterRow(_key(row), _entry(row)) for row in rows}
 
-    async def shifts(self, shift_ids: Iterable[str]) -> Sequence[ShiftVersion]:
-        """Return all versions of these shifts."""
-        rows = await self._fetch("shift_versions", shift_ids)
-        return [read_rule(row["shift_id"], row["effective_on"], row["rule"]) for row in rows]
+    async def shifts(self, shifts: Iterable[EntryKey]) -> Sequence[tuple[str, ShiftVersion]]:
+        """Return all versions of these shifts, each with its organisation."""
+        rows = await self._fetch("shift_versions", shifts)
+        return [(row["org_id"], read_rule(row["shift_id"], row["effective_on"], row["rule"])) for row in rows]
 
-    async def holidays(self, holiday_ids: Iterable[str]) -> Mapping[str, HolidayRow]:
+    async def holidays(self, holidays: Iterable[EntryKey]) -> Mapping[EntryKey, HolidayRow]:
         """Return those of the holidays that are recorded."""
-        return {row["holiday_id"]: _holiday(row) for row in await self._fetch("holidays", holiday_ids)}
+        rows = await self._fetch("holidays", holidays)
+        return {(row["org_id"], row["holiday_id"]): _holiday(row) for row in rows}
 
-    async def leave(self, leave_ids: Iterable[str]) -> Mapping[str, LeaveRow]:
+    async def leave(self, leaves: Iterable[EntryKey]) -> Mapping[EntryKey, LeaveRow]:
         """Return those of the leaves that are recorded."""
-        return {row["leave_id"]: _leave(row) for row in await self._fetch("leave", leave_ids)}
-
-    async def organisations_of_policies(self, policy_ids: Iterable[str]) -> Sequence[str]:
-        """Return the organisations that have versions of these policies."""
-        return [row["org_id"] for row in await self._fetch("organisations_of_policies", policy_ids)]
+        rows = await self._fetch("leave", leaves)
+        return {(row["org_id"], row["leave_id"]): _leave(row) for row in rows}
 
     async def policies(self, org_ids: Iterable[str]) -> Sequence[PolicyRow]:
         """Return all versions of all policies of these organisations."""
-        return [_policy(row) for row in await self._fetch("policies_of_organisations", org_ids)]
+        return [_policy(row) for row in await self._of_organisations("policies_of_organisations", org_ids)]
 
     async def default_policies(self, org_ids: Iterable[str]) -> Mapping[str, Policy]:
         """Return what the types of these organisations say where no policy is recorded."""
-        rows = await self._fetch("default_policies", org_ids)
+        rows = await self._of_organisations("default_policies", org_ids)
         return {
             row["org_id"]: read_default_policy(
                 row["org_type"], row["default_policy"], row["default_policy_on"]
@@ -120,20 +131,28 @@ class PostgresDirectory:
 
     async def homes(self, org_ids: Iterable[str]) -> Sequence[Home]:
         """Return the people of these organisations."""
-        return [Home(*row) for row in await self._fetch("homes", org_ids)]
+        rows = await self._of_organisations("homes", org_ids)
+        return [Home(_key(row), row["home_site_id"]) for row in rows]
 
-    async def people_of_sites(self, site_ids: Iterable[str]) -> Sequence[str]:
+    async def people_of_sites(self, sites: Iterable[EntryKey]) -> Sequence[PersonKey]:
         """Return the people whose home site is one of these."""
-        return [row["person_id"] for row in await self._fetch("people_of_sites", site_ids)]
+        return [_key(row) for row in await self._fetch("people_of_sites", sites)]
 
-    async def people_of_shift(self, shift_id: str) -> Sequence[str]:
+    async def people_of_shift(self, shift: EntryKey) -> Sequence[PersonKey]:
         """Return the people who have this shift by roster or by default."""
-        rows = await self._connection.fetch(SQL["people_of_shift"], shift_id)
-        return [row["person_id"] for row in rows]
+        return [_key(row) for row in await self._connection.fetch(SQL["people_of_shift"], *shift)]
 
-    async def _fetch(self, statement: str, ids: Iterable[str]) -> Sequence[asyncpg.Record]:
-        asked = list(ids)
+    async def _fetch(self, statement: str, keys: Iterable[EntryKey]) -> Sequence[asyncpg.Record]:
+        asked = side_by_side(keys)
+        return await self._connection.fetch(SQL[statement], *asked) if asked else []
+
+    async def _of_organisations(self, statement: str, org_ids: Iterable[str]) -> Sequence[asyncpg.Record]:
+        asked = list(org_ids)
         return await self._connection.fetch(SQL[statement], asked) if asked else []
+
+
+def _key(row: asyncpg.Record) -> PersonKey:
+    return PersonKey(row["org_id"], row["person_id"])
 
 
 def _entry(row: asyncpg.Record) -> RosterEntry:
@@ -148,7 +167,7 @@ def _entry(row: asyncpg.Record) -> RosterEntry:
 
 
 def _leave(row: asyncpg.Record) -> LeaveRow:
-    return LeaveRow(row["person_id"], row["starts_on"], row["ends_on"], LeavePart(row["part"].lower()))
+    return LeaveRow(_key(row), row["starts_on"], row["ends_on"], LeavePart(row["part"].lower()))
 
 
 def _holiday(row: asyncpg.Record) -> HolidayRow:
@@ -166,15 +185,14 @@ def _policy(row: asyncpg.Record) -> PolicyRow:
     return PolicyRow(row["policy_id"], row["org_id"], row["site_id"], version)
 
 
-def _person(row: asyncpg.Record, plans: _Plans) -> KnownPerson:
-    person_id, org_id, home_site_id = row["person_id"], row["org_id"], row["home_site_id"]
-    default = row["default_shift_id"]
+def _person(key: PersonKey, row: asyncpg.Record, plans: _Plans) -> KnownPerson:
+    org_id, home_site_id, default = key.org_id, row["home_site_id"], row["default_shift_id"]
     employment = Employment(row["joined_on"], row["left_on"], row["active"])
-    entries = plans.entries.get(person_id, ())
+    entries = plans.entries.get(key, ())
     schedule = None
     if row["time_zone"] is not None:
         shift_ids = {entry.shift_id for entry in entries} | ({default} if default else set())
-        versions = [version for shift_id in sorted(shift_ids) for version in plans.versions.get(shift_id, ())]
+        versions = [each for named in sorted(shift_ids) for each in plans.versions.get((org_id, named), ())]
         holidays = [each for each in plans.holidays if each.org_id == org_id]
         schedule = Schedule(
             zone=read_zone(row["time_zone"]),
@@ -182,8 +200,8 @@ def _person(row: asyncpg.Record, plans: _Plans) -> KnownPerson:
             roster=tuple(entries),
             default_shift=default,
             holidays=frozenset(each.holiday_on for each in holidays if each.site_id in {None, home_site_id}),
-            leave=frozenset(plans.leave.get(person_id, ())),
+            leave=frozenset(plans.leave.get(key, ())),
             employment=employment,
             policies=policies_of_site(plans.policies, org_id, home_site_id, plans.defaults.get(org_id)),
         )
-    return KnownPerson(person_id, org_id, home_site_id, default, employment, schedule)
+    return KnownPerson(key, home_site_id, default, employment, schedule)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from attendance_projector.domain.schedule import Schedule
 from attendance_projector.projection.adapters.postgres_positions import PostgresPositions
 from attendance_projector.projection.directory.adapters.postgres_directory import PostgresDirectory
-from attendance_projector.projection.stored import KnownPerson
+from attendance_projector.projection.stored import KnownPerson, PersonKey
 from attendance_projector.store.connection import Connection
 
 # About 1 kB each; beyond this a projector of many organisations asks again.
@@ -24,7 +24,7 @@ class DirectoryMemory:
     """What a read model remembers of the directory, at one version of it."""
 
     version: int | None = None
-    people: dict[str, KnownPerson] = field(default_factory=dict)
+    people: dict[PersonKey, KnownPerson] = field(default_factory=dict)
     # Most people work one of a few schedules: one object for each, so that its instances are computed once.
     schedules: dict[Schedule, Schedule] = field(default_factory=dict)
 
@@ -45,7 +45,7 @@ class DirectoryMemory:
         if person.schedule is not None:
             shared = self.schedules.setdefault(person.schedule, person.schedule)
             person = replace(person, schedule=shared)
-        self.people[person.person_id] = person
+        self.people[person.key] = person
 
 
 class RememberedDirectory(PostgresDirectory):
@@ -56,13 +56,13 @@ class RememberedDirectory(PostgresDirectory):
         self._positions = positions
         self._memory = memory
 
-    async def people(self, person_ids: Iterable[str]) -> Mapping[str, KnownPerson]:
+    async def people(self, people: Iterable[PersonKey]) -> Mapping[PersonKey, KnownPerson]:
         """Return those of the people who are recorded, with all shifts and roster entries of theirs."""
         version = self._positions.directory_version
         if version is None:
-            return await super().people(person_ids)
+            return await super().people(people)
         self._memory.at(version)
-        asked = list(person_ids)
+        asked = list(people)
         known = self._memory.people
         for person in (await super().people([each for each in asked if each not in known])).values():
             self._memory.keep(person)

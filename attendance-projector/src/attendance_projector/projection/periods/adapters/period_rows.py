@@ -11,9 +11,10 @@ from attendance_projector.domain.explanation import reasons_as_json
 from attendance_projector.domain.facts import ShiftId
 from attendance_projector.domain.periods import Adjustment, PeriodLock
 from attendance_projector.domain.status import Status
+from attendance_projector.projection.adapters.columns import side_by_side, spans_in_columns
 from attendance_projector.projection.adapters.postgres_days import DAY_COLUMNS
 from attendance_projector.projection.periods.stored import AdjustmentRow, LockedSpan, StoredLock
-from attendance_projector.projection.stored import PersonDates
+from attendance_projector.projection.stored import FactKey, PersonKey
 from attendance_projector.store.sql import statements
 from attendance_schemas.events import DaysLocked, LockedAdjustment, LockedDay
 
@@ -21,11 +22,11 @@ from attendance_schemas.events import DaysLocked, LockedAdjustment, LockedDay
 NOT_LOCKED = ("closes_at", "absence")
 LOCKED_COLUMNS = tuple(name for name in DAY_COLUMNS if name not in NOT_LOCKED)
 ADJUSTMENT_COLUMNS = {
+    "org_id": "text",
     "person_id": "text",
     "attendance_on": "date",
     "shift_id": "text",
     "booked_on": "date",
-    "org_id": "text",
     "site_id": "text",
     "status_from": "text",
     "status_to": "text",
@@ -39,9 +40,10 @@ ADJUSTMENT_COLUMNS = {
     "closes_at": "timestamptz",
     "absence": "text",
 }
-PERSON, DAY = ("lock_id", "sealing_id", "person_id"), ("person_id", "attendance_on", "shift_id")
-NOT_RECORDED = {"person_id", "settled_by", *NOT_LOCKED}
-LOCKED_ADJUSTMENT_COLUMNS = (*PERSON, *(name for name in ADJUSTMENT_COLUMNS if name not in NOT_RECORDED))
+DAY = ("org_id", "person_id", "attendance_on", "shift_id")
+RECORDED_ADJUSTMENT_COLUMNS = tuple(
+    name for name in ADJUSTMENT_COLUMNS if name not in {"settled_by", *NOT_LOCKED}
+)
 
 
 def _updates(columns: Iterable[str], key: Collection[str]) -> str:
@@ -64,21 +66,10 @@ SQL = {
 }
 
 
-def side_by_side(rows: Iterable[Iterable[object]]) -> list[list[object]]:
-    """Turn rows into columns."""
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
-def spans_in_columns(spans: Sequence[PersonDates]) -> list[list[object]]:
-    """Return spans as columns: people, first and last dates."""
-    return side_by_side((span.person_id, span.first_on, span.last_on) for span in spans)
-
-
 def locked_spans_in_columns(spans: Sequence[LockedSpan]) -> list[list[object]]:
-    """Return spans as columns: people, first and last dates, locks and their sealings."""
-    return side_by_side(
-        (span.person_id, span.first_on, span.last_on, span.lock_id, span.sealing_id) for span in spans
-    )
+    """Return spans as columns: organisations, people, first and last dates, locks and their sealings."""
+    locks = side_by_side((span.lock_id, span.sealing_id) for span in spans)
+    return [*spans_in_columns(spans), *locks]
 
 
 def event_row(
@@ -94,7 +85,8 @@ def stored_lock(row: asyncpg.Record) -> StoredLock:
     """Return the lock of a row."""
     made = Made(row["made_by"], row["reason"], row["recorded_at"], str(row["lock_id"]))
     lock = PeriodLock(str(row["lock_id"]), row["starts_on"], row["ends_on"], made)
-    return StoredLock(lock, row["lock_id"], row["sealing_id"], row["org_id"], row["site_id"])
+    key = FactKey(row["org_id"], row["lock_id"])
+    return StoredLock(lock, key, row["sealing_id"], row["site_id"])
 
 
 def recorded_adjustment(row: asyncpg.Record) -> AdjustmentRow:
@@ -112,9 +104,8 @@ def recorded_adjustment(row: asyncpg.Record) -> AdjustmentRow:
         break_minutes=row["break_minutes"],
         settled_by=None if row["lock_id"] is None else str(row["lock_id"]),
     )
-    return AdjustmentRow(
-        *(row["person_id"], row["org_id"], row["site_id"], adjustment), explanation=row["explanation"]
-    )
+    person = PersonKey(row["org_id"], row["person_id"])
+    return AdjustmentRow(person, row["site_id"], adjustment, explanation=row["explanation"])
 
 
 def _status(text: str | None) -> Status | None:
@@ -125,11 +116,10 @@ def adjustment_row(each: AdjustmentRow) -> tuple[object, ...]:
     """Return an adjustment as ADJUSTMENT_COLUMNS."""
     adjustment = each.adjustment
     return (
-        each.person_id,
+        *each.person,
         adjustment.attendance_on,
         adjustment.shift_id,
         adjustment.booked_on,
-        each.org_id,
         each.site_id,
         adjustment.status_from,
         adjustment.status_to,

@@ -2,33 +2,31 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from uuid import UUID
 
 from attendance_projector.domain.facts import ShiftId
 from attendance_projector.domain.periods import Figures
 from attendance_projector.domain.status import Status
+from attendance_projector.projection.adapters.columns import side_by_side, spans_in_columns
 from attendance_projector.projection.periods.adapters.period_rows import (
-    LOCKED_ADJUSTMENT_COLUMNS,
     LOCKED_COLUMNS,
+    RECORDED_ADJUSTMENT_COLUMNS,
     SQL,
     adjustment_row,
     event_row,
     locked_spans_in_columns,
     recorded_adjustment,
-    side_by_side,
-    spans_in_columns,
     stored_lock,
 )
 from attendance_projector.projection.periods.keep_locked_days import dates_of
 from attendance_projector.projection.periods.stored import (
     AdjustmentRow,
+    DayKey,
     KnownPeriod,
     LockedSpan,
-    PersonKey,
     StoodThen,
     StoredLock,
 )
-from attendance_projector.projection.stored import PersonDates, PersonDay
+from attendance_projector.projection.stored import FactKey, PersonDates, PersonDay, PersonKey
 from attendance_projector.store.connection import Connection
 from attendance_schemas.events import (
     DaysLocked,
@@ -39,7 +37,9 @@ from attendance_schemas.events import (
     PeriodSealed,
 )
 
-NO_KEYS: tuple[list[object], ...] = ([], [], [], [])
+NO_KEYS: tuple[list[object], ...] = ([], [], [], [], [])
+NO_DAYS: tuple[list[object], ...] = ([], [], [], [], [], [])
+SEALED = ("org_id", "lock_id", "sealing_id")
 
 
 class PostgresPeriods:
@@ -51,23 +51,23 @@ class PostgresPeriods:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def known(self, lock_ids: Collection[UUID]) -> Mapping[UUID, KnownPeriod]:
+    async def known(self, locks: Collection[FactKey]) -> Mapping[FactKey, KnownPeriod]:
         """Return those of the locks of which anything is stored."""
-        rows = await self._connection.fetch(SQL["known"], list(lock_ids))
-        return {row["lock_id"]: KnownPeriod(**dict(row)) for row in rows}
+        rows = await self._connection.fetch(SQL["known"], *side_by_side(locks))
+        return {each.key: each for each in (KnownPeriod(**dict(row)) for row in rows)}
 
     async def store_locks(self, locks: Sequence[PeriodLocked]) -> None:
         """Store locks; of one that is stored already, nothing changes."""
-        names = ("lock_id", "org_id", "site_id", "starts_on", "ends_on", "made_by", "reason", "recorded_at")
+        names = ("org_id", "lock_id", "site_id", "starts_on", "ends_on", "made_by", "reason", "recorded_at")
         await self._execute_each("store_lock", locks, names)
 
     async def store_person_counts(self, counted: Sequence[PeriodSealed]) -> None:
         """Store of how many people the days of locks are; the first number of a lock stays."""
-        await self._execute_each("store_person_count", counted, ("lock_id", "sealing_id", "person_count"))
+        await self._execute_each("store_person_count", counted, (*SEALED, "person_count"))
 
     async def store_reopenings(self, reopenings: Sequence[PeriodReopened]) -> None:
         """Store reopenings; the first of a lock stays."""
-        names = ("lock_id", "made_by", "reason", "recorded_at")
+        names = ("org_id", "lock_id", "made_by", "reason", "recorded_at")
         await self._execute_each("store_reopening", reopenings, names)
 
     async def _execute_each(self, statement: str, events: Sequence[object], names: Sequence[str]) -> None:
@@ -78,7 +78,9 @@ class PostgresPeriods:
         """Store what stood at locks; what is stored already stays."""
         if not days:
             return
-        first = {(each.lock_id, each.sealing_id, each.person_id): each for each in reversed(days)}
+        first = {
+            (each.org_id, each.lock_id, each.sealing_id, each.person_id): each for each in reversed(days)
+        }
         rows = await self._connection.fetch(SQL["store_people"], *side_by_side(first))
         new = [first[tuple(row)] for row in rows]
         await self._connection.copy_records_to_table(
@@ -86,51 +88,52 @@ class PostgresPeriods:
             records=[event_row(each, day, LOCKED_COLUMNS) for each in new for day in each.days],
             columns=("lock_id", "sealing_id", *LOCKED_COLUMNS),
         )
-        columns = LOCKED_ADJUSTMENT_COLUMNS[2:]
         await self._connection.copy_records_to_table(
             "locked_adjustment",
-            records=[event_row(each, paid, columns) for each in new for paid in each.adjustments],
-            columns=LOCKED_ADJUSTMENT_COLUMNS,
+            records=[
+                event_row(each, paid, RECORDED_ADJUSTMENT_COLUMNS)
+                for each in new
+                for paid in each.adjustments
+            ],
+            columns=("lock_id", "sealing_id", *RECORDED_ADJUSTMENT_COLUMNS),
         )
 
-    async def decide_force(self, lock_ids: Collection[UUID]) -> Mapping[UUID, bool]:
+    async def decide_force(self, locks: Collection[FactKey]) -> Mapping[FactKey, bool]:
         """Decide which of the locks are in force; return those of which that changed."""
-        rows = await self._connection.fetch(SQL["decide_force"], list(lock_ids))
-        return {row["lock_id"]: row["in_force"] for row in rows}
+        rows = await self._connection.fetch(SQL["decide_force"], *side_by_side(locks))
+        return {FactKey(row["org_id"], row["lock_id"]): row["in_force"] for row in rows}
 
-    async def stale_days(self, lock_id: UUID) -> Sequence[PersonDates]:
+    async def stale_days(self, lock: FactKey) -> Sequence[PersonDates]:
         """Return the dates to compute again, of a lock that came in force or is in force no longer."""
-        (lock,) = await self._connection.fetch(SQL["lock"], lock_id)
-        rows = await self._connection.fetch(SQL["stale_days"], *lock.values())
-        return [PersonDates(*row) for row in rows]
+        (stored,) = await self._connection.fetch(SQL["lock"], *lock)
+        rows = await self._connection.fetch(SQL["stale_days"], *stored.values())
+        return [PersonDates(PersonKey(org_id, person_id), *dates) for org_id, person_id, *dates in rows]
 
-    async def forget_adjustments(self, lock_id: UUID, first_on: date | None) -> None:
+    async def forget_adjustments(self, lock: FactKey, first_on: date | None) -> None:
         """Remove the adjustments of all dates that `stale_days` names, from this one on; None: all."""
-        (lock,) = await self._connection.fetch(SQL["lock"], lock_id)
-        names = ("lock_id", "sealing_id", "org_id", "site_id", "ends_on")
-        await self._connection.execute(SQL["forget_adjustments"], *(lock[name] for name in names), first_on)
+        (stored,) = await self._connection.fetch(SQL["lock"], *lock)
+        of_lock = (stored[name] for name in (*SEALED, "site_id", "ends_on"))
+        await self._connection.execute(SQL["forget_adjustments"], *of_lock, first_on)
 
     async def in_force(self, org_ids: Collection[str], first_on: date) -> Sequence[StoredLock]:
         """Return the locks in force of these organisations that end on the date or later."""
         rows = await self._connection.fetch(SQL["in_force"], list(org_ids), first_on)
         return [stored_lock(row) for row in rows]
 
-    async def covered(self, lock_ids: Collection[UUID], person_ids: Collection[str]) -> set[tuple[UUID, str]]:
-        """Return which of the people were recorded with which of the locks."""
-        rows = await self._connection.fetch(SQL["covered"], list(lock_ids), list(person_ids))
-        return {(row["lock_id"], row["person_id"]) for row in rows}
+    async def covered(
+        self, locks: Collection[FactKey], people: Collection[PersonKey]
+    ) -> set[tuple[FactKey, str]]:
+        """Return which of the people were recorded with which of the locks of their organisation."""
+        asked = (*side_by_side(locks), *side_by_side(people))
+        rows = await self._connection.fetch(SQL["covered"], *asked)
+        return {(FactKey(row["org_id"], row["lock_id"]), row["person_id"]) for row in rows}
 
-    async def organisations_of(self, person_ids: Collection[str]) -> Mapping[str, str]:
-        """Return the organisation of those of whom locks in force recorded anything; of several, the last."""
-        rows = await self._connection.fetch(SQL["organisations_of"], list(person_ids))
-        return {row["person_id"]: row["org_id"] for row in rows}
-
-    async def kept(self, spans: Sequence[LockedSpan]) -> Mapping[PersonKey, Figures]:
+    async def kept(self, spans: Sequence[LockedSpan]) -> Mapping[DayKey, Figures]:
         """Return the days of spans as they were locked."""
         rows = await self._connection.fetch(SQL["kept"], *locked_spans_in_columns(spans)) if spans else []
         return {
-            (person_id, on, ShiftId(shift_id)): Figures(Status(status), *minutes)
-            for person_id, on, shift_id, status, *minutes in rows
+            (PersonKey(org_id, person_id), on, ShiftId(shift_id)): Figures(Status(status), *minutes)
+            for org_id, person_id, on, shift_id, status, *minutes in rows
         }
 
     async def recorded_adjustments(self, spans: Sequence[PersonDates]) -> Sequence[AdjustmentRow]:
@@ -150,7 +153,7 @@ class PostgresPeriods:
         asked = locked_spans_in_columns(spans)
         undecided = [
             (
-                each.person.person_id,
+                *each.person.key,
                 each.day.attendance_on,
                 each.day.shift_id,
                 each.day.closes_at,
@@ -160,15 +163,13 @@ class PostgresPeriods:
             if each.day.absence is not None
         ]
         await self._connection.execute(self._remove_unlocked_days, *asked, *dates_of(spans))
-        await self._connection.execute(
-            self._restore_days, *asked, *(side_by_side(undecided) or ([], [], [], [], []))
-        )
+        await self._connection.execute(self._restore_days, *asked, *(side_by_side(undecided) or NO_DAYS))
 
     async def replace_adjustments(self, spans: Sequence[PersonDates], rows: Sequence[AdjustmentRow]) -> None:
         """Make the adjustments of these dates exactly those given."""
         columns = side_by_side(map(adjustment_row, rows))
         await self._connection.execute(
-            SQL["remove_adjustments"], *spans_in_columns(spans), *(columns[:4] or NO_KEYS)
+            SQL["remove_adjustments"], *spans_in_columns(spans), *(columns[:5] or NO_KEYS)
         )
         if rows:
             await self._connection.execute(SQL["merge_adjustments"], *columns)
@@ -182,7 +183,7 @@ class PostgresPeriods:
     async def stood(self, lock: PeriodLocked, person_ids: Sequence[str]) -> Mapping[str, StoodThen]:
         """Return the days of a period as they stand, and the adjustments booked in it, by person."""
         found: dict[str, StoodThen] = {}
-        asked = (list(person_ids), lock.starts_on, lock.ends_on)
+        asked = (lock.org_id, list(person_ids), lock.starts_on, lock.ends_on)
         for row in await self._connection.fetch(SQL["days_that_stand"], *asked):
             fields = dict(row)
             found.setdefault(fields.pop("person_id"), StoodThen()).days.append(LockedDay(**fields))

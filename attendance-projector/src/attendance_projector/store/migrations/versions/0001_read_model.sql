@@ -1,89 +1,155 @@
--- The read model. Everything here can be dropped and rebuilt from Kafka.
--- Names carry no schema: the connection's search_path says where they lie.
+-- The read model: what the facts in Kafka come to. All of it can be dropped and made again from the log, but for what
+-- `outbox` has not published yet.
+--
+-- An id is its organisation's own, so org_id begins every key, and two organisations that use the same ids never meet.
+-- Ids are compared byte by byte (COLLATE "C"), as the services compare them. Nothing refers to another table by a
+-- foreign key: facts come in any order, and what they name may be recorded later. Names carry no schema: the
+-- connection's search_path says where they lie.
+
+-- 1. The directory, as last recorded.
 
 CREATE TABLE organisation (
-    org_id text PRIMARY KEY,
+    org_id text COLLATE "C" PRIMARY KEY,
     name text NOT NULL,
-    time_zone text NOT NULL
+    time_zone text NOT NULL,
+    org_type text NOT NULL DEFAULT 'company',
+    default_policy jsonb,
+    default_policy_on date
 );
 COMMENT ON TABLE organisation IS 'Organisations (tenants) as last recorded.';
+COMMENT ON COLUMN organisation.org_type IS 'Name of a type file; readers have its labels.';
+COMMENT ON COLUMN organisation.default_policy IS
+    'What the type said when the organisation was recorded: weekly_offs, flexible_day_start, expects_attendance; null: nothing.';
+COMMENT ON COLUMN organisation.default_policy_on IS 'First local date on which default_policy holds; null: since ever.';
 
 CREATE TABLE site (
-    site_id text PRIMARY KEY,
-    org_id text NOT NULL,
+    org_id text COLLATE "C" NOT NULL,
+    site_id text COLLATE "C" NOT NULL,
     name text NOT NULL,
-    time_zone text NOT NULL
+    time_zone text NOT NULL,
+    PRIMARY KEY (org_id, site_id)
 );
 COMMENT ON TABLE site IS 'Sites as last recorded; time_zone is an IANA name.';
-CREATE INDEX site_org ON site (org_id);
 
 CREATE TABLE device (
-    device_id text PRIMARY KEY,
-    org_id text NOT NULL,
-    site_id text NOT NULL,
+    org_id text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    site_id text COLLATE "C" NOT NULL,
     name text NOT NULL,
     kind text NOT NULL,
-    revoked boolean NOT NULL
+    revoked boolean NOT NULL,
+    PRIMARY KEY (org_id, device_id)
 );
 COMMENT ON TABLE device IS 'Devices as last recorded.';
-CREATE INDEX device_org ON device (org_id, site_id);
 
 CREATE TABLE person (
-    person_id text PRIMARY KEY,
-    org_id text NOT NULL,
-    home_site_id text NOT NULL,
+    org_id text COLLATE "C" NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    home_site_id text COLLATE "C" NOT NULL,
     display_name text NOT NULL,
-    badge text,
+    badge text COLLATE "C",
     joined_on date,
     left_on date,
     active boolean NOT NULL,
-    default_shift_id text,
-    recorded_at timestamptz NOT NULL
+    default_shift_id text COLLATE "C",
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (org_id, person_id)
 );
 COMMENT ON TABLE person IS 'People as last recorded. The home site gives the zone of their local times.';
-CREATE INDEX person_org ON person (org_id, display_name);
-CREATE INDEX person_home_site ON person (home_site_id);
-CREATE INDEX person_default_shift ON person (default_shift_id) WHERE default_shift_id IS NOT NULL;
+CREATE INDEX person_home_site ON person (org_id, home_site_id);
+CREATE INDEX person_default_shift ON person (org_id, default_shift_id) WHERE default_shift_id IS NOT NULL;
+CREATE INDEX person_badge ON person (org_id, badge) WHERE badge IS NOT NULL;
 
 CREATE TABLE shift (
-    shift_id text NOT NULL,
+    org_id text COLLATE "C" NOT NULL,
+    shift_id text COLLATE "C" NOT NULL,
     effective_on date NOT NULL,
-    org_id text NOT NULL,
     name text NOT NULL,
     rule jsonb NOT NULL,
-    PRIMARY KEY (shift_id, effective_on)
+    PRIMARY KEY (org_id, shift_id, effective_on)
 );
 COMMENT ON TABLE shift IS 'Versions of shifts, each in force from effective_on until the next.';
 COMMENT ON COLUMN shift.rule IS 'Fields of ShiftRecorded: start, end, time_zone, window_before_minutes and so on.';
-CREATE INDEX shift_org ON shift (org_id);
 
 CREATE TABLE roster (
-    roster_id text PRIMARY KEY,
-    org_id text NOT NULL,
-    person_id text NOT NULL,
-    shift_id text NOT NULL,
+    org_id text COLLATE "C" NOT NULL,
+    roster_id text COLLATE "C" NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    shift_id text COLLATE "C" NOT NULL,
     starts_on date NOT NULL,
     ends_on date,
-    weekdays text[] NOT NULL
+    weekdays text[] NOT NULL,
+    rotation_length integer,
+    rotation_days integer[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (org_id, roster_id)
 );
 COMMENT ON TABLE roster IS 'Who works which shift between two local dates, inclusive; no ends_on: open.';
 COMMENT ON COLUMN roster.weekdays IS 'MON to SUN; empty: every day.';
-CREATE INDEX roster_person ON roster (person_id, starts_on);
-CREATE INDEX roster_shift ON roster (shift_id);
+COMMENT ON COLUMN roster.rotation_length IS
+    'Days of the cycle whose rotation_days have the shift, from starts_on on; null: by weekdays.';
+CREATE INDEX roster_person ON roster (org_id, person_id);
+CREATE INDEX roster_shift ON roster (org_id, shift_id);
+
+CREATE TABLE holiday (
+    org_id text COLLATE "C" NOT NULL,
+    holiday_id text COLLATE "C" NOT NULL,
+    site_id text COLLATE "C",
+    name text NOT NULL,
+    holiday_on date NOT NULL,
+    PRIMARY KEY (org_id, holiday_id)
+);
+COMMENT ON TABLE holiday IS 'Local dates on which nobody is expected.';
+COMMENT ON COLUMN holiday.site_id IS 'Home site of the people it is for; null: everybody in the organisation.';
+
+CREATE TABLE leave (
+    org_id text COLLATE "C" NOT NULL,
+    leave_id text COLLATE "C" NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    starts_on date NOT NULL,
+    ends_on date NOT NULL,
+    part text NOT NULL,
+    name text,
+    PRIMARY KEY (org_id, leave_id)
+);
+COMMENT ON TABLE leave IS 'Leave of people between two local dates, inclusive; part is FULL or HALF of each.';
+CREATE INDEX leave_person ON leave (org_id, person_id);
+
+CREATE TABLE policy (
+    org_id text COLLATE "C" NOT NULL,
+    policy_id text COLLATE "C" NOT NULL,
+    effective_on date NOT NULL,
+    site_id text COLLATE "C",
+    name text NOT NULL,
+    weekly_offs text[] NOT NULL,
+    flexible_day_start time,
+    expects_attendance boolean NOT NULL,
+    PRIMARY KEY (org_id, policy_id, effective_on)
+);
+COMMENT ON TABLE policy IS 'Versions of policies, each in force from effective_on until the next.';
+COMMENT ON COLUMN policy.site_id IS 'For people with this home site; null: for sites that have no version of their own yet.';
+COMMENT ON COLUMN policy.expects_attendance IS 'A shift without a punch makes a day: PENDING, then ABSENT.';
+
+CREATE SEQUENCE directory_version;
+-- A sequence shows its first value both before and after it was taken.
+SELECT setval('directory_version', 1);
+COMMENT ON SEQUENCE directory_version IS
+    'Moves when a transaction may change the directory. A projector that remembers people compares it under the shared lock.';
+
+-- 2. What was seen: captures, enrolments, punches, and what people decided about them.
 
 CREATE TABLE capture (
+    org_id text COLLATE "C" NOT NULL,
     capture_id uuid NOT NULL,
     occurred_at timestamptz NOT NULL,
-    org_id text NOT NULL,
-    device_id text NOT NULL,
-    site_id text NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    site_id text COLLATE "C" NOT NULL,
     device_sequence bigint NOT NULL,
     direction text,
     time_trust text NOT NULL,
     outcome text NOT NULL,
-    person_id text,
+    person_id text COLLATE "C",
     score real,
-    runner_up_person_id text,
+    runner_up_person_id text COLLATE "C",
     runner_up_score real,
     threshold real,
     margin real,
@@ -97,34 +163,51 @@ CREATE TABLE capture (
     received_at timestamptz NOT NULL,
     decided_at timestamptz NOT NULL,
     projected_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (capture_id, occurred_at)
+    PRIMARY KEY (org_id, capture_id, occurred_at)
 ) PARTITION BY RANGE (occurred_at);
 COMMENT ON TABLE capture IS 'Captures with the newest decision on each, by UTC month of occurred_at.';
 COMMENT ON COLUMN capture.person_id IS 'IDENTIFIED: the person. REVIEW: the best candidate.';
 COMMENT ON COLUMN capture.score IS 'Cosine similarity with that person, in [-1, 1]; greater is more alike.';
 COMMENT ON COLUMN capture.decision_round IS 'Of the decision shown; a later round supersedes.';
-CREATE INDEX capture_org ON capture (org_id, occurred_at);
-CREATE INDEX capture_device ON capture (device_id, occurred_at);
-CREATE INDEX capture_person ON capture (person_id, occurred_at) WHERE person_id IS NOT NULL;
+CREATE INDEX capture_page ON capture (org_id, occurred_at);
+CREATE INDEX capture_device ON capture (org_id, device_id, occurred_at);
+CREATE INDEX capture_person ON capture (org_id, person_id, occurred_at) WHERE person_id IS NOT NULL;
 CREATE INDEX capture_review ON capture (org_id, occurred_at) WHERE outcome = 'REVIEW';
 
+CREATE TABLE enrolment (
+    org_id text COLLATE "C" NOT NULL,
+    enrolment_id uuid NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    outcome text NOT NULL,
+    template_count integer NOT NULL,
+    photos jsonb NOT NULL,
+    requested_at timestamptz NOT NULL,
+    decided_at timestamptz NOT NULL,
+    model_name text NOT NULL,
+    model_version text NOT NULL,
+    PRIMARY KEY (org_id, enrolment_id)
+);
+COMMENT ON TABLE enrolment IS 'Decided enrolments.';
+COMMENT ON COLUMN enrolment.photos IS 'List of {sha256, accepted, template_id, reasons}.';
+
 CREATE TABLE punch (
+    org_id text COLLATE "C" NOT NULL,
     punch_id uuid NOT NULL,
     occurred_at timestamptz NOT NULL,
-    org_id text NOT NULL,
-    person_id text NOT NULL,
-    site_id text NOT NULL,
-    device_id text NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    site_id text COLLATE "C",
+    device_id text COLLATE "C",
     direction text,
     method text NOT NULL,
     capture_id uuid,
     placement text NOT NULL,
     placed_on date,
-    placed_shift_id text,
-    PRIMARY KEY (punch_id, occurred_at),
+    placed_shift_id text COLLATE "C",
+    PRIMARY KEY (org_id, punch_id, occurred_at),
     CONSTRAINT punch_has_one_place CHECK (
         CASE placement
             WHEN 'DAY' THEN placed_on IS NOT NULL AND placed_shift_id IS NOT NULL
+            WHEN 'VOIDED' THEN placed_on IS NOT NULL AND placed_shift_id IS NULL
             WHEN 'REVIEW' THEN placed_on IS NULL AND placed_shift_id IS NULL
             WHEN 'WAITING' THEN placed_on IS NULL AND placed_shift_id IS NULL
             ELSE false
@@ -133,19 +216,80 @@ CREATE TABLE punch (
 ) PARTITION BY RANGE (occurred_at);
 COMMENT ON TABLE punch IS 'Accepted punches, each in exactly one place, by UTC month of occurred_at.';
 COMMENT ON COLUMN punch.punch_id IS 'For a face: the capture_id.';
+COMMENT ON COLUMN punch.method IS 'face, badge, pin, qr, supervisor or correction.';
+COMMENT ON COLUMN punch.device_id IS 'Null: a supervisor, or a correction.';
 COMMENT ON COLUMN punch.placement IS
-    'DAY: on the day (person_id, placed_on, placed_shift_id). REVIEW: in the window of no shift, counts nothing.
-WAITING: the person or the home site is not recorded yet.';
-CREATE INDEX punch_person ON punch (person_id, occurred_at);
-CREATE INDEX punch_org ON punch (org_id, occurred_at);
-CREATE INDEX punch_not_on_a_day ON punch (org_id, occurred_at) WHERE placement <> 'DAY';
+    'DAY: on the day (org_id, person_id, placed_on, placed_shift_id). REVIEW: in the window of no shift, counts nothing.
+VOIDED: a correction took it off the date placed_on. WAITING: the person or the home site is not recorded yet.';
+CREATE INDEX punch_person ON punch (org_id, person_id, occurred_at);
+-- No id is a capture and a punch without a face: asked for every capture, in every month.
+CREATE INDEX punch_without_face ON punch (org_id, punch_id) WHERE method <> 'face';
+
+CREATE TABLE pending_fact (
+    org_id text COLLATE "C" NOT NULL,
+    fact_id uuid NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    badge text COLLATE "C" NOT NULL,
+    person_id text COLLATE "C",
+    site_id text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C",
+    direction text,
+    method text NOT NULL,
+    PRIMARY KEY (org_id, fact_id)
+);
+COMMENT ON TABLE pending_fact IS
+    'Punches with a badge that nobody had when it was shown; they belong to its holder, whom the directory names.';
+COMMENT ON COLUMN pending_fact.person_id IS 'Who has the badge now; null: nobody yet.';
+CREATE INDEX pending_fact_badge ON pending_fact (org_id, badge);
+
+CREATE TABLE review (
+    org_id text COLLATE "C" NOT NULL,
+    review_id uuid NOT NULL,
+    capture_id uuid NOT NULL,
+    person_id text COLLATE "C",
+    made_by text NOT NULL,
+    reason text NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (org_id, review_id)
+);
+COMMENT ON TABLE review IS 'Whom people saw on a capture; the newest stands above all decisions of recognition.';
+COMMENT ON COLUMN review.person_id IS 'Null: nobody who counts.';
+CREATE INDEX review_capture ON review (org_id, capture_id);
+
+CREATE TABLE correction (
+    org_id text COLLATE "C" NOT NULL,
+    correction_id uuid NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    kind text NOT NULL,
+    punch_id uuid,
+    occurred_at timestamptz,
+    site_id text COLLATE "C",
+    direction text,
+    voided_correction_id uuid,
+    attendance_on date,
+    shift_id text COLLATE "C",
+    status text,
+    worked_minutes integer,
+    overtime_minutes integer,
+    first_in_at timestamptz,
+    last_out_at timestamptz,
+    made_by text NOT NULL,
+    reason text NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (org_id, correction_id)
+);
+COMMENT ON TABLE correction IS 'What people corrected: who, when and why. Voided ones stay, as their voids do.';
+COMMENT ON COLUMN correction.kind IS 'ADD, VOID or OVERRIDE.';
+CREATE INDEX correction_person ON correction (org_id, person_id);
+
+-- 3. What it comes to: days.
 
 CREATE TABLE attendance_day (
-    person_id text NOT NULL,
+    org_id text COLLATE "C" NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
     attendance_on date NOT NULL,
-    shift_id text NOT NULL,
-    org_id text NOT NULL,
-    site_id text NOT NULL,
+    shift_id text COLLATE "C" NOT NULL,
+    site_id text COLLATE "C" NOT NULL,
     status text NOT NULL,
     worked_minutes integer NOT NULL,
     first_in_at timestamptz,
@@ -159,9 +303,14 @@ CREATE TABLE attendance_day (
     punch_count integer NOT NULL,
     explanation jsonb NOT NULL,
     shift_effective_on date NOT NULL,
-    PRIMARY KEY (person_id, attendance_on, shift_id)
+    break_minutes integer NOT NULL DEFAULT 0,
+    overtime_minutes integer NOT NULL DEFAULT 0,
+    closes_at timestamptz,
+    absence text,
+    PRIMARY KEY (org_id, person_id, attendance_on, shift_id)
 ) PARTITION BY RANGE (attendance_on);
 COMMENT ON TABLE attendance_day IS 'One row for each person, shift and local date on which the shift starts.';
+COMMENT ON COLUMN attendance_day.shift_id IS 'Empty: a flexible day.';
 COMMENT ON COLUMN attendance_day.site_id IS 'Home site of the person when the day was computed.';
 COMMENT ON COLUMN attendance_day.late_minutes IS 'Whole minutes from the start of the shift; 0 when not late.';
 COMMENT ON COLUMN attendance_day.early_minutes IS 'Whole minutes to the end of the shift; 0 when not early.';
@@ -169,25 +318,171 @@ COMMENT ON COLUMN attendance_day.missing IS 'in, out or null: what was forgotten
 COMMENT ON COLUMN attendance_day.open_since IS 'The in that nothing has closed yet: the person may be there.';
 COMMENT ON COLUMN attendance_day.punch_count IS 'Punches used; repeats and ignored ones are in the explanation.';
 COMMENT ON COLUMN attendance_day.explanation IS 'List of {rule, punch, text}.';
-CREATE INDEX attendance_day_org ON attendance_day (org_id, attendance_on);
-CREATE INDEX attendance_day_site ON attendance_day (site_id, attendance_on);
+COMMENT ON COLUMN attendance_day.break_minutes IS 'Unpaid break that was deducted from worked_minutes.';
+COMMENT ON COLUMN attendance_day.overtime_minutes IS
+    'Part of worked_minutes beyond the shift; the explanation says when it needs approval.';
+COMMENT ON COLUMN attendance_day.closes_at IS
+    'Of a day without a punch: the last instant at which one could still belong to it.';
+COMMENT ON COLUMN attendance_day.absence IS
+    'Of a day without a punch: OPEN or WAITING (PENDING), REPORTED or SETTLED (ABSENT); the explanation says more.';
+-- Pages of days come in these orders, of the organisation or of a site.
+CREATE INDEX attendance_day_page ON attendance_day (org_id, attendance_on, person_id, shift_id);
+CREATE INDEX attendance_day_site_page ON attendance_day (org_id, site_id, attendance_on, person_id, shift_id);
 CREATE INDEX attendance_day_open ON attendance_day (org_id, site_id, open_since) WHERE open_since IS NOT NULL;
+CREATE INDEX attendance_day_unsettled ON attendance_day (closes_at) WHERE absence <> 'SETTLED';
 
-CREATE TABLE enrolment (
-    enrolment_id uuid PRIMARY KEY,
-    org_id text NOT NULL,
-    person_id text NOT NULL,
-    outcome text NOT NULL,
-    template_count integer NOT NULL,
-    photos jsonb NOT NULL,
-    requested_at timestamptz NOT NULL,
-    decided_at timestamptz NOT NULL,
-    model_name text NOT NULL,
-    model_version text NOT NULL
+-- 4. Periods that payroll closed, the days as they stood then, and the adjustments of what was learned later.
+
+CREATE TABLE period_lock (
+    org_id text COLLATE "C" NOT NULL,
+    lock_id uuid NOT NULL,
+    site_id text COLLATE "C",
+    starts_on date,
+    ends_on date,
+    made_by text,
+    reason text,
+    recorded_at timestamptz,
+    sealing_id uuid,
+    person_count integer,
+    reopened_by text,
+    reopened_because text,
+    reopened_at timestamptz,
+    in_force boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (org_id, lock_id)
 );
-COMMENT ON TABLE enrolment IS 'Decided enrolments.';
-COMMENT ON COLUMN enrolment.photos IS 'List of {sha256, accepted, template_id, reasons}.';
-CREATE INDEX enrolment_person ON enrolment (person_id, decided_at);
+COMMENT ON TABLE period_lock IS
+    'Locks of periods: what PeriodLocked, PeriodSealed and PeriodReopened say, each null until it has come.';
+COMMENT ON COLUMN period_lock.site_id IS 'Null: the whole organisation.';
+COMMENT ON COLUMN period_lock.sealing_id IS 'Which of the recorded days count: those of the first seal.';
+COMMENT ON COLUMN period_lock.in_force IS
+    'Locked, sealed, the days of person_count people are here, and not reopened.';
+
+CREATE TABLE locked_person (
+    org_id text COLLATE "C" NOT NULL,
+    lock_id uuid NOT NULL,
+    sealing_id uuid NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    PRIMARY KEY (org_id, lock_id, sealing_id, person_id)
+);
+COMMENT ON TABLE locked_person IS 'Whose days were recorded when a period was locked, also without any day.';
+
+CREATE TABLE locked_day (
+    org_id text COLLATE "C" NOT NULL,
+    lock_id uuid NOT NULL,
+    sealing_id uuid NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    attendance_on date NOT NULL,
+    shift_id text COLLATE "C" NOT NULL,
+    site_id text COLLATE "C" NOT NULL,
+    status text NOT NULL,
+    worked_minutes integer NOT NULL,
+    first_in_at timestamptz,
+    last_out_at timestamptz,
+    late boolean NOT NULL,
+    late_minutes integer NOT NULL,
+    early boolean NOT NULL,
+    early_minutes integer NOT NULL,
+    missing text,
+    open_since timestamptz,
+    punch_count integer NOT NULL,
+    explanation jsonb NOT NULL,
+    shift_effective_on date NOT NULL,
+    break_minutes integer NOT NULL,
+    overtime_minutes integer NOT NULL,
+    PRIMARY KEY (org_id, lock_id, sealing_id, person_id, attendance_on, shift_id)
+);
+COMMENT ON TABLE locked_day IS 'Days as they stood when their period was locked: columns of attendance_day.';
+
+CREATE TABLE locked_adjustment (
+    org_id text COLLATE "C" NOT NULL,
+    lock_id uuid NOT NULL,
+    sealing_id uuid NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    attendance_on date NOT NULL,
+    shift_id text COLLATE "C" NOT NULL,
+    booked_on date NOT NULL,
+    site_id text COLLATE "C" NOT NULL,
+    status_from text,
+    status_to text,
+    worked_minutes integer NOT NULL,
+    overtime_minutes integer NOT NULL,
+    late_minutes integer NOT NULL,
+    early_minutes integer NOT NULL,
+    break_minutes integer NOT NULL,
+    explanation jsonb NOT NULL,
+    PRIMARY KEY (org_id, lock_id, sealing_id, person_id, attendance_on, shift_id)
+);
+COMMENT ON TABLE locked_adjustment IS 'Adjustments that were booked in a period when it was locked: paid with it.';
+CREATE INDEX locked_adjustment_person ON locked_adjustment (org_id, person_id, attendance_on);
+
+CREATE TABLE adjustment (
+    org_id text COLLATE "C" NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    attendance_on date NOT NULL,
+    shift_id text COLLATE "C" NOT NULL,
+    booked_on date NOT NULL,
+    site_id text COLLATE "C" NOT NULL,
+    status_from text,
+    status_to text,
+    worked_minutes integer NOT NULL,
+    overtime_minutes integer NOT NULL,
+    late_minutes integer NOT NULL,
+    early_minutes integer NOT NULL,
+    break_minutes integer NOT NULL,
+    explanation jsonb NOT NULL,
+    settled_by uuid,
+    closes_at timestamptz,
+    absence text,
+    PRIMARY KEY (org_id, person_id, attendance_on, shift_id, booked_on)
+);
+COMMENT ON TABLE adjustment IS
+    'What the days of locked periods differ by from what was paid. Stored day and adjustments are what the rules say.';
+COMMENT ON COLUMN adjustment.booked_on IS 'First date that no lock covers: in its period the difference is paid.';
+COMMENT ON COLUMN adjustment.status_from IS 'What was paid until then; null: no day.';
+COMMENT ON COLUMN adjustment.status_to IS 'What the rules say; null: no day.';
+COMMENT ON COLUMN adjustment.worked_minutes IS 'A difference, as the other minutes are.';
+COMMENT ON COLUMN adjustment.settled_by IS 'The lock with which it was paid; null: still to be paid.';
+COMMENT ON COLUMN adjustment.absence IS 'As in attendance_day, of the day by the rules.';
+CREATE INDEX adjustment_page ON adjustment (org_id, booked_on, person_id, attendance_on, shift_id);
+CREATE INDEX adjustment_unsettled ON adjustment (closes_at) WHERE absence <> 'SETTLED';
+
+-- 5. How far time has come, and how far every site has reported.
+
+CREATE TABLE clock (
+    is_the_one boolean PRIMARY KEY DEFAULT true CHECK (is_the_one),
+    as_of timestamptz NOT NULL
+);
+COMMENT ON TABLE clock IS 'The newest instant that has come, as recorded on attendance.clock.';
+
+CREATE TABLE device_point (
+    org_id text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    sequence bigint NOT NULL,
+    occurred_at timestamptz NOT NULL
+-- Every tick empties it: its dead rows must not pile up in front of the next ones.
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000);
+COMMENT ON TABLE device_point IS 'Sequence numbers that came since the last tick, which folds them into device_report.';
+
+CREATE TABLE device_report (
+    org_id text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    first_sequence bigint NOT NULL,
+    last_sequence bigint NOT NULL,
+    newest_at timestamptz NOT NULL,
+    PRIMARY KEY (org_id, device_id, first_sequence)
+);
+COMMENT ON TABLE device_report IS 'Which sequence numbers of a device have come, as ranges without a gap.';
+COMMENT ON COLUMN device_report.newest_at IS 'The newest occurred_at within the range.';
+
+CREATE TABLE site_watermark (
+    org_id text COLLATE "C" NOT NULL,
+    site_id text COLLATE "C" NOT NULL,
+    reported_until timestamptz NOT NULL,
+    PRIMARY KEY (org_id, site_id)
+);
+COMMENT ON TABLE site_watermark IS 'Until when every device of a site has reported without a gap, at the last tick.';
+
+-- 6. The projector's own: where it goes on, what it still has to tell, and which months it keeps.
 
 CREATE TABLE consumed_position (
     topic text NOT NULL,
@@ -198,21 +493,60 @@ CREATE TABLE consumed_position (
 COMMENT ON TABLE consumed_position IS
     'Where the projector goes on; moves in the transaction that applies the records. Full topic names.';
 
+CREATE TABLE outbox (
+    id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    topic text NOT NULL,
+    key text NOT NULL,
+    event_type text NOT NULL,
+    payload json NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    refused text
+-- It fills and empties all day: its dead rows must not pile up in front of the next ones.
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000);
+COMMENT ON TABLE outbox IS 'Events to publish, in the order of id for each key; gone once every replica of Kafka has them.';
+COMMENT ON COLUMN outbox.topic IS 'Name in the contract, without an installation''s prefix.';
+COMMENT ON COLUMN outbox.event_type IS 'Name of the event in the contract; payload holds its fields as JSON.';
+COMMENT ON COLUMN outbox.refused IS 'Why the event can never be published; it stays here, and those after it go on.';
+
+-- Ids begin at the microseconds since 1970 and so never come again, not even in a database that is made anew.
+SELECT setval('outbox_id_seq', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+
+CREATE FUNCTION outbox_filled() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    -- Heard at the commit, once for each transaction.
+    PERFORM pg_notify('attendance_outbox', '');
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION outbox_filled IS 'Wake the relay that publishes the outbox.';
+CREATE TRIGGER outbox_filled AFTER INSERT ON outbox FOR EACH STATEMENT EXECUTE FUNCTION outbox_filled();
+
+CREATE TABLE retention (
+    table_name text PRIMARY KEY,
+    kept_from date NOT NULL
+);
+COMMENT ON TABLE retention IS 'First month that is kept of capture, punch and attendance_day; no row: every month.';
+
 CREATE FUNCTION ensure_partitions(parent text, months date[]) RETURNS integer
 LANGUAGE plpgsql AS $$
--- Make the missing partitions of a table for the months that contain these dates; return how many were made.
+-- Make the missing partitions of a table for the months that contain these dates; return how many were made. A month
+-- that is not kept is never made again: with a part of its rows it would look whole.
 -- Attaching a finished table blocks neither readers nor writers of the parent. Two callers wait for each other.
 DECLARE
     month date;
     child text;
     made integer := 0;
+    kept date;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('ensure_partitions'), hashtext(current_schema()));
+    -- A statement of its own, after the lock: who moves it holds the lock, too.
+    SELECT kept_from INTO kept FROM retention WHERE table_name = parent;
     FOR month IN
         SELECT DISTINCT date_trunc('month', each::timestamp)::date FROM unnest(months) AS each ORDER BY 1
     LOOP
         child := format('%s_%s', parent, to_char(month, 'YYYY_MM'));
-        CONTINUE WHEN to_regclass(format('%I.%I', current_schema(), child)) IS NOT NULL;
+        CONTINUE WHEN month < kept OR to_regclass(format('%I.%I', current_schema(), child)) IS NOT NULL;
         EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', child, parent);
         EXECUTE format(
             'ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',

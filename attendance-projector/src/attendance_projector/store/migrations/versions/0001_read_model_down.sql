@@ -1,5 +1,8 @@
 -- Facts are in Kafka: taking the read model down loses nothing that a rebuild does not bring back.
 
-DROP FUNCTION ensure_partitions (text, date[]);
-DROP TABLE consumed_position, enrolment, attendance_day, punch, capture, roster, shift, person, device, site,
-    organisation;
+DROP FUNCTION ensure_partitions;
+DROP TABLE retention, outbox, consumed_position, site_watermark, device_report, device_point, clock, adjustment,
+    locked_adjustment, locked_day, locked_person, period_lock, attendance_day, correction, review, pending_fact, punch,
+    enrolment, capture, policy, leave, holiday, roster, shift, person, device, site, organisation;
+DROP FUNCTION outbox_filled;
+DROP SEQUENCE directory_version;

@@ -1,0 +1,21 @@
+"""Rows as columns: a statement takes what belongs together as arrays, side by side."""
+
+from collections.abc import Iterable, Sequence
+
+from attendance_projector.projection.periods.stored import LockedSpan
+from attendance_projector.projection.stored import PersonDates, PersonInstants
+
+
+def side_by_side(rows: Iterable[Iterable[object]]) -> list[list[object]]:
+    """Turn rows into columns."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def spans_in_columns(spans: Sequence[PersonDates | LockedSpan]) -> list[list[object]]:
+    """Return spans of dates as columns: organisations, people, first and last dates."""
+    return side_by_side((*span.person, span.first_on, span.last_on) for span in spans)
+
+
+def instants_in_columns(spans: Sequence[PersonInstants]) -> list[list[object]]:
+    """Return spans of instants as columns: organisations, people, first and last instants."""
+    return side_by_side((*span.person, span.first_at, span.last_at) for span in spans)

@@ -1,0 +1,112 @@
+"""Judge what a batch says about captures, punches and corrections."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from attendance_projector.projection.days.stale_dates import Change
+from attendance_projector.projection.judge_decisions import (
+    Judgement,
+    ReceivedDecision,
+    capture_of,
+    judge_decisions,
+)
+from attendance_projector.projection.judge_punches import (
+    PunchJudgement,
+    ReceivedPunch,
+    judge_punches,
+    punch_of,
+)
+from attendance_projector.projection.ports import Transaction
+from attendance_projector.projection.record_corrections import (
+    CorrectionEvent,
+    CorrectionJudgement,
+    ReceivedCorrection,
+    changes_of,
+    judge_corrections,
+)
+from attendance_projector.projection.refuse_final import still_judged
+from attendance_projector.projection.stored import EntryKey, EventOrTombstone, FactKey, PersonKey
+from attendance_schemas.events import Event, MatchDecided, PunchSubmitted, ReviewDecided
+from service_kit.kafka.records import Record
+
+E = TypeVar("E", bound=Event)
+Changes = dict[PersonKey, list[Change]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEvent:
+    """An event and the record that carried it."""
+
+    record: Record
+    event: EventOrTombstone
+
+
+async def judge_captures(transaction: Transaction, fresh: Sequence[ReceivedEvent]) -> Judgement:
+    """Lock the captures that decisions and reviews name, and judge what is new about them."""
+    decisions = [
+        ReceivedDecision(each.record, each.event) for each in fresh if isinstance(each.event, MatchDecided)
+    ]
+    reviews = of_type(fresh, ReviewDecided)
+    judged = {capture_of(decision.event) for decision in decisions}
+    reviewed = set(map(capture_of, reviews))
+    named = judged | reviewed
+    await transaction.positions.lock_captures(judged, reviewed)
+    return judge_decisions(
+        decisions,
+        known=still_judged(await transaction.captures.known(named), await transaction.retention.read()),
+        reviews=await transaction.corrections.reviews(named),
+        new_reviews=reviews,
+        taken_ids=await transaction.corrections.punches_without_face(judged),
+    )
+
+
+async def judge_punches_beside(
+    transaction: Transaction, fresh: Sequence[ReceivedEvent], badges: set[EntryKey]
+) -> PunchJudgement:
+    """Judge new punches, and those whose badge the directory may have given to somebody."""
+    received = [
+        ReceivedPunch(each.record, each.event) for each in fresh if isinstance(each.event, PunchSubmitted)
+    ]
+    named = {punch_of(each.event) for each in received}
+    pending = await transaction.corrections.pending(badges)
+    shown = {(each.event.org_id, each.event.credential) for each in received if each.event.person_id is None}
+    taken = await transaction.corrections.punches(named | {fact.key for fact in pending})
+    holders = await transaction.corrections.holders(badges | shown)
+    captures = await transaction.captures.known(named)
+    return judge_punches(received, taken, captures, pending, holders)
+
+
+async def record_corrections(
+    transaction: Transaction,
+    fresh: Sequence[ReceivedEvent],
+    changes: Changes,
+    judged: Sequence[Judgement | PunchJudgement],
+) -> CorrectionJudgement:
+    """Lock the people of all that was judged, then judge and store corrections, and add what they change."""
+    corrections = [
+        ReceivedCorrection(each.record, each.event)
+        for each in fresh
+        if isinstance(each.event, CorrectionEvent)
+    ]
+    corrected_people = {PersonKey(each.event.org_id, each.event.person_id) for each in corrections}
+    punches = [punch for each in judged for punch in (*each.added, *each.taken_back)]
+    await transaction.positions.lock_people(corrected_people | {punch.person for punch in punches})
+    named = [FactKey(each.event.org_id, each.event.correction_id) for each in corrections]
+    known = await transaction.corrections.of_people(corrected_people, named)
+    corrected = judge_corrections(corrections, known)
+    await transaction.corrections.store(corrected.stored)
+    rows = {**known, **{row.key: row for row in corrected.stored}}
+    merge(changes, await changes_of(corrected.stored, rows, transaction.corrections))
+    return corrected
+
+
+def merge(changes: Changes, more: Mapping[PersonKey, Sequence[Change]]) -> None:
+    """Add more changes to those of each person."""
+    for person, of_person in more.items():
+        changes.setdefault(person, []).extend(of_person)
+
+
+def of_type(fresh: Iterable[ReceivedEvent], event_type: type[E]) -> list[E]:
+    """Return the events of one type."""
+    return [each.event for each in fresh if isinstance(each.event, event_type)]

@@ -1,2 +1,0 @@
-DROP TABLE outbox;
-DROP FUNCTION outbox_filled;
