@@ -1,3 +1,4 @@
+import asyncio
 import random
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -5,6 +6,7 @@ from typing import Any
 import pytest
 
 from attendance_schemas.events import DayStatus, Weekday
+from attendance_testing.polling import DEADLINE
 
 pytestmark = pytest.mark.integration
 
@@ -217,3 +219,12 @@ async def test_a_week_from_an_offline_kiosk_in_reverse_equals_the_week_live(plan
         await plant.tell(event)
     await plant.tell(ticks[-1])
     assert await plant.tables(*tables, without=without) == before
+
+
+async def test_a_reader_of_the_points_keeps_no_tick_waiting(plant: Any) -> None:
+    """Such as a dump, which holds every table until its end."""
+    await plant.tell(plant.device("gate"), plant.report("gate", 1, f"{MONDAY}T09:00:00Z"))
+    async with plant.sql.transaction(), asyncio.timeout(DEADLINE):
+        assert await plant.sql.fetchval("SELECT count(*) FROM device_point") == 1
+        await plant.tell(plant.tick(f"{MONDAY}T10:00:00Z"))
+    assert await plant.sql.fetchval("SELECT count(*) FROM device_point") == 0

@@ -1,5 +1,6 @@
 """What payroll closed stays when the person, or all of their punches, are taken back; a rebuild agrees."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import date, timedelta
@@ -15,13 +16,19 @@ from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.rebuild.adapters.postgres_bulk_load import ComputingReadModel, LoadingReadModel
 from attendance_projector.rebuild.adapters.postgres_comparison import compare_tables
-from attendance_projector.rebuild.adapters.postgres_schemas import CARRIED, REPORTING, open_schemas
+from attendance_projector.rebuild.adapters.postgres_schemas import (
+    CARRIED,
+    REPORTING,
+    PostgresSchemas,
+    open_schemas,
+)
 from attendance_projector.rebuild.ports import NEXT, Compared
 from attendance_projector.rebuild.put_off_days import compute_days, keep_for_later
 from attendance_projector.retention.adapters.postgres_monthly_tables import open_monthly_tables
 from attendance_projector.retention.drop_months import drop_months
 from attendance_schemas.events import Outcome
 from attendance_schemas.topics import CORRECTIONS, DIRECTORY
+from attendance_testing.polling import eventually
 from service_kit.kafka.records import Record
 
 pytestmark = pytest.mark.integration
@@ -63,16 +70,23 @@ async def nothing() -> None:
     """Do nothing meanwhile."""
 
 
+async def keep_what_is_final(schemas: PostgresSchemas) -> None:
+    facts_from = (await schemas.retention()).facts_from
+    if facts_from is not None:
+        await schemas.keep_from_live(facts_from)
+
+
 async def differences(
-    plant: Any, log: Log, meanwhile: Callable[[], Awaitable[Any]] = nothing
+    plant: Any,
+    log: Log,
+    meanwhile: Callable[[], Awaitable[Any]] = nothing,
+    keep: Callable[[PostgresSchemas], Awaitable[None]] = keep_what_is_final,
 ) -> list[Compared]:
     """Rebuild beside the live tables; return what differs. `meanwhile` happens when it has begun."""
     async with AsyncExitStack() as stack:
         schemas = await stack.enter_async_context(open_schemas(plant.url))
         await schemas.create()
-        facts_from = (await schemas.retention()).facts_from
-        if facts_from is not None:
-            await schemas.keep_from_live(facts_from)
+        await keep(schemas)
         await meanwhile()
         pool = await stack.enter_async_context(open_pool(plant.url, schema=NEXT))
         metrics = ProjectorMetrics(CollectorRegistry())
@@ -205,3 +219,25 @@ async def test_a_rebuild_keeps_what_was_closed_of_punches_that_were_all_taken_ba
         [settled],
     ]
     assert await differences(plant, log) == []
+
+
+async def test_what_comes_while_rows_are_copied_is_copied_whole_or_not_at_all(plant: Any) -> None:
+    """An addition makes a punch and a correction: with one alone, the log would not make the other."""
+    log = await begun(plant)
+    await plant.close(*month(2))
+    await plant.tell(*worked(plant, "asha", "2026-03-10"))
+
+    async def is_waiting() -> Any:
+        return await plant.sql.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    async def keep_with_an_addition_between(schemas: PostgresSchemas) -> None:
+        async with plant.sql.transaction():
+            # Punches are copied before this table, corrections after it.
+            await plant.sql.execute(f"LOCK TABLE {NEXT}.pending_fact")
+            copying = asyncio.create_task(schemas.keep_from_live(date(2026, 4, 1)))
+            await eventually(is_waiting)
+            await plant.tell(plant.addition("asha", "2026-03-10T12:30:00+05:30"))
+        await copying
+
+    assert await differences(plant, log, keep=keep_with_an_addition_between) == []
+    assert await plant.days("asha") == [("2026-03-10", "day", "PRESENT", 270)]

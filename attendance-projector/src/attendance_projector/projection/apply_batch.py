@@ -96,7 +96,7 @@ async def apply_batch(
     recorded = await record_periods(periods, transaction.periods, final_before=final_before, is_live=is_live)
     merge(changes, recorded.changes)
     decided = await judge_captures(transaction, fresh)
-    punched = await judge_punches_beside(transaction, fresh, badges)
+    punched = await judge_punches_beside(transaction, fresh, badges, decided)
     corrected = await record_corrections(transaction, fresh, changes, [decided, punched])
     for lost in await transaction.captures.remove_punches([*decided.taken_back, *punched.taken_back]):
         changes.setdefault(lost.person, []).append(DayLostPunch(lost.first_on))

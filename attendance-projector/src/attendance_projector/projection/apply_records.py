@@ -87,9 +87,13 @@ class ApplyRecords:
         await self._read_model.ensure_months(
             set().union(*(_months_needed(each.event, today) for each in received))
         )
-        applied = await self._read_model.in_transaction(
-            lambda transaction: apply_batch(transaction, received, self._recompute)
-        )
+        try:
+            applied = await self._read_model.in_transaction(
+                lambda transaction: apply_batch(transaction, received, self._recompute)
+            )
+        except RuleError as error:
+            # No record is named: the delivery loop finds it by trying one at a time.
+            raise PoisonRecord("facts-contradict", str(error)) from error
         self._observe(applied, perf_counter() - started)
         if self._is_tracing:
             _trace(applied.fresh, started_ns)

@@ -1,4 +1,8 @@
-"""Judge what a batch says about captures, punches and corrections."""
+"""Judge what a batch says about captures, punches and corrections, all of it together.
+
+Ids of captures and punches are of one kind: of two things with one id the first stays, and the other is
+refused. In one batch captures come first, then punches, then additions.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +26,7 @@ from attendance_projector.projection.record_corrections import (
     CorrectionEvent,
     CorrectionJudgement,
     ReceivedCorrection,
+    added_id,
     changes_of,
     judge_corrections,
 )
@@ -62,9 +67,9 @@ async def judge_captures(transaction: Transaction, fresh: Sequence[ReceivedEvent
 
 
 async def judge_punches_beside(
-    transaction: Transaction, fresh: Sequence[ReceivedEvent], badges: set[EntryKey]
+    transaction: Transaction, fresh: Sequence[ReceivedEvent], badges: set[EntryKey], decided: Judgement
 ) -> PunchJudgement:
-    """Judge new punches, and those whose badge the directory may have given to somebody."""
+    """Judge new punches beside the captures of the batch, and those whose badge may have got a holder."""
     received = [
         ReceivedPunch(each.record, each.event) for each in fresh if isinstance(each.event, PunchSubmitted)
     ]
@@ -73,7 +78,7 @@ async def judge_punches_beside(
     shown = {(each.event.org_id, each.event.credential) for each in received if each.event.person_id is None}
     taken = await transaction.corrections.punches(named | {fact.key for fact in pending})
     holders = await transaction.corrections.holders(badges | shown)
-    captures = await transaction.captures.known(named)
+    captures = {*await transaction.captures.known(named), *map(capture_of, decided.stored)}
     return judge_punches(received, taken, captures, pending, holders)
 
 
@@ -94,11 +99,29 @@ async def record_corrections(
     await transaction.positions.lock_people(corrected_people | {punch.person for punch in punches})
     named = [FactKey(each.event.org_id, each.event.correction_id) for each in corrections]
     known = await transaction.corrections.of_people(corrected_people, named)
-    corrected = judge_corrections(corrections, known)
+    corrected = judge_corrections(corrections, known, await _taken(transaction, corrections, judged))
     await transaction.corrections.store(corrected.stored)
     rows = {**known, **{row.key: row for row in corrected.stored}}
     merge(changes, await changes_of(corrected.stored, rows, transaction.corrections))
     return corrected
+
+
+async def _taken(
+    transaction: Transaction,
+    corrections: Sequence[ReceivedCorrection],
+    judged: Sequence[Judgement | PunchJudgement],
+) -> set[FactKey]:
+    """Return which of the punches that corrections add have the id of another punch, or of a capture."""
+    ids = {added for each in corrections if (added := added_id(each.event)) is not None}
+    if not ids:
+        return set()
+    taken = {*await transaction.captures.known(ids), *await transaction.corrections.punches(ids)}
+    for each in judged:
+        new = (
+            map(capture_of, each.stored) if isinstance(each, Judgement) else (one.key for one in each.pending)
+        )
+        taken |= {*new, *(punch.key for punch in each.added)}
+    return taken & ids
 
 
 def merge(changes: Changes, more: Mapping[PersonKey, Sequence[Change]]) -> None:

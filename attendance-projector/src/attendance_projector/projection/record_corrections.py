@@ -4,7 +4,7 @@ A correction has one content for ever. Voids that would go round in a circle are
 person come in order, so it is always the last one that closes the circle.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from attendance_projector.projection.days.rule_inputs import CORRECTION, as_punch
@@ -44,12 +44,14 @@ class CorrectionJudgement:
 def judge_corrections(
     received: Sequence[ReceivedCorrection],
     known: Mapping[FactKey, CorrectionRow],
+    taken: Collection[FactKey] = (),
 ) -> CorrectionJudgement:
     """Judge corrections, in order, against all stored ones of their people and under their ids.
 
-    Raises PoisonRecord, naming the record, for a second content of one id and for a circle of voids.
+    `taken`: ids of punches and captures that the additions among them also name. Raises PoisonRecord, naming
+    the record, for a second content of one id, for a circle of voids, and for the id of something else.
     """
-    rows = dict(known)
+    rows, taken = dict(known), set(taken)
     stored: list[CorrectionRow] = []
     for each in received:
         row = row_of(each.event)
@@ -69,9 +71,23 @@ def judge_corrections(
                 f"correction {row.correction_id} voids what voids it; make a new correction instead",
                 record=each.record,
             )
+        if (added := added_id(each.event)) is not None:
+            if added in taken:
+                raise PoisonRecord(
+                    "id-in-use",
+                    f"{added.fact_id} is something else already, correction {row.correction_id} adds a punch "
+                    "of this id; the first stays, make a new correction",
+                    record=each.record,
+                )
+            taken.add(added)
         stored.append(row)
     punches = [_added_punch(row) for row in stored if row.kind == "ADD"]
     return CorrectionJudgement(tuple(stored), tuple(punches), len(received) - len(stored))
+
+
+def added_id(event: CorrectionEvent) -> FactKey | None:
+    """Return which punch an event adds; None: it adds none."""
+    return FactKey(event.org_id, event.punch_id) if isinstance(event, PunchAdded) else None
 
 
 def _is_circle(row: CorrectionRow, rows: Mapping[FactKey, CorrectionRow]) -> bool:

@@ -31,11 +31,12 @@ AWAY = (
 
 @contextmanager
 def naming_outages() -> Iterator[None]:
-    """Turn an outage into TransientFailure, and a value that a column cannot hold into PoisonRecord."""
+    """Turn an outage into TransientFailure, and what the tables cannot hold into PoisonRecord."""
     try:
         yield
-    except asyncpg.DataError as error:
-        # Such as a NUL character in a name; the delivery loop finds the record by trying one at a time.
-        raise PoisonRecord("refused-by-database", f"a value does not fit its column: {error}") from error
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        # Such as a NUL character in a name, or a second row of one key (SQLSTATE classes 22 and 23). The
+        # delivery loop finds the record by trying one at a time.
+        raise PoisonRecord("refused-by-database", f"the tables cannot hold it: {error}") from error
     except AWAY as error:
         raise TransientFailure(DEPENDENCY, repr(error)) from error

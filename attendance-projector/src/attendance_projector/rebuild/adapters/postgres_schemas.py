@@ -84,7 +84,8 @@ class PostgresSchemas:
     async def keep_from_live(self, before: date) -> None:
         """Take from the live tables captures and punches before this UTC date, and what is about them."""
         tables = {table.name: table for table in await self.tables(LIVE)}
-        async with self.connection.transaction():
+        # One snapshot: of a fact that is applied meanwhile, either all tables have what it made, or none.
+        async with self.connection.transaction(isolation="repeatable_read"):
             kept = await self.connection.fetchval(SQL["months_before"].format(live=LIVE), before)
             await self.connection.execute(f"SET LOCAL search_path TO {NEXT}")
             # Days lie up to some days before and after the month of their facts.

@@ -83,7 +83,8 @@ ON CONFLICT (org_id, device_id, first_sequence) DO UPDATE SET
     last_sequence = excluded.last_sequence, newest_at = excluded.newest_at;
 
 -- name: forget_points
-TRUNCATE device_point;
+-- Not TRUNCATE: that would wait for readers of the table, such as a dump, and keep every projector waiting.
+DELETE FROM device_point;
 
 -- name: move_watermarks
 -- A site with a device that has a gap, or has never reported, has no watermark; nor has one without devices.

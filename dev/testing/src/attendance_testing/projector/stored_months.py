@@ -92,12 +92,15 @@ def _text(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def month_of(plant: Any, seed: int) -> Month:
-    """Return a random month of a person with a site, shifts and a policy of their own."""
+def month_of(plant: Any, seed: int, name: str | None = None) -> Month:
+    """Return a random month of a person with a site, shifts and a policy of their own.
+
+    name: of which all ids are made, so that two months can have the same ones; None: the seed.
+    """
     scenario = random_month(seed)
     first_on = date.fromisoformat(scenario.pop("range")[0]) - timedelta(days=15)
     del scenario["as_of"]
-    suffix = f"-{seed}"
+    suffix = f"-{seed if name is None else name}"
     for shift in scenario["shifts"]:
         shift["id"] += suffix
     for entry in scenario["roster"]:
@@ -119,10 +122,10 @@ def month_of(plant: Any, seed: int) -> Month:
         direction = None if punch["direction"] is None else Direction(punch["direction"].upper())
         month.facts[f"punch:{punch['id']}"] = _punch(month, plant, number, punch, direction)
     for correction in scenario["corrections"]:
-        for name in ("punch", "correction"):
-            named = correction.get(name)
+        for kind in ("punch", "correction"):
+            named = correction.get(kind)
             if named is not None:
-                correction[name] = old_ids.get(named, f"{named[0]}{named[1:]:0>3}")
+                correction[kind] = old_ids.get(named, f"{named[0]}{named[1:]:0>3}")
         correction["id"] = f"{correction['id'][0]}{correction['id'][1:]:0>3}"
         month.facts[f"correction:{correction['id']}"] = [_correction(month, plant, correction)]
     return month
