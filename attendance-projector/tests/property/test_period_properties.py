@@ -24,7 +24,7 @@ from attendance_projector.domain.periods import (
     lock_on,
 )
 from attendance_projector.domain.schedule import Schedule
-from attendance_testing.projector.rule_strategies import punch_lists, schedules, without_deadline
+from attendance_testing.projector.rule_strategies import punch_lists, schedules
 
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 31)
 spans = st.tuples(st.integers(0, 20), st.integers(0, 12)).map(
@@ -58,7 +58,6 @@ def paid(days: list[AttendanceDay], adjustments: list[Adjustment]) -> dict[DayKe
     return {key: figures for key, figures in found.items() if figures != NO_DAY}
 
 
-@without_deadline
 @given(punch_lists, schedules, locked)
 def test_day_and_adjustments_are_what_the_rules_say(punches: list[Punch], plan: Schedule, told: Told) -> None:
     now = days_of(punches, plan)
@@ -67,7 +66,6 @@ def test_day_and_adjustments_are_what_the_rules_say(punches: list[Punch], plan: 
     assert paid(days, settled_first) == paid(now, [])
 
 
-@without_deadline
 @given(punch_lists, schedules, locked, st.integers(0, 25))
 def test_locked_days_and_settled_adjustments_never_change(
     punches: list[Punch], plan: Schedule, told: Told, known: int
@@ -87,7 +85,6 @@ def test_locked_days_and_settled_adjustments_never_change(
     assert len(keys) == len(set(keys))
 
 
-@without_deadline
 @given(punch_lists, schedules, locked)
 def test_reopened_is_as_never_locked(punches: list[Punch], plan: Schedule, told: Told) -> None:
     now = days_of(punches, plan)
@@ -98,7 +95,6 @@ def test_reopened_is_as_never_locked(punches: list[Punch], plan: Schedule, told:
         assert keep_closed(now, closings[:-1]) == keep_closed(now, closed(punches, plan, told[:-1]))
 
 
-@without_deadline
 @given(punch_lists, schedules, locked, st.randoms(use_true_random=False))
 def test_the_order_of_locks_and_days_changes_nothing(
     punches: list[Punch], plan: Schedule, told: Told, random: object

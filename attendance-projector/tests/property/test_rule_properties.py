@@ -30,7 +30,6 @@ from attendance_testing.projector.rule_strategies import (
     punch_lists,
     roster_entries,
     schedules,
-    without_deadline,
 )
 
 # A night from 22:00 to 06:00 over each of the changes of 2026, and how many hours it lasts.
@@ -62,7 +61,6 @@ NIGHTS = (
 )
 
 
-@without_deadline
 @given(punch_lists, schedules, corrections, knowledge, st.randoms(use_true_random=False))
 def test_order_and_repetition_change_nothing(
     punches: list[Punch], plan: Schedule, made: list[Correction], known: Knowledge, random: object
@@ -75,7 +73,6 @@ def test_order_and_repetition_change_nothing(
     assert attendance(repeated, shuffled, **of_march, corrections=[*made[::-1], *made]) == expected
 
 
-@without_deadline
 @given(punch_lists, schedules, corrections, knowledge, st.integers(1, 19))
 def test_a_split_month_gives_the_days_of_the_whole(
     punches: list[Punch], plan: Schedule, made: list[Correction], known: Knowledge, days: int
@@ -96,7 +93,6 @@ def without_reasons(result: Attendance) -> list[AttendanceDay]:
     return [replace(day, explanation=()) for day in result.days]
 
 
-@without_deadline
 @given(punch_lists, schedules, knowledge, instants, dates, st.sampled_from(["punch", "override", "void"]))
 def test_voiding_a_correction_restores_the_days(
     punches: list[Punch], plan: Schedule, known: Knowledge, at: datetime, on: date, kind: str

@@ -119,7 +119,8 @@ async def test_a_consumer_starts_before_its_broker(
         handled.append(record.value)
 
     stopping = asyncio.Event()
-    async with RecordProducer(kafka) as producer:
+    # The test before has killed the broker: its partitions may still be on their way back.
+    async with RecordProducer(kafka, timeout=RECOVERY) as producer:
         await producer.send(OutgoingRecord(topic, b"k", b"v"))
         loop = DeliveryLoop(
             RecordSource(kafka, [topic], kafka.group("group")),
