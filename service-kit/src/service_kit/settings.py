@@ -62,14 +62,16 @@ class EnvironmentSettings(BaseSettings):
             SettingsError: names every variable that is missing, wrong or unknown, without its value.
         """
         problems: dict[str, None] = {}  # in order, each once: a group fails on its own and within its service
-        for kind in (*_groups(cls), cls):
+        for group in _groups(cls):
             try:
-                kind()
+                group()
             except ValidationError as error:
                 problems.update(dict.fromkeys(_problems(cls, error)))
-        if problems:
-            raise SettingsError(f"set these variables right and start again: {'; '.join(problems)}")
-        return cls()
+        try:
+            return cls()
+        except ValidationError as error:
+            problems.update(dict.fromkeys(_problems(cls, error)))
+        raise SettingsError(f"set these variables right and start again: {'; '.join(problems)}")
 
 
 def group_of(annotation: Any) -> type[EnvironmentSettings] | None:
