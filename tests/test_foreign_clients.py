@@ -64,7 +64,7 @@ async def test_kcat_prints_a_match_as_json(scene, match, tmp_path: Path):
     """kcat fetches the record and its envelope; avro-c's avrocat prints the value as JSON."""
     topic, shot = match
     envelope, printed = await asyncio.to_thread(print_with_kcat, scene.environ, topic, tmp_path)
-    assert envelope["key"] == str(shot.capture_id)
+    assert envelope["key"] == f"{scene.plant.org_id}:{shot.capture_id}"
     assert "traceparent" in envelope["headers"]
     assert printed["capture_id"] == str(shot.capture_id)
     assert printed["outcome"] == "IDENTIFIED"
