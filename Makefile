@@ -117,24 +117,24 @@ token: $(READY)  ## print a token for the demo that runs ## ROLE=analyst SUBJECT
 
 .PHONY: bench
 bench: $(READY)  ## measure each embedder beside plain ONNX Runtime
-	$(BIN)/python -m benchmarks.recognition_backends --model-cache $(MODELS)
+	$(BIN)/python -m benchmarks.recognition.backends --model-cache $(MODELS)
 
 .PHONY: bench-recognition
 bench-recognition: $(READY)  ## measure recognition beside DeepFace, and end to end ## FACES_DIR=folder
-	$(BIN)/python -m benchmarks.recognition_pipeline --model-cache $(MODELS)
-	$(BIN)/python -m benchmarks.recognition_service --model-cache $(MODELS)
+	$(BIN)/python -m benchmarks.recognition.pipeline --model-cache $(MODELS)
+	$(BIN)/python -m benchmarks.recognition.service --model-cache $(MODELS)
 
 .PHONY: bench-search
 bench-search: $(READY)  ## measure searches in up to 1M templates beside numpy, faiss
-	$(BIN)/python -m benchmarks.gallery_search
+	$(BIN)/python -m benchmarks.search.gallery_search
 
 .PHONY: bench-projector
 bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL itself ## EVENTS=200000 SIZES=1000000,20000000 FEED_APART=1
-	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projector $(if $(EVENTS),--events $(EVENTS)) $(if $(filter-out undefined,$(origin SIZES)),--sizes=$(SIZES)) $(if $(FEED_APART),--feed-apart)
+	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.speed $(if $(EVENTS),--events $(EVENTS)) $(if $(filter-out undefined,$(origin SIZES)),--sizes=$(SIZES)) $(if $(FEED_APART),--feed-apart)
 
 .PHONY: bench-rebuild
 bench-rebuild: $(READY)  ## rebuild under live events and readers, killed twice ## EVENTS=5000000 RATE=200 (live events a second)
-	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.rebuild_at_scale $(if $(EVENTS),--events $(EVENTS)) $(if $(RATE),--rate $(RATE))
+	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.rebuild_at_scale $(if $(EVENTS),--events $(EVENTS)) $(if $(RATE),--rate $(RATE))
 
 ##@ Harm
 

@@ -13,13 +13,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from attendance_demo.audit import Log, Stores, read_log, read_stores
-from attendance_demo.cast import Cast, packaged_cast
 from attendance_demo.deployment import Deployment, deployed
-from attendance_demo.kiosk import Answer, Kiosk, Shot
-from attendance_demo.morning import plan_morning
-from attendance_demo.plant import Plant
-from local_stack.tokens import sign_token
+from attendance_demo.scene.cast import Cast, packaged_cast
+from attendance_demo.scene.kiosk import Answer, Kiosk, Shot
+from attendance_demo.scene.morning import plan_morning
+from attendance_demo.scene.plant import Plant
+from attendance_demo.verdict.audit import Log, Stores, read_log, read_stores
+from local_stack.keys.tokens import sign_token
 
 Found = TypeVar("Found")
 Look = Callable[[], Awaitable[Found | None]]

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from attendance_demo.audit import read_all
+from attendance_demo.verdict.audit import read_all
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import Event, PersonKeyIssued, PersonKeysErased, TemplateEnrolled
 from attendance_schemas.registry import SchemaRegistry

@@ -3,7 +3,7 @@
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from attendance_demo.audit import read_all
+from attendance_demo.verdict.audit import read_all
 from attendance_schemas.topics import CAPTURES, MATCHES
 
 pytestmark = pytest.mark.end_to_end

@@ -17,8 +17,8 @@ from attendance_projector.retention.drop_months import drop_months
 from attendance_testing.polling import eventually
 from attendance_testing.projector.plant import worked_half_a_year
 from attendance_testing.projector.rebuilds import FIRST_ON, PEOPLE, TABLES, Deployment, open_deployment
-from local_stack.databases import Database
 from local_stack.environment import StackEnv
+from local_stack.for_tests.databases import Database
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.metrics import QueryApiMetrics
 

@@ -28,7 +28,7 @@ from attendance_projector.explain.what_if_file import WhatIf, altered, read_what
 from attendance_projector.projection.stored import KnownPerson, PersonKey
 from attendance_schemas.events import Direction, Outcome
 from attendance_testing.projector.stored_months import CLOCK_AT, month_of, told
-from local_stack.databases import Database
+from local_stack.for_tests.databases import Database
 
 pytestmark = pytest.mark.integration
 

@@ -3,7 +3,7 @@ import pytest
 
 from attendance_projector.errors import MigrationRefused, ReadModelOutdated
 from attendance_projector.store.migrate import check_migrated, head, migrate
-from local_stack.databases import Database
+from local_stack.for_tests.databases import Database
 
 pytestmark = pytest.mark.integration
 

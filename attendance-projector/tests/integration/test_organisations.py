@@ -21,7 +21,7 @@ from attendance_projector.store.migrate import migrate
 from attendance_schemas.events import DayStatus, Event
 from attendance_testing.projector.plant import TABLES
 from attendance_testing.projector.stored_months import CLOCK_AT, Month, month_of, told
-from local_stack.databases import CloneTemplate
+from local_stack.for_tests.databases import CloneTemplate
 from service_kit.errors import PoisonRecord
 
 pytestmark = pytest.mark.integration

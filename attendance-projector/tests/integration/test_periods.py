@@ -14,7 +14,7 @@ import pytest
 from attendance_projector.projection.adapters.postgres_read_model import open_read_model
 from attendance_projector.store.migrate import migrate
 from attendance_schemas.events import DaysLocked, DayStatus, Event, PeriodSealed
-from local_stack.databases import CloneTemplate
+from local_stack.for_tests.databases import CloneTemplate
 from service_kit.errors import PoisonRecord
 
 pytestmark = pytest.mark.integration

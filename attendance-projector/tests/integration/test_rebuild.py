@@ -9,7 +9,7 @@ import pytest
 from attendance_projector.projection.adapters.postgres_read_model import open_read_model
 from attendance_projector.store.migrate import migrate
 from attendance_schemas.events import Event, Outcome, Weekday
-from local_stack.databases import CloneTemplate
+from local_stack.for_tests.databases import CloneTemplate
 
 pytestmark = pytest.mark.integration
 

@@ -22,7 +22,7 @@ from attendance_schemas.presence import marker_key
 from attendance_testing.polling import DEADLINE, eventually
 from attendance_testing.projector.change_feeds import PEOPLE, Feed, open_feed
 from local_stack.environment import StackEnv
-from local_stack.stack import Stack
+from local_stack.running.stack import Stack
 
 pytestmark = pytest.mark.integration
 

@@ -19,8 +19,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import CollectorRegistry
 
 from attendance_schemas.apply import apply
-from local_stack.databases import CloneTemplate, Database
 from local_stack.environment import StackEnv
+from local_stack.for_tests.databases import CloneTemplate, Database
 from query_api.adapters.decision_feed import InMemoryDecisionFeed
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.adapters.postgres_read_model import PostgresReadModel

@@ -6,7 +6,7 @@ import asyncpg
 import httpx
 import pytest
 
-from local_stack.databases import Database
+from local_stack.for_tests.databases import Database
 
 pytestmark = pytest.mark.integration
 

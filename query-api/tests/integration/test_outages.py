@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from local_stack.databases import Database
+from local_stack.for_tests.databases import Database
 from query_api.adapters.postgres_pools import PoolOptions
 
 pytestmark = pytest.mark.integration

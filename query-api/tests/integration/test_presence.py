@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry
 
 from attendance_schemas.presence import CACHED_FOR
 from attendance_testing.projector.presence import fill_presence, open_days_of
-from local_stack.databases import Database
 from local_stack.environment import StackEnv
+from local_stack.for_tests.databases import Database
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.adapters.postgres_read_model import PostgresReadModel
 from query_api.adapters.valkey_presence_cache import NoPresenceCache, open_presence_cache

@@ -22,10 +22,10 @@ from attendance_schemas.presence import OpenDay
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import MATCHES
 from attendance_testing.projector.presence import fill_presence
-from local_stack.databases import Database
 from local_stack.environment import StackEnv
-from local_stack.stack import Stack
-from local_stack.tokens import sign_token
+from local_stack.for_tests.databases import Database
+from local_stack.keys.tokens import sign_token
+from local_stack.running.stack import Stack
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings

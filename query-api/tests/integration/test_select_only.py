@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from local_stack.databases import Database
+from local_stack.for_tests.databases import Database
 from query_api.adapters.postgres_pools import PoolOptions, open_pool
 
 pytestmark = pytest.mark.integration

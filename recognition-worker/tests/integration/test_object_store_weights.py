@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from local_stack.buckets import create_bucket, remove_bucket
 from local_stack.environment import StackEnv
+from local_stack.for_tests.buckets import create_bucket, remove_bucket
 from recognition_worker.adapters.models.manifest_files import packaged_manifest
 from recognition_worker.adapters.models.object_store_weights import ObjectStoreWeights
 from recognition_worker.adapters.models.packaged_models import WeightPlaces, describe_weights, prepare_models

@@ -50,8 +50,8 @@ from attendance_schemas.topics import (
     MATCHES_SHADOW,
     Topic,
 )
-from local_stack.buckets import create_bucket, remove_bucket
 from local_stack.environment import StackEnv
+from local_stack.for_tests.buckets import create_bucket, remove_bucket
 from recognition_worker.adapters.models.manifest_files import packaged_manifest
 from recognition_worker.adapters.models.packaged_models import ModelFiles
 from service_kit.kafka.bounded_reading import records_of

@@ -35,7 +35,7 @@ from attendance_schemas.events import (
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import GALLERY, PERSON_KEYS, Topic
 from local_stack.environment import StackEnv
-from local_stack.stack import Stack
+from local_stack.running.stack import Stack
 from recognition_worker.adapters.topics.erasure_sweep import ErasureSweep
 from recognition_worker.adapters.topics.kafka_gallery_view import KafkaGalleryView
 from recognition_worker.adapters.topics.kafka_match_publisher import WRITTEN_TOPICS

@@ -55,8 +55,8 @@ from attendance_schemas.topics import (
     Topic,
 )
 from attendance_testing.hostile_images import KINDS, album_of, example
-from local_stack.buckets import create_bucket, remove_bucket
 from local_stack.environment import StackEnv
+from local_stack.for_tests.buckets import create_bucket, remove_bucket
 from recognition_worker.adapters.models.manifest_files import packaged_manifest
 from recognition_worker.adapters.models.packaged_models import ModelFiles
 from service_kit.kafka.consumer import read_record

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from local_stack.stack import Stack
+from local_stack.running.stack import Stack
 from service_kit.errors import TransientFailure
 from service_kit.kafka.consumer import RecordSource
 from service_kit.kafka.dead_letters import DeadLetters

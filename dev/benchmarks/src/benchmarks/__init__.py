@@ -1,1 +1,1 @@
-"""Measurements, each beside a baseline in the same run: `python -m benchmarks.NAME --help`."""
+"""Measurements, each beside a baseline in the same run: `python -m benchmarks.ROOM.NAME --help`."""

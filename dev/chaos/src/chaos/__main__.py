@@ -9,9 +9,9 @@ from pathlib import Path
 
 from chaos.run import Report, run_rounds
 from chaos.scene import open_scene
-from local_stack.lease import leased
+from local_stack.running.lease import leased
+from local_stack.running.stack import Stack
 from local_stack.settings import cache_folder, stack_folder
-from local_stack.stack import Stack
 
 
 def _say(text: str) -> None:

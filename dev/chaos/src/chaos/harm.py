@@ -12,7 +12,7 @@ from attendance_demo.errors import DemoError
 from chaos.plan import Harm
 from chaos.toxics import Toxics
 from local_stack.errors import LocalStackError
-from local_stack.stack import Stack
+from local_stack.running.stack import Stack
 
 READY_WITHIN_SECONDS = 120.0
 LOOK_SECONDS = 0.2

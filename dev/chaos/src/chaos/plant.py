@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from attendance_demo.cast import Cast
-from attendance_demo.plant import Plant
+from attendance_demo.scene.cast import Cast
+from attendance_demo.scene.plant import Plant
 
 ZONE = "Asia/Kolkata"
 BADGE_PEOPLE = 40

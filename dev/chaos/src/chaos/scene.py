@@ -16,19 +16,19 @@ from typing import Any
 
 import httpx
 
-from attendance_demo.cast import packaged_cast
 from attendance_demo.deployment import Deployment, deployed
-from attendance_demo.plant import Plant
+from attendance_demo.scene.cast import packaged_cast
+from attendance_demo.scene.plant import Plant
 from chaos.harm import Harms
 from chaos.journal import JournalWriter
 from chaos.plan import LINKS
 from chaos.plant import Calendar, record_plant
 from chaos.toxics import Toxics
 from chaos.traffic import ANSWER_WITHIN_SECONDS, Traffic
-from local_stack.buckets import create_bucket, remove_bucket
-from local_stack.databases import Database, create_database, drop_database
-from local_stack.stack import Stack
-from local_stack.tokens import sign_token
+from local_stack.for_tests.buckets import create_bucket, remove_bucket
+from local_stack.for_tests.databases import Database, create_database, drop_database
+from local_stack.keys.tokens import sign_token
+from local_stack.running.stack import Stack
 
 TOXIPROXY = "toxiproxy"
 SETTLED_WITHIN_SECONDS = 240.0

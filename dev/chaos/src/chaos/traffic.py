@@ -16,8 +16,8 @@ from uuid import UUID, uuid4
 import httpx
 import uuid_utils
 
-from attendance_demo.cast import Cast, Member
-from attendance_demo.plant import Plant
+from attendance_demo.scene.cast import Cast, Member
+from attendance_demo.scene.plant import Plant
 from chaos.journal import JournalWriter
 from chaos.plant import Calendar, Slot, badge_of
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from attendance_demo.errors import DemoError, NoDemoRuns
 from attendance_demo.running import DEFAULT_FOLDER, metadata, running_demo
 from local_stack.errors import LocalStackError
-from local_stack.tokens import sign_token
+from local_stack.keys.tokens import sign_token
 
 FAILED, WRONG_USAGE = 1, 2
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)

@@ -9,8 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from attendance_demo.cast import Cast
 from attendance_demo.running import ENVIRONMENT
+from attendance_demo.scene.cast import Cast
 from attendance_demo.steps import console
 from local_stack.files import write_private
 

@@ -22,22 +22,22 @@ from types import FrameType
 import httpx
 from rich.live import Live
 
-from attendance_demo.audit import Log, Stores, metric, read_log, read_stores
-from attendance_demo.cast import Cast, folder_cast, packaged_cast
 from attendance_demo.deployment import Deployment, deployed
 from attendance_demo.errors import DemoError, VerificationFailed
 from attendance_demo.first_run import Place, print_first_run, write_first_run
-from attendance_demo.kiosk import Kiosk
-from attendance_demo.morning import Morning, plan_morning
-from attendance_demo.photos import PACKAGES_MEGABYTES, pictures_are_in
-from attendance_demo.plant import KIOSKS, Plant
-from attendance_demo.play import Run
 from attendance_demo.running import RunningDemo, holding, tell
+from attendance_demo.scene.cast import Cast, folder_cast, packaged_cast
+from attendance_demo.scene.kiosk import Kiosk
+from attendance_demo.scene.morning import Morning, plan_morning
+from attendance_demo.scene.photos import PACKAGES_MEGABYTES, pictures_are_in
+from attendance_demo.scene.plant import KIOSKS, Plant
+from attendance_demo.scene.play import Run
 from attendance_demo.show import LiveView, attendance_table, refusals_table, summary
 from attendance_demo.steps import console, step
-from attendance_demo.verify import complaints, count, identification
-from local_stack.stack import Stack
-from local_stack.tokens import sign_token
+from attendance_demo.verdict.audit import Log, Stores, metric, read_log, read_stores
+from attendance_demo.verdict.verify import complaints, count, identification
+from local_stack.keys.tokens import sign_token
+from local_stack.running.stack import Stack
 from local_stack.view import fetch_with_progress, start_view
 
 SETTLED_WITHIN_SECONDS = 120.0

@@ -11,10 +11,10 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
-from attendance_demo.audit import REFUSED_OUTCOMES, Log, Stores
-from attendance_demo.morning import Planned
-from attendance_demo.play import Played
+from attendance_demo.scene.morning import Planned
+from attendance_demo.scene.play import Played
 from attendance_demo.steps import console
+from attendance_demo.verdict.audit import REFUSED_OUTCOMES, Log, Stores
 
 STYLES = {"IDENTIFIED": "green", "REVIEW": "yellow", "UNKNOWN": "yellow", "REFUSED": "red", "NO_FACE": "red"}
 NEWEST = 10

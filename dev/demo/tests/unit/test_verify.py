@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from attendance_demo.audit import CaptureRow, Log, Stores
-from attendance_demo.cast import Cast, Member
-from attendance_demo.kiosk import Answer, Shot
-from attendance_demo.morning import ZONES, plan_morning, zone_at_noon
-from attendance_demo.play import Played
-from attendance_demo.verify import complaints, count, identification
+from attendance_demo.scene.cast import Cast, Member
+from attendance_demo.scene.kiosk import Answer, Shot
+from attendance_demo.scene.morning import ZONES, plan_morning, zone_at_noon
+from attendance_demo.scene.play import Played
+from attendance_demo.verdict.audit import CaptureRow, Log, Stores
+from attendance_demo.verdict.verify import complaints, count, identification
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)  # noon in Asia/Kolkata
 CAST = Cast(

@@ -13,11 +13,11 @@ from rich.console import Console
 
 from local_stack.errors import LocalStackError
 from local_stack.files import tail
+from local_stack.keys.tokens import sign_token
+from local_stack.running.stack import Stack
+from local_stack.running.state import CLUSTER, SINGLE_BROKER, load_state
+from local_stack.running.status import Phase
 from local_stack.settings import CACHE_VARIABLE, DIRECTORY_VARIABLE
-from local_stack.stack import Stack
-from local_stack.state import CLUSTER, SINGLE_BROKER, load_state
-from local_stack.status import Phase
-from local_stack.tokens import sign_token
 from local_stack.view import fetch_with_progress, start_view, status_table
 
 app = typer.Typer(
@@ -89,7 +89,7 @@ def _leave_running(stack: Stack) -> None:
 
 
 def _foreground(stack: Stack, brokers: int | None, replica: bool | None) -> None:
-    from local_stack.session import supervise
+    from local_stack.running.session import supervise
 
     state = stack.prepare(brokers=brokers, replica=replica)
     with start_view(out) as view:
@@ -227,7 +227,7 @@ def token(
 @app.command(hidden=True)
 def supervise(folder: Path, cache: Path) -> None:
     """Start the supervisor of a prepared folder and return; what `up --detach` calls."""
-    from local_stack.session import supervise_in_background
+    from local_stack.running.session import supervise_in_background
 
     stack = Stack(folder, cache)
     state = load_state(stack.folder)

@@ -4,11 +4,11 @@ import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from local_stack.encryption import template_encryption_keys
-from local_stack.links import proxied_ports
-from local_stack.ports import LOOPBACK
-from local_stack.state import StackState
-from local_stack.tokens import AUDIENCE, ISSUER, jwks_path
+from local_stack.keys.encryption import template_encryption_keys
+from local_stack.keys.tokens import AUDIENCE, ISSUER, jwks_path
+from local_stack.running.links import proxied_ports
+from local_stack.running.ports import LOOPBACK
+from local_stack.running.state import StackState
 
 BUCKET = "attendance-images"
 # Any name does; clients sign with it and the server compares.

@@ -17,8 +17,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from local_stack.artifacts import ArtifactCache
-from local_stack.status import ServiceState, ServiceStatus, StackStatus
+from local_stack.downloads.artifacts import ArtifactCache
+from local_stack.running.status import ServiceState, ServiceStatus, StackStatus
 
 STYLES = {
     ServiceState.READY: "green",

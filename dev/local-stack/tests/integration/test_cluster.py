@@ -9,8 +9,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from local_stack.running.stack import Stack
 from local_stack.settings import cache_folder
-from local_stack.stack import Stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 

@@ -6,8 +6,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from minio import Minio
 
-from local_stack.databases import CloneTemplate, Database
 from local_stack.environment import StackEnv
+from local_stack.for_tests.databases import CloneTemplate, Database
 
 pytestmark = pytest.mark.integration
 

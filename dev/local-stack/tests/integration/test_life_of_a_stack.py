@@ -21,9 +21,9 @@ from redis import Redis
 
 from local_stack.environment import StackEnv
 from local_stack.errors import NotRunning
+from local_stack.running.stack import Stack
+from local_stack.running.status import Phase, ServiceState
 from local_stack.settings import cache_folder
-from local_stack.stack import Stack
-from local_stack.status import Phase, ServiceState
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 

@@ -10,8 +10,8 @@ import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from local_stack.stack import Stack
-from local_stack.status import ServiceState
+from local_stack.running.stack import Stack
+from local_stack.running.status import ServiceState
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 

@@ -2,7 +2,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from local_stack.artifacts import Artifact, ArtifactCache, Lock, read_lock
+from local_stack.downloads.artifacts import Artifact, ArtifactCache, Lock, read_lock
 
 
 def test_lock_pins_every_file_and_names_no_host() -> None:
@@ -10,7 +10,7 @@ def test_lock_pins_every_file_and_names_no_host() -> None:
     everything = [*lock.kafka, *lock.registry]
     assert all(re.fullmatch(r"[0-9a-f]{64}", artifact.sha256) for artifact in everything)
     assert len({artifact.filename for artifact in everything}) == len(everything)
-    text = files("local_stack").joinpath("artifacts.lock.toml").read_text()
+    text = files("local_stack.downloads").joinpath("artifacts.lock.toml").read_text()
     assert "://" not in text
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from local_stack.environment import stack_env
-from local_stack.links import links
-from local_stack.state import PORT_NAMES, SECRET_NAMES, StackState, broker_port_names
+from local_stack.running.links import links
+from local_stack.running.state import PORT_NAMES, SECRET_NAMES, StackState, broker_port_names
 
 
 @pytest.fixture(scope="module")

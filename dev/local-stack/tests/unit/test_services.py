@@ -1,9 +1,9 @@
 from collections import Counter
 from pathlib import Path
 
-from local_stack.artifacts import ArtifactCache
+from local_stack.downloads.artifacts import ArtifactCache
+from local_stack.running.state import open_state
 from local_stack.services.catalogue import services
-from local_stack.state import open_state
 
 
 def test_every_port_is_of_one_server(tmp_path: Path) -> None:

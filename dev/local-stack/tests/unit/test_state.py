@@ -7,7 +7,7 @@ import pytest
 
 from local_stack.environment import stack_env
 from local_stack.errors import LocalStackError
-from local_stack.state import kafka_uuid, load_state, open_state, save_state, state_path
+from local_stack.running.state import kafka_uuid, load_state, open_state, save_state, state_path
 
 
 @pytest.fixture

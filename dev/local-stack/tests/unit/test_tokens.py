@@ -7,7 +7,7 @@ import jwt
 import pytest
 
 from local_stack.errors import LocalStackError
-from local_stack.tokens import AUDIENCE, ISSUER, ensure_key, jwks_path, sign_token
+from local_stack.keys.tokens import AUDIENCE, ISSUER, ensure_key, jwks_path, sign_token
 
 
 @pytest.fixture(scope="module")

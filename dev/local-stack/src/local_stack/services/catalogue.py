@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from local_stack.artifacts import ArtifactCache
+from local_stack.downloads.artifacts import ArtifactCache
+from local_stack.running.state import StackState
 from local_stack.services import Service
 from local_stack.services.kafka import KafkaBroker
 from local_stack.services.object_store import ObjectStore
@@ -10,7 +11,6 @@ from local_stack.services.postgres import Postgres, PostgresReplica
 from local_stack.services.registry import SchemaRegistry
 from local_stack.services.toxiproxy import Toxiproxy
 from local_stack.services.valkey import Valkey
-from local_stack.state import StackState
 
 ON_DEMAND = frozenset({Toxiproxy.name})
 

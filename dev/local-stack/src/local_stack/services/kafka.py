@@ -6,13 +6,13 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from local_stack.artifacts import ArtifactCache
+from local_stack.downloads.artifacts import ArtifactCache
 from local_stack.errors import NotReady
-from local_stack.ports import LOOPBACK
+from local_stack.running.ports import LOOPBACK
+from local_stack.running.state import SINGLE_BROKER, StackState
 from local_stack.services import Command, StopRule
 from local_stack.services.java import java
 from local_stack.services.tools import run_tool
-from local_stack.state import SINGLE_BROKER, StackState
 
 HEAP_MEGABYTES, CLUSTER_HEAP_MEGABYTES = 512, 384
 CHECK_MILLISECONDS = 3000

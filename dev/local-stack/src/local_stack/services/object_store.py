@@ -14,9 +14,9 @@ from minio.error import MinioException
 
 from local_stack.environment import BUCKET, REGION
 from local_stack.errors import LocalStackError, NotReady
-from local_stack.ports import LOOPBACK
+from local_stack.running.ports import LOOPBACK
+from local_stack.running.state import PORT_NAMES, StackState
 from local_stack.services import Command, StopRule
-from local_stack.state import PORT_NAMES, StackState
 
 CHECK_SECONDS = 3.0
 NO_PORT = 0

@@ -10,12 +10,12 @@ import asyncpg
 
 from local_stack.errors import NotReady
 from local_stack.files import write_private
-from local_stack.ports import LOOPBACK
+from local_stack.running.ports import LOOPBACK
+from local_stack.running.state import StackState
 from local_stack.services import Command, StopRule
 from local_stack.services.postgres_home import hand_over, home_folder, programs_folder, server_identity
 from local_stack.services.tools import run_tool
 from local_stack.settings import is_durable
-from local_stack.state import StackState
 
 CHECK_SECONDS = 3.0
 DATABASE = "attendance"

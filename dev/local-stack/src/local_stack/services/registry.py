@@ -4,12 +4,12 @@ from pathlib import Path
 
 import httpx
 
-from local_stack.artifacts import ArtifactCache
+from local_stack.downloads.artifacts import ArtifactCache
 from local_stack.errors import NotReady
-from local_stack.ports import LOOPBACK
+from local_stack.running.ports import LOOPBACK
+from local_stack.running.state import StackState
 from local_stack.services import Command, StopRule
 from local_stack.services.java import java
-from local_stack.state import StackState
 
 HEAP_MEGABYTES = 256
 CHECK_SECONDS = 5.0

@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 
 from local_stack.errors import NotReady
-from local_stack.links import links
-from local_stack.ports import LOOPBACK
+from local_stack.running.links import links
+from local_stack.running.ports import LOOPBACK
+from local_stack.running.state import StackState
 from local_stack.services import Command, StopRule
-from local_stack.state import StackState
 from local_stack.toxiproxy import toxiproxy_program
 
 CHECK_SECONDS = 3.0

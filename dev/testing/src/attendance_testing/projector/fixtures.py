@@ -10,7 +10,7 @@ import pytest_asyncio
 
 if TYPE_CHECKING:
     from attendance_testing.projector.plant import Plant
-    from local_stack.databases import CloneTemplate, Database
+    from local_stack.for_tests.databases import CloneTemplate, Database
 
 
 @pytest_asyncio.fixture

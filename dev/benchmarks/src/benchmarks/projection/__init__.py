@@ -1,0 +1,1 @@
+"""Live projection and rebuild, beside what PostgreSQL itself takes."""

@@ -1,0 +1,1 @@
+"""Searches in galleries, beside numpy and faiss."""

@@ -1,0 +1,1 @@
+"""Who plays, at which plant, and the morning that is played."""

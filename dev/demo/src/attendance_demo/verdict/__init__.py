@@ -1,0 +1,1 @@
+"""What became of the captures, by the services' own stores, held against what was sent."""

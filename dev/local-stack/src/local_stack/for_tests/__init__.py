@@ -1,0 +1,1 @@
+"""What tests get of a stack: fixtures, and databases and buckets of their own."""

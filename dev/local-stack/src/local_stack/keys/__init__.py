@@ -1,0 +1,1 @@
+"""Keys that the stack makes at its first start, and the tokens that they sign."""

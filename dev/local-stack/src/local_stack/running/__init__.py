@@ -1,0 +1,1 @@
+"""One stack that runs: its supervisor, its servers, and what it keeps between starts."""
