@@ -16,7 +16,9 @@ READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
 # kcat and avrocat are programs of the system: their test runs where they are installed.
 WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat)
-# Tests with servers mostly wait: two processes, each with servers of its own; the longest files first.
+# Two processes: without servers one of them has all tests that load models; with servers, which mostly wait, each has
+# servers of its own, and the longest files come first.
+WITH_ONE_MODEL := -n 2 --dist loadgroup
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 CHAOS_ROUNDS ?= 50
 CHURN_ROUNDS ?= 20
@@ -46,7 +48,7 @@ demo: $(READY)  ## play a morning on real components, then say what to try ## ON
 
 .PHONY: test
 test: $(READY)  ## run every test: unit, contract, integration, end to end
-	$(PYTEST) -m "not integration and not end_to_end and not chaos $(WITHOUT)" --durations=5
+	$(PYTEST) -m "not integration and not end_to_end and not chaos $(WITHOUT)" --durations=5 $(WITH_ONE_MODEL)
 	CHAOS_ROUNDS=3 $(PYTEST) -m "(integration or end_to_end or chaos) $(WITHOUT)" --durations=15 $(SIDE_BY_SIDE) tests $(FOLDERS)
 
 ##@ Develop
