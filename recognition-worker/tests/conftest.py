@@ -1,24 +1,26 @@
 """The model files, prepared once, and the photos of real faces where there are some."""
 
-from pathlib import Path
-
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadGroupScheduling
 
-from attendance_testing import faces
-from attendance_testing.faces import faces_dir
+from attendance_testing.faces import faces_dir, pytest_collection_modifyitems
 from recognition_worker.adapters.models.packaged_models import ModelFiles, prepare_models
 
-__all__ = ["faces_dir"]
+__all__ = ["faces_dir", "pytest_collection_modifyitems"]
 
-WITH_MODELS = (Path(__file__).parent / "contract", Path(__file__).parent / "integration")
+WITH_MODELS = ("recognition-worker/tests/contract/", "recognition-worker/tests/integration/")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs photos that are not there; let one process alone load the models."""
-    faces.pytest_collection_modifyitems(config, items)
-    for item in items:
-        if any(item.path.is_relative_to(folder) for folder in WITH_MODELS):
-            item.add_marker(pytest.mark.xdist_group("models"))
+class OneProcessHasTheModels(LoadGroupScheduling):
+    """Give what loads models to one process; TensorFlow is large."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "models" if nodeid.startswith(WITH_MODELS) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneProcessHasTheModels | None:
+    return OneProcessHasTheModels(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.fixture(scope="session")
