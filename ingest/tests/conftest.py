@@ -1,24 +1,34 @@
 import io
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from attendance_schemas.events import (
+    Authority,
+    CaptureReceived,
     DeviceKind,
     DeviceRecorded,
     Event,
     OrganisationRecorded,
+    PeriodLocked,
     PersonRecorded,
+    PunchAdded,
+    PunchSubmitted,
+    PunchVoided,
+    ReviewDecided,
     SiteRecorded,
 )
+from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import DIRECTORY, Topic
 from ingest.domain.directory import DirectoryView
 from ingest.domain.sequence_ranges import DeviceKey, SequenceRanges
+from ingest.first_accepted import first_accepted
 from service_kit.errors import TransientFailure
 
 NOW = datetime(2026, 3, 2, 2, 31, 7, 911000, tzinfo=UTC)
@@ -49,6 +59,43 @@ class FakeImageStore:
 
     async def read(self, key: str) -> bytes:
         return self.objects[key][0]
+
+    async def find(self, key: str) -> bytes | None:
+        if self.is_away:
+            raise TransientFailure("object-store", "away")
+        return self.objects[key][0] if key in self.objects else None
+
+
+THEIR_SITE = "delhi"
+
+
+async def remember(store: FakeImageStore, org_id: str) -> dict[str, UUID]:
+    """Let an organisation have accepted something of every kind, in Pune and in Delhi; return the ids."""
+    common = {"event_id": UUID(int=1), "occurred_at": NOW, "recorded_at": NOW, "org_id": org_id}
+    hr = common | {"authority": Authority(subject="hr-1", role="hr"), "reason": "asked"}
+    capture = next(event for _, event, _ in golden_examples(CaptureReceived))
+    punch = next(event for _, event, _ in golden_examples(PunchSubmitted))
+    march = {"starts_on": date(2026, 2, 1), "ends_on": date(2026, 2, 28)}
+    ids = {}
+    for number, (site, person) in enumerate({"pune": "p-2", THEIR_SITE: "p-4"}.items()):
+        added = hr | {"person_id": person, "home_site_id": site}
+        names = ("capture", "punch", "addition", "added", "void", "review", "lock")
+        new = {name: UUID(int=1000 * (number + 1) + each) for each, name in enumerate(names)}
+        addition = PunchAdded(**added, correction_id=new["addition"], punch_id=new["added"])
+        events: dict[str, Event] = {
+            "capture": replace(capture, org_id=org_id, capture_id=new["capture"], site_id=site),
+            "punch": replace(punch, org_id=org_id, punch_id=new["punch"], site_id=site),
+            "addition": addition,
+            "added": addition,
+            "void": PunchVoided(**added, correction_id=new["void"], punch_id=new["punch"]),
+            "review": ReviewDecided(**added, review_id=new["review"], capture_id=new["capture"]),
+            "lock": PeriodLocked(**hr, **march, lock_id=new["lock"], site_id=site),
+        }
+        for name, event in events.items():
+            await first_accepted(event, new[name], store, lambda _one, _other: False)
+        ids |= {name if site == "pune" else f"{name} in {site}": each for name, each in new.items()}
+    store.journal.steps.clear()
+    return ids
 
 
 @dataclass
@@ -83,6 +130,7 @@ class FakeDeviceSequences:
 class FakeDirectory:
     view: DirectoryView = field(default_factory=DirectoryView)
     recorded: list[Event] = field(default_factory=list)
+    taken_back: list[tuple[Event, Authority]] = field(default_factory=list)
     is_away: bool = False
     # What another process records first, at the same time.
     rivals: list[Event] = field(default_factory=list)
@@ -97,7 +145,8 @@ class FakeDirectory:
             self.recorded.append(event)
             self.view.apply(DIRECTORY.key_of(event).decode(), event)
 
-    async def take_back(self, event: Event) -> None:
+    async def take_back(self, event: Event, authority: Authority) -> None:
+        self.taken_back.append((event, authority))
         self.view.apply(DIRECTORY.key_of(event).decode(), None)
 
 
@@ -130,6 +179,18 @@ def journal() -> Journal:
 @pytest.fixture
 def images(journal: Journal) -> FakeImageStore:
     return FakeImageStore(journal)
+
+
+@pytest.fixture
+async def accepted(images: FakeImageStore) -> dict[str, UUID]:
+    """Return the ids of what Acme has accepted, by kind; `KIND in delhi` is at the other site."""
+    return await remember(images, "acme")
+
+
+@pytest.fixture
+def remember_for(images: FakeImageStore) -> Callable[[str], Awaitable[dict[str, UUID]]]:
+    """Return how another organisation gets the same."""
+    return lambda org_id: remember(images, org_id)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from query_api.domain.rows import (
     PeriodLock,
     Person,
     PresentPerson,
+    RefusedFact,
     SitePresence,
 )
 from query_api.domain.scope import Caller, Scope
@@ -37,6 +38,7 @@ from query_api.ports import (
     CaptureFilter,
     PeriodLockFilter,
     PeriodLockKey,
+    RefusedFactKey,
 )
 from service_kit.errors import InvalidToken
 from service_kit.http.tokens import Claims
@@ -180,6 +182,22 @@ def make_organisation(**changes: Any) -> Organisation:
     return Organisation(**(fields | changes))
 
 
+def make_refused_fact(**changes: Any) -> RefusedFact:
+    fields: dict[str, Any] = {
+        "kind": "MatchDecided",
+        "fact_id": str(CAPTURE_ID),
+        "reason": "impossible-instant",
+        "detail": "it is about 1970-01-01; set the clock",
+        "person_id": "p-1",
+        "site_id": "pune-1",
+        "device_id": "kiosk-3",
+        "made_by": None,
+        "recorded_at": OCCURRED_AT,
+        "refused_at": OCCURRED_AT,
+    }
+    return RefusedFact(**(fields | changes))
+
+
 @dataclass
 class FakeReadModel:
     """Answers with what it was given and keeps what it was asked; `failure` is raised instead."""
@@ -188,6 +206,7 @@ class FakeReadModel:
     adjusted: list[Adjustment] = field(default_factory=list)
     locks: list[PeriodLock] = field(default_factory=list)
     decided: list[Capture] = field(default_factory=list)
+    refused: list[RefusedFact] = field(default_factory=list)
     recorded: Organisation | None = field(default_factory=make_organisation)
     failure: QueryApiError | None = None
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -290,6 +309,20 @@ class FakeReadModel:
     async def enrolment(self, scope: Scope, enrolment_id: UUID) -> Enrolment | None:
         self._ask("enrolment", scope=scope, enrolment_id=enrolment_id)
         return None
+
+    async def capture_refusal(self, scope: Scope, capture_id: UUID) -> str | None:
+        self._ask("capture_refusal", scope=scope, capture_id=capture_id)
+        return next((each.detail for each in self.refused if each.fact_id == str(capture_id)), None)
+
+    async def refused_facts(
+        self, scope: Scope, instants: InstantRange, *, after: RefusedFactKey | None, limit: int
+    ) -> list[RefusedFact]:
+        self._ask("refused_facts", scope=scope, instants=instants, after=after, limit=limit)
+        return [
+            each
+            for each in self.refused
+            if after is None or (each.recorded_at, each.kind, each.fact_id, each.reason) < after
+        ][:limit]
 
 
 @dataclass
@@ -398,3 +431,8 @@ def adjustment_row() -> Callable[..., Adjustment]:
 @pytest.fixture
 def period_lock_row() -> Callable[..., PeriodLock]:
     return make_period_lock
+
+
+@pytest.fixture
+def refused_fact_row() -> Callable[..., RefusedFact]:
+    return make_refused_fact

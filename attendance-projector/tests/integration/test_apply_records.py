@@ -11,6 +11,7 @@ from attendance_projector.projection.days.recompute_days import PEOPLE_PER_ROUND
 from attendance_projector.service import TOPICS
 from attendance_schemas.events import Outcome
 from attendance_schemas.golden import golden_examples
+from attendance_testing.projector.plant import TABLES
 from service_kit.errors import PoisonRecord
 
 pytestmark = pytest.mark.integration
@@ -96,30 +97,28 @@ async def test_decisions_on_one_capture_in_one_batch(plant: Any) -> None:
 async def test_a_second_occurred_at_is_refused(plant: Any) -> None:
     capture_id = uuid4()
     await plant.tell(plant.match("asha", IN, capture_id))
-    before = await plant.tables()
     # Another month: no partition that holds the second instant holds the first.
     good, bad = (
         plant.match("asha", OUT),
         plant.match("asha", "2026-07-01T08:00Z", capture_id, decision_round=1),
     )
-    records = [plant.record(good), plant.record(bad)]
-    with pytest.raises(PoisonRecord) as refused:
-        await plant.projector.apply(records)
-    assert (refused.value.reason, refused.value.record) == ("second-occurred-at", records[1])
-    assert str(capture_id) in str(refused.value)
-    assert await plant.tables() == before
-    # What the delivery loop does then.
-    await plant.projector.apply(records[:1])
-    await plant.projector.pass_over(records[1])
+    records = await plant.tell(good, bad)
+    assert await plant.refusals() == [("MatchDecided", str(capture_id), "second-occurred-at")]
+    (refused,) = await plant.sql.fetch("SELECT * FROM refused_fact")
+    assert (refused["person_id"], refused["site_id"], refused["device_id"]) == ("asha", "site", "kiosk")
+    assert (refused["made_by"], refused["about_on"]) == (None, date(2026, 7, 1))
+    assert str(capture_id) in refused["detail"]
     assert await plant.next_offset() == records[1].committable.next_offset
     assert await plant.days("asha") == [(DAY, "day", "PRESENT", 240)]
+    await plant.tell(bad)
+    assert len(await plant.refusals()) == 1
 
 
 async def test_a_second_occurred_at_in_one_batch_is_refused(plant: Any) -> None:
     capture_id = uuid4()
-    with pytest.raises(PoisonRecord, match="second-occurred-at"):
-        await plant.tell(plant.match("asha", IN, capture_id), plant.match("asha", OUT, capture_id))
-    assert await plant.places("asha") == []
+    await plant.tell(plant.match("asha", IN, capture_id), plant.match("asha", OUT, capture_id))
+    assert await plant.refusals() == [("MatchDecided", str(capture_id), "second-occurred-at")]
+    assert await plant.places("asha") == [("DAY", DAY)]
 
 
 async def test_a_late_punch_rewrites_its_day_only(plant: Any) -> None:
@@ -155,10 +154,42 @@ async def test_partitions_made_by_two_at_once(plant: Any) -> None:
     ("make", "reason"),
     [
         (lambda plant: plant.match("asha", "1970-01-01T00:00Z"), "impossible-instant"),
+        (lambda plant: plant.punch("A-1", "1970-01-01T00:00Z"), "impossible-instant"),
+        (lambda plant: plant.addition("asha", "9999-01-01T00:00Z"), "impossible-instant"),
         (lambda plant: plant.match(None, IN), "identified-nobody"),
         (lambda plant: plant.site(zone="Mars/Olympus"), "impossible-fact"),
         (lambda plant: plant.shift("x", 8, 9, window_before_minutes=-1), "impossible-fact"),
         (lambda plant: plant.roster("asha", "day", date(2026, 3, 2), date(2026, 3, 1)), "impossible-fact"),
+        (lambda plant: plant.lock(date(2026, 3, 2), date(2026, 3, 1)), "impossible-fact"),
+    ],
+)
+async def test_what_can_never_count_is_kept_with_the_reason_and_stops_nothing(
+    plant: Any, make: Any, reason: str
+) -> None:
+    moved = ("xmin", "next_offset")
+    facts = [name for name in TABLES if name not in {"refused_fact", "consumed_position", "device_report"}]
+    before = await plant.tables(*facts, without=moved)
+    refused = make(plant)
+    (record,) = await plant.tell(refused)
+    assert [each[0::2] for each in await plant.refusals()] == [(type(refused).__name__, reason)]
+    assert await plant.tables(*facts, without=moved) == before
+    assert await plant.next_offset(record.topic) == record.committable.next_offset
+    await plant.tell(plant.match("asha", IN), plant.match("asha", OUT))
+    assert await plant.days("asha") == [(DAY, "day", "PRESENT", 240)]
+
+
+async def test_a_thousand_refused_facts_are_one_batch(plant: Any) -> None:
+    bad = [plant.punch("A-1", "1970-01-01T00:00Z", person="asha") for _ in range(1000)]
+    good = [plant.match("asha", IN), plant.match("asha", OUT)]
+    await plant.tell(*bad[:500], *good, *bad[500:])
+    assert len(await plant.refusals()) == 1000
+    assert await plant.days("asha") == [(DAY, "day", "PRESENT", 240)]
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda plant: plant.tick("1970-01-01T00:00Z"), "impossible-instant"),
         (lambda plant: plant.person("asha", display_name="nul \x00"), "refused-by-database"),
         (lambda plant: plant.match("nul \x00", IN), "refused-by-database"),
     ],

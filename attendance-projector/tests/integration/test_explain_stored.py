@@ -86,7 +86,7 @@ async def test_an_exported_scenario_with_its_lock_gives_the_locked_days(plant: A
         plant.tick("2026-03-05T20:00:00+05:30"),
     )
     at = lock.recorded_at.isoformat()
-    locks = (LockText(starts_on=MONDAY, ends_on=until, at=at, by=lock.made_by, reason=lock.reason),)
+    locks = (LockText(starts_on=MONDAY, ends_on=until, at=at, by=lock.authority.subject, reason=lock.reason),)
     said: dict[str, list[Any]] = {"days": [], "adjustments": []}
     async with open_snapshot(plant.url) as snapshot:
         for number in range(5):

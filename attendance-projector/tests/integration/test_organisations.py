@@ -22,7 +22,6 @@ from attendance_schemas.events import DayStatus, Event
 from attendance_testing.projector.plant import TABLES
 from attendance_testing.projector.stored_months import CLOCK_AT, Month, month_of, told
 from local_stack.for_tests.databases import CloneTemplate
-from service_kit.errors import PoisonRecord
 
 pytestmark = pytest.mark.integration
 
@@ -201,18 +200,16 @@ async def test_a_capture_and_a_punch_of_one_id_are_judged_together(
     """In one batch, at one instant or at two: the capture stays, and the punch alone is refused."""
     capture, punch = plant.match("asha", IN, UUID(int=5)), plant.punch("A-1", at, UUID(int=5), person="asha")
     addition = msgspec.structs.replace(plant.addition("asha", at), punch_id=UUID(int=5))
-    for second in (punch, addition):
-        records = [plant.record(each) for each in ((capture, second) if capture_first else (second, capture))]
-        with pytest.raises(PoisonRecord, match="id-in-use") as refused:
-            await plant.projector.apply(records)
-        refused_record = refused.value.record
-        assert refused_record is not None
-        assert await plant.events.read(refused_record) is second
-    # One by one the other is applied, and what comes after it is refused as well.
-    await plant.tell(capture)
-    for second in (punch, addition):
-        with pytest.raises(PoisonRecord, match="id-in-use"):
-            await plant.tell(second)
+    seconds = [punch, addition]
+    await plant.tell(*([capture, *seconds] if capture_first else [*seconds, capture]))
+    refused = [
+        ("PunchAdded", str(addition.correction_id), "id-in-use"),
+        ("PunchSubmitted", str(punch.punch_id), "id-in-use"),
+    ]
+    assert await plant.refusals() == refused
+    # What comes after it is refused as well, and kept once.
+    await plant.tell(*seconds)
+    assert await plant.refusals() == refused
     assert await plant.days("asha") == [(ON, "day", "INCOMPLETE", 0)]
 
 

@@ -4,11 +4,16 @@ from uuid import UUID, uuid4
 import pytest
 from msgspec.structs import replace
 
-from attendance_projector.projection.judge_decisions import ReceivedDecision, judge_decisions, punch_of
+from attendance_projector.projection.judge_decisions import (
+    Judgement,
+    StoredOfCaptures,
+    judge_decisions,
+    known_capture,
+    punch_of,
+)
+from attendance_projector.projection.refusals import Refusals
 from attendance_projector.projection.stored import FactKey, KnownCapture
 from attendance_schemas.events import Direction, ImageReference, MatchDecided, Outcome, TimeTrust
-from service_kit.errors import PoisonRecord
-from service_kit.kafka.records import Record
 
 AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
 CAPTURE = UUID(int=7)
@@ -17,8 +22,8 @@ IMAGE = ImageReference(
 )
 
 
-def decided(person: str | None, decision_round: int = 0, at: datetime = AT) -> ReceivedDecision:
-    event = MatchDecided(
+def decided(person: str | None, decision_round: int = 0, at: datetime = AT) -> MatchDecided:
+    return MatchDecided(
         event_id=uuid4(),
         occurred_at=at,
         recorded_at=at,
@@ -38,7 +43,10 @@ def decided(person: str | None, decision_round: int = 0, at: datetime = AT) -> R
         person_id=person,
         decision_round=decision_round,
     )
-    return ReceivedDecision(Record("t", 0, decision_round, None, b"", (), at), event)
+
+
+def judged(received: list[MatchDecided], known: dict[FactKey, KnownCapture]) -> Judgement:
+    return judge_decisions(received, StoredOfCaptures(known), Refusals().refuse)
 
 
 def known(person: str | None, decision_round: int = 0) -> dict[FactKey, KnownCapture]:
@@ -66,24 +74,26 @@ def people(punches: object) -> list[str]:
     ],
 )
 def test_the_highest_round_counts(before, rounds, added, taken_back) -> None:
-    judgement = judge_decisions(rounds, before)
+    judgement = judged(rounds, before)
     assert (people(judgement.added), people(judgement.taken_back)) == (added, taken_back)
 
 
 def test_what_has_no_effect_is_counted() -> None:
-    assert judge_decisions([decided("asha"), decided("asha")], known("asha")).without_effect == 2
-    assert judge_decisions([decided("asha"), decided("asha", 1)], {}).without_effect == 1
+    assert judged([decided("asha"), decided("asha")], known("asha")).without_effect == 2
+    assert judged([decided("asha"), decided("asha", 1)], {}).without_effect == 1
 
 
-def test_a_second_occurred_at_names_its_record() -> None:
-    second = decided("asha", 1, AT + timedelta(microseconds=1))
-    with pytest.raises(PoisonRecord) as refused:
-        judge_decisions([second], known("asha"))
-    assert refused.value.record == second.record
+def test_a_second_occurred_at_is_refused_and_the_others_count() -> None:
+    second, third = decided("asha", 1, AT + timedelta(microseconds=1)), decided("binod", 2)
+    refusals = Refusals()
+    judgement = judge_decisions([second, third], StoredOfCaptures(known("asha")), refusals.refuse)
+    assert [(row.fact_id, row.reason) for row in refusals.rows] == [(str(CAPTURE), "second-occurred-at")]
+    assert people(judgement.added) == ["binod"]
+    assert judgement.without_effect == 0
 
 
 def test_the_punch_of_a_face_has_the_id_of_its_capture() -> None:
-    punch = punch_of(decided("asha").event)
+    punch = punch_of(known_capture(decided("asha")))
     assert punch is not None
     assert (punch.punch_id, punch.capture_id, punch.direction, punch.method) == (
         CAPTURE,
@@ -95,14 +105,13 @@ def test_the_punch_of_a_face_has_the_id_of_its_capture() -> None:
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.IDENTIFIED])
 def test_only_an_identification_is_a_punch(outcome: Outcome) -> None:
-    event = replace(decided("asha").event, outcome=outcome)
-    assert punch_of(decided("asha").event) is not None
-    assert punch_of(event) is None
+    event = replace(decided("asha"), outcome=outcome)
+    assert punch_of(known_capture(decided("asha"))) is not None
+    assert punch_of(known_capture(event)) is None
 
 
 def test_a_later_suspicion_takes_the_punch_back() -> None:
-    suspected = decided(None, decision_round=1)
-    suspected = ReceivedDecision(suspected.record, replace(suspected.event, outcome=Outcome.SUSPECTED_SPOOF))
-    judged = judge_decisions([suspected], known("asha"))
-    assert (people(judged.added), people(judged.taken_back)) == ([], ["asha"])
-    assert [stored.outcome for stored in judged.stored] == [Outcome.SUSPECTED_SPOOF]
+    suspected = replace(decided(None, decision_round=1), outcome=Outcome.SUSPECTED_SPOOF)
+    judgement = judged([suspected], known("asha"))
+    assert (people(judgement.added), people(judgement.taken_back)) == ([], ["asha"])
+    assert [stored.outcome for stored in judgement.stored] == [Outcome.SUSPECTED_SPOOF]

@@ -1,7 +1,7 @@
 """What the database or the rules can never take is refused, and does not end the projector."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import asyncpg
@@ -9,10 +9,19 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from attendance_projector.domain.facts import RuleError
+from attendance_projector.projection.apply_batch import Applied
 from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.metrics import ProjectorMetrics
+from attendance_projector.projection.refusals import Reason, Refusals
+from attendance_projector.projection.stored import EventOrTombstone
 from attendance_projector.store.postgres_errors import naming_outages
+from attendance_schemas.events import ClockTicked, PunchAdded
+from attendance_schemas.golden import golden_examples
 from service_kit.errors import PoisonRecord
+from service_kit.kafka.records import Record
+
+((_, FACT, _),) = golden_examples(PunchAdded)
+TICK = next(event for _, event, _ in golden_examples(ClockTicked))
 
 
 @pytest.mark.parametrize("error", [asyncpg.UniqueViolationError, asyncpg.CheckViolationError])
@@ -22,19 +31,46 @@ def test_a_row_that_the_tables_cannot_hold_is_poison(error: type[asyncpg.Postgre
 
 
 class Contradicting:
-    """A read model whose facts contradict each other."""
+    """A read model in which facts contradict each other, until the one that does is left out."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
 
     async def ensure_months(self, dates: Iterable[date]) -> None:
         """Have room."""
 
-    async def in_transaction(self, work: Any) -> Any:
-        raise RuleError("punch 1 is given twice with different facts")
+    async def in_transaction(self, work: Any) -> Applied:
+        self.attempts += 1
+        if self.attempts == 1:
+            raise RuleError("punch 1 is given twice with different facts")
+        refusals = Refusals()
+        refusals.refuse(FACT, Reason("facts-contradict", "as the work is told"))
+        return Applied(refusals=refusals)
 
 
-async def test_facts_that_contradict_each_other_are_poison() -> None:
-    metrics = ProjectorMetrics(CollectorRegistry())
-    applying = ApplyRecords(reader=None, read_model=Contradicting(), metrics=metrics)  # type: ignore[arg-type]
+class Reader:
+    """A reader of one event."""
+
+    async def read(self, record: Record) -> EventOrTombstone:
+        return FACT if record.key is None else TICK
+
+
+def record(key: bytes | None = None) -> Record:
+    return Record("t", 0, 0, key, b"x", (), datetime(2026, 3, 2, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("records", [[record(), record()], [record(b"tick")], []])
+async def test_facts_that_contradict_each_other_are_tried_one_at_a_time(records: list[Record]) -> None:
+    applying = ApplyRecords(Reader(), Contradicting(), ProjectorMetrics(CollectorRegistry()))  # type: ignore[arg-type]
     with pytest.raises(PoisonRecord, match="facts-contradict") as refused:
-        await applying.apply([])
+        await applying.apply(records)
     # The delivery loop tries one at a time, and so finds the record.
     assert refused.value.record is None
+
+
+async def test_a_fact_that_contradicts_others_is_refused_alone_and_counted() -> None:
+    registry, read_model = CollectorRegistry(), Contradicting()
+    await ApplyRecords(Reader(), read_model, ProjectorMetrics(registry)).apply([record()])  # type: ignore[arg-type]
+    assert read_model.attempts == 2
+    counted = registry.get_sample_value("attendance_projector_refused_total", {"reason": "facts-contradict"})
+    assert counted == 1

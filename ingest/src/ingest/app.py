@@ -66,6 +66,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,  # a redirect would repeat whatever Host the sender named
     )
     patch_fastapi(app)  # the pages of /docs from the package, so that they need no internet
     install(app, ANSWERS)

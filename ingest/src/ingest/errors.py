@@ -37,6 +37,18 @@ class AcceptanceUnreadable(IngestError):
     """What lies where an id is remembered cannot be read; ingest did not put it."""
 
 
+class TooLongAgo(IngestError):
+    """It happened longer ago than a device may speak of, if its clock is right."""
+
+
+class UnknownThing(IngestError):
+    """The organisation of the sender accepted nothing under an id that a request names."""
+
+
+class OtherKind(IngestError):
+    """An id that a request names is of another kind than the request says."""
+
+
 class UnknownPerson(IngestError):
     """The person of a request is not recorded in the organisation of its sender."""
 

@@ -1,22 +1,24 @@
 """What every id of an organisation was first accepted as: its event, kept in the object store.
 
 One place for captures, punches, corrections, locks, reopenings and enrolments: an id names one thing. A
-resend finds the first event there and repeats it, so that the same id always gives the same event.
+resend finds the first event there and repeats it, so that the same id always gives the same event. What
+names a thing by its id finds it there, too: of this organisation, or not at all.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
 import msgspec
 
-from attendance_schemas.events import EVENT_BY_NAME, Event
+from attendance_schemas.events import EVENT_BY_NAME, CaptureReceived, Event, PunchSubmitted
 from ingest.domain.identifiers import accepted_key
-from ingest.errors import AcceptanceUnreadable, AlreadyAccepted
+from ingest.errors import AcceptanceUnreadable, AlreadyAccepted, TooLongAgo
 from ingest.ports import ImageStore
 
 JSON = "application/json"
-# What a sender who used an id twice is told that it is.
+# What a sender who used an id twice, or named a thing of another kind, is told that it is.
 NAMES = {
     "CaptureReceived": "a capture",
     "PunchSubmitted": "a punch",
@@ -52,8 +54,34 @@ async def first_accepted(
     first = _read(key, await store.read(key))
     if isinstance(first, type(event)) and is_same(first, event):
         return first, True
-    what = NAMES[type(first).__name__] + (" with other content" if isinstance(first, type(event)) else "")
+    what = name_of(first) + (" with other content" if isinstance(first, type(event)) else "")
     raise AlreadyAccepted(f"{identity} is already {what}; give this one a new id")
+
+
+async def find_accepted(org_id: str, identity: UUID, store: ImageStore) -> Event | None:
+    """Return what an organisation's id was first accepted as; None: it accepted nothing under it."""
+    key = accepted_key(org_id, identity)
+    data = await store.find(key)
+    return None if data is None else _read(key, data)
+
+
+async def refuse_too_old(
+    event: CaptureReceived | PunchSubmitted, identity: UUID, store: ImageStore, oldest: timedelta
+) -> None:
+    """Raise TooLongAgo for what happened longer than `oldest` ago, unless it was accepted in time before."""
+    if event.recorded_at - event.occurred_at <= oldest:
+        return
+    if await find_accepted(event.org_id, identity, store) is None:
+        raise TooLongAgo(
+            f"{identity} happened at {event.occurred_at.isoformat(timespec='seconds')} by the clocks of the "
+            f"sender, and only the last {oldest.days} days are accepted; set the clock, and make a "
+            "correction for what is missing"
+        )
+
+
+def name_of(event: Event) -> str:
+    """Return what an accepted event is, in words."""
+    return NAMES[type(event).__name__]
 
 
 def _read(key: str, data: bytes) -> Event:

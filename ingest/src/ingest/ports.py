@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from attendance_schemas.events import Event
+from attendance_schemas.events import Authority, Event
 from attendance_schemas.topics import Topic
 from ingest.domain.directory import DirectoryView
 from ingest.domain.sequence_ranges import DeviceKey
@@ -32,6 +32,10 @@ class ImageStore(Protocol):
 
     async def read(self, key: str) -> bytes:
         """Return the bytes of a key that is taken."""
+        ...
+
+    async def find(self, key: str) -> bytes | None:
+        """Return the bytes of a key; None when it is free."""
         ...
 
 
@@ -63,6 +67,9 @@ class Directory(Protocol):
         """Publish records in order; return when all are acked and the view shows them."""
         ...
 
-    async def take_back(self, event: Event) -> None:
-        """Publish a tombstone for the key of a record; return when it is acked and the view shows it."""
+    async def take_back(self, event: Event, authority: Authority) -> None:
+        """Publish a tombstone for the key of a record, which says by whom.
+
+        Return when it is acked and the view shows it.
+        """
         ...

@@ -131,12 +131,13 @@ def _desks(
         least_side_px=settings.min_image_side_px,
     )
     types = load_org_types(settings.org_types_dir)
+    oldest = timedelta(days=settings.max_age_days)
     return Desks(
-        captures=CaptureDesk(images, publisher, sequences, _now, limits),
+        captures=CaptureDesk(images, publisher, sequences, _now, limits, oldest),
         enrolments=EnrolmentDesk(images, publisher, directory, _now, limits),
         directory=DirectoryDesk(directory, _now, org_types=types),
         erasures=ErasureDesk(publisher, directory, _now),
-        punches=PunchDesk(images, publisher, directory, sequences, _now),
+        punches=PunchDesk(images, publisher, directory, sequences, _now, oldest),
         corrections=CorrectionDesk(images, publisher, directory, _now),
     )
 

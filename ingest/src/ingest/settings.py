@@ -42,6 +42,12 @@ class Settings(HttpSettings):
     max_import_bytes: int = Field(
         default=20 * MEBIBYTE, ge=1024, description="most bytes of one file of directory records"
     )
+    max_age_days: int = Field(
+        default=62,
+        ge=31,
+        le=400,
+        description="so many days ago a capture or punch may have happened; older ones are refused",
+    )
     dependency_timeout_seconds: float = Field(
         default=5.0, gt=0, le=30, description="after this long without an answer from Kafka or the store: 503"
     )

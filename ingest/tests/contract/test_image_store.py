@@ -41,7 +41,11 @@ def store(request: pytest.FixtureRequest) -> ImageStore:
 async def test_the_first_write_stays(store):
     assert await store.put_new(KEY, b"first", media_type="image/png") is True
     assert await store.put_new(KEY, b"second", media_type="image/png") is False
-    assert await store.read(KEY) == b"first"
+    assert await store.read(KEY) == await store.find(KEY) == b"first"
+
+
+async def test_what_is_not_there_is_not_found(store):
+    assert await store.find(KEY) is None
 
 
 async def test_one_of_many_writers_wins(store):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import httpx
@@ -24,6 +25,8 @@ from ingest.http.authentication import Doorkeeper
 from ingest.metrics import IngestMetrics
 from ingest.punches.accept_punch import PunchDesk
 from service_kit.observing.health import Health
+
+OLDEST = timedelta(days=62)
 
 
 @dataclass
@@ -52,11 +55,11 @@ async def front(images, publisher, sequences, directory, clock, now) -> AsyncIte
     app = create_app(
         Doorkeeper(FakeVerifier(), directory, lambda: True),
         Desks(
-            CaptureDesk(images, publisher, sequences, clock, limits),
+            CaptureDesk(images, publisher, sequences, clock, limits, OLDEST),
             EnrolmentDesk(images, publisher, directory, clock, limits),
             DirectoryDesk(directory, clock),
             ErasureDesk(publisher, directory, clock),
-            PunchDesk(images, publisher, directory, sequences, clock),
+            PunchDesk(images, publisher, directory, sequences, clock, OLDEST),
             CorrectionDesk(images, publisher, directory, clock),
         ),
         Rules("https://query.example", enrolment_bytes=1000, import_bytes=1000),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -92,11 +93,11 @@ async def door(images, publisher, sequences, directory, clock) -> AsyncIterator[
     app = create_app(
         Doorkeeper(AnyToken(), directory, lambda: True),
         Desks(
-            CaptureDesk(images, publisher, sequences, clock, limits),
+            CaptureDesk(images, publisher, sequences, clock, limits, timedelta(days=62)),
             EnrolmentDesk(images, publisher, directory, clock, limits),
             DirectoryDesk(directory, clock),
             ErasureDesk(publisher, directory, clock),
-            PunchDesk(images, publisher, directory, sequences, clock),
+            PunchDesk(images, publisher, directory, sequences, clock, timedelta(days=62)),
             CorrectionDesk(images, publisher, directory, clock),
         ),
         Rules("https://query.example", enrolment_bytes=4 * LIMIT_BYTES, import_bytes=10_000),

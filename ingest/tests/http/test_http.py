@@ -58,11 +58,11 @@ async def front(images, publisher, sequences, directory, clock) -> AsyncIterator
     app = create_app(
         Doorkeeper(FakeVerifier(), directory, lambda: readiness.is_ready),
         Desks(
-            CaptureDesk(images, publisher, sequences, clock, limits),
+            CaptureDesk(images, publisher, sequences, clock, limits, timedelta(days=62)),
             EnrolmentDesk(images, publisher, directory, clock, limits),
             DirectoryDesk(directory, clock),
             ErasureDesk(publisher, directory, clock),
-            PunchDesk(images, publisher, directory, sequences, clock),
+            PunchDesk(images, publisher, directory, sequences, clock, timedelta(days=62)),
             CorrectionDesk(images, publisher, directory, clock),
         ),
         Rules("https://query.example", enrolment_bytes=2 * LIMIT, import_bytes=10_000),
@@ -360,7 +360,7 @@ async def test_hr_enrols_a_twin(front, publisher, picture):
     )
     assert response.status_code == 202, response.text
     ((_, event),) = publisher.published
-    assert (event.accepted_lookalikes, event.requested_by) == (("p-2",), "hr-1")
+    assert (event.accepted_lookalikes, event.authority.subject) == (("p-2",), "hr-1")
 
 
 @pytest.mark.parametrize(
@@ -418,6 +418,7 @@ async def test_directory_records_are_put(front, directory):
             "badge": None,
             "active": True,
             "default_shift_id": None,
+            "authority": {"subject": "hr-1", "role": "hr", "sites": None},
         }
         | document
     )
@@ -549,7 +550,7 @@ async def test_hr_erases_biometrics_and_the_log_says_who_but_not_whom(front, pub
     assert topic is ENROLMENTS
     assert isinstance(event, PersonErased)
     assert ENROLMENTS.key_of(event) == b"acme:p-1"
-    assert (event.person_id, event.org_id, event.requested_by, event.occurred_at) == (
+    assert (event.person_id, event.org_id, event.authority.subject, event.occurred_at) == (
         "p-1",
         "acme",
         "hr-1",

@@ -26,7 +26,8 @@ async def test_a_lock_says_who_when_and_why_and_a_resend_repeats_it(front, publi
     ((topic, event),) = publisher.published
     assert (topic, type(event)) == (CORRECTIONS, PeriodLocked)
     assert (event.starts_on, event.ends_on, event.site_id) == (date(2026, 2, 1), date(2026, 2, 28), None)
-    assert (event.made_by, event.reason, event.recorded_at) == ("hr-1", "payroll", now)
+    assert (event.authority.subject, event.authority.role) == ("hr-1", "hr")
+    assert (event.reason, event.recorded_at) == ("payroll", now)
     clock.advance(hours=1)
     assert (await front.post("/v1/periods/locks", lock(), HR)).json() == response.json()
     assert publisher.published[1] == publisher.published[0]
@@ -36,12 +37,13 @@ async def test_a_lock_says_who_when_and_why_and_a_resend_repeats_it(front, publi
 
 
 async def test_a_reopening_names_the_lock(front, publisher):
+    assert (await front.post("/v1/periods/locks", lock(), HR)).status_code == 202
     assert (await front.post("/v1/periods/reopenings", reopening(), HR)).status_code == 202
-    ((topic, event),) = publisher.published
+    _, (topic, event) = publisher.published
     assert (topic, type(event), str(event.lock_id)) == (CORRECTIONS, PeriodReopened, LOCK_ID)
     # The key of both is the lock: they stay in order.
     assert CORRECTIONS.key_of(event) == f"acme:{LOCK_ID}".encode()
-    assert (event.made_by, event.reason) == ("hr-1", "wrong calendar")
+    assert (event.authority.subject, event.reason) == ("hr-1", "wrong calendar")
 
 
 async def test_what_kafka_did_not_take_is_sent_again(front, publisher):

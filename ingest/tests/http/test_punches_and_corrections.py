@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from attendance_schemas.events import (
+    Authority,
     DayOverridden,
     PunchAdded,
     PunchMethod,
@@ -53,7 +54,8 @@ async def test_a_badge_punch_is_decided_kept_published_and_counted(front, punch,
         "B-7",
     )
     assert (event.occurred_at, event.time_trust) == (now, TimeTrust.SYNCED)
-    assert (event.device_id, event.site_id, event.made_by) == ("gate-1", "pune", None)
+    assert (event.device_id, event.site_id, event.home_site_id) == ("gate-1", "pune", None)
+    assert event.authority == Authority(subject="gate-1", role="device", sites=("pune",))
 
 
 async def test_a_resend_gives_the_same_event_whatever_has_changed(front, punch, publisher, directory, clock):
@@ -113,7 +115,8 @@ async def test_a_supervisor_punches_for_a_person(front, punch, publisher):
     document |= {"person_id": "p-2", "reason": "reader broken"}
     assert (await front.post("/v1/punches/supervised", document, FOREMAN)).status_code == 202
     event = publisher.published[0][1]
-    assert (event.method, event.person_id, event.made_by) == (PunchMethod.SUPERVISOR, "p-2", "foreman")
+    assert (event.method, event.person_id, event.home_site_id) == (PunchMethod.SUPERVISOR, "p-2", "pune")
+    assert event.authority == Authority(subject="foreman", role="supervisor")
     assert (event.reason, event.site_id, event.device_id) == ("reader broken", "pune", None)
     for headers, changes, status in (
         (bearer("analyst", "analyst"), {}, 403),
@@ -130,21 +133,29 @@ async def test_a_supervisor_punches_for_a_person(front, punch, publisher):
 @pytest.mark.parametrize(
     ("path", "document", "event_type"),
     [
-        ("voids", {"person_id": "p-2", "punch_id": str(UUID(int=5))}, PunchVoided),
-        ("voids", {"person_id": "p-2", "voided_correction_id": str(UUID(int=5))}, PunchVoided),
+        ("voids", {"person_id": "p-2", "punch_id": "capture"}, PunchVoided),
+        ("voids", {"person_id": "p-2", "punch_id": "punch"}, PunchVoided),
+        ("voids", {"person_id": "p-2", "punch_id": "added"}, PunchVoided),
+        ("voids", {"person_id": "p-2", "voided_correction_id": "addition"}, PunchVoided),
+        ("voids", {"person_id": "p-2", "voided_correction_id": "void"}, PunchVoided),
         ("overrides", {"person_id": "p-2", "attendance_on": "2026-03-02", "status": "leave"}, DayOverridden),
-        ("reviews", {"person_id": "p-2", "capture_id": str(UUID(int=5))}, ReviewDecided),
-        ("reviews", {"capture_id": str(UUID(int=5))}, ReviewDecided),
+        ("reviews", {"person_id": "p-2", "capture_id": "capture"}, ReviewDecided),
+        ("reviews", {"capture_id": "capture"}, ReviewDecided),
     ],
 )
-async def test_corrections_say_who_when_and_why(front, publisher, clock, now, path, document, event_type):
-    document = {"correction_id": CORRECTION_ID, "reason": "asked"} | document
+async def test_corrections_say_who_when_and_why(
+    front, publisher, accepted, clock, now, path, document, event_type
+):
+    document = {name: str(accepted.get(value, value)) for name, value in document.items()}
+    document |= {"correction_id": CORRECTION_ID, "reason": "asked"}
     response = await front.post(f"/v1/corrections/{path}", document, HR)
     assert response.status_code == 202
     assert response.json()["made_by"] == "hr-1"
     ((topic, event),) = publisher.published
     assert (topic, type(event)) == (CORRECTIONS, event_type)
-    assert (event.made_by, event.reason, event.recorded_at) == ("hr-1", "asked", now)
+    assert (event.authority.subject, event.authority.role) == ("hr-1", "hr")
+    assert (event.reason, event.recorded_at) == ("asked", now)
+    assert event.home_site_id == ("pune" if event.person_id else None)
     clock.advance(hours=1)
     assert (await front.post(f"/v1/corrections/{path}", document, HR)).json() == response.json()
     assert publisher.published[1] == publisher.published[0]
@@ -152,7 +163,7 @@ async def test_corrections_say_who_when_and_why(front, publisher, clock, now, pa
     assert other.status_code == 409
 
 
-async def test_an_added_punch_has_its_own_instant_and_a_lasting_id(front, publisher, now):
+async def test_an_added_punch_has_its_own_instant_and_a_lasting_id(front, publisher, now, accepted):
     for _ in range(2):
         assert (await front.post("/v1/corrections/additions", addition(now), FOREMAN)).status_code == 202
     first, again = (event for _, event in publisher.published)
@@ -164,7 +175,7 @@ async def test_an_added_punch_has_its_own_instant_and_a_lasting_id(front, publis
         "correction_id": CORRECTION_ID,
         "reason": "asked",
         "person_id": "p-2",
-        "punch_id": str(UUID(int=5)),
+        "punch_id": str(accepted["punch"]),
     }
     assert (await front.post("/v1/corrections/voids", void, FOREMAN)).status_code == 409
 
@@ -203,8 +214,8 @@ async def test_wrong_overrides_are_refused(front, publisher, document, headers, 
     assert publisher.published == []
 
 
-async def test_that_a_capture_shows_nobody_takes_a_token_for_all_sites(front, publisher):
-    document = {"correction_id": CORRECTION_ID, "reason": "a poster", "capture_id": str(UUID(int=5))}
+async def test_that_a_capture_shows_nobody_takes_a_token_for_all_sites(front, publisher, accepted):
+    document = {"correction_id": CORRECTION_ID, "reason": "a poster", "capture_id": str(accepted["capture"])}
     refused = await front.post(
         "/v1/corrections/reviews", document, bearer("f", "supervisor", sites=("pune",))
     )

@@ -147,7 +147,7 @@ async def test_enrolments_are_stored_published_and_repeatable(ingest, picture):
     assert answers[0] == answers[1]
     events = [event for _, event, _ in await ingest.events(ENROLMENTS)]
     assert events[0] == events[1]
-    assert (str(events[0].enrolment_id), events[0].requested_by) == (answers[0]["enrolment_id"], "hr-1")
+    assert (str(events[0].enrolment_id), events[0].authority.subject) == (answers[0]["enrolment_id"], "hr-1")
     objects = ObjectStore(ingest.settings.object_store)
     stored = [await objects.get(photo.bucket, photo.key) for photo in events[0].photos]
     await objects.close()

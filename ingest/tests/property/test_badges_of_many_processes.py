@@ -10,7 +10,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attendance_schemas.events import Event, PersonRecorded, SiteRecorded
+from attendance_schemas.events import Authority, Event, PersonRecorded, SiteRecorded
 from attendance_schemas.topics import DIRECTORY
 from ingest.directory.record_directory import DirectoryDesk, record_document
 from ingest.domain.actor import Actor
@@ -50,8 +50,8 @@ class Process:
         await self._others()
         self.read(self.chance.choice((own, len(self.log))))
 
-    async def take_back(self, event: Event) -> None:
-        raise AssertionError(f"nobody takes a record back here: {event}")
+    async def take_back(self, event: Event, authority: Authority) -> None:
+        raise AssertionError(f"nobody takes a record back here: {event} {authority}")
 
     def read(self, up_to: int) -> None:
         for event in self.log[self.read_count : up_to]:

@@ -16,9 +16,8 @@ GATE = Device(device_id="gate-1", org_id="acme", site_id="pune")
 
 @pytest.fixture
 def desk(images, publisher, sequences, clock) -> CaptureDesk:
-    return CaptureDesk(
-        images, publisher, sequences, clock, ImageLimits(size_bytes=10**6, pixels=10**6, least_side_px=9)
-    )
+    limits = ImageLimits(size_bytes=10**6, pixels=10**6, least_side_px=9)
+    return CaptureDesk(images, publisher, sequences, clock, limits, timedelta(days=62))
 
 
 @pytest.fixture

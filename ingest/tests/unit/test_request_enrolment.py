@@ -28,7 +28,7 @@ async def test_photos_are_stored_in_order_and_templates_asked_for(desk, images, 
     prefix = f"enrolments/acme/p-1/{CLAIM.enrolment_id}"
     assert [photo.key for photo in event.photos] == [f"{prefix}/1", f"{prefix}/2"]
     assert [images.objects[photo.key][0] for photo in event.photos] == photos
-    assert (event.requested_by, event.consent_reference) == ("hr-1", "consents/p-1")
+    assert (event.authority.subject, event.consent_reference) == ("hr-1", "consents/p-1")
     assert publisher.published == [(ENROLMENTS, event)]
 
 

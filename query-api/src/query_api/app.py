@@ -12,11 +12,12 @@ from query_api.http.problems import ANSWERS
 from query_api.http.services import Services
 from query_api.organisation import routes as organisation
 from query_api.people import routes as people
+from query_api.refusals import routes as refusals
 from service_kit.http.problems import install
 from service_kit.http.request_context import RequestContext
 from service_kit.observing.health import Health, operations_routes
 
-_DESCRIPTION = """Attendance, presence, captures, enrolments and people, read only.
+_DESCRIPTION = """Attendance, presence, captures, enrolments, people and refused facts, read only.
 
 Send `Authorization: Bearer TOKEN` with one of the roles analyst, supervisor, hr, ops, auditor; the claims
 `tenant` and `sites` say what is seen. Instants are UTC; dates are local to the site. Lists have pages: follow
@@ -33,11 +34,12 @@ def create_app(services: Services, health: Health, registry: CollectorRegistry) 
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,  # a redirect would repeat whatever Host the sender named
     )
     patch_fastapi(app)  # the pages of /docs from the package, so that they need no internet
     app.state.services = services
     install(app, ANSWERS)
-    for module in (attendance, captures, organisation, people):
+    for module in (attendance, captures, organisation, people, refusals):
         app.include_router(module.router)
     app.router.routes.extend(operations_routes(health, registry))
     return RequestContext(MeasuredApp(app, services.metrics))

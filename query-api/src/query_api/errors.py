@@ -37,6 +37,10 @@ class CaptureNotDecided(QueryApiError):
     """No decision is known for this capture: recognition is delayed, or the id is unknown."""
 
 
+class CaptureRefused(QueryApiError):
+    """What was decided about this capture was refused by the rules, for the reason of the message."""
+
+
 class ReadModelUnavailable(QueryApiError):
     """No database answers; the same request may work later."""
 

@@ -20,6 +20,7 @@ from query_api.domain.rows import (
     PeriodLock,
     Person,
     PresentPerson,
+    RefusedFact,
     SitePresence,
 )
 from query_api.domain.scope import Scope
@@ -72,11 +73,19 @@ class CaptureFilter:
     person_id: str | None = None
 
 
+# recorded_at, kind, fact_id, reason.
+RefusedFactKey = tuple[datetime, str, str, str]
+
+
 class CaptureReader(Protocol):
     """The decisions that have reached the read model."""
 
     async def capture(self, scope: Scope, capture_id: UUID, instants: InstantRange) -> Capture | None:
         """Return a decided capture within these instants, or None."""
+        ...
+
+    async def capture_refusal(self, scope: Scope, capture_id: UUID) -> str | None:
+        """Return why what was decided about a capture was refused; None: it was not."""
         ...
 
     async def names(
@@ -151,6 +160,12 @@ class ReadModel(CaptureReader, Protocol):
 
     async def enrolment(self, scope: Scope, enrolment_id: UUID) -> Enrolment | None:
         """Return a decided enrolment, or None."""
+        ...
+
+    async def refused_facts(
+        self, scope: Scope, instants: InstantRange, *, after: RefusedFactKey | None, limit: int
+    ) -> list[RefusedFact]:
+        """Return refused facts that were recorded between these instants, newest first."""
         ...
 
 

@@ -22,6 +22,7 @@ from query_api.domain.rows import (
     Organisation,
     PeriodLock,
     Person,
+    RefusedFact,
 )
 from query_api.domain.scope import Caller
 from query_api.errors import QueryTooSlow, ReadModelUnavailable
@@ -48,6 +49,7 @@ LISTS = [
     "/v1/organisation",
 ]
 ROUTES = [*LISTS, f"/v1/captures/{CAPTURE_ID}"]
+REFUSED_FACTS = f"/v1/refused-facts?{INSTANTS}"
 
 
 @pytest.fixture
@@ -58,6 +60,10 @@ async def client(
         "analyst": Caller(subject="u-1", roles=frozenset({"analyst"}), org_id="acme"),
         "pune": Caller(
             subject="u-2", roles=frozenset({"supervisor"}), org_id="acme", sites=frozenset({"pune-1"})
+        ),
+        "hr": Caller(subject="hr-1", roles=frozenset({"hr"}), org_id="acme"),
+        "hr-pune": Caller(
+            subject="hr-2", roles=frozenset({"hr"}), org_id="acme", sites=frozenset({"pune-1"})
         ),
         "device": Caller(subject="kiosk-3", roles=frozenset({"device"}), org_id="acme"),
         "nobody": Caller(subject="u-3", roles=frozenset(), org_id="acme"),
@@ -94,7 +100,7 @@ def assert_problem(response: httpx.Response, status: int, slug: str) -> dict[str
     return body
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", [*ROUTES, REFUSED_FACTS])
 async def test_no_route_answers_without_a_genuine_token(client: httpx.AsyncClient, route: str) -> None:
     for headers, slug, challenge in (
         ({"Authorization": "Basic x"}, "token-needed", "Bearer"),
@@ -105,7 +111,7 @@ async def test_no_route_answers_without_a_genuine_token(client: httpx.AsyncClien
         assert response.headers["www-authenticate"] == challenge
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", [*ROUTES, REFUSED_FACTS])
 async def test_no_route_answers_without_a_reading_role(
     client: httpx.AsyncClient, route: str, read_model: Any
 ) -> None:
@@ -113,12 +119,12 @@ async def test_no_route_answers_without_a_reading_role(
     assert read_model.asked == []
 
 
-@pytest.mark.parametrize("route", LISTS)
+@pytest.mark.parametrize("route", [*LISTS, REFUSED_FACTS])
 async def test_a_device_reads_captures_only(client: httpx.AsyncClient, route: str) -> None:
     assert_problem(await client.get(route, headers=bearer("device")), 403, "forbidden")
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", [*ROUTES, REFUSED_FACTS])
 async def test_every_question_is_asked_in_the_callers_scope(
     client: httpx.AsyncClient, route: str, read_model: Any
 ) -> None:
@@ -229,6 +235,42 @@ async def test_pages_of_period_locks_lead_through_every_row_once(
     assert read_model.asked[-1][1]["which"].dates.first_on == date(2026, 3, 1)
 
 
+async def test_pages_of_refused_facts_lead_through_every_row_once(
+    client: httpx.AsyncClient, read_model: Any, refused_fact_row: Callable[..., RefusedFact]
+) -> None:
+    read_model.refused = [refused_fact_row(fact_id=f"f-{number}") for number in reversed(range(5))]
+    seen, route = [], f"{REFUSED_FACTS}&limit=2"
+    while route:
+        body = (await client.get(route, headers=bearer("hr"))).json()
+        seen += [row["fact_id"] for row in body["items"]]
+        route = body["next"]
+    assert seen == [f"f-{number}" for number in reversed(range(5))]
+
+
+@pytest.mark.parametrize(("caller", "made_by"), [("hr", None), ("hr-pune", "hr-2"), ("pune", "u-2")])
+async def test_who_acts_for_all_sites_sees_all_refused_facts_others_their_own(
+    client: httpx.AsyncClient, read_model: Any, caller: str, made_by: str | None
+) -> None:
+    assert (await client.get(REFUSED_FACTS, headers=bearer(caller))).status_code == 200
+    assert read_model.asked[0][1]["scope"].made_by == made_by
+    assert_problem(await client.get(REFUSED_FACTS), 403, "forbidden")
+
+
+async def test_a_refused_capture_says_why_and_not_to_come_back(
+    client: httpx.AsyncClient, read_model: Any, refused_fact_row: Callable[..., RefusedFact]
+) -> None:
+    read_model.refused = [refused_fact_row()]
+    response = await client.get(f"/v1/captures/{CAPTURE_ID}", headers=bearer("device"))
+    body = assert_problem(response, 404, "capture-refused")
+    assert body["detail"] == "it is about 1970-01-01; set the clock"
+    assert "retry-after" not in response.headers
+
+
+async def test_no_address_redirects_to_the_host_that_the_sender_names(client: httpx.AsyncClient) -> None:
+    response = await client.get("/v1/people/", headers={"Host": "evil.example"})
+    assert_problem(response, 404, "not-found")
+
+
 async def test_a_cursor_works_with_its_own_filters_only(
     client: httpx.AsyncClient, read_model: Any, day_row: Callable[..., AttendanceDay]
 ) -> None:
@@ -311,7 +353,7 @@ async def test_the_document_describes_every_route_with_examples_and_problems(
 ) -> None:
     document = (await client.get("/openapi.json")).json()
     paths = {path: item["get"] for path, item in document["paths"].items()}
-    assert len(paths) == len(ROUTES)
+    assert len(paths) == len([*ROUTES, REFUSED_FACTS])
     for operation in paths.values():
         assert operation["security"]
         assert "example" in operation["responses"]["200"]["content"]["application/json"]
@@ -331,6 +373,7 @@ async def test_the_document_describes_every_route_with_examples_and_problems(
         (PageAnswer[Capture], examples.CAPTURE_PAGE),
         (PageAnswer[Person], examples.PEOPLE_PAGE),
         (Enrolment, examples.ENROLMENT),
+        (PageAnswer[RefusedFact], examples.REFUSED_FACT_PAGE),
     ],
 )
 def test_examples_have_the_shape_of_the_answers(shape: Any, example: dict[str, object]) -> None:

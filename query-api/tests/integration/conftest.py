@@ -41,6 +41,7 @@ CALLERS = {
         subject="u-2", roles=frozenset({"supervisor"}), org_id="acme", sites=frozenset({"pune-1"})
     ),
     "nowhere": Caller(subject="u-3", roles=frozenset({"hr"}), org_id="acme", sites=frozenset()),
+    "hr": Caller(subject="hr-1", roles=frozenset({"hr"}), org_id="acme"),
     "umbrella": Caller(subject="u-4", roles=frozenset({"ops"}), org_id="umbrella"),
     "initech": Caller(subject="u-5", roles=frozenset({"analyst"}), org_id="initech"),
     "kiosk-3": Caller(subject="kiosk-3", roles=frozenset({"device"}), org_id="acme"),

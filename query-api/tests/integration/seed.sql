@@ -102,3 +102,10 @@ FROM (VALUES
     ('umbrella-1', '2026-03-02', 'umbrella-shift', '2026-04-01', 'umbrella', 'umbrella-site', NULL),
     ('p-1', '2026-02-27', 'umbrella-shift', '2026-03-02', 'umbrella', 'pune-1', NULL)
 ) AS adjustment (person_id, attendance_on, shift_id, booked_on, org_id, site_id, settled_by);
+
+INSERT INTO refused_fact (
+    org_id, kind, fact_id, reason, detail, person_id, site_id, device_id, made_by, about_on, recorded_at
+) VALUES
+    ('acme', 'MatchDecided', '019cac8c-6d40-7c3a-9b1e-0000000000c1', 'impossible-instant', 'of Asha Rao', 'p-1', 'pune-1', 'kiosk-3', NULL, '1970-01-01', '2026-03-02Z'),
+    ('acme', 'ReviewDecided', '019cac8c-6d40-7c3a-9b1e-0000000000c2', 'out-of-scope', 'of Asha Rao', 'p-1', 'goa-1', NULL, 'u-2', '2026-03-02', '2026-03-02Z'),
+    ('umbrella', 'ReviewDecided', '019cac8c-6d40-7c3a-9b1e-0000000000c2', 'out-of-scope', 'umbrella', NULL, 'umbrella-site', NULL, 'u-2', '2026-03-02', '2026-03-02Z');

@@ -285,3 +285,48 @@ async def test_the_organisation_has_its_type_and_the_policy_that_came_with_it(
     assert acme["default_policy_on"] == "2026-01-05"
     other = await get(client, "/v1/organisation", as_caller("umbrella"))
     assert (other["org_id"], other["org_type"], other["default_policy"]) == ("umbrella", "company", None)
+
+
+REFUSED = "/v1/refused-facts?from=2026-03-01T00:00:00Z&to=2026-03-31T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("caller", "kinds"),
+    [
+        ("hr", ["ReviewDecided", "MatchDecided"]),
+        ("pune", ["ReviewDecided"]),
+        ("nowhere", []),
+        ("umbrella", ["ReviewDecided"]),
+    ],
+)
+async def test_refused_facts_are_told_to_whom_they_concern(
+    client: httpx.AsyncClient, as_caller: As, caller: str, kinds: list[str]
+) -> None:
+    page = await get(client, REFUSED, as_caller(caller))
+    assert [each["kind"] for each in page["items"]] == kinds
+    assert ("umbrella" in str(page)) == (caller == "umbrella")
+
+
+async def test_pages_of_refused_facts(client: httpx.AsyncClient, as_caller: As) -> None:
+    first = await get(client, f"{REFUSED}&limit=1", as_caller("hr"))
+    second = await get(client, first["next"], as_caller("hr"))
+    assert [page["items"][0]["kind"] for page in (first, second)] == ["ReviewDecided", "MatchDecided"]
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("caller", "slug"),
+    [
+        ("acme", "capture-refused"),
+        ("kiosk-3", "capture-refused"),
+        ("pune", "capture-refused"),
+        ("nowhere", "capture-not-decided"),
+        ("umbrella", "capture-not-decided"),
+    ],
+)
+async def test_a_refused_capture_tells_why_to_who_may_see_it(
+    client: httpx.AsyncClient, as_caller: As, caller: str, slug: str
+) -> None:
+    route = "/v1/captures/019cac8c-6d40-7c3a-9b1e-0000000000c1"
+    response = await client.get(route, headers=as_caller(caller))
+    assert (response.status_code, response.json()["type"]) == (404, f"urn:problem:{slug}")

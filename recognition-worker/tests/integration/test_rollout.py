@@ -197,7 +197,6 @@ class Fleet:
                 person_id=person.name,
                 photos=(await self.store(person / "1.jpg"), await self.store(person / "2.jpg")),
                 consent_reference="consent-1",
-                requested_by="hr",
             )
             for person in people
         ]

@@ -25,6 +25,7 @@ from prometheus_client import CollectorRegistry
 from attendance_schemas.apply import apply
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import (
+    Authority,
     EmbeddingEncoding,
     Event,
     PersonErased,
@@ -220,7 +221,7 @@ def erasure_of(person_id: str, at: datetime = MONDAY + timedelta(days=1)) -> Per
         org_id=ORG,
         erasure_id=uuid4(),
         person_id=person_id,
-        requested_by="hr-1",
+        authority=Authority(subject="hr-1", role="hr"),
     )
 
 

@@ -27,6 +27,7 @@ from msgspec.structs import replace
 from attendance_schemas.apply import apply
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import (
+    Authority,
     CaptureReceived,
     EnrolmentDecided,
     EnrolmentOutcome,
@@ -290,7 +291,6 @@ class World:
             person_id=person_id,
             photos=tuple([await self.store(photo.read_bytes()) for photo in photos]),
             consent_reference="consent-1",
-            requested_by="hr",
         )
         await self.send(ENROLMENTS, request)
         [record] = await self.find(ENROLMENT_RESULTS.name, f"{org_id}:{person_id}".encode())
@@ -450,7 +450,6 @@ async def test_a_dead_lettered_enrolment_says_nothing_about_the_person_but_what_
         person_id=(person_id := f"p-{secrets.token_hex(8)}"),
         photos=(world.reference(f"enrolments/acme/{person_id}/1/1", "0" * 64),),
         consent_reference="consent-1",
-        requested_by="hr",
     )
     await world.send(ENROLMENTS, request)
     letter = (await world.find(ENROLMENTS.name + ".dlq", ENROLMENTS.key_of(request)))[0]
@@ -549,7 +548,12 @@ async def test_the_same_ids_in_two_organisations_are_two_people(world: World, pe
     assert [await told(image) for image in images] == [["p-1", None], [None, "p-1"]]
     await world.send(
         ENROLMENTS,
-        PersonErased(**recorded(min(faces)), erasure_id=uuid4(), person_id="p-1", requested_by="hr"),
+        PersonErased(
+            **recorded(min(faces)),
+            erasure_id=uuid4(),
+            person_id="p-1",
+            authority=Authority(subject="hr-1", role="hr"),
+        ),
     )
     async with asyncio.timeout(DEADLINE):
         while await told(images[0]) != [None, None]:

@@ -23,6 +23,15 @@ def test_a_limited_site_is_its_own_people() -> None:
     assert (scope.kind, scope.people) == (ScopeKind.SITE, {ANN.person_id})
 
 
+def test_a_home_is_of_who_is_recorded() -> None:
+    known = directory()
+    assert (known.home_of(ANN), known.home_of(BOB)) == (PUNE.site_id, DELHI.site_id)
+    known.record_person(ANN, DELHI.site_id)
+    known.forget_person(BOB)
+    assert (known.home_of(ANN), known.home_of(BOB)) == (DELHI.site_id, None)
+    assert known.home_of(Person(GLOBEX, ANN.person_id)) is None
+
+
 def test_another_site_is_the_organisation() -> None:
     scope = directory().scope_of(DELHI)
     assert (scope.kind, scope.people) == (ScopeKind.ORGANISATION, None)

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from attendance_schemas.events import EnrolmentDecided, PersonErased, TemplateEnrolled
+from attendance_schemas.events import Authority, EnrolmentDecided, PersonErased, TemplateEnrolled
 from recognition_worker.adapters.topics.erasure_sweep import ErasureSweep
 from recognition_worker.domain.identity import OrgId, Person, PersonId, TemplateId
 from recognition_worker.domain.person_keys import KeyId, PersonKey, PersonKeys
@@ -25,7 +25,7 @@ EVENT = PersonErased(
     org_id=ADA.org_id,
     erasure_id=UUID(int=2),
     person_id=ADA.person_id,
-    requested_by="hr-1",
+    authority=Authority(subject="hr-1", role="hr"),
 )
 
 

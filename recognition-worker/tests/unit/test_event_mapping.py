@@ -16,13 +16,14 @@ from attendance_schemas.golden import golden_examples
 from recognition_worker.adapters.topics.sealed_templates import opened
 from recognition_worker.domain.decision import Decision, Outcome
 from recognition_worker.domain.face import Box
-from recognition_worker.domain.identity import ModelId, PersonId
+from recognition_worker.domain.identity import ModelId, OrgId, Person, PersonId, SiteId
 from recognition_worker.domain.person_keys import KeyId
 from recognition_worker.recognition import event_mapping as mapping
 from recognition_worker.recognition.results import CaptureResult, EnrolmentResult, FaceUsed, PhotoResult
 from service_kit.state.envelope import DataKey
 
 MODEL = ModelId("Paint", "1")
+HOMES = {Person(OrgId("acme"), PersonId("ada")): SiteId("pune")}
 DECIDED_AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 FACE = FaceUsed(Box(1.0, 2.0, 30.0, 40.0), 0.9, 30.0, 55.0)
 CAPTURES = [pytest.param(event, id=name) for name, event, _ in golden_examples(CaptureReceived)]
@@ -38,7 +39,9 @@ def identified() -> CaptureResult:
 
 
 def decided(capture: CaptureReceived, result: CaptureResult) -> MatchDecided:
-    return mapping.match_decided(capture, result, decided_at=DECIDED_AT, timings_ms={"fetch": 1.0})
+    return mapping.match_decided(
+        capture, result, decided_at=DECIDED_AT, timings_ms={"fetch": 1.0}, home_of=HOMES.get
+    )
 
 
 @pytest.mark.parametrize("capture", CAPTURES)
@@ -55,11 +58,14 @@ def test_every_golden_capture_becomes_a_match_that_fits_its_schema(capture: Capt
     assert match.timings_ms == {"fetch": 1.0, "detect": 2.718}
     assert match.face is not None
     assert match.reasons == ("a second face",)
+    assert match.person_home_site_id == "pune"
 
 
 @pytest.mark.parametrize("capture", CAPTURES)
 def test_a_repetition_is_the_same_event(capture: CaptureReceived) -> None:
-    again = mapping.match_decided(capture, identified(), decided_at=datetime.now(UTC), timings_ms={})
+    again = mapping.match_decided(
+        capture, identified(), decided_at=datetime.now(UTC), timings_ms={}, home_of=HOMES.get
+    )
     assert decided(capture, identified()).event_id == again.event_id
     other_model = CaptureResult(Outcome.NO_FACE, ModelId("Paint", "2"))
     assert decided(capture, other_model).event_id != again.event_id

@@ -100,6 +100,7 @@ async def test_a_suspicion_is_published_as_such_and_counted(guarded: Any, captur
             matches,
             metrics,
             scope_of=SitePeople().scope_of,
+            home_of=SitePeople().home_of,
             decides=lambda _site, _device: guarded.manifest.model,
             now=lambda: datetime.now(UTC),
         )

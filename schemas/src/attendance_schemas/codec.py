@@ -83,6 +83,10 @@ def subject_of(topic_name: str, event_name: str) -> str:
 def encode_body(event: Event) -> bytes:
     """Return the Avro body of an event, without framing."""
     name, fields, buffer = type(event).__name__, to_fields(event), io.BytesIO()
+    match fields.get("authority"):
+        case {"sites": tuple() as sites, **others}:
+            # In a union, fastavro takes a tuple for a branch and its value.
+            fields["authority"] = {**others, "sites": list(sites)}
     for field, branch in _named_branches(name).items():
         if (value := fields[field]) is not None:
             fields[field] = (branch, value)

@@ -5,5 +5,6 @@ instance of a shift takes punches), `ownership` (which instance a punch belongs 
 `counting`, `breaks`, `overtime`, `rounding`, `days_off` (leave, holidays, weekly offs), `absence` (days
 without a punch), `status`, `flexible`, `day` (one attendance day), `corrections`, `override`, `attendance`
 (all days of a range), `periods` (what payroll closed, and adjustments), `touched` (what a new fact makes
-stale). Each rule is one named function; its name is what a day's explanation shows.
+stale), `authority` (how far somebody may act). Each rule is one named function; its name is what a day's
+explanation shows.
 """

@@ -20,6 +20,7 @@ from attendance_projector.projection.ports import (
     Days,
     Outbox,
     Positions,
+    RefusedFacts,
     RetentionOf,
 )
 from attendance_projector.projection.stored import (
@@ -76,6 +77,7 @@ class _DryRun:
     captures: Captures
     absence: Absence
     corrections: Corrections
+    refused: RefusedFacts
     directory: Directory
     days: UnstoredDays
     outbox: Outbox
@@ -94,6 +96,7 @@ async def compute_days(
         captures=snapshot.captures,
         absence=snapshot.absence,
         corrections=snapshot.corrections,
+        refused=snapshot.refused,
         directory=snapshot.directory if alter is None else snapshot.altered(alter),
         days=computed,
         outbox=snapshot.outbox,

@@ -2,16 +2,17 @@
 
 1. lock the positions and leave out what was applied before;
 2. lock what is judged: everyone, when the directory or a locked period changes or time passes, else the
-   captures and people; refuse what is about months that are final;
+   captures and people; refuse what can never count, and what is about months that are final;
 3. record the directory and locked periods, let time pass, judge decisions, punches and corrections against
    what is stored;
-4. store them, recompute the days that became stale, record those of a new lock, move the positions.
+4. store them, recompute the days that became stale, record those of a new lock, keep what was refused with
+   the reason, move the positions.
 
 Locks are taken in one order by all: positions, everyone, captures, people.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from attendance_projector.domain.retention import Retention
@@ -30,14 +31,11 @@ from attendance_projector.projection.judge_batch import (
 from attendance_projector.projection.judge_decisions import Judgement
 from attendance_projector.projection.judge_punches import PunchJudgement
 from attendance_projector.projection.pass_time import device_points, pass_time
-from attendance_projector.projection.periods.record_periods import (
-    PeriodEvent,
-    ReceivedPeriodEvent,
-    record_periods,
-)
+from attendance_projector.projection.periods.record_periods import PeriodEvent, record_periods
 from attendance_projector.projection.periods.tell_locked_days import tell_locked_days
 from attendance_projector.projection.ports import Transaction
-from attendance_projector.projection.refuse_final import comes_too_late, refuse_final
+from attendance_projector.projection.refusals import Refusals, distinct
+from attendance_projector.projection.refuse_final import final_reason
 from attendance_projector.projection.stored import (
     AcceptedPunch,
     EntryKey,
@@ -68,6 +66,7 @@ class Applied:
     fresh: Sequence[ReceivedEvent] = ()
     duplicate_count: int = 0
     day_count: int = 0
+    refusals: Refusals = field(default_factory=Refusals)
 
 
 def is_of_directory(event: EventOrTombstone) -> bool:
@@ -85,19 +84,26 @@ async def apply_batch(
     fresh = _fresh(received, next_offsets)
     if not fresh:
         return Applied(duplicate_count=len(received))
+    repeated = len(received) - len(fresh)
     last_positions = _last_positions(fresh)
     await _lock_everyone(transaction, fresh)
-    retention = await transaction.retention.read()
-    fresh = _about_open_months(fresh, retention, is_live=transaction.is_live)
+    retention, refusals = await transaction.retention.read(), Refusals()
+    await transaction.absence.store_points(device_points(each.event for each in fresh))
+    fresh = _countable(fresh, retention, refusals, is_live=transaction.is_live)
     changes, badges = await _record_directory(transaction, fresh)
     await _pass_time(transaction, fresh, changes)
-    periods = _period_events(fresh)
-    final_before, is_live = retention.final_before, transaction.is_live
-    recorded = await record_periods(periods, transaction.periods, final_before=final_before, is_live=is_live)
+    is_live, refuse = transaction.is_live, refusals.refuse
+    recorded = await record_periods(
+        [each.event for each in fresh if isinstance(each.event, PeriodEvent)],
+        transaction.periods,
+        refuse,
+        final_before=retention.final_before,
+        is_live=is_live,
+    )
     merge(changes, recorded.changes)
-    decided = await judge_captures(transaction, fresh)
-    punched = await judge_punches_beside(transaction, fresh, badges, decided)
-    corrected = await record_corrections(transaction, fresh, changes, [decided, punched])
+    decided = await judge_captures(transaction, fresh, refuse)
+    punched = await judge_punches_beside(transaction, fresh, badges, decided, refuse)
+    corrected = await record_corrections(transaction, fresh, changes, [decided, punched], refuse)
     for lost in await transaction.captures.remove_punches([*decided.taken_back, *punched.taken_back]):
         changes.setdefault(lost.person, []).append(DayLostPunch(lost.first_on))
     added = [*decided.added, *punched.added, *corrected.added]
@@ -105,9 +111,10 @@ async def apply_batch(
     day_count = await recompute(transaction, changes, added, store)
     for lock in recorded.untold if is_live else ():
         await tell_locked_days(lock, transaction.periods, transaction.outbox)
+    await _keep_refused(transaction, refusals, decided)
     await transaction.positions.move(last_positions)
     without_effect = decided.without_effect + punched.without_effect + corrected.without_effect
-    return Applied(fresh, len(received) - len(fresh) + without_effect, day_count)
+    return Applied(fresh, repeated + without_effect, day_count, refusals)
 
 
 async def _lock_everyone(transaction: Transaction, fresh: Sequence[ReceivedEvent]) -> None:
@@ -133,26 +140,36 @@ async def _record_directory(
 
 
 async def _pass_time(transaction: Transaction, fresh: Sequence[ReceivedEvent], changes: Changes) -> None:
-    await transaction.absence.store_points(device_points(each.event for each in fresh))
     if ticks := of_type(fresh, ClockTicked):
         merge(changes, await pass_time(ticks, transaction.absence))
 
 
-def _period_events(fresh: Sequence[ReceivedEvent]) -> list[ReceivedPeriodEvent]:
-    return [
-        ReceivedPeriodEvent(each.record, each.event) for each in fresh if isinstance(each.event, PeriodEvent)
-    ]
-
-
-def _about_open_months(
-    fresh: list[ReceivedEvent], retention: Retention, *, is_live: bool
+def _countable(
+    fresh: Sequence[ReceivedEvent], retention: Retention, refusals: Refusals, *, is_live: bool
 ) -> list[ReceivedEvent]:
-    """Refuse facts about final months; a rebuild passes over them, since what counted of them it has."""
-    if is_live:
-        for each in fresh:
-            refuse_final(each.record, each.event, retention)
-        return fresh
-    return [each for each in fresh if not comes_too_late(each.event, retention)]
+    """Refuse what can never count, and facts about final months.
+
+    A rebuild passes over the latter: what counted of them it has, and what was refused of them, too.
+    """
+    countable = []
+    for each in fresh:
+        reason = each.refused
+        if reason is None and (reason := final_reason(each.event, retention)) is not None and not is_live:
+            continue
+        if reason is None:
+            countable.append(each)
+        elif not isinstance(each.event, Tombstone):
+            refusals.refuse(each.event, reason)
+    return countable
+
+
+async def _keep_refused(transaction: Transaction, refusals: Refusals, decided: Judgement) -> None:
+    """Store what was refused; of captures that were judged, exactly the reviews that do not count now."""
+    folded = [row for each in decided.reviewed for row in each.refused]
+    if accepted := {key for each in decided.reviewed for key in each.accepted}:
+        await transaction.refused.accept(accepted)
+    if rows := distinct([*refusals.rows, *folded]):
+        await transaction.refused.store(rows)
 
 
 async def _store(

@@ -1,6 +1,6 @@
 """Apply a batch of records to the read model, each exactly once.
 
-1. decode every record and refuse those that can never be applied;
+1. decode every record and find out which can never count;
 2. make room for their months;
 3. apply them in one transaction, and move the positions with the rows.
 
@@ -10,6 +10,7 @@ and a second projector waits for the lock on it.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from time import perf_counter, time_ns
 
@@ -24,12 +25,14 @@ from attendance_projector.projection.directory.rule_inputs import (
 from attendance_projector.projection.judge_batch import ReceivedEvent
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.ports import EventReader, ReadModel, Transaction
+from attendance_projector.projection.refusals import Reason
 from attendance_projector.projection.stored import EventOrTombstone, Tombstone
 from attendance_schemas.events import (
     ClockTicked,
     DayOverridden,
     DaysLocked,
     EnrolmentDecided,
+    Event,
     MatchDecided,
     OrganisationRecorded,
     Outcome,
@@ -54,7 +57,10 @@ PERIODS = (PeriodLocked, PeriodReopened, PeriodSealed, DaysLocked)
 
 
 class ApplyRecords:
-    """The handler of the delivery loop: a batch of records of one or more partitions, all or nothing."""
+    """The handler of the delivery loop: a batch of records of one or more partitions, all or nothing.
+
+    What cannot be read is poison; what can be read and is refused by the rules is kept with the reason.
+    """
 
     def __init__(
         self,
@@ -76,27 +82,37 @@ class ApplyRecords:
     async def apply(self, records: Sequence[Record]) -> None:
         """Apply records that come in offset order within each partition.
 
-        Raises PoisonRecord for one that can never be applied, TransientFailure while a dependency is away;
-        nothing of the batch is applied then.
+        Raises PoisonRecord for one that cannot be read, TransientFailure while a dependency is away; nothing
+        of the batch is applied then.
         """
         started, started_ns = perf_counter(), time_ns()
-        received = [ReceivedEvent(record, await self._reader.read(record)) for record in records]
-        for each in received:
-            check_event(each)
+        received = []
+        for record in records:
+            event = await self._reader.read(record)
+            received.append(ReceivedEvent(record, event, check_event(record, event)))
         today = self._now().date()
         await self._read_model.ensure_months(
-            set().union(*(_months_needed(each.event, today) for each in received))
+            set().union(*(_months_needed(each.event, today) for each in received if each.refused is None))
         )
         try:
-            applied = await self._read_model.in_transaction(
-                lambda transaction: apply_batch(transaction, received, self._recompute)
-            )
+            applied = await self._apply(received)
         except RuleError as error:
-            # No record is named: the delivery loop finds it by trying one at a time.
-            raise PoisonRecord("facts-contradict", str(error)) from error
+            applied = await self._refuse(received, error)
         self._observe(applied, perf_counter() - started)
         if self._is_tracing:
             _trace(applied.fresh, started_ns)
+
+    async def _apply(self, received: Sequence[ReceivedEvent]) -> Applied:
+        return await self._read_model.in_transaction(
+            lambda transaction: apply_batch(transaction, received, self._recompute)
+        )
+
+    async def _refuse(self, received: Sequence[ReceivedEvent], error: RuleError) -> Applied:
+        """Refuse a fact that contradicts others, where it is alone; the delivery loop tries one at a time."""
+        if len(received) != 1 or not _is_of_somebody(received[0].event):
+            raise PoisonRecord("facts-contradict", str(error)) from error
+        (alone,) = received
+        return await self._apply([replace(alone, refused=Reason("facts-contradict", str(error)))])
 
     async def pass_over(self, record: Record) -> None:
         """Move the position past a record that went to the dead letters."""
@@ -112,8 +128,11 @@ class ApplyRecords:
         self._metrics.days.inc(applied.day_count)
         self._metrics.events.labels("any", "duplicate").inc(applied.duplicate_count)
         now = self._now()
-        for name, count in Counter(type(each.event).__name__ for each in applied.fresh).items():
+        kinds = Counter(type(each.event).__name__ for each in applied.fresh) - applied.refusals.kinds
+        for name, count in kinds.items():
             self._metrics.events.labels(name, "applied").inc(count)
+        for reason, count in applied.refusals.reasons.items():
+            self._metrics.refused.labels(reason).inc(count)
         for each in applied.fresh:
             if isinstance(each.event, MatchDecided):
                 self._metrics.delay_seconds.observe(max(0.0, (now - each.event.received_at).total_seconds()))
@@ -127,44 +146,46 @@ def _trace(fresh: Sequence[ReceivedEvent], started_ns: int) -> None:
                 tracer(__name__).start_span("project capture", start_time=started_ns).end()
 
 
-def check_event(received: ReceivedEvent) -> None:
-    """Raise PoisonRecord, naming the record, when the event can never be applied."""
-    event = received.event
+def check_event(record: Record, event: EventOrTombstone) -> Reason | None:
+    """Return why an event can never count. Raises PoisonRecord where it is no event of its topic."""
+    if isinstance(event, Tombstone):
+        _check_tombstone(record, event)
+        return None
+    if not (is_of_directory(event) or isinstance(event, (*DATED, *UNDATED, *PERIODS))):
+        detail = f"{type(event).__name__} {event.event_id} is no event of {record.topic}"
+        raise PoisonRecord("unexpected-event", detail, record=record)
+    reason = _impossibility(event)
+    if reason is not None and not _is_of_somebody(event):
+        # A service of ours made it: nobody waits for an answer.
+        raise PoisonRecord(*reason, record=record)
+    return reason
+
+
+def _impossibility(event: Event) -> Reason | None:
+    """Return what no rule could make anything of."""
     for on in _dates_named(event):
         if not EARLIEST_ON <= on <= LATEST_ON:
-            raise PoisonRecord(
+            return Reason(
                 "impossible-instant",
-                f"{type(event).__name__} {getattr(event, 'event_id', '')} is about {on}; set the clock of "
+                f"{type(event).__name__} {event.event_id} is about {on}; set the clock of "
                 f"{getattr(event, 'device_id', None) or 'the machine that recorded it'}",
-                record=received.record,
             )
-    if isinstance(event, MatchDecided):
-        if event.outcome is Outcome.IDENTIFIED and event.person_id is None:
-            raise PoisonRecord(
-                "identified-nobody",
-                f"capture {event.capture_id} is IDENTIFIED without a person",
-                record=received.record,
-            )
-    elif isinstance(event, PeriodLocked) and event.ends_on < event.starts_on:
-        raise PoisonRecord(
-            "impossible-fact",
-            f"lock {event.lock_id} ends on {event.ends_on}, before it starts; lock with a new id",
-            record=received.record,
-        )
-    elif isinstance(event, Tombstone):
-        _check_tombstone(received.record, event)
-    elif is_of_directory(event):
+    if isinstance(event, MatchDecided) and event.outcome is Outcome.IDENTIFIED and event.person_id is None:
+        return Reason("identified-nobody", f"capture {event.capture_id} is IDENTIFIED without a person")
+    if isinstance(event, PeriodLocked) and event.ends_on < event.starts_on:
+        detail = f"lock {event.lock_id} ends on {event.ends_on}, before it starts; lock with a new id"
+        return Reason("impossible-fact", detail)
+    if is_of_directory(event):
         try:
             check_directory_event(event)
         except RuleError as error:
-            detail = f"{type(event).__name__} {event.event_id}: {error}"
-            raise PoisonRecord("impossible-fact", detail, record=received.record) from error
-    elif not isinstance(event, (*DATED, *UNDATED, *PERIODS)):
-        raise PoisonRecord(
-            "unexpected-event",
-            f"{type(event).__name__} {event.event_id} is no event of {received.record.topic}",
-            record=received.record,
-        )
+            return Reason("impossible-fact", f"{type(event).__name__} {event.event_id}: {error}")
+    return None
+
+
+def _is_of_somebody(event: EventOrTombstone) -> bool:
+    """Say whether a fact is a person's or a device's, who can be told that it is refused."""
+    return not isinstance(event, (Tombstone, ClockTicked, PeriodSealed, DaysLocked))
 
 
 def _check_tombstone(record: Record, tombstone: Tombstone) -> None:

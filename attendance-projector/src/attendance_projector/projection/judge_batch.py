@@ -11,13 +11,12 @@ from typing import TypeVar
 from attendance_projector.projection.days.stale_dates import Change
 from attendance_projector.projection.judge_decisions import (
     Judgement,
-    ReceivedDecision,
+    StoredOfCaptures,
     capture_of,
     judge_decisions,
 )
 from attendance_projector.projection.judge_punches import (
     PunchJudgement,
-    ReceivedPunch,
     judge_punches,
     punch_of,
 )
@@ -25,11 +24,11 @@ from attendance_projector.projection.ports import Transaction
 from attendance_projector.projection.record_corrections import (
     CorrectionEvent,
     CorrectionJudgement,
-    ReceivedCorrection,
     added_id,
     changes_of,
     judge_corrections,
 )
+from attendance_projector.projection.refusals import Reason, Refuse
 from attendance_projector.projection.refuse_final import still_judged
 from attendance_projector.projection.stored import EntryKey, EventOrTombstone, FactKey, PersonKey
 from attendance_schemas.events import Event, MatchDecided, PunchSubmitted, ReviewDecided
@@ -41,45 +40,47 @@ Changes = dict[PersonKey, list[Change]]
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEvent:
-    """An event and the record that carried it."""
+    """An event, the record that carried it, and why it can never count, if so."""
 
     record: Record
     event: EventOrTombstone
+    refused: Reason | None = None
 
 
-async def judge_captures(transaction: Transaction, fresh: Sequence[ReceivedEvent]) -> Judgement:
+async def judge_captures(
+    transaction: Transaction, fresh: Sequence[ReceivedEvent], refuse: Refuse
+) -> Judgement:
     """Lock the captures that decisions and reviews name, and judge what is new about them."""
-    decisions = [
-        ReceivedDecision(each.record, each.event) for each in fresh if isinstance(each.event, MatchDecided)
-    ]
-    reviews = of_type(fresh, ReviewDecided)
-    judged = {capture_of(decision.event) for decision in decisions}
-    reviewed = set(map(capture_of, reviews))
+    decisions, reviews = of_type(fresh, MatchDecided), of_type(fresh, ReviewDecided)
+    judged, reviewed = set(map(capture_of, decisions)), set(map(capture_of, reviews))
     named = judged | reviewed
     await transaction.positions.lock_captures(judged, reviewed)
-    return judge_decisions(
-        decisions,
-        known=still_judged(await transaction.captures.known(named), await transaction.retention.read()),
-        reviews=await transaction.corrections.reviews(named),
-        new_reviews=reviews,
+    stored = StoredOfCaptures(
+        captures=still_judged(await transaction.captures.known(named), await transaction.retention.read()),
+        reviews=await transaction.corrections.reviews(
+            named, {FactKey(each.org_id, each.review_id) for each in reviews}
+        ),
         taken_ids=await transaction.corrections.punches_without_face(judged),
     )
+    return judge_decisions(decisions, stored, refuse, reviews)
 
 
 async def judge_punches_beside(
-    transaction: Transaction, fresh: Sequence[ReceivedEvent], badges: set[EntryKey], decided: Judgement
+    transaction: Transaction,
+    fresh: Sequence[ReceivedEvent],
+    badges: set[EntryKey],
+    decided: Judgement,
+    refuse: Refuse,
 ) -> PunchJudgement:
     """Judge new punches beside the captures of the batch, and those whose badge may have got a holder."""
-    received = [
-        ReceivedPunch(each.record, each.event) for each in fresh if isinstance(each.event, PunchSubmitted)
-    ]
-    named = {punch_of(each.event) for each in received}
+    received = of_type(fresh, PunchSubmitted)
+    named = set(map(punch_of, received))
     pending = await transaction.corrections.pending(badges)
-    shown = {(each.event.org_id, each.event.credential) for each in received if each.event.person_id is None}
+    shown = {(each.org_id, each.credential) for each in received if each.person_id is None}
     taken = await transaction.corrections.punches(named | {fact.key for fact in pending})
     holders = await transaction.corrections.holders(badges | shown)
     captures = {*await transaction.captures.known(named), *map(capture_of, decided.stored)}
-    return judge_punches(received, taken, captures, pending, holders)
+    return judge_punches(received, taken, captures, pending, holders, refuse)
 
 
 async def record_corrections(
@@ -87,19 +88,19 @@ async def record_corrections(
     fresh: Sequence[ReceivedEvent],
     changes: Changes,
     judged: Sequence[Judgement | PunchJudgement],
+    refuse: Refuse,
 ) -> CorrectionJudgement:
     """Lock the people of all that was judged, then judge and store corrections, and add what they change."""
-    corrections = [
-        ReceivedCorrection(each.record, each.event)
-        for each in fresh
-        if isinstance(each.event, CorrectionEvent)
+    corrections: list[CorrectionEvent] = [
+        each.event for each in fresh if isinstance(each.event, CorrectionEvent)
     ]
-    corrected_people = {PersonKey(each.event.org_id, each.event.person_id) for each in corrections}
+    corrected_people = {PersonKey(each.org_id, each.person_id) for each in corrections}
     punches = [punch for each in judged for punch in (*each.added, *each.taken_back)]
     await transaction.positions.lock_people(corrected_people | {punch.person for punch in punches})
-    named = [FactKey(each.event.org_id, each.event.correction_id) for each in corrections]
+    named = [FactKey(each.org_id, each.correction_id) for each in corrections]
     known = await transaction.corrections.of_people(corrected_people, named)
-    corrected = judge_corrections(corrections, known, await _taken(transaction, corrections, judged))
+    taken = await _taken(transaction, corrections, judged)
+    corrected = judge_corrections(corrections, known, refuse, taken)
     await transaction.corrections.store(corrected.stored)
     rows = {**known, **{row.key: row for row in corrected.stored}}
     merge(changes, await changes_of(corrected.stored, rows, transaction.corrections))
@@ -108,11 +109,11 @@ async def record_corrections(
 
 async def _taken(
     transaction: Transaction,
-    corrections: Sequence[ReceivedCorrection],
+    corrections: Sequence[CorrectionEvent],
     judged: Sequence[Judgement | PunchJudgement],
 ) -> set[FactKey]:
     """Return which of the punches that corrections add have the id of another punch, or of a capture."""
-    ids = {added for each in corrections if (added := added_id(each.event)) is not None}
+    ids = {added for each in corrections if (added := added_id(each)) is not None}
     if not ids:
         return set()
     taken = {*await transaction.captures.known(ids), *await transaction.corrections.punches(ids)}

@@ -2,12 +2,15 @@
 
 ingest names the person when the directory had one for what was shown. A punch with a badge that nobody
 had waits, as a pending fact, and belongs to the holder whom the directory names: at once, when a person gets
-the badge, or when it goes to another one. A punch has one occurred_at for ever; a second one is refused.
+the badge, or when it goes to another one. A punch has one occurred_at for ever; a second one is refused, and
+so is one at a site, or of a person of a site, that its sender's authority does not reach.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from attendance_projector.domain.authority import covers
+from attendance_projector.projection.refusals import OUT_OF_SCOPE, Reason, Refuse
 from attendance_projector.projection.stored import (
     AcceptedPunch,
     EntryKey,
@@ -16,16 +19,6 @@ from attendance_projector.projection.stored import (
     PendingFact,
 )
 from attendance_schemas.events import PunchMethod, PunchSubmitted
-from service_kit.errors import PoisonRecord
-from service_kit.kafka.records import Record
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedPunch:
-    """A punch and the record that carried it."""
-
-    record: Record
-    event: PunchSubmitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +32,19 @@ class PunchJudgement:
 
 
 def judge_punches(
-    received: Sequence[ReceivedPunch],
+    received: Sequence[PunchSubmitted],
     taken_ids: Mapping[FactKey, KnownPunch],
     captures: Collection[FactKey],
     pending: Sequence[PendingFact],
     holders: Mapping[EntryKey, str],
+    refuse: Refuse,
 ) -> PunchJudgement:
     """Judge punches in the order in which they were recorded, and pending facts whose badge may have moved.
 
     `taken_ids` is what is stored under their ids, `captures` those that are captures, stored or new;
     `holders` says who has each badge now.
-    Raises PoisonRecord, naming the record, for a second occurred_at and for the id of something else.
     """
-    seen = dict(taken_ids)
-    fresh = []
-    for each in received:
-        if _is_new(each, seen, captures):
-            fresh.append(each.event)
-            seen[punch_of(each.event)] = KnownPunch(
-                each.event.org_id,
-                each.event.punch_id,
-                each.event.occurred_at,
-                None,
-                each.event.method.lower(),
-                None,
-            )
+    fresh, without_effect = _fresh(received, taken_ids, captures, refuse)
     waiting = [*pending, *(_pending_fact(event) for event in fresh if _owner(event) is None)]
     added = [_accepted(event, owner) for event in fresh if (owner := _owner(event)) is not None]
     taken_back, moved = [], []
@@ -77,7 +58,7 @@ def judge_punches(
             taken_back.append(_of_pending(fact, fact.person_id))
         if holder is not None:
             added.append(_of_pending(fact, holder))
-    return PunchJudgement(tuple(moved), tuple(added), tuple(taken_back), len(received) - len(fresh))
+    return PunchJudgement(tuple(moved), tuple(added), tuple(taken_back), without_effect)
 
 
 def punch_of(event: PunchSubmitted) -> FactKey:
@@ -85,26 +66,51 @@ def punch_of(event: PunchSubmitted) -> FactKey:
     return FactKey(event.org_id, event.punch_id)
 
 
-def _is_new(
-    received: ReceivedPunch, seen: Mapping[FactKey, KnownPunch], captures: Collection[FactKey]
-) -> bool:
-    event = received.event
-    known, method = seen.get(punch_of(event)), event.method.lower()
-    if punch_of(event) in captures or (known is not None and known.method != method):
-        raise PoisonRecord(
-            "id-in-use",
+def _fresh(
+    received: Sequence[PunchSubmitted],
+    taken_ids: Mapping[FactKey, KnownPunch],
+    captures: Collection[FactKey],
+    refuse: Refuse,
+) -> tuple[list[PunchSubmitted], int]:
+    """Return the punches that are new, and how many were seen before."""
+    seen, fresh, repeated = dict(taken_ids), [], 0
+    for event in received:
+        key = punch_of(event)
+        known = seen.get(key)
+        if (reason := _refusal(event, known, is_capture=key in captures)) is not None:
+            refuse(event, reason)
+        elif known is not None:
+            repeated += 1
+        else:
+            fresh.append(event)
+            seen[key] = KnownPunch(*key, event.occurred_at, None, event.method.lower(), None)
+    return fresh, repeated
+
+
+def _refusal(event: PunchSubmitted, known: KnownPunch | None, *, is_capture: bool) -> Reason | None:
+    """Return why a punch is refused: beyond its sender's authority, or of an id that is something else."""
+    sender, method = event.authority.subject, event.method.lower()
+    homes = () if event.device_id is not None else (event.home_site_id,)
+    if not covers(event.authority.sites, event.site_id, *homes):
+        detail = (
+            f"{sender} acts for {', '.join(event.authority.sites or ())} only, and punch {event.punch_id} is "
+            f"at {event.site_id} for somebody of {event.home_site_id or event.site_id}; ask somebody who "
+            "acts for both"
+        )
+        return Reason(OUT_OF_SCOPE, detail)
+    if is_capture or (known is not None and known.method != method):
+        detail = (
             f"{event.punch_id} is something else already, this record makes it a punch by {method}; the "
-            f"first stays, find out why {event.device_id or event.made_by} gave one id twice",
-            record=received.record,
+            f"first stays, find out why {sender} gave one id twice"
         )
+        return Reason("id-in-use", detail)
     if known is not None and known.occurred_at != event.occurred_at:
-        raise PoisonRecord(
-            "second-occurred-at",
+        detail = (
             f"punch {event.punch_id} occurred at {known.occurred_at.isoformat()}, this record says "
-            f"{event.occurred_at.isoformat()}; the first stays, find out who changed it",
-            record=received.record,
+            f"{event.occurred_at.isoformat()}; the first stays, find out who changed it"
         )
-    return known is None
+        return Reason("second-occurred-at", detail)
+    return None
 
 
 def _owner(event: PunchSubmitted) -> str | None:

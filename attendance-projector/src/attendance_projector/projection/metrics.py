@@ -16,6 +16,10 @@ class ProjectorMetrics:
         self.events = Counter(
             "attendance_projector_events", "Events by ending.", ["type", "outcome"], registry=registry
         )
+        # Facts that the rules refuse, by reason; the table refused_fact says which and why. Alert on a rise.
+        self.refused = Counter(
+            "attendance_projector_refused", "Refused facts by reason.", ["reason"], registry=registry
+        )
         # One transaction with decoding.
         self.batch_seconds = Histogram(
             "attendance_projector_batch_seconds",

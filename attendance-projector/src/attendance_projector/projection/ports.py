@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from attendance_projector.domain.retention import Retention
 from attendance_projector.projection.directory.ports import Directory
 from attendance_projector.projection.periods.ports import Periods
+from attendance_projector.projection.refusals import RefusedFact
 from attendance_projector.projection.stored import (
     AcceptedPunch,
     CorrectionRow,
@@ -118,8 +119,10 @@ class Corrections(Protocol):
     async def punches_without_face(self, facts: Collection[FactKey]) -> Mapping[FactKey, KnownPunch]:
         """Return those of the facts that are punches by something else than a face."""
 
-    async def reviews(self, captures: Collection[FactKey]) -> Sequence[KnownReview]:
-        """Return all reviews of these captures."""
+    async def reviews(
+        self, captures: Collection[FactKey], reviews: Collection[FactKey]
+    ) -> Sequence[KnownReview]:
+        """Return all reviews of these captures, and those named."""
 
     async def store_reviews(self, reviews: Sequence[ReviewDecided]) -> None:
         """Store reviews; one that is stored already stays."""
@@ -135,6 +138,16 @@ class Corrections(Protocol):
 
     async def badges_of_people(self, people: Collection[PersonKey]) -> set[EntryKey]:
         """Return the badges that these people have."""
+
+
+class RefusedFacts(Protocol):
+    """Facts that the rules refused."""
+
+    async def store(self, refused: Sequence[RefusedFact]) -> None:
+        """Store refused facts; one that is stored with the same reason stays."""
+
+    async def accept(self, reviews: Collection[FactKey]) -> None:
+        """Take back that these reviews reach beyond their authority."""
 
 
 class Days(Protocol):
@@ -192,6 +205,10 @@ class Transaction(Protocol):
     @property
     def corrections(self) -> Corrections:
         """Corrections, reviews, pending facts."""
+
+    @property
+    def refused(self) -> RefusedFacts:
+        """Refused facts."""
 
     @property
     def directory(self) -> Directory:

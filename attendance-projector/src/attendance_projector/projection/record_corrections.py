@@ -1,15 +1,18 @@
 """Record what people corrected, and find out which days it changes.
 
 A correction has one content for ever. Voids that would go round in a circle are refused: corrections of one
-person come in order, so it is always the last one that closes the circle.
+person come in order, so it is always the last one that closes the circle. Refused is also what reaches beyond
+its maker's authority: to a person of another site, or an addition at another site.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from attendance_projector.domain.authority import covers
 from attendance_projector.projection.days.rule_inputs import CORRECTION, as_punch
 from attendance_projector.projection.days.stale_dates import Change, DatesChanged, PunchChanged
 from attendance_projector.projection.ports import Corrections
+from attendance_projector.projection.refusals import OUT_OF_SCOPE, Reason, Refuse
 from attendance_projector.projection.stored import (
     AcceptedPunch,
     CorrectionRow,
@@ -18,18 +21,8 @@ from attendance_projector.projection.stored import (
     PersonKey,
 )
 from attendance_schemas.events import DayOverridden, PunchAdded, PunchVoided
-from service_kit.errors import PoisonRecord
-from service_kit.kafka.records import Record
 
 CorrectionEvent = PunchAdded | PunchVoided | DayOverridden
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedCorrection:
-    """A correction and the record that carried it."""
-
-    record: Record
-    event: CorrectionEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,47 +35,66 @@ class CorrectionJudgement:
 
 
 def judge_corrections(
-    received: Sequence[ReceivedCorrection],
+    received: Sequence[CorrectionEvent],
     known: Mapping[FactKey, CorrectionRow],
+    refuse: Refuse,
     taken: Collection[FactKey] = (),
 ) -> CorrectionJudgement:
     """Judge corrections, in order, against all stored ones of their people and under their ids.
 
-    `taken`: ids of punches and captures that the additions among them also name. Raises PoisonRecord, naming
-    the record, for a second content of one id, for a circle of voids, and for the id of something else.
+    `taken`: ids of punches and captures that the additions among them also name.
     """
     rows, taken = dict(known), set(taken)
     stored: list[CorrectionRow] = []
-    for each in received:
-        row = row_of(each.event)
-        first = rows.setdefault(row.key, row)
-        if first != row:
-            raise PoisonRecord(
-                "second-content",
-                f"correction {row.correction_id} says something else than the first one with this id, which "
-                "stays; make a new correction",
-                record=each.record,
-            )
-        if row.key in known or row in stored:
-            continue
-        if _is_circle(row, rows):
-            raise PoisonRecord(
-                "circle-of-voids",
-                f"correction {row.correction_id} voids what voids it; make a new correction instead",
-                record=each.record,
-            )
-        if (added := added_id(each.event)) is not None:
-            if added in taken:
-                raise PoisonRecord(
-                    "id-in-use",
-                    f"{added.fact_id} is something else already, correction {row.correction_id} adds a punch "
-                    "of this id; the first stays, make a new correction",
-                    record=each.record,
-                )
-            taken.add(added)
-        stored.append(row)
+    repeated = 0
+    for event in received:
+        row, added = row_of(event), added_id(event)
+        if (reason := _refusal(event, row, rows, is_taken=added in taken)) is not None:
+            refuse(event, reason)
+        elif row.key in rows:
+            repeated += 1
+        else:
+            rows[row.key] = row
+            stored.append(row)
+            taken |= set() if added is None else {added}
     punches = [_added_punch(row) for row in stored if row.kind == "ADD"]
-    return CorrectionJudgement(tuple(stored), tuple(punches), len(received) - len(stored))
+    return CorrectionJudgement(tuple(stored), tuple(punches), repeated)
+
+
+def _refusal(
+    event: CorrectionEvent, row: CorrectionRow, rows: Mapping[FactKey, CorrectionRow], *, is_taken: bool
+) -> Reason | None:
+    """Return why a correction is refused; None: it is not."""
+    if not covers(event.authority.sites, event.home_site_id, *_places(event)):
+        detail = (
+            f"{row.made_by} acts for {', '.join(event.authority.sites or ())} only, and correction "
+            f"{row.correction_id} reaches further; ask somebody who acts for all that it names"
+        )
+        return Reason(OUT_OF_SCOPE, detail)
+    first = rows.get(row.key, row)
+    if first != row:
+        detail = (
+            f"correction {row.correction_id} says something else than the first one with this id, which "
+            "stays; make a new correction"
+        )
+        return Reason("second-content", detail)
+    if row.key in rows:
+        return None
+    if _is_circle(row, rows):
+        detail = f"correction {row.correction_id} voids what voids it; make a new correction instead"
+        return Reason("circle-of-voids", detail)
+    if is_taken:
+        detail = (
+            f"{row.punch_id} is something else already, correction {row.correction_id} adds a punch of this "
+            "id; the first stays, make a new correction"
+        )
+        return Reason("id-in-use", detail)
+    return None
+
+
+def _places(event: CorrectionEvent) -> tuple[str, ...]:
+    """Return the sites that a correction names beside the person's home."""
+    return (event.site_id,) if isinstance(event, PunchAdded) and event.site_id is not None else ()
 
 
 def added_id(event: CorrectionEvent) -> FactKey | None:
@@ -106,7 +118,7 @@ def row_of(event: CorrectionEvent) -> CorrectionRow:
         name: getattr(event, name)
         for name in CorrectionRow.__dataclass_fields__
         if name not in {"kind", "occurred_at"} and hasattr(event, name)
-    }
+    } | {"made_by": event.authority.subject}
     if isinstance(event, PunchAdded):
         fields |= {"kind": "ADD", "occurred_at": event.occurred_at}
     else:

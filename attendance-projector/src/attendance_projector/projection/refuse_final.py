@@ -1,36 +1,28 @@
 """Refuse facts about months that are not kept, or that are final: they could only make them up in part.
 
-Such a fact goes to the dead letters with the date that it is about. Payroll closed that month long ago, so
-what it would change is for people to settle; nothing is dropped in silence, and no month comes back without
-its rows.
+Such a fact is refused with the date that it is about. Payroll closed that month long ago, so what it would
+change is for people to settle; nothing is dropped in silence, and no month comes back without its rows.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 from attendance_projector.domain.retention import Retention
+from attendance_projector.projection.refusals import Reason
 from attendance_projector.projection.stored import EventOrTombstone, FactKey, KnownCapture
 from attendance_schemas.events import DayOverridden, MatchDecided, PunchAdded, PunchSubmitted
-from service_kit.errors import PoisonRecord
-from service_kit.kafka.records import Record
 
 
-def refuse_final(record: Record, event: EventOrTombstone, retention: Retention) -> None:
-    """Raise PoisonRecord, naming the record, for a fact that comes too late."""
-    if comes_too_late(event, retention):
-        on, counts_from = _about(event, retention)
-        raise PoisonRecord(
-            "month-no-longer-kept",
-            f"{type(event).__name__} {getattr(event, 'event_id', '')} is about {on}, and such facts count "
-            f"from {counts_from} on; settle it by a correction in an open month",
-            record=record,
-        )
-
-
-def comes_too_late(event: EventOrTombstone, retention: Retention) -> bool:
-    """Say whether a fact is about a month that is final or not kept."""
+def final_reason(event: EventOrTombstone, retention: Retention) -> Reason | None:
+    """Return why a fact comes too late, about a month that is final or not kept; None: it does not."""
     on, counts_from = _about(event, retention)
-    return on is not None and counts_from is not None and on < counts_from
+    if on is None or counts_from is None or on >= counts_from:
+        return None
+    detail = (
+        f"{type(event).__name__} {getattr(event, 'event_id', '')} is about {on}, and such facts count from "
+        f"{counts_from} on; settle it by a correction in an open month"
+    )
+    return Reason("month-no-longer-kept", detail)
 
 
 def _about(event: EventOrTombstone, retention: Retention) -> tuple[date | None, date | None]:

@@ -46,6 +46,7 @@ class KnownCapture:
     direction: str | None
     outcome: str
     person_id: str | None
+    person_home_site_id: str | None = None
 
     @property
     def key(self) -> FactKey:
@@ -110,13 +111,24 @@ class KnownPunch:
 
 @dataclass(frozen=True, slots=True)
 class KnownReview:
-    """Whom a person saw on a capture; None: nobody who counts."""
+    """Whom a person saw on a capture (None: nobody who counts), and by which authority.
+
+    `sites`: those that the maker acts for; None: all. `home_site_id`: of the person whom it names.
+    """
 
     org_id: str
     review_id: UUID
     capture_id: UUID
     person_id: str | None
+    home_site_id: str | None
+    made_by: str
+    sites: frozenset[str] | None
     recorded_at: datetime
+
+    @property
+    def key(self) -> FactKey:
+        """Which review it is."""
+        return FactKey(self.org_id, self.review_id)
 
     @property
     def capture(self) -> FactKey:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
-from attendance_schemas.events import Event
+from attendance_schemas.events import Authority, Event
 from attendance_schemas.topics import DIRECTORY
 from ingest.adapters.kafka_event_publisher import KafkaEventPublisher
 from ingest.domain.directory import DirectoryView
@@ -87,9 +87,12 @@ class KafkaDirectory:
         for position in newest.values():
             await self._see(position)
 
-    async def take_back(self, event: Event) -> None:
-        """Publish a tombstone for the key of a record; return when it is acked and the view shows it."""
-        await self._see(await self._publisher.send_tombstone(event, DIRECTORY))
+    async def take_back(self, event: Event, authority: Authority) -> None:
+        """Publish a tombstone for the key of a record, which says by whom.
+
+        Return when it is acked and the view shows it.
+        """
+        await self._see(await self._publisher.send_tombstone(event, authority, DIRECTORY))
 
     async def _see(self, position: Position) -> None:
         if not await self._following().reached(position, self._timeout):

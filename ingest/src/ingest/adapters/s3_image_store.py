@@ -1,5 +1,6 @@
 """Images in an S3 bucket, and what was accepted first."""
 
+from service_kit.errors import ObjectNotFound
 from service_kit.state.object_store import ObjectStore
 
 
@@ -22,3 +23,10 @@ class S3ImageStore:
     async def read(self, key: str) -> bytes:
         """Return the bytes of a key that is taken."""
         return await self._objects.get(self._bucket, key)
+
+    async def find(self, key: str) -> bytes | None:
+        """Return the bytes of a key; None when it is free."""
+        try:
+            return await self._objects.get(self._bucket, key)
+        except ObjectNotFound:
+            return None

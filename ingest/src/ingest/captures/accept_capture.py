@@ -1,23 +1,25 @@
 """Accept a capture: the only promise a device relies on. Once this returns, no outage loses the check-in."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from attendance_schemas.events import CaptureReceived
 from ingest.domain.acceptable_image import ImageLimits, clean_image
 from ingest.domain.capture import CaptureClaim, Device, decide_capture, same_capture, topic_of
-from ingest.first_accepted import first_accepted
+from ingest.first_accepted import first_accepted, refuse_too_old
 from ingest.ports import Clock, DeviceSequences, EventPublisher, ImageStore
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureDesk:
-    """What accepting a capture takes."""
+    """What accepting a capture takes; `oldest`: so long ago it may have happened."""
 
     images: ImageStore
     publisher: EventPublisher
     sequences: DeviceSequences
     clock: Clock
     limits: ImageLimits
+    oldest: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,14 @@ async def accept_capture(
 
     Raises:
         RefusedImage: steps 1 and 2; never try again.
+        TooLongAgo: step 3; never try again.
         AlreadyAccepted: step 4; the id names something else.
         TransientFailure: the object store or Kafka is away; try again with the same id.
     """
     received_at = desk.clock()
     image = clean_image(data, desk.limits)
     event = decide_capture(claim, device, image, bucket=desk.images.bucket, received_at=received_at)
+    await refuse_too_old(event, event.capture_id, desk.images, desk.oldest)
     event, resent = await first_accepted(event, event.capture_id, desk.images, same_capture)
     await desk.images.put_new(event.image.key, image.data, media_type=image.media_type)
     await desk.publisher.publish(event, topic_of(event))

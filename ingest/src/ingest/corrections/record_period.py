@@ -1,12 +1,14 @@
 """Record that payroll closed a period, or opened it again: who, when and why stay on record."""
 
-from attendance_schemas.events import Event, SiteRecorded
+from attendance_schemas.events import Act, SiteRecorded
+from ingest.corrections.named_things import check_lock
 from ingest.corrections.record_correction import CorrectionDesk, keep
 from ingest.domain.actor import HR, Actor
 from ingest.domain.period import (
     LockDocument,
     PeriodDocument,
     PeriodKind,
+    ReopeningDocument,
     decide_period,
     identity_of,
     zone_in_which_it_goes_on,
@@ -18,22 +20,24 @@ PAYROLL = frozenset((HR,))
 
 async def record_period(
     kind: PeriodKind, document: PeriodDocument, actor: Actor, desk: CorrectionDesk
-) -> tuple[Event, bool]:
+) -> tuple[Act, bool]:
     """Record a lock or reopening; return it as first accepted, and whether that was at an earlier request.
 
     A token for some sites locks these; it takes one for all sites to lock an organisation and to reopen.
 
     Raises:
-        Forbidden, InvalidRecord: not recorded, and why.
+        Forbidden, UnknownThing, OtherKind, InvalidRecord: not recorded, and why.
         AlreadyAccepted: the id names something else.
         TransientFailure: the object store or Kafka is away; the same request may be repeated.
     """
     what = kind.title.lower()
-    actor.require_role(PAYROLL, what)
+    authority = actor.require_role(PAYROLL, what)
     actor.require_site(document.site_id if isinstance(document, LockDocument) else None, what)
     if isinstance(document, LockDocument):
         _check(document, actor, desk)
-    event = decide_period(document, org_id=actor.org_id, made_by=actor.subject, received_at=desk.clock())
+    if isinstance(document, ReopeningDocument):
+        await check_lock(document.lock_id, actor, desk.decisions)
+    event = decide_period(document, org_id=actor.org_id, authority=authority, received_at=desk.clock())
     return await keep(event, identity_of(document), desk)
 
 

@@ -1,7 +1,5 @@
 """POST /v1/corrections/KIND and /v1/periods/KIND: what people correct, the periods that payroll closes."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 
 from ingest.corrections.record_correction import CorrectionDesk, record_correction
@@ -37,9 +35,10 @@ def _add_correction(
             document = parse_json(kind.document, await read_body(request, DOCUMENT_BYTES), "body")
             event, resent = await record_correction(kind, document, actor, desk)
             result.outcome = "resent" if resent else "accepted"
-        made_by: Any = getattr(event, "made_by", actor.subject)
         return CorrectionAnswer(
-            correction_id=document.correction_id, recorded_at=event.recorded_at, made_by=made_by
+            correction_id=document.correction_id,
+            recorded_at=event.recorded_at,
+            made_by=event.authority.subject,
         )
 
     router.add_api_route(
@@ -74,8 +73,9 @@ def _add_period(
             document = parse_json(kind.document, await read_body(request, DOCUMENT_BYTES), "body")
             event, resent = await record_period(kind, document, actor, desk)
             result.outcome = "resent" if resent else "accepted"
-        made_by: Any = getattr(event, "made_by", actor.subject)
-        return PeriodAnswer(id=identity_of(document), recorded_at=event.recorded_at, made_by=made_by)
+        return PeriodAnswer(
+            id=identity_of(document), recorded_at=event.recorded_at, made_by=event.authority.subject
+        )
 
     router.add_api_route(
         f"/{kind.path}",

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 from msgspec import structs
 
-from attendance_schemas.events import Event, OrganisationRecorded, PersonRecorded
+from attendance_schemas.events import Authority, Event, OrganisationRecorded, PersonRecorded
 from attendance_schemas.org_types import OrgType, load_org_types
+from attendance_schemas.topics import DIRECTORY
 from ingest.domain.actor import Actor
 from ingest.domain.directory import DirectoryView
 from ingest.domain.directory_documents import Document, Kind
@@ -17,6 +19,11 @@ from ingest.domain.directory_rows import Row, parse_rows
 from ingest.domain.organisation_type import with_type
 from ingest.errors import BadgeTaken, FieldError, Forbidden, InvalidRecord, NotRecorded
 from ingest.ports import Clock, Directory
+from service_kit.observing.logs import get_logger
+
+E = TypeVar("E", bound=Event)
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +57,13 @@ async def record_document(
         BadgeTaken: recorded, but without the badge, which another process gave to somebody at the same time.
         TransientFailure: Kafka is away; the same request may be repeated.
     """
-    actor.require_role(kind.roles, f"record {kind.path}")
+    authority = actor.require_role(kind.roles, f"record {kind.path}")
     async with desk.turn:
         untyped = kind.to_event(
             identity, document, org_id=actor.org_id, event_id=desk.new_id(), at=desk.clock()
         )
         try:
-            event = with_type(untyped, desk.org_types)
+            event = with_type(_by(authority, untyped), desk.org_types)
         except FieldError as error:
             raise InvalidRecord([error]) from error
         view = desk.directory.view
@@ -65,7 +72,7 @@ async def record_document(
         if recorded is None and (errors := view.check(event)):
             raise InvalidRecord(errors)
         recorded = recorded or event
-        await _record([recorded], desk)
+        await _record([recorded], authority, desk)
         return recorded
 
 
@@ -79,7 +86,7 @@ async def take_back(
         TransientFailure: Kafka is away; the same request may be repeated.
     """
     what = f"take back {kind.path}"
-    actor.require_role(kind.roles, what)
+    authority = actor.require_role(kind.roles, what)
     async with desk.turn:
         view = desk.directory.view
         key = kind.key_of(actor.org_id, identity, effective_on)
@@ -87,7 +94,8 @@ async def take_back(
         if recorded is None:
             raise NotRecorded(f"{key} is not recorded")
         actor.require_site(view.site_of(recorded), what)
-        await desk.directory.take_back(recorded)
+        await desk.directory.take_back(recorded, authority)
+        _log("take-back", recorded, authority)
 
 
 async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: DirectoryDesk) -> ImportCounts:
@@ -98,7 +106,7 @@ async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: Director
         BadgeTaken: recorded, but for badges that another process gave to others at the same time.
         TransientFailure: Kafka is away; some may be recorded, and the same file may be sent again.
     """
-    actor.require_role(kind.roles, f"record {kind.path}")
+    authority = actor.require_role(kind.roles, f"record {kind.path}")
     async with desk.turn:
         rows = await asyncio.to_thread(
             parse_rows, data, kind, org_id=actor.org_id, at=desk.clock(), new_id=desk.new_id
@@ -108,12 +116,12 @@ async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: Director
         errors = [error for row in rows for error in _row_errors(row, kind, actor, view)]
         if errors:
             raise InvalidRecord(errors)
-        events = [view.same(row.event) or row.event for row in rows]
-        recorded_count = await _record(events, desk)
+        events = [view.same(row.event) or _by(authority, row.event) for row in rows]
+        recorded_count = await _record(events, authority, desk)
         return ImportCounts(recorded=recorded_count, unchanged=len(rows) - recorded_count)
 
 
-async def _record(events: Sequence[Event], desk: DirectoryDesk) -> int:
+async def _record(events: Sequence[Event], authority: Authority, desk: DirectoryDesk) -> int:
     """Record what is not in force yet; return how many. Raises BadgeTaken.
 
     1. publish, and read the own records from the topic, with all that came before them.
@@ -123,18 +131,33 @@ async def _record(events: Sequence[Event], desk: DirectoryDesk) -> int:
     view = desk.directory.view
     changed = [event for event in events if not view.is_in_force(event)]
     await desk.directory.record(changed)
+    for event in changed:
+        _log("record", event, authority)
     losers = [event for event in events if isinstance(event, PersonRecorded) and view.is_without_badge(event)]
     if losers:
         at = desk.clock()
         await desk.directory.record(
             [
-                structs.replace(event, badge=None, event_id=desk.new_id(), occurred_at=at, recorded_at=at)
+                structs.replace(
+                    _by(authority, event), badge=None, event_id=desk.new_id(), occurred_at=at, recorded_at=at
+                )
                 for event in losers
             ]
         )
         people = ", ".join(f"{event.person_id} (badge {event.badge})" for event in losers)
         raise BadgeTaken(f"recorded without the badge, since somebody else got it at the same time: {people}")
     return len(changed)
+
+
+def _by(authority: Authority, event: E) -> E:
+    """Return a record of the directory with who made it."""
+    return structs.replace(event, authority=authority)
+
+
+def _log(action: str, event: Event, authority: Authority) -> None:
+    """Say who changed what; the key of a record names no person by name."""
+    key = DIRECTORY.key_of(event).decode()
+    log.info("audit", action=action, actor=authority.subject, role=authority.role, record=key)
 
 
 def _with_types(rows: Sequence[Row], types: Mapping[str, OrgType]) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from attendance_schemas.events import Authority
 from ingest.errors import Forbidden
 
 HR, OPS, SUPERVISOR = "hr", "ops", "supervisor"
@@ -18,11 +19,16 @@ class Actor:
     roles: frozenset[str]
     sites: frozenset[str] | None = None
 
-    def require_role(self, allowed: frozenset[str], what: str) -> None:
-        """Raise Forbidden unless one of the allowed roles is held."""
+    def require_role(self, allowed: frozenset[str], what: str) -> Authority:
+        """Return by which authority it is done; of several roles that allow it, the first by name.
+
+        Raises Forbidden unless one of the allowed roles is held.
+        """
         if not self.roles & allowed:
             needed = " or ".join(sorted(allowed))
             raise Forbidden(f"{self.subject} may not {what}; ask somebody with the role {needed}")
+        sites = None if self.sites is None else tuple(sorted(self.sites))
+        return Authority(subject=self.subject, role=min(self.roles & allowed), sites=sites)
 
     def require_site(self, site_id: str | None, what: str) -> None:
         """Raise Forbidden when the token is for some sites and this is none of them; None: all sites."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from attendance_schemas.events import CaptureReceived, Direction, ImageReference
+from attendance_schemas.events import Authority, CaptureReceived, Direction, ImageReference
 from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, Topic
 from ingest.domain.acceptable_image import CleanImage
@@ -12,6 +12,8 @@ from ingest.domain.identifiers import capture_key
 from ingest.domain.time_trust import ClockReadings, decide_time
 
 LIVE_WINDOW = timedelta(minutes=2)
+DEVICE = "device"
+"""The role of devices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,11 @@ class Device:
     device_id: str
     org_id: str
     site_id: str
+
+    @property
+    def authority(self) -> Authority:
+        """By which authority it sends: its own, at its site."""
+        return Authority(subject=self.device_id, role=DEVICE, sites=(self.site_id,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ def decide_capture(
         direction=claim.direction,
         claimed_badge=claim.claimed_badge,
         clock_offset_ms=decided.clock_offset_ms,
+        authority=device.authority,
     )
 
 

@@ -9,10 +9,11 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from attendance_schemas.events import (
+    Act,
+    Authority,
     DayOverridden,
     DayStatus,
     Direction,
-    Event,
     PunchAdded,
     PunchVoided,
     ReviewDecided,
@@ -111,15 +112,30 @@ CORRECTION_KINDS: Mapping[str, CorrectionKind] = {
 }
 
 
-def decide_correction(document: Correction, *, org_id: str, made_by: str, received_at: datetime) -> Event:
-    """Decide the event of a correction received for the first time at `received_at` (UTC)."""
+# What differs between two requests that say the same: a token may be for other sites by now, a home moves.
+CIRCUMSTANCES = frozenset(("event_id", "recorded_at", "authority", "home_site_id"))
+
+
+def decide_correction(
+    document: Correction,
+    *,
+    org_id: str,
+    authority: Authority,
+    home_site_id: str | None,
+    received_at: datetime,
+) -> Act:
+    """Decide the event of a correction received for the first time at `received_at` (UTC).
+
+    home_site_id: of the person whom it names; None: it names nobody.
+    """
     identity = document.correction_id
     common: dict[str, Any] = {
         "event_id": deterministic_id("Correction", org_id, identity),
         "occurred_at": received_at,
         "recorded_at": received_at,
         "org_id": org_id,
-        "made_by": made_by,
+        "authority": authority,
+        "home_site_id": home_site_id,
         "reason": document.reason,
     }
     match document:
@@ -153,12 +169,12 @@ def decide_correction(document: Correction, *, org_id: str, made_by: str, receiv
     raise TypeError(f"{type(document).__name__} is no correction")
 
 
-def same_correction(first: Event, second: Event) -> bool:
-    """Say whether two corrections under one id say the same."""
-    circumstances = {"event_id", "recorded_at"} | (
-        set() if isinstance(first, PunchAdded) else {"occurred_at"}
-    )
+def same_correction(first: Act, second: Act) -> bool:
+    """Say whether two corrections under one id say the same, by the same person."""
+    circumstances = CIRCUMSTANCES | (set() if isinstance(first, PunchAdded) else {"occurred_at"})
     names = [name for name in first.__struct_fields__ if name not in circumstances]
-    return type(first) is type(second) and all(
-        getattr(first, name) == getattr(second, name) for name in names
+    return (
+        type(first) is type(second)
+        and first.authority.subject == second.authority.subject
+        and all(getattr(first, name) == getattr(second, name) for name in names)
     )

@@ -27,7 +27,7 @@ from ingest.errors import FieldError
 
 E = TypeVar("E", bound=Event)
 # What differs between two records that say the same.
-CIRCUMSTANCES = ("event_id", "occurred_at", "recorded_at")
+CIRCUMSTANCES = ("event_id", "occurred_at", "recorded_at", "authority")
 
 
 @dataclass(slots=True)

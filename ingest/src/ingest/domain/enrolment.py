@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from attendance_schemas.events import EnrolmentRequested
+from attendance_schemas.events import Authority, EnrolmentRequested
 from attendance_schemas.identity import deterministic_id
 from ingest.domain.acceptable_image import CleanImage
 from ingest.domain.capture import reference_to
@@ -43,7 +43,7 @@ def decide_enrolment(
     *,
     enrolment_id: UUID,
     org_id: str,
-    requested_by: str,
+    authority: Authority,
     bucket: str,
     received_at: datetime,
 ) -> EnrolmentRequested:
@@ -60,8 +60,8 @@ def decide_enrolment(
             for number, photo in enumerate(photos, start=1)
         ),
         consent_reference=claim.consent_reference,
-        requested_by=requested_by,
         accepted_lookalikes=tuple(sorted(claim.accepted_lookalikes)),
+        authority=authority,
     )
 
 

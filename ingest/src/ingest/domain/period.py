@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from attendance_schemas.events import Event, PeriodLocked, PeriodReopened
+from attendance_schemas.events import Act, Authority, PeriodLocked, PeriodReopened
 from attendance_schemas.identity import deterministic_id
 from ingest.domain.correction import Reason
 from ingest.domain.directory_documents import Identifier, NearDate
@@ -83,14 +83,16 @@ def identity_of(document: PeriodDocument) -> UUID:
     raise TypeError(f"{type(document).__name__} is nothing about a period")
 
 
-def decide_period(document: PeriodDocument, *, org_id: str, made_by: str, received_at: datetime) -> Event:
+def decide_period(
+    document: PeriodDocument, *, org_id: str, authority: Authority, received_at: datetime
+) -> Act:
     """Decide the event of a request received for the first time at `received_at` (UTC)."""
     common: dict[str, Any] = {
         "event_id": deterministic_id("Correction", org_id, identity_of(document)),
         "occurred_at": received_at,
         "recorded_at": received_at,
         "org_id": org_id,
-        "made_by": made_by,
+        "authority": authority,
         "reason": document.reason,
     }
     match document:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from attendance_schemas.events import Direction, PunchMethod, PunchSubmitted
+from attendance_schemas.events import Authority, Direction, PunchMethod, PunchSubmitted
 from attendance_schemas.identity import deterministic_id
 from ingest.domain.time_trust import ClockReadings, decide_time
 
 # What a resend must repeat; everything else was decided at the first acceptance.
-CLAIMED = ("method", "credential", "captured_at", "direction", "device_id", "made_by", "reason")
+CLAIMED = ("method", "credential", "captured_at", "direction", "device_id", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,13 @@ class PunchClaim:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Where a punch comes from: a device, or (`made_by`) a supervisor."""
+    """Where a punch comes from: a device, or a supervisor for somebody with this home site."""
 
     org_id: str
     site_id: str
+    authority: Authority
     device_id: str | None = None
-    made_by: str | None = None
+    home_site_id: str | None = None
 
 
 def decide_punch(
@@ -60,11 +61,14 @@ def decide_punch(
         time_trust=decided.trust,
         captured_at=claim.clocks.captured_at,
         clock_offset_ms=decided.clock_offset_ms,
-        made_by=sender.made_by,
         reason=claim.reason,
+        authority=sender.authority,
+        home_site_id=sender.home_site_id,
     )
 
 
 def same_claim(first: PunchSubmitted, second: PunchSubmitted) -> bool:
     """Say whether two punches under one id claim the same."""
-    return all(getattr(first, name) == getattr(second, name) for name in CLAIMED)
+    return first.authority.subject == second.authority.subject and all(
+        getattr(first, name) == getattr(second, name) for name in CLAIMED
+    )

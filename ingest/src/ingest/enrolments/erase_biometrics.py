@@ -40,7 +40,7 @@ async def erase_biometrics(person_id: str, actor: Actor, desk: ErasureDesk) -> P
         TransientFailure: Kafka is away; try again.
     """
     what = "erase biometrics"
-    actor.require_role(ALLOWED, what)
+    authority = actor.require_role(ALLOWED, what)
     person = desk.directory.view.person(actor.org_id, person_id)
     if person is None:
         raise UnknownPerson(
@@ -56,7 +56,7 @@ async def erase_biometrics(person_id: str, actor: Actor, desk: ErasureDesk) -> P
         org_id=actor.org_id,
         erasure_id=erasure_id,
         person_id=person_id,
-        requested_by=actor.subject,
+        authority=authority,
     )
     await desk.publisher.publish(event, ENROLMENTS)
     log.info(

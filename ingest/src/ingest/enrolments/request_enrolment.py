@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from attendance_schemas.events import EnrolmentRequested
+from attendance_schemas.events import Authority, EnrolmentRequested
 from attendance_schemas.topics import ENROLMENTS
 from ingest.domain.acceptable_image import CleanImage, ImageLimits, clean_image
 from ingest.domain.actor import HR, Actor
@@ -45,14 +45,14 @@ async def request_enrolment(
         TransientFailure: the object store or Kafka is away; try again.
     """
     received_at = desk.clock()
-    _authorise(claim, actor, desk.directory)
+    authority = _authorise(claim, actor, desk.directory)
     images = [_clean(number, data, desk.limits) for number, data in enumerate(photos, start=1)]
     event = decide_enrolment(
         claim,
         images,
         enrolment_id=identity_of(claim, actor.org_id, images),
         org_id=actor.org_id,
-        requested_by=actor.subject,
+        authority=authority,
         bucket=desk.images.bucket,
         received_at=received_at,
     )
@@ -62,9 +62,9 @@ async def request_enrolment(
     return event
 
 
-def _authorise(claim: EnrolmentClaim, actor: Actor, directory: Directory) -> None:
+def _authorise(claim: EnrolmentClaim, actor: Actor, directory: Directory) -> Authority:
     what = f"enrol {claim.person_id}"
-    actor.require_role(EVERYBODY, what)
+    authority = actor.require_role(EVERYBODY, what)
     if claim.accepted_lookalikes:
         actor.require_role(frozenset({HR}), f"{what} although the face resembles somebody else")
     person = directory.view.person(actor.org_id, claim.person_id)
@@ -75,11 +75,14 @@ def _authorise(claim: EnrolmentClaim, actor: Actor, directory: Directory) -> Non
         )
     actor.require_site(person.home_site_id, what)
     for lookalike in sorted(claim.accepted_lookalikes):
-        if lookalike == claim.person_id or directory.view.person(actor.org_id, lookalike) is None:
+        found = directory.view.person(actor.org_id, lookalike)
+        if lookalike == claim.person_id or found is None:
             raise UnknownPerson(
                 f"{lookalike} is no other person of organisation {actor.org_id}; accepted_lookalikes names "
                 "the people whom the verdict on an earlier enrolment says that the face looks like"
             )
+        actor.require_site(found.home_site_id, f"{what} although the face resembles {lookalike}")
+    return authority
 
 
 def _clean(number: int, data: bytes, limits: ImageLimits) -> CleanImage:

@@ -3,15 +3,13 @@
 from collections.abc import Callable
 
 from ingest.domain.actor import Actor
-from ingest.domain.capture import Device
+from ingest.domain.capture import DEVICE, Device
 from ingest.domain.identifiers import IDENTIFIER
 from ingest.ports import Directory
 from service_kit.errors import TransientFailure
 from service_kit.http.bearer import Credentials, claims_of
 from service_kit.http.problems import Problem
 from service_kit.http.tokens import Claims, Verifier
-
-DEVICE_ROLE = "device"
 
 
 class Doorkeeper:
@@ -25,12 +23,12 @@ class Doorkeeper:
     async def device(self, credentials: Credentials) -> Device:
         """Return the device of a token. Raises Problem 401 or 403, or TransientFailure."""
         claims = await self._claims(credentials)
-        if DEVICE_ROLE not in claims.roles:
+        if DEVICE not in claims.roles:
             raise Problem(
                 403,
                 "not-a-device",
                 "Not a device token",
-                f"{claims.subject} lacks the role {DEVICE_ROLE}",
+                f"{claims.subject} lacks the role {DEVICE}",
             )
         found = self._directory.view.device(claims.tenant, claims.subject)
         if found is None:

@@ -14,9 +14,12 @@ from ingest.errors import (
     Forbidden,
     InvalidRecord,
     NotRecorded,
+    OtherKind,
     Refusal,
     RefusedImage,
+    TooLongAgo,
     UnknownPerson,
+    UnknownThing,
 )
 from service_kit.errors import TransientFailure
 from service_kit.http.problems import Answer, Answers, Problem, retry_after
@@ -86,6 +89,9 @@ ANSWERS: Answers = {
     InvalidRecord: _invalid_record,
     AlreadyAccepted: Answer(409, "id-in-use", "The id is in use for other content"),
     BadgeTaken: Answer(409, "badge-in-use", "The badge is somebody else's"),
+    TooLongAgo: Answer(422, "too-long-ago", "It happened too long ago"),
+    UnknownThing: Answer(404, "unknown-id", "The id is not known here"),
+    OtherKind: Answer(422, "other-kind", "The id is of another kind"),
     UnknownPerson: Answer(404, "unknown-person", "The person is not recorded"),
     NotRecorded: Answer(404, "not-recorded", "Nothing is recorded there"),
     Forbidden: Answer(403, "forbidden", "Not yours to do"),

@@ -1,26 +1,31 @@
 """Accept a punch without a face. Once this returns, no outage loses it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from attendance_schemas.events import PunchMethod, PunchSubmitted
 from attendance_schemas.topics import PUNCHES
 from ingest.domain.actor import SUPERVISORS, Actor
 from ingest.domain.capture import Device
 from ingest.domain.punch import PunchClaim, Sender, decide_punch, same_claim
-from ingest.errors import UnknownPerson
-from ingest.first_accepted import first_accepted
+from ingest.errors import FieldError, InvalidRecord, UnknownPerson
+from ingest.first_accepted import first_accepted, refuse_too_old
 from ingest.ports import Clock, DeviceSequences, Directory, EventPublisher, ImageStore
 
 
 @dataclass(frozen=True, slots=True)
 class PunchDesk:
-    """What accepting a punch takes; `decisions` keeps what was decided first."""
+    """What accepting a punch takes; `decisions` keeps what was decided first.
+
+    oldest: so long ago a punch may have happened.
+    """
 
     decisions: ImageStore
     publisher: EventPublisher
     directory: Directory
     sequences: DeviceSequences
     clock: Clock
+    oldest: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,11 @@ async def accept_device_punch(claim: PunchClaim, device: Device, desk: PunchDesk
     4. count: tell the device up to which number nothing is missing.
 
     Raises:
+        TooLongAgo: step 1; never try again.
         AlreadyAccepted: step 2; the id names something else.
         TransientFailure: the object store or Kafka is away; try again with the same id.
     """
-    sender = Sender(device.org_id, device.site_id, device_id=device.device_id)
+    sender = Sender(device.org_id, device.site_id, device.authority, device_id=device.device_id)
     accepted = await _accept(claim, sender, desk)
     acknowledged = None
     if accepted.event.device_sequence is not None:
@@ -59,17 +65,21 @@ async def accept_supervised_punch(
     """Accept a punch that a supervisor makes for a person, by default at the person's home site.
 
     Raises:
-        Forbidden, UnknownPerson: the actor may not, or there is no such person.
-        AlreadyAccepted, TransientFailure: as for a device.
+        Forbidden, UnknownPerson, InvalidRecord: the actor may not, or there is no such person or site.
+        TooLongAgo, AlreadyAccepted, TransientFailure: as for a device.
     """
     what = f"punch for {claim.credential}"
-    actor.require_role(SUPERVISORS, what)
+    authority = actor.require_role(SUPERVISORS, what)
     person = desk.directory.view.person(actor.org_id, claim.credential)
     if person is None:
         raise UnknownPerson(f"{claim.credential} is not recorded in organisation {actor.org_id}")
     for each in {person.home_site_id, site_id or person.home_site_id}:
         actor.require_site(each, what)
-    sender = Sender(actor.org_id, site_id or person.home_site_id, made_by=actor.subject)
+    if site_id is not None and not desk.directory.view.has_site(actor.org_id, site_id):
+        message = f"{site_id} is not recorded in organisation {actor.org_id}"
+        raise InvalidRecord([FieldError("site_id", message)])
+    home = person.home_site_id
+    sender = Sender(actor.org_id, site_id or home, authority, home_site_id=home)
     return await _accept(claim, sender, desk)
 
 
@@ -80,6 +90,7 @@ async def _accept(claim: PunchClaim, sender: Sender, desk: PunchDesk) -> Accepte
     else:
         person = view.person(sender.org_id, claim.credential)
     event = decide_punch(claim, sender, None if person is None else person.person_id, desk.clock())
+    await refuse_too_old(event, claim.punch_id, desk.decisions, desk.oldest)
     event, resent = await first_accepted(event, claim.punch_id, desk.decisions, same_claim)
     await desk.publisher.publish(event, PUNCHES)
     return AcceptedPunch(event, resent)

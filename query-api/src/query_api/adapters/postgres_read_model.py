@@ -21,6 +21,7 @@ from query_api.domain.rows import (
     Person,
     PresentPerson,
     Recognition,
+    RefusedFact,
     SitePresence,
 )
 from query_api.domain.scope import Scope
@@ -32,6 +33,7 @@ from query_api.ports import (
     CaptureFilter,
     PeriodLockFilter,
     PeriodLockKey,
+    RefusedFactKey,
 )
 
 # float4 columns carry about 7 significant digits; more would be noise of the conversion.
@@ -220,6 +222,36 @@ class PostgresReadModel:
             "enrolment", org_id=scope.org_id, enrolment_id=enrolment_id, sites=scope.sites_for(None)
         )
         return Enrolment(**_with_json(records[0], "photos")) if records else None
+
+    async def capture_refusal(self, scope: Scope, capture_id: UUID) -> str | None:
+        """Return why what was decided about a capture was refused; None: it was not."""
+        records = await self._pools.fetch(
+            "capture_refusal",
+            org_id=scope.org_id,
+            capture_id=str(capture_id),
+            sites=scope.sites_for(None),
+            device_id=scope.device_id,
+        )
+        return str(records[0]["detail"]) if records else None
+
+    async def refused_facts(
+        self, scope: Scope, instants: InstantRange, *, after: RefusedFactKey | None, limit: int
+    ) -> list[RefusedFact]:
+        """Return refused facts that were recorded between these instants, newest first."""
+        after_at, after_kind, after_fact_id, after_reason = after or (None, None, None, None)
+        records = await self._pools.fetch(
+            "refused_facts",
+            org_id=scope.org_id,
+            starts_at=instants.starts_at,
+            ends_at=instants.ends_at,
+            made_by=scope.made_by,
+            after_at=after_at,
+            after_kind=after_kind,
+            after_fact_id=after_fact_id,
+            after_reason=after_reason,
+            limit=limit,
+        )
+        return [RefusedFact(**record) for record in records]
 
 
 def _presence_bounds(now: datetime) -> dict[str, object]:

@@ -5,7 +5,8 @@ A decision is seen on its topic well before it reaches the read model, so both a
 2. take a decision from the feed, if it may be seen;
 3. else look into the months that the capture's id points to;
 4. repeat 2 and 3 until the time is over (3 also answers when the feed is broken);
-5. look once more into every month that is kept: the device's clock may have been wrong when it made the id.
+5. look once more into every month that is kept: the device's clock may have been wrong when it made the id;
+   then among the refused facts.
 
 A database outage does not keep a kiosk from showing a result that the feed knows; only the names are missing
 then. A decision that the caller may not see is treated as none, so that an answer tells nothing about other
@@ -21,7 +22,7 @@ from attendance_schemas.events import MatchDecided, Outcome
 from query_api.domain.rows import Capture, Recognition
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import InstantRange, kept_range, likely_range
-from query_api.errors import CaptureNotDecided, ReadModelUnavailable
+from query_api.errors import CaptureNotDecided, CaptureRefused, ReadModelUnavailable
 from query_api.ports import CaptureReader, DecisionFeed, Subscription
 
 
@@ -39,7 +40,7 @@ class DecisionSources:
 async def await_decision(
     capture_id: UUID, *, scope: Scope, wait: timedelta, sources: DecisionSources
 ) -> Capture:
-    """Return the decided capture, waiting for it at most `wait`. Raises CaptureNotDecided."""
+    """Return the decided capture, waiting at most `wait`. Raises CaptureRefused or CaptureNotDecided."""
     deadline = sources.monotonic() + wait.total_seconds()
     wide = kept_range(sources.now())
     instants = likely_range(capture_id) or wide
@@ -57,6 +58,9 @@ async def await_decision(
             if capture is not None:
                 return _for(scope, capture)
             if last_look:
+                refusal = await sources.reader.capture_refusal(scope, capture_id)
+                if refusal is not None:
+                    raise CaptureRefused(refusal)
                 raise CaptureNotDecided(
                     f"no decision on capture {capture_id} yet: recognition is delayed, or the id is unknown; "
                     "ask again later"

@@ -55,7 +55,9 @@ class CaptureParameters(PageParameters):
     summary="What was decided about a capture",
     responses=example(CAPTURE)
     | described(
-        404, "`capture-not-decided`: recognition is delayed, or the id is unknown; see `Retry-After`."
+        404,
+        "`capture-not-decided`: recognition is delayed, or the id is unknown; see `Retry-After`. "
+        "`capture-refused`: it counts nothing, for ever, and the detail says why.",
     ),
 )
 async def get_capture(

@@ -173,6 +173,26 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedFact:
+    """A fact that was accepted and counts nothing, because the rules refuse it.
+
+    `kind`: name of the event; `fact_id`: of the capture, punch, correction, review, lock or reopening.
+    `reason` is a word for machines, `detail` says it to people. `made_by`: null for recognition's decisions.
+    """
+
+    kind: str
+    fact_id: str
+    reason: str
+    detail: str
+    person_id: str | None
+    site_id: str | None
+    device_id: str | None
+    made_by: str | None
+    recorded_at: datetime
+    refused_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
     """Which photos of an enrolment became templates, and why others did not."""
 

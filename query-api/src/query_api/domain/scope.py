@@ -4,12 +4,15 @@ Every query of this service takes a `Scope`, so that no row can be read without 
 token must contain for that is decided here; whether the token is genuine is decided before.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from query_api.errors import NotAllowed, SiteNotAllowed
 
 READER_ROLES = frozenset({"analyst", "supervisor", "hr", "ops", "auditor"})
 DEVICE_ROLE = "device"
+# Who is told of all refused facts of the organisation, and who of their own.
+OVERSEER_ROLES = frozenset({"hr", "ops"})
+WRITER_ROLES = OVERSEER_ROLES | {"supervisor"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +29,14 @@ class Caller:
 class Scope:
     """What a caller may see. `sites` None means every site of the organisation; empty means none.
 
-    A device sees the captures that it made itself, and nothing else.
+    A device sees the captures that it made itself, and nothing else. `made_by`: of refused facts only those
+    that this subject made; None: those of anybody.
     """
 
     org_id: str
     sites: frozenset[str] | None = None
     device_id: str | None = None
+    made_by: str | None = None
 
     def sites_for(self, site_id: str | None) -> list[str] | None:
         """Return the sites to query, sorted, when `site_id` was asked for (None: any). None means no limit.
@@ -71,6 +76,18 @@ def capture_scope(caller: Caller) -> Scope:
     if DEVICE_ROLE in caller.roles and not READER_ROLES.intersection(caller.roles):
         return _scope(caller, device_id=caller.subject)
     return reader_scope(caller)
+
+
+def refusal_scope(caller: Caller) -> Scope:
+    """Return the scope for reading refused facts. Raises NotAllowed without a role that writes.
+
+    hr and ops see those of the organisation, when the token is for all of it; others see their own.
+    """
+    if not WRITER_ROLES.intersection(caller.roles):
+        raise NotAllowed(f"refused facts are for the roles {', '.join(sorted(WRITER_ROLES))}")
+    scope = _scope(caller, device_id=None)
+    sees_all = scope.sites is None and OVERSEER_ROLES.intersection(caller.roles)
+    return scope if sees_all else replace(scope, made_by=caller.subject)
 
 
 def _scope(caller: Caller, *, device_id: str | None) -> Scope:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from query_api.domain.scope import Caller, Scope, capture_scope, reader_scope
+from query_api.domain.scope import Caller, Scope, capture_scope, reader_scope, refusal_scope
 from query_api.http.services import ServicesOf
 from service_kit.http.bearer import Credentials, claims_of
 
@@ -25,5 +25,10 @@ async def _capture_reader(caller: _CallerOf) -> Scope:
     return capture_scope(caller)
 
 
+async def _refusal_reader(caller: _CallerOf) -> Scope:
+    return refusal_scope(caller)
+
+
 ReaderScope = Annotated[Scope, Depends(_reader)]
 CaptureScope = Annotated[Scope, Depends(_capture_reader)]
+RefusalScope = Annotated[Scope, Depends(_refusal_reader)]

@@ -148,6 +148,22 @@ CAPTURE: dict[str, object] = {
 
 CAPTURE_PAGE: dict[str, object] = {"items": [CAPTURE], "next": None}
 
+REFUSED_FACT: dict[str, object] = {
+    "kind": "ReviewDecided",
+    "fact_id": "3d0b7a52-11c4-4b7e-9c39-52a4d9fb0012",
+    "reason": "out-of-scope",
+    "detail": "capture 019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e55 shows somebody of another site, and foreman-7 "
+    "acts for pune-1 only; ask somebody who acts for both",
+    "person_id": "p-1042",
+    "site_id": "pune-1",
+    "device_id": None,
+    "made_by": "foreman-7",
+    "recorded_at": "2026-03-02T09:00:00Z",
+    "refused_at": "2026-03-02T09:00:00.2Z",
+}
+
+REFUSED_FACT_PAGE: dict[str, object] = {"items": [REFUSED_FACT], "next": None}
+
 ENROLMENT: dict[str, object] = {
     "enrolment_id": "019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e56",
     "person_id": "p-1042",

@@ -36,6 +36,7 @@ ANSWERS: Answers = {
     errors.CaptureNotDecided: Answer(
         404, "capture-not-decided", "No decision on this capture yet", RETRY_DECISION_SECONDS
     ),
+    errors.CaptureRefused: Answer(404, "capture-refused", "The capture counts nothing"),
     errors.ReadModelUnavailable: Answer(
         503, "read-model-unavailable", "The database is away", RETRY_DATABASE_SECONDS
     ),

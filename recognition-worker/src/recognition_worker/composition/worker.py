@@ -101,7 +101,13 @@ async def _work(
     handlers = RecordHandlers(
         codec,
         kafka,
-        DecideCapture(*seeing, scope_of=site_people.scope_of, decides=lanes.decides, now=_now),
+        DecideCapture(
+            *seeing,
+            scope_of=site_people.scope_of,
+            home_of=site_people.home_of,
+            decides=lanes.decides,
+            now=_now,
+        ),
         DecideEnrolment(*seeing, keys, deciding=lambda: lanes.in_force.deciding, now=_now),
         ErasePerson(keys, lanes, publisher, metrics, now=_now),
         DeadLetters(producer, service=SERVICE, version=version(SERVICE)),

@@ -66,6 +66,10 @@ class SitePeople:
             self._people_of[home].discard(person.person_id)
             self._scopes.pop(home, None)
 
+    def home_of(self, person: Person) -> SiteId | None:
+        """Return the home site of a person; None: the directory does not have them."""
+        return self._home_of.get(person)
+
     def scope_of(self, site: Site) -> SearchScope:
         """Return whom a capture at a site is compared with; the same object until its people change."""
         is_limited = self._is_limited.get(site)

@@ -5,14 +5,14 @@ Undecodable bytes are poison; NO_FACE, POOR_QUALITY and UNKNOWN are outcomes lik
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from attendance_schemas.events import CaptureReceived, MatchDecided
 from recognition_worker.domain.identity import ModelId, OrgId, Site, SiteId
 from recognition_worker.domain.site_people import SearchScope
 from recognition_worker.metrics import RecognitionMetrics
-from recognition_worker.recognition.event_mapping import image_ref, match_decided
+from recognition_worker.recognition.event_mapping import HomeOf, image_ref, match_decided
 from recognition_worker.recognition.inference import Inference
 from recognition_worker.recognition.ports import ImageReader, MatchPublisher
 from recognition_worker.recognition.results import CaptureResult
@@ -37,6 +37,7 @@ class DecideCapture:
         metrics: RecognitionMetrics,
         *,
         scope_of: ScopeOf,
+        home_of: HomeOf,
         decides: Decides,
         now: Callable[[], datetime],
     ) -> None:
@@ -45,6 +46,7 @@ class DecideCapture:
         self._matches = matches
         self._metrics = metrics
         self._scope_of = scope_of
+        self._home_of = home_of
         self._decides = decides
         self._now = now
 
@@ -68,18 +70,25 @@ class DecideCapture:
         queued_ms = (time.perf_counter() - fetched) * MS - _stages_ms(result)
         around = {"fetch": (fetched - begin) * MS, "queue": max(queued_ms, 0.0)}
         counts, *beside = _in_order(result, self._decides(site, capture.device_id))
-        match = match_decided(capture, counts, decided_at=self._now(), timings_ms=around)
+        match = self._event(capture, counts, around)
         begin_publish = time.perf_counter()
         await self._matches.publish(match)
         self._count(match, time.perf_counter() - begin_publish, topic)
         self._metrics.search_scope.labels(scope.kind.value).inc()
         self._metrics.other_site_reviews.inc(counts.is_elsewhere)
         for other in beside:
-            scored = match_decided(capture, other, decided_at=self._now(), timings_ms=around)
+            scored = self._event(capture, other, around)
             await self._matches.publish_shadow(scored)
             agrees = (scored.outcome, scored.person_id) == (match.outcome, match.person_id)
             self._metrics.shadow_captures.labels(scored.model_name, "yes" if agrees else "no").inc()
         return match
+
+    def _event(
+        self, capture: CaptureReceived, result: CaptureResult, around_ms: Mapping[str, float]
+    ) -> MatchDecided:
+        return match_decided(
+            capture, result, decided_at=self._now(), timings_ms=around_ms, home_of=self._home_of
+        )
 
     def _count(self, match: MatchDecided, publish_seconds: float, topic: str) -> None:
         self._metrics.captures.labels(match.outcome.value).inc()

@@ -3,7 +3,7 @@
 Ids are derived from what the work was about, so that the repetition of a record gives the same events.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -33,6 +33,7 @@ from recognition_worker.domain.identity import (
     OrgId,
     Person,
     PersonId,
+    SiteId,
     Template,
     TemplateId,
 )
@@ -41,6 +42,9 @@ from recognition_worker.recognition.results import CaptureResult, EnrolmentResul
 FIRST_ROUND = 0
 _FLOAT32_LE = np.dtype("<f4")
 
+
+HomeOf = Callable[[Person], SiteId | None]
+"""The home site of a person, as the directory has it; None: it does not have them."""
 
 AboutAPerson = EnrolmentRequested | PersonErased | PersonKeyIssued | PersonRecorded | TemplateEnrolled
 
@@ -56,13 +60,20 @@ def image_ref(image: ImageReference) -> ImageRef:
 
 
 def match_decided(
-    capture: CaptureReceived, result: CaptureResult, *, decided_at: datetime, timings_ms: Mapping[str, float]
+    capture: CaptureReceived,
+    result: CaptureResult,
+    *,
+    decided_at: datetime,
+    timings_ms: Mapping[str, float],
+    home_of: HomeOf,
 ) -> MatchDecided:
     """Return the event of a decided capture.
 
-    timings_ms: the stages around the use case; its own are added.
+    timings_ms: the stages around the use case; its own are added. home_of: whose reviewers may decide
+    otherwise goes by the home of the person.
     """
     decision = result.decision
+    named = None if result.person_id is None else Person(OrgId(capture.org_id), PersonId(result.person_id))
     return MatchDecided(
         event_id=deterministic_id(
             "MatchDecided", capture.org_id, capture.capture_id, result.model.version, FIRST_ROUND
@@ -93,6 +104,7 @@ def match_decided(
         face=_face_box(result.face) if result.face else None,
         reasons=result.reasons + result.notes,
         timings_ms={stage: round(ms, 3) for stage, ms in {**timings_ms, **result.timings_ms}.items()},
+        person_home_site_id=None if named is None else home_of(named),
     )
 
 

@@ -24,6 +24,8 @@ from attendance_schemas.events.attendance import (
     ReviewDecided,
 )
 from attendance_schemas.events.base import (
+    Act,
+    Authority,
     Direction,
     Event,
     ImageReference,
@@ -78,8 +80,10 @@ from attendance_schemas.events.recognition import (
 __all__ = [
     "EVENT_BY_NAME",
     "EVENT_TYPES",
+    "Act",
     "AttendanceDayChanged",
     "AttendanceStatus",
+    "Authority",
     "CaptureReceived",
     "ClockTicked",
     "Counting",

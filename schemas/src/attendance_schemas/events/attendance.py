@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from attendance_schemas.events.base import Direction, Event, Instant, TimeTrust
+from attendance_schemas.events.base import Act, Direction, Event, Instant, TimeTrust
 
 
 class PunchMethod(StrEnum):
@@ -51,7 +51,7 @@ class DayChange(StrEnum):
     REMOVED = "REMOVED"
 
 
-class PunchSubmitted(Event, frozen=True, kw_only=True):
+class PunchSubmitted(Act, frozen=True, kw_only=True):
     """A person was at a device at an instant, by badge, PIN or QR code, or a supervisor says so."""
 
     punch_id: UUID
@@ -65,57 +65,57 @@ class PunchSubmitted(Event, frozen=True, kw_only=True):
     device_sequence: int | None = None
     direction: Direction | None = None
     clock_offset_ms: int | None = None
-    made_by: str | None = None
+    home_site_id: str | None = None
     reason: str | None = None
 
 
-class PunchAdded(Event, frozen=True, kw_only=True):
+class PunchAdded(Act, frozen=True, kw_only=True):
     """A correction: a punch that no device saw; `occurred_at` is when it happened."""
 
     correction_id: UUID
     person_id: str
     punch_id: UUID
-    made_by: str
     reason: str
     site_id: str | None = None
+    home_site_id: str | None = None
     direction: Direction | None = None
 
 
-class PunchVoided(Event, frozen=True, kw_only=True):
+class PunchVoided(Act, frozen=True, kw_only=True):
     """A correction: a punch, or else an earlier correction, counts no longer."""
 
     correction_id: UUID
     person_id: str
-    made_by: str
     reason: str
     punch_id: UUID | None = None
     voided_correction_id: UUID | None = None
+    home_site_id: str | None = None
 
 
-class DayOverridden(Event, frozen=True, kw_only=True):
+class DayOverridden(Act, frozen=True, kw_only=True):
     """A correction: the day as a person decided it; no `shift_id`: every shift of the date."""
 
     correction_id: UUID
     person_id: str
     attendance_on: date
     status: DayStatus
-    made_by: str
     reason: str
     shift_id: str | None = None
     worked_minutes: int = 0
     overtime_minutes: int = 0
     first_in_at: Instant | None = None
     last_out_at: Instant | None = None
+    home_site_id: str | None = None
 
 
-class ReviewDecided(Event, frozen=True, kw_only=True):
+class ReviewDecided(Act, frozen=True, kw_only=True):
     """A person decided whom a capture shows, in place of recognition; None: nobody who counts."""
 
     review_id: UUID
     capture_id: UUID
-    made_by: str
     reason: str
     person_id: str | None = None
+    home_site_id: str | None = None
 
 
 class ClockTicked(Event, frozen=True, kw_only=True):

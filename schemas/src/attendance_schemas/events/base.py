@@ -39,6 +39,14 @@ class ImageReference(Struct, frozen=True, kw_only=True):
     orientation: Annotated[int, Meta(ge=1, le=8)] = 1
 
 
+class Authority(Struct, frozen=True, kw_only=True):
+    """Who acted, by which role, and at which sites they may; `sites` None: in the whole organisation."""
+
+    subject: str
+    role: str
+    sites: tuple[str, ...] | None = None
+
+
 class Event(Struct, frozen=True, kw_only=True):
     """What every event carries: its identity, when it happened and was recorded (UTC), and whose it is."""
 
@@ -46,3 +54,9 @@ class Event(Struct, frozen=True, kw_only=True):
     occurred_at: Instant
     recorded_at: Instant
     org_id: str
+
+
+class Act(Event, frozen=True, kw_only=True):
+    """What somebody did to facts or people: the authority is held against all that it names."""
+
+    authority: Authority

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from attendance_schemas.events.base import Event
+from attendance_schemas.events.base import Authority, Event
 
 
 class DeviceKind(StrEnum):
@@ -72,7 +72,13 @@ class DefaultPolicy(Struct, frozen=True, kw_only=True):
     expects_attendance: bool
 
 
-class OrganisationRecorded(Event, frozen=True, kw_only=True):
+class DirectoryEvent(Event, frozen=True, kw_only=True):
+    """What all records of the directory carry: who recorded it, where ingest did it for somebody."""
+
+    authority: Authority | None = None
+
+
+class OrganisationRecorded(DirectoryEvent, frozen=True, kw_only=True):
     """An organisation as it is from now on.
 
     `default_policy` is that of the type when this was recorded; it holds from `default_policy_on` on, else
@@ -86,7 +92,7 @@ class OrganisationRecorded(Event, frozen=True, kw_only=True):
     default_policy_on: date | None = None
 
 
-class SiteRecorded(Event, frozen=True, kw_only=True):
+class SiteRecorded(DirectoryEvent, frozen=True, kw_only=True):
     """A site as it is from now on; `time_zone` is an IANA name."""
 
     site_id: str
@@ -95,7 +101,7 @@ class SiteRecorded(Event, frozen=True, kw_only=True):
     identification_scope: IdentificationScope = IdentificationScope.ORGANISATION
 
 
-class DeviceRecorded(Event, frozen=True, kw_only=True):
+class DeviceRecorded(DirectoryEvent, frozen=True, kw_only=True):
     """A device as it is from now on."""
 
     device_id: str
@@ -105,7 +111,7 @@ class DeviceRecorded(Event, frozen=True, kw_only=True):
     revoked: bool = False
 
 
-class PersonRecorded(Event, frozen=True, kw_only=True):
+class PersonRecorded(DirectoryEvent, frozen=True, kw_only=True):
     """A person as known from now on."""
 
     person_id: str
@@ -118,7 +124,7 @@ class PersonRecorded(Event, frozen=True, kw_only=True):
     default_shift_id: str | None = None
 
 
-class ShiftRecorded(Event, frozen=True, kw_only=True):
+class ShiftRecorded(DirectoryEvent, frozen=True, kw_only=True):
     """A version of a shift, in force from `effective_on` until the next version. Times are local."""
 
     shift_id: str
@@ -146,7 +152,7 @@ class ShiftRecorded(Event, frozen=True, kw_only=True):
     count_on_holiday: bool = False
 
 
-class RosterRecorded(Event, frozen=True, kw_only=True):
+class RosterRecorded(DirectoryEvent, frozen=True, kw_only=True):
     """A person works a shift between two local dates, inclusive, by weekday or by rotation.
 
     No weekdays means every day. Day 1 of a rotation is `starts_on`.
@@ -162,7 +168,7 @@ class RosterRecorded(Event, frozen=True, kw_only=True):
     rotation_days: tuple[int, ...] = ()
 
 
-class HolidayRecorded(Event, frozen=True, kw_only=True):
+class HolidayRecorded(DirectoryEvent, frozen=True, kw_only=True):
     """A local date on which nobody is expected, at one site or (no `site_id`) in the whole organisation."""
 
     holiday_id: str
@@ -171,7 +177,7 @@ class HolidayRecorded(Event, frozen=True, kw_only=True):
     site_id: str | None = None
 
 
-class LeaveRecorded(Event, frozen=True, kw_only=True):
+class LeaveRecorded(DirectoryEvent, frozen=True, kw_only=True):
     """A person is on leave between two local dates, inclusive."""
 
     leave_id: str
@@ -182,7 +188,7 @@ class LeaveRecorded(Event, frozen=True, kw_only=True):
     name: str | None = None
 
 
-class PolicyRecorded(Event, frozen=True, kw_only=True):
+class PolicyRecorded(DirectoryEvent, frozen=True, kw_only=True):
     """A version of what holds for everybody of a site, or of an organisation where a site has none.
 
     In force from `effective_on` until the next version.

@@ -5,26 +5,24 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from attendance_schemas.events.base import Event, Instant
+from attendance_schemas.events.base import Act, Event, Instant
 
 
-class PeriodLocked(Event, frozen=True, kw_only=True):
+class PeriodLocked(Act, frozen=True, kw_only=True):
     """Payroll is closed: the days of the period, both dates inclusive, stay; no `site_id`: of everybody."""
 
     lock_id: UUID
     starts_on: date
     ends_on: date
-    made_by: str
     reason: str
     site_id: str | None = None
 
 
-class PeriodReopened(Event, frozen=True, kw_only=True):
+class PeriodReopened(Act, frozen=True, kw_only=True):
     """A lock counts no longer, and never again."""
 
     reopening_id: UUID
     lock_id: UUID
-    made_by: str
     reason: str
 
 

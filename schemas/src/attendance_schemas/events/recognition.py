@@ -6,7 +6,15 @@ from uuid import UUID
 
 from msgspec import Meta, Struct, field
 
-from attendance_schemas.events.base import Direction, Event, ImageReference, Instant, TimeTrust
+from attendance_schemas.events.base import (
+    Act,
+    Authority,
+    Direction,
+    Event,
+    ImageReference,
+    Instant,
+    TimeTrust,
+)
 
 
 class Outcome(StrEnum):
@@ -65,6 +73,7 @@ class CaptureReceived(Event, frozen=True, kw_only=True):
     direction: Direction | None = None
     claimed_badge: str | None = None
     clock_offset_ms: int | None = None
+    authority: Authority | None = None
 
 
 class MatchDecided(Event, frozen=True, kw_only=True):
@@ -93,6 +102,7 @@ class MatchDecided(Event, frozen=True, kw_only=True):
     face: FaceBox | None = None
     reasons: tuple[str, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
+    person_home_site_id: str | None = None
 
 
 class EnrolmentRequested(Event, frozen=True, kw_only=True):
@@ -102,8 +112,8 @@ class EnrolmentRequested(Event, frozen=True, kw_only=True):
     person_id: str
     photos: tuple[ImageReference, ...]
     consent_reference: str
-    requested_by: str
     accepted_lookalikes: tuple[str, ...] = ()
+    authority: Authority | None = None
 
 
 class PhotoVerdict(Struct, frozen=True, kw_only=True):
@@ -147,12 +157,11 @@ class TemplateEnrolled(Event, frozen=True, kw_only=True):
     data_key_id: UUID | None = None
 
 
-class PersonErased(Event, frozen=True, kw_only=True):
+class PersonErased(Act, frozen=True, kw_only=True):
     """A person's biometrics are to be erased; enrolments requested until `occurred_at` are void."""
 
     erasure_id: UUID
     person_id: str
-    requested_by: str
 
 
 class PersonKeyIssued(Event, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from attendance_projector.projection.adapters.postgres_corrections import Postgr
 from attendance_projector.projection.adapters.postgres_days import DAY_COLUMNS, PostgresDays, day_row
 from attendance_projector.projection.adapters.postgres_outbox import NothingToTell
 from attendance_projector.projection.adapters.postgres_positions import PostgresPositions
+from attendance_projector.projection.adapters.postgres_refused import PostgresRefusedFacts
 from attendance_projector.projection.adapters.postgres_retention import PostgresRetention
 from attendance_projector.projection.directory.adapters.postgres_directory import PostgresDirectory
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
@@ -66,6 +67,7 @@ class PostgresSnapshot:
         self.captures = PostgresCaptures(connection)
         self.absence = PostgresAbsence(connection)
         self.corrections = PostgresCorrections(connection)
+        self.refused = PostgresRefusedFacts(connection)
         self.directory = PostgresDirectory(connection)
         self.days = PostgresDays(connection)
         self.outbox = NothingToTell(connection)

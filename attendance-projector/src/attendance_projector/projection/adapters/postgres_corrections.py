@@ -56,9 +56,14 @@ class PostgresCorrections:
         """Return those of the facts that are punches by something else than a face."""
         return known_punches(await self._fetch(SQL["punches_without_face"], facts))
 
-    async def reviews(self, captures: Collection[FactKey]) -> Sequence[KnownReview]:
-        """Return all reviews of these captures."""
-        return [KnownReview(**dict(row)) for row in await self._fetch(SQL["reviews"], captures)]
+    async def reviews(
+        self, captures: Collection[FactKey], reviews: Collection[FactKey]
+    ) -> Sequence[KnownReview]:
+        """Return all reviews of these captures, and those named."""
+        if not captures:
+            return []
+        asked = (*side_by_side(captures), *(side_by_side(reviews) or NOBODY))
+        return [_known_review(row) for row in await self._connection.fetch(SQL["reviews"], *asked)]
 
     async def store_reviews(self, reviews: Sequence[ReviewDecided]) -> None:
         """Store reviews; one that is stored already stays."""
@@ -92,13 +97,20 @@ def known_punches(rows: Iterable[asyncpg.Record]) -> dict[FactKey, KnownPunch]:
     return {FactKey(row["org_id"], row["punch_id"]): KnownPunch(**dict(row)) for row in rows}
 
 
+def _known_review(row: asyncpg.Record) -> KnownReview:
+    sites = row["sites"]
+    return KnownReview(**dict(row) | {"sites": None if sites is None else frozenset(sites)})
+
+
 def _review_row(event: ReviewDecided) -> tuple[object, ...]:
     return (
         event.org_id,
         event.review_id,
         event.capture_id,
         event.person_id,
-        event.made_by,
+        event.home_site_id,
+        event.authority.subject,
+        event.authority.sites,
         event.reason,
         event.recorded_at,
     )

@@ -19,6 +19,7 @@ from attendance_projector.projection.adapters.postgres_corrections import Postgr
 from attendance_projector.projection.adapters.postgres_days import PostgresDays
 from attendance_projector.projection.adapters.postgres_outbox import NothingToTell, PostgresOutbox
 from attendance_projector.projection.adapters.postgres_positions import PostgresPositions, read_positions
+from attendance_projector.projection.adapters.postgres_refused import PostgresRefusedFacts
 from attendance_projector.projection.adapters.postgres_retention import PostgresRetention
 from attendance_projector.projection.days.stale_dates import FARTHEST_DAY
 from attendance_projector.projection.directory.adapters.remembered_directory import (
@@ -51,6 +52,7 @@ class PostgresTransaction:
     absence: PostgresAbsence
     captures: PostgresCaptures
     corrections: PostgresCorrections
+    refused: PostgresRefusedFacts
     directory: RememberedDirectory
     days: PostgresDays
     outbox: PostgresOutbox | NothingToTell
@@ -161,6 +163,7 @@ class PostgresReadModel:
             absence=PostgresAbsence(connection),
             captures=self._captures_of(connection),
             corrections=self._corrections_of(connection),
+            refused=PostgresRefusedFacts(connection),
             directory=RememberedDirectory(connection, positions, self._memory),
             days=self._days_of(connection),
             outbox=self._outbox_of(connection),

@@ -3,31 +3,26 @@
 A lock has one content for ever; of its numbers of people and its reopenings the first stays, and so do the
 days of a person that were recorded first. Its parts may come in any order: it is in force once all are here.
 A lock over a final day is for ever: its days could not be computed any more.
+
+A lock reaches the site that it names, or the whole organisation; so does the authority that it takes. A
+reopening may come before its lock, so it is judged by itself: it takes an authority for every site.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from attendance_projector.domain.authority import covers
 from attendance_projector.projection.days.stale_dates import Change, DatesChanged
 from attendance_projector.projection.periods.ports import Periods
 from attendance_projector.projection.periods.rebook_final import final_part, rebook_final
 from attendance_projector.projection.periods.stored import KnownPeriod
+from attendance_projector.projection.refusals import OUT_OF_SCOPE, Reason, Refuse
 from attendance_projector.projection.stored import FactKey, PersonDates, PersonKey
 from attendance_schemas.events import DaysLocked, PeriodLocked, PeriodReopened, PeriodSealed
-from service_kit.errors import PoisonRecord
-from service_kit.kafka.records import Record
 
 PeriodEvent = PeriodLocked | PeriodSealed | PeriodReopened | DaysLocked
-CONTENT = ("site_id", "starts_on", "ends_on", "made_by", "reason", "recorded_at")
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedPeriodEvent:
-    """A period event and the record that carried it."""
-
-    record: Record
-    event: PeriodEvent
+CONTENT = ("site_id", "starts_on", "ends_on", "reason", "recorded_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +34,31 @@ class RecordedPeriods:
 
 
 async def record_periods(
-    received: Sequence[ReceivedPeriodEvent],
+    received: Sequence[PeriodEvent],
     periods: Periods,
+    refuse: Refuse,
     *,
     final_before: date | None = None,
     is_live: bool = True,
 ) -> RecordedPeriods:
     """Store the events and decide which locks are in force; the transaction holds the lock on everyone.
 
-    final_before: earlier days stay as they are for ever; None: none do. Raises PoisonRecord, naming the
-    record, for a second content of one lock id, and for the reopening of a lock over final days; a rebuild
-    passes over these, since the locks that were reopened in time are there.
+    final_before: earlier days stay as they are for ever; None: none do. Refused are what reaches beyond its
+    maker's authority, a second content of one lock id, and the reopening of a lock over final days; a rebuild
+    passes over the last, since the locks that were reopened in time are there.
     """
     if not received:
         return RecordedPeriods({}, ())
-    named = {_lock_of(each.event) for each in received}
+    named = {_lock_of(event) for event in received}
     known = await periods.known(named)
-    locked = _new_locks(received, known)
+    locked = _new_locks(received, known, refuse)
     await periods.store_locks(locked)
-    await periods.store_person_counts(
-        [each.event for each in received if isinstance(each.event, PeriodSealed)]
-    )
-    await periods.store_reopenings(_reopenings(received, known, locked, final_before, is_live=is_live))
-    await periods.store_days([each.event for each in received if isinstance(each.event, DaysLocked)])
+    await periods.store_person_counts([event for event in received if isinstance(event, PeriodSealed)])
+    starts = {lock: each.starts_on for lock, each in known.items()}
+    starts |= {_lock_of(each): each.starts_on for each in locked}
+    reopened = _reopenings(received, starts, final_before, refuse, is_live=is_live)
+    await periods.store_reopenings(reopened)
+    await periods.store_days([event for event in received if isinstance(event, DaysLocked)])
     changes: dict[PersonKey, list[Change]] = {}
     spans: list[PersonDates] = []
     for lock, in_force in (await periods.decide_force(named)).items():
@@ -77,55 +74,63 @@ async def record_periods(
 
 
 def _reopenings(
-    received: Iterable[ReceivedPeriodEvent],
-    known: Mapping[FactKey, KnownPeriod],
-    locked: Iterable[PeriodLocked],
+    received: Iterable[PeriodEvent],
+    starts: Mapping[FactKey, date | None],
     final_before: date | None,
+    refuse: Refuse,
     *,
     is_live: bool,
 ) -> list[PeriodReopened]:
     """Return the reopenings that count."""
-    starts = {lock: each.starts_on for lock, each in known.items()}
-    starts |= {_lock_of(each): each.starts_on for each in locked}
     found = []
-    for each in received:
-        if not isinstance(each.event, PeriodReopened):
+    for event in received:
+        if not isinstance(event, PeriodReopened):
             continue
-        starts_on = starts.get(_lock_of(each.event))
-        if final_before is None or starts_on is None or starts_on >= final_before:
-            found.append(each.event)
+        starts_on = starts.get(_lock_of(event))
+        is_final = final_before is not None and starts_on is not None and starts_on < final_before
+        if not covers(event.authority.sites, None):
+            refuse(event, _beyond(event, f"reopening {event.reopening_id} may reach every site"))
+        elif not is_final:
+            found.append(event)
         elif is_live:
-            raise PoisonRecord(
-                "month-no-longer-kept",
-                f"lock {each.event.lock_id} begins on {starts_on}, and days before {final_before} are final; "
-                "it stays in force, and what is learned about its other days becomes adjustments",
-                record=each.record,
+            detail = (
+                f"lock {event.lock_id} begins on {starts_on}, and days before {final_before} are final; it "
+                "stays in force, and what is learned about its other days becomes adjustments"
             )
+            refuse(event, Reason("month-no-longer-kept", detail))
     return found
 
 
 def _new_locks(
-    received: Iterable[ReceivedPeriodEvent], known: Mapping[FactKey, KnownPeriod]
+    received: Iterable[PeriodEvent], known: Mapping[FactKey, KnownPeriod], refuse: Refuse
 ) -> list[PeriodLocked]:
     new: dict[FactKey, PeriodLocked] = {}
-    for each in received:
-        if not isinstance(each.event, PeriodLocked):
+    for event in received:
+        if not isinstance(event, PeriodLocked):
             continue
-        key = _lock_of(each.event)
+        key = _lock_of(event)
         stored = known.get(key)
         first: KnownPeriod | PeriodLocked | None = new.get(key)
         if first is None and stored is not None and stored.recorded_at is not None:
             first = stored
-        if first is not None and _content(first) != _content(each.event):
-            raise PoisonRecord(
-                "second-content",
-                f"lock {each.event.lock_id} says something else than the first one with this id, which "
-                "stays; reopen that one, or lock with a new id",
-                record=each.record,
+        if not covers(event.authority.sites, event.site_id):
+            where = "every site" if event.site_id is None else event.site_id
+            refuse(event, _beyond(event, f"lock {event.lock_id} is of {where}"))
+        elif first is None:
+            new[key] = event
+        elif _content(first) != _content(event):
+            detail = (
+                f"lock {event.lock_id} says something else than the first one with this id, which stays; "
+                "reopen that one, or lock with a new id"
             )
-        if first is None:
-            new[key] = each.event
+            refuse(event, Reason("second-content", detail))
     return list(new.values())
+
+
+def _beyond(event: PeriodLocked | PeriodReopened, what: str) -> Reason:
+    sites = ", ".join(event.authority.sites or ())
+    detail = f"{what}, and {event.authority.subject} acts for {sites} only; ask somebody who acts for all"
+    return Reason(OUT_OF_SCOPE, detail)
 
 
 def _lock_of(event: PeriodEvent) -> FactKey:
@@ -133,7 +138,8 @@ def _lock_of(event: PeriodEvent) -> FactKey:
 
 
 def _content(lock: KnownPeriod | PeriodLocked) -> tuple[object, ...]:
-    return tuple(getattr(lock, name) for name in CONTENT)
+    made_by = lock.authority.subject if isinstance(lock, PeriodLocked) else lock.made_by
+    return (made_by, *(getattr(lock, name) for name in CONTENT))
 
 
 def _untold(locked: Iterable[PeriodLocked], known: Mapping[FactKey, KnownPeriod]) -> Iterable[PeriodLocked]:

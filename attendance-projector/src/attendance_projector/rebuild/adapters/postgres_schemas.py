@@ -37,6 +37,12 @@ COPIED_FROM_LIVE = (
         f" (SELECT org_id, capture_id FROM {LIVE}.capture WHERE occurred_at >= $1::date)",
     ),
     ("period_lock", "period_lock", "$1::date IS NOT NULL"),
+    # A rebuild passes over final months, and cannot tell what came too late.
+    (
+        "refused_fact",
+        "refused_fact",
+        "about_on IS NULL OR about_on < $1::date OR reason = 'month-no-longer-kept'",
+    ),
 )
 # How far devices have reported, by the order in which a projector happened to read the topics.
 REPORTING = ("device_point", "device_report", "site_watermark")

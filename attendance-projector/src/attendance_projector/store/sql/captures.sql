@@ -6,7 +6,8 @@
 SELECT found.*
 FROM unnest($1::text[], $2::uuid[]) AS asked (org_id, capture_id)
 CROSS JOIN LATERAL (
-    SELECT org_id, capture_id, occurred_at, decision_round, site_id, device_id, direction, outcome, person_id
+    SELECT org_id, capture_id, occurred_at, decision_round, site_id, device_id, direction, outcome, person_id,
+        person_home_site_id
     FROM capture
     WHERE capture.org_id = asked.org_id AND capture.capture_id = asked.capture_id
     OFFSET 0
@@ -24,6 +25,7 @@ ON CONFLICT (org_id, capture_id, occurred_at) DO UPDATE SET
     time_trust = excluded.time_trust,
     outcome = excluded.outcome,
     person_id = excluded.person_id,
+    person_home_site_id = excluded.person_home_site_id,
     score = excluded.score,
     runner_up_person_id = excluded.runner_up_person_id,
     runner_up_score = excluded.runner_up_score,

@@ -42,14 +42,18 @@ CROSS JOIN LATERAL (
 ) AS found;
 
 -- name: reviews
--- $1 organisations and $2 captures.
-SELECT review.org_id, review_id, review.capture_id, person_id, recorded_at
+-- $1 organisations and $2 captures; also those under the ids $4 of the organisations $3, of any capture.
+SELECT review.org_id, review_id, review.capture_id, person_id, home_site_id, made_by, sites, recorded_at
 FROM unnest($1::text[], $2::uuid[]) AS asked (org_id, capture_id)
-JOIN review ON review.org_id = asked.org_id AND review.capture_id = asked.capture_id;
+JOIN review ON review.org_id = asked.org_id AND review.capture_id = asked.capture_id
+UNION
+SELECT review.org_id, review.review_id, capture_id, person_id, home_site_id, made_by, sites, recorded_at
+FROM unnest($3::text[], $4::uuid[]) AS asked (org_id, review_id)
+JOIN review ON review.org_id = asked.org_id AND review.review_id = asked.review_id;
 
 -- name: record_review
-INSERT INTO review (org_id, review_id, capture_id, person_id, made_by, reason, recorded_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO review (org_id, review_id, capture_id, person_id, home_site_id, made_by, sites, reason, recorded_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (org_id, review_id) DO NOTHING;
 
 -- name: pending

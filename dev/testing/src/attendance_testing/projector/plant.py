@@ -16,6 +16,7 @@ from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.stored import Tombstone
 from attendance_schemas.events import (
     EVENT_BY_NAME,
+    Authority,
     ClockTicked,
     DayOverridden,
     DayStatus,
@@ -76,6 +77,7 @@ TABLES = {
     "site_watermark": "org_id, site_id",
     "pending_fact": "org_id, fact_id",
     "correction": "org_id, correction_id",
+    "refused_fact": "org_id, kind, fact_id, reason",
     "review": "org_id, review_id",
     "period_lock": "org_id, lock_id",
     "locked_person": "org_id, lock_id, sealing_id, person_id",
@@ -84,6 +86,11 @@ TABLES = {
     "adjustment": "org_id, person_id, attendance_on, shift_id, booked_on",
     "consumed_position": "topic, partition",
 }
+
+
+def by(subject: str, *sites: str, role: str = "hr") -> Authority:
+    """Return an authority for some sites; without any, for all."""
+    return Authority(subject=subject, role=role, sites=sites or None)
 
 
 class EventsInMemory:
@@ -220,18 +227,18 @@ class Plant:
             method=fields.pop("method", PunchMethod.BADGE),
             credential=credential,
             person_id=fields.pop("person", None),
-            site_id="site",
-            device_id="reader",
+            site_id=fields.pop("site_id", "site"),
+            device_id=fields.pop("device_id", "reader"),
             time_trust=TimeTrust.SYNCED,
             captured_at=instant,
-            **fields,
+            **{"authority": by("reader", "site", role="device")} | fields,
         )
 
     def _corrected(self, person: str, **fields: Any) -> dict[str, Any]:
         """Return what corrections share; each is recorded a second after the one before."""
         self._corrections += 1
         at = RECORDED_AT + timedelta(seconds=self._corrections)
-        made = {"made_by": "hr-1", "reason": "asked", "correction_id": uuid4(), "person_id": person}
+        made = {"authority": by("hr-1"), "reason": "asked", "correction_id": uuid4(), "person_id": person}
         return _common(at) | made | fields
 
     def addition(self, person: str, at: str, **fields: Any) -> PunchAdded:
@@ -263,10 +270,10 @@ class Plant:
         period = {"lock_id": uuid4(), "starts_on": starts_on, "ends_on": ends_on, "site_id": site}
         return PeriodLocked(**common | period | fields)
 
-    def reopening(self, lock: PeriodLocked) -> PeriodReopened:
+    def reopening(self, lock: PeriodLocked, **fields: Any) -> PeriodReopened:
         common = self._corrected("nobody")
         del common["correction_id"], common["person_id"]
-        return PeriodReopened(**common, reopening_id=uuid4(), lock_id=lock.lock_id)
+        return PeriodReopened(**common | fields, reopening_id=uuid4(), lock_id=lock.lock_id)
 
     async def outbox(self, topic: str = "attendance.locked-days") -> list[Event]:
         """Take what is to be published on a topic, as if it had been."""
@@ -355,6 +362,11 @@ class Plant:
         return [
             (str(row["attendance_on"]), row["shift_id"], row["status"], row["worked_minutes"]) for row in rows
         ]
+
+    async def refusals(self) -> list[tuple[str, str, str]]:
+        """Return the kind, the id and the reason of every refused fact."""
+        rows = await self.sql.fetch("SELECT kind, fact_id, reason FROM refused_fact ORDER BY 1, 2, 3")
+        return [(row["kind"], row["fact_id"], row["reason"]) for row in rows]
 
     async def places(self, person: str) -> list[tuple[str, str | None]]:
         rows = await self.sql.fetch("SELECT * FROM punch WHERE person_id = $1 ORDER BY occurred_at", person)

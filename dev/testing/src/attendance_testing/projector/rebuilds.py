@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 
 from attendance_schemas.apply import all_topics, apply
@@ -19,6 +20,7 @@ from attendance_schemas.events import DayStatus, Direction, Outcome
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CORRECTIONS, DIRECTORY, MATCHES, PUNCHES
 from attendance_testing.polling import DEADLINE, eventually
+from attendance_testing.projector.plant import by
 from local_stack.environment import StackEnv
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord
@@ -48,6 +50,7 @@ TABLES = (
     "locked_day",
     "locked_adjustment",
     "adjustment",
+    "refused_fact",
 )
 # How far devices have reported goes by the order in which topics are read.
 REPORTING = ("device_point", "device_report", "site_watermark")
@@ -143,6 +146,10 @@ class Deployment:
             plant.override("p-9", date(2026, 4, 20), DayStatus.PRESENT, shift_id="day", worked_minutes=480),
             plant.review(captures[3].capture_id, "p-10"),
             plant.review(captures[5].capture_id, None),
+            # Refused: beyond the authority, and another content of an id.
+            plant.review(captures[7].capture_id, None, authority=by("foreman", "elsewhere")),
+            plant.void("p-1", of_p_1, authority=by("foreman", "elsewhere")),
+            msgspec.structs.replace(added, reason="another"),
         )
         for correction in corrections:
             await self.publish(correction, CORRECTIONS)
@@ -219,7 +226,8 @@ class Deployment:
         found = {}
         for table in TABLES:
             rows = await self.sql.fetch(
-                f"SELECT to_jsonb(t) - 'projected_at' AS row FROM {schema}.{table} AS t ORDER BY 1::text"  # noqa: S608
+                "SELECT to_jsonb(t) - 'projected_at' - 'refused_at' AS row"  # noqa: S608
+                f" FROM {schema}.{table} AS t ORDER BY 1::text"
             )
             found[table] = sorted(row["row"] for row in rows)
         return found

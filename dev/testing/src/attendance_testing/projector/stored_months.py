@@ -24,6 +24,7 @@ from attendance_schemas.events import (
     RoundingMode,
     Weekday,
 )
+from attendance_testing.projector.plant import by
 from attendance_testing.projector.random_months import random_month
 
 ALWAYS = date(2000, 1, 1)
@@ -176,7 +177,8 @@ def _punch(month: Month, plant: Any, number: int, punch: Mapping[str, Any], dire
             return [plant.punch(f"badge of {month.person}", at, punch_id, **fields)]
         case 2:
             unsure = plant.match(month.person, at, punch_id, Outcome.REVIEW, **fields)
-            return [unsure, plant.review(punch_id, "asha"), plant.review(punch_id, month.person)]
+            reviews = [plant.review(punch_id, "asha"), plant.review(punch_id, month.person)]
+            return [unsure, *reviews, plant.review(punch_id, None, authority=by("foreman", "elsewhere"))]
         case 3:
             wrong = plant.match("asha", at, punch_id, **fields)
             return [wrong, plant.match(month.person, at, punch_id, decision_round=1, **fields)]
@@ -185,7 +187,7 @@ def _punch(month: Month, plant: Any, number: int, punch: Mapping[str, Any], dire
 
 def _correction(month: Month, plant: Any, correction: Mapping[str, Any]) -> Any:
     made = {
-        "made_by": correction["by"],
+        "authority": by(correction["by"]),
         "reason": correction["reason"],
         "correction_id": month.punch_id(correction["id"]),
         "recorded_at": datetime.fromisoformat(correction["recorded_at"]),

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from operator import attrgetter
 
 from attendance_projector.domain.facts import ShiftId
 from attendance_projector.domain.periods import Figures
@@ -40,6 +41,7 @@ from attendance_schemas.events import (
 NO_KEYS: tuple[list[object], ...] = ([], [], [], [], [])
 NO_DAYS: tuple[list[object], ...] = ([], [], [], [], [], [])
 SEALED = ("org_id", "lock_id", "sealing_id")
+MADE_BY = "authority.subject"
 
 
 class PostgresPeriods:
@@ -58,7 +60,7 @@ class PostgresPeriods:
 
     async def store_locks(self, locks: Sequence[PeriodLocked]) -> None:
         """Store locks; of one that is stored already, nothing changes."""
-        names = ("org_id", "lock_id", "site_id", "starts_on", "ends_on", "made_by", "reason", "recorded_at")
+        names = ("org_id", "lock_id", "site_id", "starts_on", "ends_on", MADE_BY, "reason", "recorded_at")
         await self._execute_each("store_lock", locks, names)
 
     async def store_person_counts(self, counted: Sequence[PeriodSealed]) -> None:
@@ -67,12 +69,12 @@ class PostgresPeriods:
 
     async def store_reopenings(self, reopenings: Sequence[PeriodReopened]) -> None:
         """Store reopenings; the first of a lock stays."""
-        names = ("org_id", "lock_id", "made_by", "reason", "recorded_at")
+        names = ("org_id", "lock_id", MADE_BY, "reason", "recorded_at")
         await self._execute_each("store_reopening", reopenings, names)
 
     async def _execute_each(self, statement: str, events: Sequence[object], names: Sequence[str]) -> None:
         for event in events:
-            await self._connection.execute(SQL[statement], *(getattr(event, name) for name in names))
+            await self._connection.execute(SQL[statement], *attrgetter(*names)(event))
 
     async def store_days(self, days: Sequence[DaysLocked]) -> None:
         """Store what stood at locks; what is stored already stays."""

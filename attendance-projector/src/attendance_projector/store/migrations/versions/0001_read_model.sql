@@ -148,6 +148,7 @@ CREATE TABLE capture (
     time_trust text NOT NULL,
     outcome text NOT NULL,
     person_id text COLLATE "C",
+    person_home_site_id text COLLATE "C",
     score real,
     runner_up_person_id text COLLATE "C",
     runner_up_score real,
@@ -167,6 +168,8 @@ CREATE TABLE capture (
 ) PARTITION BY RANGE (occurred_at);
 COMMENT ON TABLE capture IS 'Captures with the newest decision on each, by UTC month of occurred_at.';
 COMMENT ON COLUMN capture.person_id IS 'IDENTIFIED: the person. REVIEW: the best candidate.';
+COMMENT ON COLUMN capture.person_home_site_id IS
+    'Home site of that person when it was decided; null: nobody, or not known. Whose reviews count goes by it.';
 COMMENT ON COLUMN capture.score IS 'Cosine similarity with that person, in [-1, 1]; greater is more alike.';
 COMMENT ON COLUMN capture.decision_round IS 'Of the decision shown; a later round supersedes.';
 CREATE INDEX capture_page ON capture (org_id, occurred_at);
@@ -247,13 +250,18 @@ CREATE TABLE review (
     review_id uuid NOT NULL,
     capture_id uuid NOT NULL,
     person_id text COLLATE "C",
+    home_site_id text COLLATE "C",
     made_by text NOT NULL,
+    sites text[],
     reason text NOT NULL,
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (org_id, review_id)
 );
-COMMENT ON TABLE review IS 'Whom people saw on a capture; the newest stands above all decisions of recognition.';
+COMMENT ON TABLE review IS
+    'Whom people saw on a capture; the newest whose authority reaches far enough stands above all decisions of recognition.';
 COMMENT ON COLUMN review.person_id IS 'Null: nobody who counts.';
+COMMENT ON COLUMN review.home_site_id IS 'Home site of that person when ingest accepted the review.';
+COMMENT ON COLUMN review.sites IS 'Sites that the maker acts for; null: all.';
 CREATE INDEX review_capture ON review (org_id, capture_id);
 
 CREATE TABLE correction (
@@ -281,6 +289,30 @@ CREATE TABLE correction (
 COMMENT ON TABLE correction IS 'What people corrected: who, when and why. Voided ones stay, as their voids do.';
 COMMENT ON COLUMN correction.kind IS 'ADD, VOID or OVERRIDE.';
 CREATE INDEX correction_person ON correction (org_id, person_id);
+
+CREATE TABLE refused_fact (
+    org_id text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    fact_id text COLLATE "C" NOT NULL,
+    reason text COLLATE "C" NOT NULL,
+    detail text NOT NULL,
+    person_id text COLLATE "C",
+    site_id text COLLATE "C",
+    device_id text COLLATE "C",
+    made_by text COLLATE "C",
+    about_on date,
+    recorded_at timestamptz NOT NULL,
+    refused_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (org_id, kind, fact_id, reason)
+);
+COMMENT ON TABLE refused_fact IS 'Well-formed facts that the rules refuse: they count nothing, and why is told to people.';
+COMMENT ON COLUMN refused_fact.kind IS 'Name of the event in the contract.';
+COMMENT ON COLUMN refused_fact.fact_id IS
+    'Of the capture, punch, correction, review, lock or reopening; of the directory that of the event.';
+COMMENT ON COLUMN refused_fact.reason IS 'A word for machines, such as out-of-scope; detail says it to people.';
+COMMENT ON COLUMN refused_fact.made_by IS 'Subject of the authority; null: a service, as of a decision of recognition.';
+COMMENT ON COLUMN refused_fact.about_on IS 'The date that it is about, by which a rebuild knows final months; null: none.';
+CREATE INDEX refused_fact_page ON refused_fact (org_id, recorded_at);
 
 -- 3. What it comes to: days.
 

@@ -2,7 +2,7 @@
 
 DROP FUNCTION ensure_partitions;
 DROP TABLE retention, outbox, consumed_position, site_watermark, device_report, device_point, clock, adjustment,
-    locked_adjustment, locked_day, locked_person, period_lock, attendance_day, correction, review, pending_fact, punch,
+    locked_adjustment, locked_day, locked_person, period_lock, attendance_day, refused_fact, correction, review, pending_fact, punch,
     enrolment, capture, policy, leave, holiday, roster, shift, person, device, site, organisation;
 DROP FUNCTION outbox_filled;
 DROP SEQUENCE directory_version;

@@ -1,0 +1,129 @@
+"""What the rules refuse: well-formed facts that count nothing, kept with the reason for people to read.
+
+A refused fact is no dead letter: it can be read, it will be refused again whenever it is read again, and it
+stops nothing. The same fact is kept once for each reason.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import NamedTuple, Protocol
+
+from attendance_schemas.events import (
+    Act,
+    DayOverridden,
+    Event,
+    MatchDecided,
+    PeriodLocked,
+    PeriodReopened,
+    PunchAdded,
+    PunchSubmitted,
+    PunchVoided,
+    ReviewDecided,
+)
+
+OUT_OF_SCOPE = "out-of-scope"
+"""The reason of all that reaches beyond the authority of its maker."""
+
+
+class Reason(NamedTuple):
+    """Why a fact is refused: a slug that machines read, and a sentence for people."""
+
+    slug: str
+    detail: str
+
+
+class Refuse(Protocol):
+    """Keeps a fact that the rules refuse."""
+
+    def __call__(self, event: Event, reason: Reason) -> None:
+        """Keep an event of the batch with the reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedFact:
+    """A row of `refused_fact`. `about_on`: the UTC or local date that it is about, where it names one."""
+
+    org_id: str
+    kind: str
+    fact_id: str
+    reason: str
+    detail: str
+    person_id: str | None
+    site_id: str | None
+    device_id: str | None
+    made_by: str | None
+    about_on: date | None
+    recorded_at: datetime
+
+
+@dataclass(slots=True)
+class Refusals:
+    """What was refused of a batch."""
+
+    rows: list[RefusedFact] = field(default_factory=list)
+    # Of events of the batch, by type and by reason.
+    kinds: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def refuse(self, event: Event, reason: Reason) -> None:
+        """Keep an event of the batch with the reason."""
+        self.rows.append(refused_fact(event, reason))
+        self.kinds[type(event).__name__] += 1
+        self.reasons[reason.slug] += 1
+
+
+def refused_fact(event: Event, reason: Reason) -> RefusedFact:
+    """Return the row of a refused event."""
+    authority = event.authority if isinstance(event, Act) else getattr(event, "authority", None)
+    return RefusedFact(
+        org_id=event.org_id,
+        kind=type(event).__name__,
+        fact_id=fact_id_of(event),
+        reason=reason.slug,
+        detail=reason.detail,
+        person_id=getattr(event, "person_id", None),
+        site_id=getattr(event, "site_id", None),
+        device_id=getattr(event, "device_id", None),
+        made_by=None if authority is None else authority.subject,
+        about_on=date_of(event),
+        recorded_at=event.recorded_at,
+    )
+
+
+def fact_id_of(event: Event) -> str:
+    """Return the id by which a sender knows a fact; of the directory, that of the event."""
+    match event:
+        case MatchDecided():
+            return str(event.capture_id)
+        case PunchSubmitted():
+            return str(event.punch_id)
+        case PunchAdded() | PunchVoided() | DayOverridden():
+            return str(event.correction_id)
+        case ReviewDecided():
+            return str(event.review_id)
+        case PeriodLocked():
+            return str(event.lock_id)
+        case PeriodReopened():
+            return str(event.reopening_id)
+    return str(event.event_id)
+
+
+def date_of(event: Event) -> date | None:
+    """Return the date that a fact is about, by which months are kept; None: it names none."""
+    match event:
+        case MatchDecided() | PunchSubmitted() | PunchAdded():
+            return event.occurred_at.astimezone(UTC).date()
+        case DayOverridden():
+            return event.attendance_on
+    return None
+
+
+def distinct(rows: Sequence[RefusedFact]) -> list[RefusedFact]:
+    """Return the first row of each fact and reason."""
+    first: Mapping[tuple[str, ...], RefusedFact] = {
+        (row.org_id, row.kind, row.fact_id, row.reason): row for row in reversed(rows)
+    }
+    return list(first.values())

@@ -1,0 +1,1 @@
+"""Facts that the rules refused, and why."""
