@@ -42,18 +42,28 @@ class TransientFailure(ServiceKitError):
     Attributes:
         dependency: which one, a short slug fit for a metric label, e.g. "kafka".
         detail: what happened, for people.
+        is_contention: somebody else holds what the work needs. That says nothing about the record, so it
+            never counts as a record that fails alone.
     """
 
-    def __init__(self, dependency: str, detail: str = "") -> None:
+    def __init__(self, dependency: str, detail: str = "", *, is_contention: bool = False) -> None:
         super().__init__(f"{dependency}: {detail}" if detail else dependency)
         self.dependency = dependency
         self.detail = detail
+        self.is_contention = is_contention
 
 
 class DeadLetterLimitExceeded(ServiceKitError):
     """Too many records in a row, or too large a share of them, are poison: a bad release, not bad records.
 
     The consumer stops without committing the last one. Deploy the fix and start it again; nothing is lost.
+    """
+
+
+class LogLost(ServiceKitError):
+    """The log ends before a position that was consumed: Kafka lost records, or the topic was made again.
+
+    Going on would take new records for old ones. Nothing is consumed until somebody has decided what counts.
     """
 
 

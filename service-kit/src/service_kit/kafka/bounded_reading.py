@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from service_kit.errors import TransientFailure
+from service_kit.kafka.claims import Claims
 from service_kit.kafka.consumer import kafka_partition, read_record
 from service_kit.kafka.records import Position, Record, TopicPartition
 from service_kit.kafka.topic_reader import partitions_of_topic
@@ -91,7 +92,8 @@ async def records_until(
         consumer.assign([kafka_partition(each) for each in left])
         first = await consumer.beginning_offsets([kafka_partition(each) for each in left])
         starts = {each: max(positions.get(each, 0), first[kafka_partition(each)]) for each in left}
-        reading = _chunks(consumer, starts, left, max_records=max_records, patience=patience)
+        told = {each: positions.get(each, 0) for each in left}
+        reading = _chunks(consumer, starts, left, told=told, max_records=max_records, patience=patience)
         async with aclosing(reading) as chunks:
             committed_at = time.monotonic()
             async for chunk in chunks:
@@ -106,11 +108,14 @@ async def _chunks(
     starts: Mapping[TopicPartition, int],
     ends: Mapping[TopicPartition, int],
     *,
+    told: Mapping[TopicPartition, int] | None = None,
     max_records: int | None = None,
     patience: timedelta,
 ) -> AsyncGenerator[Chunk, None]:
-    """Read what is assigned, each partition from its start to its end."""
-    left = dict(ends)
+    """Read what is assigned, each partition from its start to its end; `told` is where positions stood."""
+    left, claims = dict(ends), Claims()
+    for each, position in (told or starts).items():
+        claims.begin(each, position)
     for each, offset in starts.items():
         consumer.seek(kafka_partition(each), offset)
     if complete := await _take_complete(consumer, left):
@@ -119,10 +124,10 @@ async def _chunks(
     while left:
         fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=max_records)
         records = [
-            read_record(raw)
+            record
             for each, raws in fetched.items()
-            for raw in raws
-            if raw.offset < left.get(TopicPartition(*each), 0)
+            for record in claims.read(TopicPartition(*each), raws, read_record)
+            if record.offset < left.get(TopicPartition(*each), 0)
         ]
         complete = await _take_complete(consumer, left)
         if records or complete:

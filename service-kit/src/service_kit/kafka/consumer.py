@@ -19,7 +19,8 @@ import aiokafka
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from service_kit.errors import TransientFailure
+from service_kit.errors import LogLost, TransientFailure
+from service_kit.kafka.claims import Claims
 from service_kit.kafka.records import Position, Record, TopicPartition
 from service_kit.kafka.source import Batch, BeforeRevoke, Positions
 from service_kit.observing.logs import get_logger
@@ -64,6 +65,8 @@ class RecordSource:
         self._unplaced: set[TopicPartition] = set()
         self._next: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
+        self._claims = Claims()
+        self._log_lost: LogLost | None = None
         self._before_revoke: BeforeRevoke | None = None
         self._lag_task: asyncio.Task[None] | None = None
 
@@ -76,6 +79,11 @@ class RecordSource:
     def may_run_ahead(self) -> bool:
         """Whether a record may be handled before an earlier one of its partition."""
         return self._positions is None
+
+    @property
+    def done(self) -> Mapping[TopicPartition, int]:
+        """What is done of the assigned partitions: no store of positions may say less."""
+        return self._claims.done
 
     def before_revoke(self, callback: BeforeRevoke) -> None:
         """Call back when partitions are about to be taken away."""
@@ -92,7 +100,10 @@ class RecordSource:
 
         Raises:
             TransientFailure: Kafka, or the keeper of the positions, is away; the next call starts over.
+            LogLost: the log ends before what the keeper of the positions says was consumed.
         """
+        if self._log_lost is not None:
+            raise self._log_lost
         try:
             consumer = await self._connected()
             await self._place(consumer)
@@ -106,10 +117,16 @@ class RecordSource:
         if generation != self._generation:
             return []  # fetched across a rebalance: `_place` seeks back before anything else is read
         return [
-            Batch(partition, generation, tuple(read_record(raw) for raw in records))
+            Batch(partition, generation, self._read(partition, records))
             for partition, records in ((TopicPartition(*tp), records) for tp, records in fetched.items())
             if partition in self._next
         ]
+
+    def _read(self, partition: TopicPartition, raws: Sequence[Any]) -> tuple[Record, ...]:
+        if self._positions is None:
+            # By Kafka's own committed positions, a log that begins anew is read anew.
+            return tuple(map(read_record, raws))
+        return self._claims.read(partition, raws, read_record)
 
     def pause(self, partition: TopicPartition) -> None:
         """Stop fetching a partition while staying its owner."""
@@ -133,6 +150,7 @@ class RecordSource:
         """
         ours = {p.topic_partition: p.next_offset for p in positions if p.topic_partition in self._next}
         self._next.update(ours)
+        self._claims.note_done([each for each in positions if each.topic_partition in ours])
         if not ours or self._consumer is None:
             return
         try:
@@ -218,6 +236,7 @@ class RecordSource:
     def _forget_assignment(self) -> None:
         self._generation += 1
         self._next.clear()
+        self._claims.clear()
         self._unplaced.clear()
 
     async def _place(self, consumer: AIOKafkaConsumer) -> None:
@@ -227,19 +246,32 @@ class RecordSource:
             generation, partitions = self._generation, sorted(self._unplaced)
             async with asyncio.timeout(self._request_timeout.total_seconds() * 2):
                 known = await (self._positions or self._committed)(partitions)
-                fresh = [kafka_partition(tp) for tp in partitions if tp not in known]
-                first = await consumer.beginning_offsets(fresh) if fresh else {}
+                first = await consumer.beginning_offsets([kafka_partition(tp) for tp in partitions])
+                ends = await consumer.end_offsets([kafka_partition(tp) for tp in partitions])
             if generation != self._generation:
                 return
             for tp in partitions:
-                self._next[tp] = known[tp] if tp in known else first[kafka_partition(tp)]
+                self._claims.begin(tp, known.get(tp))
+                self._next[tp] = known.get(tp, first[kafka_partition(tp)])
                 consumer.seek(kafka_partition(tp), self._next[tp])
+                self._say_what_expired(tp, first[kafka_partition(tp)])
+            if self._positions is not None:
+                self._claims.check_ends(known, {tp: ends[kafka_partition(tp)] for tp in known}, is_start=True)
             self._unplaced.clear()
             consumer.resume(*(kafka_partition(tp) for tp in partitions))
             log.info(
                 "positions sought",
                 group=self._group,
                 positions={str(tp): self._next[tp] for tp in partitions},
+            )
+
+    def _say_what_expired(self, partition: TopicPartition, first: int) -> None:
+        if self._next[partition] < first:
+            log.error(
+                "records expired before they were consumed; going on with the first that is left",
+                partition=f"{partition.topic}[{partition.partition}]",
+                position=self._next[partition],
+                first=first,
             )
 
     async def _committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -250,12 +282,22 @@ class RecordSource:
     async def _watch_lag(self, consumer: AIOKafkaConsumer) -> None:
         # Asked for rather than taken from fetch responses, so that a fetcher that hangs shows as lag.
         while True:
-            partitions: Iterable[TopicPartition] = list(self._next)
+            partitions, done = list(self._next), self._claims.done
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(self._request_timeout.total_seconds()):
                     ends = await consumer.end_offsets([kafka_partition(tp) for tp in partitions])
                 self._ends = {TopicPartition(*tp): end for tp, end in ends.items()}
+                self._check_ends(done)
             await asyncio.sleep(self._lag_interval.total_seconds())
+
+    def _check_ends(self, done: Mapping[TopicPartition, int]) -> None:
+        if self._positions is None:
+            return
+        try:
+            self._claims.check_ends(done, self._ends)
+        except LogLost as lost:
+            # The next fetch raises it, in the task that everybody waits for.
+            self._log_lost = lost
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -272,7 +314,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._assigned([TopicPartition(*tp) for tp in assigned])
 
 
-def read_record(raw: Any) -> Record:
+def read_record(raw: Any, read_from: int | None = None) -> Record:
     """Make a `Record` of a message as aiokafka and Faust give it."""
     return Record(
         topic=raw.topic,
@@ -282,6 +324,7 @@ def read_record(raw: Any) -> Record:
         value=raw.value,
         headers=tuple((name, value or b"") for name, value in raw.headers or ()),
         timestamp=datetime.fromtimestamp(max(raw.timestamp, 0) / 1000, UTC),
+        read_from=read_from,
     )
 
 

@@ -113,6 +113,8 @@ async def _try(
     except PoisonRecord as error:
         poison = error
     except TransientFailure as failure:
+        if failure.is_contention:
+            raise
         await tries.failed()
         if tries.alone < attempts_alone:
             raise

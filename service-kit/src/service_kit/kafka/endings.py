@@ -130,6 +130,9 @@ class Endings:
 
     async def _try_later(self, hand: InHand, record: Record, failure: TransientFailure) -> bool:
         """Postpone a failing record, or bury it when it failed alone too often; tell whether it is done."""
+        if failure.is_contention:
+            hand.postpone(self._clock())
+            return False
         hand.failed(record)
         if hand.fails_alone:
             detail = f"{failure} on each of {hand.alone} tries while others passed"

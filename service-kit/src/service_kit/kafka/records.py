@@ -32,7 +32,11 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as read: undecoded bytes. `timestamp` is the broker's, aware UTC."""
+    """A record as read: undecoded bytes. `timestamp` is the broker's, aware UTC.
+
+    `read_from`: where this consumer stood when it read on and found the record: everything before it was
+    given out earlier. None: not known. It is the offset itself, unless compaction or transactions left a gap.
+    """
 
     topic: str
     partition: int
@@ -41,6 +45,7 @@ class Record:
     value: bytes | None
     headers: Headers
     timestamp: datetime
+    read_from: int | None = None
 
     @property
     def topic_partition(self) -> TopicPartition:

@@ -17,6 +17,7 @@ PORT_NAMES = (
     "registry",
     "postgres",
     "postgres-replica",
+    "postgres-standby",
     "valkey",
     "s3",
     "s3-grpc",

@@ -7,12 +7,12 @@ from local_stack.running.state import StackState
 from local_stack.services import Service
 from local_stack.services.kafka import KafkaBroker
 from local_stack.services.object_store import ObjectStore
-from local_stack.services.postgres import Postgres, PostgresReplica
+from local_stack.services.postgres import Postgres, PostgresReplica, PostgresStandby
 from local_stack.services.registry import SchemaRegistry
 from local_stack.services.toxiproxy import Toxiproxy
 from local_stack.services.valkey import Valkey
 
-ON_DEMAND = frozenset({Toxiproxy.name})
+ON_DEMAND = frozenset({Toxiproxy.name, PostgresStandby.name})
 
 
 def services(state: StackState, folder: Path, cache: ArtifactCache, sockets: Path) -> list[Service]:
@@ -26,6 +26,7 @@ def services(state: StackState, folder: Path, cache: ArtifactCache, sockets: Pat
         ObjectStore(state=state, folder=folder, sockets=sockets),
         Valkey(state=state, folder=folder),
         Toxiproxy(state=state, folder=folder, cache=cache.folder),
+        PostgresStandby(state=state, folder=folder),
     ]
     if state.replica:
         found.append(PostgresReplica(state=state, folder=folder))

@@ -1,4 +1,7 @@
-"""PostgreSQL: a primary with the roles and database of the project, and optionally a streaming replica."""
+"""PostgreSQL: a primary with the roles and database of the project, a streaming replica if asked, a standby.
+
+The standby is for failovers: it follows at its own pace, and `local_stack.failover` lets it take over.
+"""
 
 import shutil
 import signal
@@ -34,6 +37,8 @@ SETTINGS = {
     "shared_buffers": "64MB",
     "wal_level": "replica",
     "hot_standby": "on",
+    # A standby without a slot, whose link is cut for a while, finds the log again.
+    "wal_keep_size": "256MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     # Here processes are killed, machines are not: the operating system keeps what was written.
@@ -170,22 +175,24 @@ class PostgresReplica:
     name = "postgres-replica"
     after: tuple[str, ...] = ("postgres",)
     stop_rule = STOP_RULE
+    _folder = "replica"
+    _slot: tuple[str, ...] = ("-S", SLOT)
 
     def __init__(self, *, state: StackState, folder: Path) -> None:
-        self._port = state.ports["postgres-replica"]
+        self._port = state.ports[self.name]
         self.ports = (self._port,)
         self._state = state
         self._stack = folder
 
     @property
     def _data(self) -> Path:
-        return home_folder(self._stack) / "replica"
+        return home_folder(self._stack) / self._folder
 
     async def prepare(self) -> None:
         """Copy the primary at the first start."""
         if self._data.exists():
             return
-        scratch = self._data.with_name("replica.new")
+        scratch = self._data.with_name(f"{self._folder}.new")
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(mode=0o700)
         hand_over(scratch)
@@ -194,7 +201,7 @@ class PostgresReplica:
                 argv=(
                     str(programs_folder() / "pg_basebackup"),
                     *("-h", LOOPBACK, "-p", str(self._state.ports["postgres"]), "-U", REPLICATOR),
-                    *("-D", str(scratch), "-R", "-S", SLOT, "-X", "stream", "-c", "fast", "--no-sync"),
+                    *("-D", str(scratch), "-R", *self._slot, "-X", "stream", "-c", "fast", "--no-sync"),
                 ),
                 folder=scratch,
                 environ={"PGPASSWORD": self._state.secrets[REPLICATOR]},
@@ -216,3 +223,16 @@ class PostgresReplica:
 
     async def finish(self) -> None:
         """Everything comes from the primary."""
+
+
+class PostgresStandby(PostgresReplica):
+    """An asynchronous standby that may take the primary's place; starts on demand, from a new copy."""
+
+    name = "postgres-standby"
+    _folder = "standby"
+    _slot = ()
+
+    async def prepare(self) -> None:
+        """Copy the primary, whatever was here before."""
+        shutil.rmtree(self._data, ignore_errors=True)
+        await super().prepare()
