@@ -38,14 +38,23 @@ def feed() -> None:
     serve_until_stopped(SERVICE, Settings, run_feed)
 
 
-def migrate() -> None:
-    """Bring the tables to this version; needs DATABASE_URL alone."""
+def migrate(
+    *,
+    pre: Annotated[
+        bool, typer.Option("--pre", help="Only the steps beside which the version before still runs.")
+    ] = False,
+    post: Annotated[bool, typer.Option("--post", help="The rest, once no older version runs.")] = False,
+) -> None:
+    """Bring the tables to this version; needs DATABASE_URL alone.
+
+    Without an option: all steps. Readers go on meanwhile.
+    """
     from attendance_projector.store import migrate as tables
 
     url = load_or_refuse(SERVICE, DatabaseSettings).url.get_secret_value()
     with plain_failures():
-        asyncio.run(tables.migrate(url))
-    typer.echo(f"the read model is at {tables.head()}")
+        found = asyncio.run(tables.migrate_and_tell(url, "pre" if pre and not post else "head"))
+    typer.echo(f"the read model is at {found}")
 
 
 cli = command_line(

@@ -17,6 +17,14 @@ class ReadModelSwitched(ProjectorError):
     """Other tables took the place of those that this projector was writing: ask for the positions again."""
 
 
+class PositionsSetBack(ProjectorError):
+    """The tables lack facts that were applied, as after the promotion of a standby: read them again."""
+
+
+class TopicReplaced(ProjectorError):
+    """A topic is not the one that was consumed; nothing is applied until an operator says what counts."""
+
+
 class RebuildRefused(ProjectorError):
     """The rebuild cannot begin or end as asked; nothing that readers see was changed."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,13 +10,14 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
 
-from attendance_projector.errors import ReadModelSwitched
+from attendance_projector.errors import PositionsSetBack, ReadModelSwitched
 from attendance_projector.feed.run import feed_changes
 from attendance_projector.operations import Opening, serve_operations
 from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
 from attendance_projector.projection.adapters.kafka_tick_publisher import KafkaTickPublisher
 from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel
 from attendance_projector.projection.apply_records import ApplyRecords
+from attendance_projector.projection.backlog.run import watch_backlog, work_off_backlog
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.tick_clock import tick_clock
 from attendance_projector.settings import SERVICE, Settings
@@ -41,6 +42,8 @@ from service_kit.kafka.dead_letters import DeadLetters
 from service_kit.kafka.delivery import DeliveryLoop
 from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import TopicPartition
+from service_kit.kafka.topic_ids import topic_ids
 from service_kit.observing.health import Health, ProgressWatchdog
 from service_kit.observing.logs import get_logger
 
@@ -48,6 +51,11 @@ TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK, LO
 REGISTRY_ANSWERS_WITHIN = 2.0
 LOOKS_AT_TABLES_EVERY = timedelta(seconds=1)
 ENDS_WITHIN = timedelta(seconds=5)
+
+SET_BACK = (
+    "the database lacks facts that were applied: a standby that lagged was promoted, or a backup restored. "
+    "Reading them again from Kafka"
+)
 
 log = get_logger(__name__)
 
@@ -74,7 +82,7 @@ async def run_service(settings: Settings, stopping: asyncio.Event, *, migrate_fi
     """Project until `stopping` is set.
 
     Health answers from the beginning, ready once the read model is open. Raises ReadModelOutdated,
-    DeadLetterLimitExceeded, or what a bug raises; nothing uncommitted is lost by that.
+    DeadLetterLimitExceeded, LogLost, TopicReplaced, or what a bug raises; nothing uncommitted is lost.
     """
     registry, health = CollectorRegistry(), Health()
     async with asyncio.TaskGroup() as tasks:
@@ -85,10 +93,12 @@ async def run_service(settings: Settings, stopping: asyncio.Event, *, migrate_fi
                 servers = await _open_servers(settings, stopping, stack, migrate_first=migrate_first)
                 health.add_ready("postgresql", servers.read_model.check)
                 health.add_ready("kafka", servers.producer.check)
-                delivery = _Delivery(settings, servers, registry, health)
+                metrics = ProjectorMetrics(registry)
+                delivery = _Delivery(settings, servers, registry, health, metrics)
                 collect_rarely()
                 opening.done()
-                await _project(delivery, _start_beside(settings, servers, registry, stopping), stopping)
+                beside = _start_beside(settings, servers, registry, metrics, stopping)
+                await _project(delivery, beside, stopping)
         await operations
 
 
@@ -103,9 +113,13 @@ async def _open_servers(
 
 
 def _start_beside(
-    settings: Settings, servers: _Servers, registry: CollectorRegistry, stopping: asyncio.Event
+    settings: Settings,
+    servers: _Servers,
+    registry: CollectorRegistry,
+    metrics: ProjectorMetrics,
+    stopping: asyncio.Event,
 ) -> Sequence[asyncio.Task[None]]:
-    """Start the clock and, where it is not in a process of its own, the change feed."""
+    """Start the clock, the backlog and, where it is not in a process of its own, the change feed."""
     codec = Codec(servers.schemas, prefix=settings.kafka.topic_prefix)
     ticking = tick_clock(
         servers.read_model,
@@ -114,7 +128,9 @@ def _start_beside(
         interval=settings.tick_interval,
         now=lambda: datetime.now(UTC),
     )
-    started = [asyncio.create_task(ticking)]
+    working = work_off_backlog(servers.read_model.beside, metrics, stopping)
+    watching = watch_backlog(servers.read_model, metrics, stopping)
+    started = [asyncio.create_task(each) for each in (ticking, working, watching)]
     if settings.feed_changes:
         started.append(asyncio.create_task(feed_changes(settings, servers.schemas, registry, stopping)))
     for task in started:
@@ -147,14 +163,19 @@ class _Delivery:
     """Records to the read model, from one set of tables to the next that a rebuild puts in place."""
 
     def __init__(
-        self, settings: Settings, servers: _Servers, registry: CollectorRegistry, health: Health
+        self,
+        settings: Settings,
+        servers: _Servers,
+        registry: CollectorRegistry,
+        health: Health,
+        metrics: ProjectorMetrics,
     ) -> None:
         self._settings = settings
         self._servers = servers
         self._applying = ApplyRecords(
             AvroEventReader(Codec(servers.schemas), prefix=settings.kafka.topic_prefix),
             servers.read_model,
-            ProjectorMetrics(registry),
+            metrics,
             is_tracing=settings.tracing_endpoint is not None,
         )
         self._dead_letters = DeadLetters(servers.producer, service=SERVICE, version=version(SERVICE))
@@ -164,22 +185,29 @@ class _Delivery:
         health.add_live("progress", self._watchdog.check)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Deliver until `stopping` is set; where other tables are in place, go on from their positions."""
+        """Deliver until `stopping` is set; where other tables answer, go on from their positions.
+
+        Those that a rebuild or rollback put in place, or those of a standby that was promoted.
+        """
         while True:
             await self._deliver(self._new_loop(), stopping)
             if stopping.is_set():
                 return
-            log.info("other tables took the place of the read model: going on from their positions")
+            log.info("going on from the positions of the read model")
             self._source = self._new_source()
 
     async def _deliver(self, loop: DeliveryLoop, stopping: asyncio.Event) -> None:
-        """Deliver until `stopping` is set, or until a rebuild or rollback puts other tables in place."""
+        """Deliver until `stopping` is set, or until other tables answer."""
         ending = asyncio.Event()
 
         async def watch() -> None:
             # Without traffic no transaction would notice.
             while not await wait(LOOKS_AT_TABLES_EVERY, stopping):
                 if await self._servers.read_model.is_switched():
+                    log.info("other tables took the place of the read model")
+                    break
+                if await self._servers.read_model.lacks(self._source.done):
+                    log.warning(SET_BACK)
                     break
             ending.set()
 
@@ -188,6 +216,8 @@ class _Delivery:
             await loop.run(ending)
         except ReadModelSwitched:
             log.info("a batch came too late for the tables that it was read for; nothing of it was applied")
+        except PositionsSetBack as set_back:
+            log.warning(SET_BACK, detail=str(set_back))
         finally:
             watching.cancel()
 
@@ -197,9 +227,14 @@ class _Delivery:
             kafka,
             [kafka.topic(topic.name) for topic in TOPICS],
             kafka.group(SERVICE),
-            positions=self._servers.read_model.positions,
+            positions=self._positions,
             max_records=self._settings.batch_records,
         )
+
+    async def _positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return where to go on, of the topics that were consumed before."""
+        ids = await topic_ids(self._settings.kafka, {each.topic for each in partitions})
+        return await self._servers.read_model.positions(partitions, ids)
 
     def _new_loop(self) -> DeliveryLoop:
         return DeliveryLoop(

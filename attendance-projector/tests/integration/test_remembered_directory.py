@@ -78,7 +78,8 @@ async def test_a_change_that_was_rolled_back_forgets_too_much_and_nothing_else(p
     await plant.tell(plant.match("asha", f"{DAY}T08:00+05:30"))
 
     async def change_and_fail(transaction: Any) -> None:
-        await transaction.positions.lock_everyone(changes_directory=True)
+        await transaction.positions.join_everyone({"org"}, alone={"org"})
+        await transaction.positions.change_directory()
         await transaction.directory.store([plant.person("asha", shift=None)])
         await transaction.positions.lock_people([ASHA])
         assert (await transaction.directory.people([ASHA]))[ASHA].default_shift_id is None

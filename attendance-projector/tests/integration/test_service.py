@@ -3,25 +3,17 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
 
-from attendance_schemas.apply import all_topics, apply
-from attendance_schemas.codec import Codec
-from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import DIRECTORY, MATCHES
 from local_stack.environment import StackEnv
 from service_kit.kafka.dead_letters import read_origin
-from service_kit.kafka.producer import RecordProducer
-from service_kit.kafka.records import OutgoingRecord
-from service_kit.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration
 
@@ -37,65 +29,7 @@ async def eventually(question: Callable[[], Awaitable[Any]]) -> Any:
             await asyncio.sleep(0.1)
 
 
-class Cluster:
-    """Topics of one test, and a projector process over them."""
-
-    def __init__(self, environ: dict[str, str], prefix: str, codec: Codec, producer: RecordProducer) -> None:
-        self.environ = environ
-        self.prefix = prefix
-        self._codec = codec
-        self._producer = producer
-        self._processes: list[asyncio.subprocess.Process] = []
-
-    async def publish(self, event: Any, topic: Any) -> None:
-        value = self._codec.encode(event, topic)
-        await self._producer.send(OutgoingRecord(self.prefix + topic.name, topic.key_of(event), value))
-
-    async def take_back(self, event: Any, topic: Any) -> None:
-        """Publish a tombstone for the key of an event."""
-        await self._producer.send(OutgoingRecord(self.prefix + topic.name, topic.key_of(event), None))
-
-    async def publish_raw(self, value: bytes, topic: Any) -> None:
-        await self._producer.send(OutgoingRecord(self.prefix + topic.name, b"k", value, (("who", b"me"),)))
-
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "attendance_projector", *arguments, env=self.environ
-        )
-        self._processes.append(process)
-        return process
-
-    async def stop(self) -> None:
-        for process in self._processes:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-
-
-@pytest_asyncio.fixture
-async def cluster(stack: StackEnv, plant: Any, topic_prefix: str, unused_port: int) -> AsyncIterator[Cluster]:
-    environ = {
-        **os.environ,
-        **stack.environ(),
-        "KAFKA_TOPIC_PREFIX": topic_prefix,
-        "DATABASE_URL": plant.url,
-        "ATTENDANCE_PROJECTOR_PORT": str(unused_port),
-    }
-    await apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=topic_prefix, partitions=2)
-    kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=topic_prefix)
-    async with SchemaRegistry(stack.schema_registry_url) as registry, RecordProducer(kafka) as producer:
-        codec = Codec(registry, prefix=topic_prefix)
-        await codec.prepare([DIRECTORY, MATCHES])
-        made = Cluster(environ, topic_prefix, codec, producer)
-        yield made
-        await made.stop()
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
-    await admin.start()
-    await admin.delete_topics([topic_prefix + topic.name for topic in all_topics()])
-    await admin.close()
-
-
-async def test_a_killed_projector_goes_on_where_its_rows_end(plant: Any, cluster: Cluster) -> None:
+async def test_a_killed_projector_goes_on_where_its_rows_end(plant: Any, cluster: Any) -> None:
     process = await cluster.start("run", "--migrate")
     await cluster.publish(plant.person("binod"), DIRECTORY)
     await cluster.publish(plant.match("binod", f"{DAY}T08:00+05:30"), MATCHES)
@@ -123,7 +57,7 @@ async def test_a_killed_projector_goes_on_where_its_rows_end(plant: Any, cluster
     assert await process.wait() == 0
 
 
-async def test_time_passes_as_a_fact_and_decides_absences(plant: Any, cluster: Cluster) -> None:
+async def test_time_passes_as_a_fact_and_decides_absences(plant: Any, cluster: Any) -> None:
     cluster.environ["ATTENDANCE_PROJECTOR_TICK_INTERVAL"] = "PT0.2S"
     today = datetime.now(UTC).date()
     yesterday, before = (today - timedelta(days=number) for number in (1, 3))
@@ -148,7 +82,7 @@ async def test_time_passes_as_a_fact_and_decides_absences(plant: Any, cluster: C
     assert [await process.wait() for process in processes] == [0, 0]
 
 
-async def test_changes_wait_in_the_outbox_for_a_process_that_tells_them(plant: Any, cluster: Cluster) -> None:
+async def test_changes_wait_in_the_outbox_for_a_process_that_tells_them(plant: Any, cluster: Any) -> None:
     cluster.environ |= {"ATTENDANCE_PROJECTOR_FEED_CHANGES": "false", "ATTENDANCE_PROJECTOR_PORT": "0"}
     projecting = await cluster.start("run", "--migrate")
     await cluster.publish(plant.match("asha", f"{DAY}T08:00+05:30"), MATCHES)
@@ -168,7 +102,7 @@ async def test_changes_wait_in_the_outbox_for_a_process_that_tells_them(plant: A
         assert await process.wait() == 0
 
 
-async def test_a_tombstone_takes_a_holiday_back(plant: Any, cluster: Cluster) -> None:
+async def test_a_tombstone_takes_a_holiday_back(plant: Any, cluster: Any) -> None:
     holiday = plant.holiday(date(2026, 3, 2))
     await plant.tell(plant.match("asha", f"{DAY}T08:00+05:30"), plant.match("asha", f"{DAY}T12:00+05:30"))
     process = await cluster.start("run")
@@ -184,7 +118,7 @@ async def test_a_tombstone_takes_a_holiday_back(plant: Any, cluster: Cluster) ->
 
 
 async def test_poison_goes_to_the_dead_letters_and_the_position_past_it(
-    plant: Any, cluster: Cluster, stack: StackEnv
+    plant: Any, cluster: Any, stack: StackEnv
 ) -> None:
     await cluster.publish(plant.person("binod"), DIRECTORY)
     await cluster.publish_raw(b"no Avro", MATCHES)

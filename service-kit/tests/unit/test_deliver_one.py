@@ -62,6 +62,19 @@ async def test_an_outage_is_waited_out_however_long() -> None:
     assert (outcome, handle.tries) == (Outcome.HANDLED, 201)
 
 
+async def test_a_wait_for_somebody_elses_lock_is_never_counted_as_failing_alone() -> None:
+    f = Fixture()
+    handle = Failing(200, TransientFailure("postgresql", "lock timeout", is_contention=True))
+
+    async def others_pass() -> bool:
+        return True
+
+    outcome = await deliver_one(
+        RECORD, handle, f.letters, f.backoff, f.stopping, dependencies_pass=others_pass
+    )
+    assert (outcome, handle.tries) == (Outcome.HANDLED, 201)
+
+
 async def test_poison_is_dead_lettered_and_the_limit_stops() -> None:
     f = Fixture()
     handle = Failing(9, PoisonRecord("undecodable"))

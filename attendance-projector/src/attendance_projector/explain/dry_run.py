@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from attendance_projector.explain.ports import Alter, Snapshot
+from attendance_projector.projection.backlog.ports import Backlog
 from attendance_projector.projection.days.recompute_days import recompute_days
 from attendance_projector.projection.days.stale_dates import DatesChanged
 from attendance_projector.projection.directory.ports import Directory
@@ -82,6 +83,7 @@ class _DryRun:
     days: UnstoredDays
     outbox: Outbox
     periods: Periods
+    backlog: Backlog
     retention: RetentionOf
     is_live: bool = False
 
@@ -102,6 +104,7 @@ async def compute_days(
         outbox=snapshot.outbox,
         # What the rules say, also where a lock keeps what they said before.
         periods=snapshot.unlocked(),
+        backlog=snapshot.backlog,
         retention=snapshot.retention,
     )
     changes = {person: [DatesChanged(first_on, last_on)] for person in people}

@@ -51,11 +51,13 @@ class StoredExplanation:
     unpaid: Sequence[Difference]
     # Of a date whose facts do not count any more: what is stored, and nothing to compare it with.
     final: Mapping[str, Columns] | None = None
+    # The date waits in the backlog: what is stored may differ for a moment more.
+    is_stale: bool = False
 
     @property
     def is_wrong(self) -> bool:
         """Say whether the tables should be what the rules give, and are not."""
-        return bool(self.unpaid if self.lock is not None else self.differences)
+        return not self.is_stale and bool(self.unpaid if self.lock is not None else self.differences)
 
 
 async def explain_stored(
@@ -86,6 +88,7 @@ async def explain_stored(
         if lock is None or is_final or person.schedule is None
         else _unpaid(stored, recorded, computed, on),
         final=stored if is_final else None,
+        is_stale=await snapshot.backlog.waits(person.key, on),
     )
 
 

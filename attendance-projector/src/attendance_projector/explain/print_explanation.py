@@ -11,6 +11,7 @@ from attendance_projector.explain.recorded import Columns, local_text, utc_text
 from attendance_projector.explain.scenario.apply import day_as_json
 from attendance_projector.explain.what_if import FIGURES, ChangedDay, ComparedPerson, Side, Totals
 
+STALE = "the date waits to be computed again, since a fact about many people; ask again in a moment"
 DIFFERS = (
     "the stored rows are not what the rules give from these facts: a bug, or tables of an older version. "
     "Keep the output of --as-scenario for the report; `rebuild` puts the rows right."
@@ -114,6 +115,8 @@ def _verdict(found: StoredExplanation) -> str:
     if found.final is not None:
         closed = "" if lock is None else f"{lock.starts_on} to {lock.ends_on} was closed {lock.made.text}. "
         return closed + FINAL
+    if found.is_stale:
+        return STALE
     if lock is None:
         return DIFFERS if found.differences else "the stored rows are what the rules give"
     closed = f"{lock.starts_on} to {lock.ends_on} was closed {lock.made.text}."

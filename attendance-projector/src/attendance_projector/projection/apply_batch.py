@@ -1,14 +1,17 @@
 """Apply the events of a batch in one transaction: each exactly once, however often it is sent.
 
-1. lock the positions and leave out what was applied before;
-2. lock what is judged: everyone, when the directory or a locked period changes or time passes, else the
-   captures and people; refuse what can never count, and what is about months that are final;
+1. lock the positions, leave out what was applied before, and apply nothing when something is missing in
+   between: a standby that lagged may have been promoted, so what a position says is compared with where this
+   consumer read;
+2. lock what is judged: everyone, when time passes; the organisations whose directory or locked periods
+   change; else the captures and people; refuse what can never count, and what is about months that are
+   final;
 3. record the directory and locked periods, let time pass, judge decisions, punches and corrections against
    what is stored;
-4. store them, recompute the days that became stale, record those of a new lock, keep what was refused with
-   the reason, move the positions.
+4. store them, recompute the days that became stale, or let them wait when they are of many people, record
+   those of a new lock, keep what was refused with the reason, move the positions.
 
-Locks are taken in one order by all: positions, everyone, captures, people.
+Locks are taken in one order by all: positions, everyone, organisations, captures, people.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -16,7 +19,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from attendance_projector.domain.retention import Retention
-from attendance_projector.projection.days.recompute_days import Write, recompute_days
+from attendance_projector.errors import PositionsSetBack
+from attendance_projector.projection.backlog.put_off import compute_or_put_off
+from attendance_projector.projection.days.recompute_days import Write
 from attendance_projector.projection.days.stale_dates import Change, DayLostPunch
 from attendance_projector.projection.directory.record_directory import record_directory
 from attendance_projector.projection.judge_batch import (
@@ -46,11 +51,12 @@ from attendance_projector.projection.stored import (
 from attendance_schemas.events import (
     ClockTicked,
     EnrolmentDecided,
+    PeriodLocked,
     PersonRecorded,
     ReviewDecided,
 )
 from attendance_schemas.topics import DIRECTORY
-from service_kit.kafka.records import Position, TopicPartition
+from service_kit.kafka.records import Position, Record, TopicPartition
 
 # What makes days of changes, by person, and of new punches: at once, or for a rebuild later. It writes the
 # rest, too.
@@ -75,7 +81,7 @@ def is_of_directory(event: EventOrTombstone) -> bool:
 
 
 async def apply_batch(
-    transaction: Transaction, received: Sequence[ReceivedEvent], recompute: Recompute = recompute_days
+    transaction: Transaction, received: Sequence[ReceivedEvent], recompute: Recompute = compute_or_put_off
 ) -> Applied:
     """Apply the events that the positions say are new, and move the positions past all of them."""
     next_offsets = await transaction.positions.lock(
@@ -109,8 +115,7 @@ async def apply_batch(
     added = [*decided.added, *punched.added, *corrected.added]
     store = partial(_store, transaction, fresh, decided, punched)
     day_count = await recompute(transaction, changes, added, store)
-    for lock in recorded.untold if is_live else ():
-        await tell_locked_days(lock, transaction.periods, transaction.outbox)
+    await _tell_locked(transaction, recorded.untold if is_live else ())
     await _keep_refused(transaction, refusals, decided)
     await transaction.positions.move(last_positions)
     without_effect = decided.without_effect + punched.without_effect + corrected.without_effect
@@ -118,12 +123,29 @@ async def apply_batch(
 
 
 async def _lock_everyone(transaction: Transaction, fresh: Sequence[ReceivedEvent]) -> None:
-    """Lock everyone when the directory or a locked period changes or time passes; else join the others."""
-    changes_directory = any(is_of_directory(each.event) for each in fresh)
-    if changes_directory or any(isinstance(each.event, ClockTicked | PeriodEvent) for each in fresh):
-        await transaction.positions.lock_everyone(changes_directory=changes_directory)
+    """Lock everyone when time passes, else the organisations that change, and join the others."""
+    directory = {_organisation(each.event) for each in fresh if is_of_directory(each.event)}
+    if any(isinstance(each.event, ClockTicked) for each in fresh):
+        await transaction.positions.lock_everyone()
     else:
-        await transaction.positions.join_everyone()
+        periods = {each.event.org_id for each in fresh if isinstance(each.event, PeriodEvent)}
+        everyone = {_organisation(each.event) for each in fresh}
+        await transaction.positions.join_everyone(everyone, alone=directory | periods)
+    if directory:
+        await transaction.positions.change_directory()
+
+
+def _organisation(event: EventOrTombstone) -> str:
+    return event.fields["org_id"] if isinstance(event, Tombstone) else event.org_id
+
+
+async def _tell_locked(transaction: Transaction, locks: Sequence[PeriodLocked]) -> None:
+    """Tell the days of new locks, or let them wait for the backlog: what is sealed must not be stale."""
+    for lock in locks:
+        if await transaction.backlog.holds_up(lock):
+            await transaction.backlog.put_off(lock)
+        else:
+            await tell_locked_days(lock, transaction.periods, transaction.outbox)
 
 
 async def _record_directory(
@@ -195,14 +217,34 @@ def _people_named(events: Sequence[EventOrTombstone]) -> set[PersonKey]:
 def _fresh(
     received: Sequence[ReceivedEvent], next_offsets: Mapping[TopicPartition, int]
 ) -> list[ReceivedEvent]:
-    """Leave out what a position has passed, and repetitions within the batch."""
+    """Leave out what a position has passed, and repetitions within the batch. Raises PositionsSetBack."""
     ahead = dict(next_offsets)
     fresh = []
     for each in received:
+        check_nothing_is_missing(each.record, ahead[each.record.topic_partition])
         if each.record.offset >= ahead[each.record.topic_partition]:
             ahead[each.record.topic_partition] = each.record.committable.next_offset
             fresh.append(each)
     return fresh
+
+
+def check_nothing_is_missing(record: Record, next_offset: int) -> None:
+    """Raise PositionsSetBack when the tables do not have all that this consumer got before the record.
+
+    Offsets may have gaps, from compaction or transactions; where the consumer read on has none.
+    """
+    if record.read_from is not None:
+        check_reached(record.topic_partition, next_offset, record.read_from)
+
+
+def check_reached(partition: TopicPartition, next_offset: int, reached: int) -> None:
+    """Raise PositionsSetBack when a position of the tables is before what was applied to them."""
+    if next_offset < reached:
+        raise PositionsSetBack(
+            f"the tables have {partition.topic}[{partition.partition}] up to {next_offset}, and everything "
+            f"up to {reached} was applied: a server that lacks the newest transactions answers, such as a "
+            "standby that lagged and was promoted. The missing facts have to be read again first"
+        )
 
 
 def _last_positions(fresh: Sequence[ReceivedEvent]) -> list[Position]:

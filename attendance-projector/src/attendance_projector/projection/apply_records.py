@@ -15,8 +15,14 @@ from datetime import UTC, date, datetime, timedelta
 from time import perf_counter, time_ns
 
 from attendance_projector.domain.facts import RuleError
-from attendance_projector.projection.apply_batch import Applied, Recompute, apply_batch, is_of_directory
-from attendance_projector.projection.days.recompute_days import recompute_days
+from attendance_projector.projection.apply_batch import (
+    Applied,
+    Recompute,
+    apply_batch,
+    check_nothing_is_missing,
+    is_of_directory,
+)
+from attendance_projector.projection.backlog.put_off import compute_or_put_off
 from attendance_projector.projection.directory.rule_inputs import (
     EARLIEST_ON,
     LATEST_ON,
@@ -70,7 +76,7 @@ class ApplyRecords:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         is_tracing: bool = True,
-        recompute: Recompute = recompute_days,
+        recompute: Recompute = compute_or_put_off,
     ) -> None:
         self._reader = reader
         self._read_model = read_model
@@ -82,8 +88,8 @@ class ApplyRecords:
     async def apply(self, records: Sequence[Record]) -> None:
         """Apply records that come in offset order within each partition.
 
-        Raises PoisonRecord for one that cannot be read, TransientFailure while a dependency is away; nothing
-        of the batch is applied then.
+        Raises PoisonRecord for one that cannot be read, TransientFailure while a dependency is away,
+        PositionsSetBack when earlier records are missing; nothing of the batch is applied then.
         """
         started, started_ns = perf_counter(), time_ns()
         received = []
@@ -118,7 +124,8 @@ class ApplyRecords:
         """Move the position past a record that went to the dead letters."""
 
         async def move(transaction: Transaction) -> None:
-            await transaction.positions.lock([record.topic_partition])
+            next_offsets = await transaction.positions.lock([record.topic_partition])
+            check_nothing_is_missing(record, next_offsets[record.topic_partition])
             await transaction.positions.move([record.committable])
 
         await self._read_model.in_transaction(move)

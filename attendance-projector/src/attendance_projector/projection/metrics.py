@@ -1,6 +1,6 @@
 """Every metric of projecting, once. No person, device or site is a label."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 # From one record to the recomputation of a whole site.
 _BATCH_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -29,6 +29,18 @@ class ProjectorMetrics:
         )
         # Days computed; those that came out as they were are counted, too.
         self.days = Counter("attendance_projector_days", "Attendance days computed.", registry=registry)
+        # Those of them that had waited in the backlog.
+        self.backlog_days = Counter(
+            "attendance_projector_backlog_days", "Days computed from the backlog.", registry=registry
+        )
+        # Days that wait and cannot be computed; stale_span.refused says why.
+        self.backlog_refused = Counter(
+            "attendance_projector_backlog_refused", "Spans of the backlog set aside.", registry=registry
+        )
+        # Spans of dates of people: grows with a fact about many, and goes down to 0.
+        self.backlog_spans = Gauge(
+            "attendance_projector_backlog_spans", "Spans that wait to be computed.", registry=registry
+        )
         # What a person at a kiosk waits for: from acceptance by ingest to the row.
         self.delay_seconds = Histogram(
             "attendance_projector_delay_seconds",

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Protocol, TypeVar
 
 from attendance_projector.domain.retention import Retention
+from attendance_projector.projection.backlog.ports import Backlog
 from attendance_projector.projection.directory.ports import Directory
 from attendance_projector.projection.periods.ports import Periods
 from attendance_projector.projection.refusals import RefusedFact
@@ -42,14 +43,17 @@ class Positions(Protocol):
     async def move(self, positions: Iterable[Position]) -> None:
         """Move positions forward; never backward."""
 
-    async def lock_everyone(self, *, changes_directory: bool) -> None:
-        """Wait for all who compute days; they wait for this transaction.
+    async def lock_everyone(self) -> None:
+        """Wait for all who compute days; they wait for this transaction."""
 
-        When it changes the directory, nobody goes by what they remember of it any more.
+    async def join_everyone(self, org_ids: Collection[str], *, alone: Collection[str] = ()) -> None:
+        """Compute days of these organisations only while nobody has locked them, or everyone.
+
+        alone: those of them to lock: wait for all who compute their days. Comes before the other locks.
         """
 
-    async def join_everyone(self) -> None:
-        """Compute days only while nobody has locked everyone; comes before the other locks."""
+    async def change_directory(self) -> None:
+        """Let nobody go by what they remember of the directory. The organisations concerned are locked."""
 
     async def lock_captures(self, judged: Iterable[FactKey], reviewed: Iterable[FactKey]) -> None:
         """Let nobody review the captures judged here, nor judge those reviewed here, until the end."""
@@ -225,6 +229,10 @@ class Transaction(Protocol):
     @property
     def periods(self) -> Periods:
         """Locked periods."""
+
+    @property
+    def backlog(self) -> Backlog:
+        """Days that wait to be computed again."""
 
     @property
     def retention(self) -> RetentionOf:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 
+from attendance_projector.projection.apply_batch import check_reached
 from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.ports import Transaction
 from attendance_projector.rebuild.ports import NextTables
@@ -38,12 +39,14 @@ class LoadLog:
 
     async def load(self, targets: Mapping[TopicPartition, int]) -> None:
         """Go on to these next offsets, each chunk in one transaction; move what is complete to its target."""
-        chunks = self._read_log(await self._tables.positions(list(targets)), targets)
+        reached = dict(await self._tables.positions(list(targets)))
+        chunks = self._read_log(dict(reached), targets)
         async with aclosing(chunks):
             async for records, complete in chunks:
                 await self._apply(list(records))
+                reached |= {each.topic_partition: each.committable.next_offset for each in records}
                 if complete:
-                    await self._tables.in_transaction(partial(_move, complete))
+                    await self._tables.in_transaction(partial(_move, complete, reached))
                 self._progressed(len(records))
 
     async def _apply(self, records: list[Record]) -> None:
@@ -73,6 +76,11 @@ class LoadLog:
         return refused
 
 
-async def _move(positions: Sequence[Position], transaction: Transaction) -> None:
-    await transaction.positions.lock([each.topic_partition for each in positions])
+async def _move(
+    positions: Sequence[Position], reached: Mapping[TopicPartition, int], transaction: Transaction
+) -> None:
+    """Move positions to their targets, past what compaction took at the end."""
+    stored = await transaction.positions.lock([each.topic_partition for each in positions])
+    for partition, next_offset in stored.items():
+        check_reached(partition, next_offset, reached.get(partition, 0))
     await transaction.positions.move(positions)

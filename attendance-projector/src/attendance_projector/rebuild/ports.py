@@ -92,6 +92,9 @@ class Schemas(Protocol):
     async def positions(self, schema: str) -> Mapping[TopicPartition, int]:
         """Return the next offsets of the tables."""
 
+    async def backlog(self) -> int:
+        """Count what waits in the live tables: spans to be computed, and locks to be told."""
+
     async def waiting_punches(self) -> int:
         """Index the punches that wait, by person, and count them."""
 

@@ -34,6 +34,7 @@ from attendance_projector.rebuild.ports import (
 from attendance_projector.rebuild.report import Options, Report
 from attendance_projector.rebuild.tasks import Progressed, RunTogether, share_buckets, share_partitions
 from attendance_projector.rebuild.tell_differences import tell_differences
+from attendance_projector.rebuild.wait_for_backlog import wait_for_backlog
 from attendance_schemas.topics import CLOCK, CORRECTIONS, DIRECTORY, TOPICS
 from service_kit.kafka.records import TopicPartition
 
@@ -168,10 +169,15 @@ class Rebuild:
     async def _compare(self, loading: LoadLog) -> None:
         tables = await self._schemas.compared_tables()
         async with self._means.open_comparison() as comparison:
-            async with self._schemas.live_stopped():
-                await self._catch_up(loading)
-                # From then on the live service can go on.
-                await comparison.take_snapshot()
+            while True:
+                await wait_for_backlog(self._schemas, self._progress)
+                async with self._schemas.live_stopped():
+                    if await self._schemas.backlog():
+                        continue
+                    await self._catch_up(loading)
+                    # From then on the live service can go on.
+                    await comparison.take_snapshot()
+                break
             self._progress.step("compare", len(tables))
             for table in tables:
                 self._report.compared += await comparison.compare(table)

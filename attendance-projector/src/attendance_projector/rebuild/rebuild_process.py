@@ -10,6 +10,7 @@ import sys
 
 import msgspec
 
+from attendance_projector.errors import PositionsSetBack
 from attendance_projector.projection.adapters.postgres_read_model import open_pool
 from attendance_projector.rebuild.adapters.postgres_bulk_load import ComputingReadModel, LoadingReadModel
 from attendance_projector.rebuild.adapters.worker_processes import peak_memory_mb
@@ -42,9 +43,9 @@ async def work(task: Load | Compute, settings: Settings) -> None:
     await retry(
         attempt,
         backoff=Backoff(),
-        retry_on=TransientFailure,
+        retry_on=(TransientFailure, PositionsSetBack),
         stopping=asyncio.Event(),
-        on_retry=lambda failure, _delay: log.warning("waiting for a dependency", detail=str(failure)),
+        on_retry=lambda failure, _delay: log.warning("waiting, then going on", detail=str(failure)),
     )
     _tell(Progressed(0, passed_over=passed_over, peak_memory_mb=peak_memory_mb(), kind="finished"))
 

@@ -15,6 +15,10 @@ CONFLICTS = (
     asyncpg.DeadlockDetectedError,
     asyncpg.InvalidCachedStatementError,
 )
+# PostgreSQL says no more of it than these words; its SQLSTATE is that of every check.
+NO_PARTITION = "no partition of relation"
+# Somebody else holds what a statement waits for, or an operator ended the wait.
+CONTENTION = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 # The server, or the way to it, is away, full, shutting down or not the primary any more.
 AWAY = (
     OSError,
@@ -23,7 +27,6 @@ AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresIOError,
-    asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
 )
@@ -34,9 +37,16 @@ def naming_outages() -> Iterator[None]:
     """Turn an outage into TransientFailure, and what the tables cannot hold into PoisonRecord."""
     try:
         yield
+    except asyncpg.CheckViolationError as error:
+        if NO_PARTITION not in str(error):
+            raise PoisonRecord("refused-by-database", f"the tables cannot hold it: {error}") from error
+        # The month was made on a server that another one has replaced since.
+        raise TransientFailure(DEPENDENCY, f"a month is missing: {error}") from error
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
         # Such as a NUL character in a name, or a second row of one key (SQLSTATE classes 22 and 23). The
         # delivery loop finds the record by trying one at a time.
         raise PoisonRecord("refused-by-database", f"the tables cannot hold it: {error}") from error
+    except CONTENTION as error:
+        raise TransientFailure(DEPENDENCY, repr(error), is_contention=True) from error
     except AWAY as error:
         raise TransientFailure(DEPENDENCY, repr(error)) from error

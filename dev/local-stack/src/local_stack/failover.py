@@ -9,8 +9,8 @@ import shutil
 
 from local_stack.services.postgres import Postgres, PostgresStandby, connected
 from local_stack.services.postgres_home import home_folder
-from local_stack.stack import Stack
-from local_stack.state import StackState, load_state
+from local_stack.running.stack import Stack
+from local_stack.running.state import StackState, load_state
 
 POLL_SECONDS = 0.05
 PROMOTED_WITHIN_SECONDS = 60

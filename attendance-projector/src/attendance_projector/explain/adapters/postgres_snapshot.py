@@ -19,6 +19,7 @@ from attendance_projector.projection.adapters.postgres_outbox import NothingToTe
 from attendance_projector.projection.adapters.postgres_positions import PostgresPositions
 from attendance_projector.projection.adapters.postgres_refused import PostgresRefusedFacts
 from attendance_projector.projection.adapters.postgres_retention import PostgresRetention
+from attendance_projector.projection.backlog.adapters.postgres_backlog import PostgresBacklog
 from attendance_projector.projection.directory.adapters.postgres_directory import PostgresDirectory
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.projection.periods.stored import StoredLock
@@ -72,6 +73,7 @@ class PostgresSnapshot:
         self.days = PostgresDays(connection)
         self.outbox = NothingToTell(connection)
         self.periods = PostgresPeriods(connection)
+        self.backlog = PostgresBacklog(connection)
         self.retention = PostgresRetention(connection)
 
     def altered(self, alter: Alter) -> PostgresDirectory:

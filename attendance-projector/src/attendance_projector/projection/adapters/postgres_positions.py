@@ -2,18 +2,22 @@
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping
+from uuid import UUID
 
 import asyncpg
 
+from attendance_projector.errors import TopicReplaced
 from attendance_projector.projection.stored import FactKey, PersonKey
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.sql import statements
 from service_kit.kafka.records import Position, TopicPartition
 
 SQL = statements("positions")
-# One lock for each capture or person would fill the server's table.
+# One lock for each capture, person or organisation would fill the server's table.
 GROUPS_OF_CAPTURES = 256
 GROUPS_OF_PEOPLE = 1024
+GROUPS_OF_ORGANISATIONS = 256
+EVERYONE = 0
 
 
 class PostgresPositions:
@@ -41,20 +45,21 @@ class PostgresPositions:
         columns = _columns([position.topic_partition for position in moved])
         await self._connection.execute(SQL["move"], *columns, [position.next_offset for position in moved])
 
-    async def lock_everyone(self, *, changes_directory: bool) -> None:
-        """Wait for all who compute days; they wait for this transaction.
-
-        When it changes the directory, nobody goes by what they remember of it any more.
-        """
+    async def lock_everyone(self) -> None:
+        """Wait for all who compute days; they wait for this transaction."""
         await self._connection.execute(SQL["lock_everyone"])
-        if changes_directory:
-            await self._connection.execute(SQL["directory_changes"])
-            self._changes_directory = True
-            self.directory_version = None
 
-    async def join_everyone(self) -> None:
-        """Compute days only while nobody has locked everyone; comes before the other locks."""
-        await self._connection.execute(SQL["share_everyone"])
+    async def join_everyone(self, org_ids: Collection[str], *, alone: Collection[str] = ()) -> None:
+        """Compute days of these organisations only while nobody has locked them, or everyone."""
+        locked = {_organisation(each) for each in alone}
+        numbers = [EVERYONE, *sorted({_organisation(each) for each in org_ids} | locked)]
+        await self._connection.execute(SQL["join_everyone"], numbers, [each in locked for each in numbers])
+
+    async def change_directory(self) -> None:
+        """Let nobody go by what they remember of the directory. The organisations concerned are locked."""
+        await self._connection.execute(SQL["directory_changes"])
+        self._changes_directory = True
+        self.directory_version = None
 
     async def lock_captures(self, judged: Iterable[FactKey], reviewed: Iterable[FactKey]) -> None:
         """Let nobody review the captures judged here, nor judge those reviewed here, until the end."""
@@ -80,6 +85,20 @@ async def read_positions(
     return _positions(await connection.fetch(SQL["read"], *_columns(partitions)))
 
 
+async def check_topics(connection: Connection, topics: Mapping[str, UUID]) -> None:
+    """Remember the ids of topics. Raises TopicReplaced for one that was consumed under another id."""
+    asked = list(topics), list(topics.values())
+    if others := await connection.fetch(SQL["other_topics"], *asked):
+        names = ", ".join(
+            f"{row['topic']} (was {row['consumed_id']}, is {row['topic_id']})" for row in others
+        )
+        raise TopicReplaced(
+            f"made again under the same name: {names}. The positions say nothing about these topics, and new "
+            "records would be taken for old ones. docs/operations/failover.md says how to let them count"
+        )
+    await connection.execute(SQL["remember_topics"], *asked)
+
+
 def _columns(partitions: Collection[TopicPartition]) -> tuple[list[str], list[int]]:
     return [each.topic for each in partitions], [each.partition for each in partitions]
 
@@ -90,4 +109,12 @@ def _positions(rows: Iterable[asyncpg.Record]) -> dict[TopicPartition, int]:
 
 def _group(key: FactKey | PersonKey, count: int) -> int:
     org_id, own_id = key
-    return zlib.crc32(f"{org_id}:{own_id}".encode()) % count
+    return _number(f"{org_id}:{own_id}", count)
+
+
+def _organisation(org_id: str) -> int:
+    return 1 + _number(org_id, GROUPS_OF_ORGANISATIONS)
+
+
+def _number(name: str, count: int) -> int:
+    return zlib.crc32(name.encode()) % count

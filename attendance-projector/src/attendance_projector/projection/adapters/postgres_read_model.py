@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TypeVar
+from uuid import UUID
 
 import asyncpg
 
@@ -18,9 +19,14 @@ from attendance_projector.projection.adapters.postgres_change_feed import (
 from attendance_projector.projection.adapters.postgres_corrections import PostgresCorrections
 from attendance_projector.projection.adapters.postgres_days import PostgresDays
 from attendance_projector.projection.adapters.postgres_outbox import NothingToTell, PostgresOutbox
-from attendance_projector.projection.adapters.postgres_positions import PostgresPositions, read_positions
+from attendance_projector.projection.adapters.postgres_positions import (
+    PostgresPositions,
+    check_topics,
+    read_positions,
+)
 from attendance_projector.projection.adapters.postgres_refused import PostgresRefusedFacts
 from attendance_projector.projection.adapters.postgres_retention import PostgresRetention
+from attendance_projector.projection.backlog.adapters.postgres_backlog import PostgresBacklog
 from attendance_projector.projection.days.stale_dates import FARTHEST_DAY
 from attendance_projector.projection.directory.adapters.remembered_directory import (
     DirectoryMemory,
@@ -29,7 +35,7 @@ from attendance_projector.projection.directory.adapters.remembered_directory imp
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.projection.ports import Transaction
 from attendance_projector.store.connection import Connection
-from attendance_projector.store.migrate import check_migrated
+from attendance_projector.store.migrate import check_migrated, check_revision
 from attendance_projector.store.postgres_errors import CONFLICTS, DEPENDENCY, naming_outages
 from attendance_projector.store.schema import SCHEMA
 from attendance_projector.store.sql import statements
@@ -42,6 +48,9 @@ T = TypeVar("T")
 ATTEMPTS = 5
 # A statement that takes longer has lost its server.
 STATEMENT_TIMEOUT = timedelta(minutes=2)
+# Longer than any transaction of a projector holds a lock, and than a switch does; well under the above, so
+# that a lock that somebody else holds is never taken for a server that is away.
+LOCK_TIMEOUT = "30s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,7 @@ class PostgresTransaction:
     days: PostgresDays
     outbox: PostgresOutbox | NothingToTell
     periods: PostgresPeriods
+    backlog: PostgresBacklog
     retention: PostgresRetention
     is_live: bool = False
 
@@ -78,6 +88,25 @@ class PostgresReadModel:
         self._identity: int | None = None
         self._made: set[tuple[str, int, int]] = set()
         self._memory = DirectoryMemory()
+        self._beside: list[PostgresReadModel] = []
+
+    def beside(self) -> "PostgresReadModel":
+        """Return another view of the tables, for transactions at the same time: it remembers for itself."""
+        self._beside = [type(self)(self._pool)]
+        return self._beside[0]
+
+    def forget(self) -> None:
+        """Forget what was learned of the tables: another server may answer, which lacks what this one had."""
+        self._made.clear()
+        self._memory.forget()
+        for each in self._beside:
+            each.forget()
+
+    async def waiting_spans(self) -> tuple[int, int, datetime | None]:
+        """Return how many spans the backlog has, how many were refused, and since when the oldest waits."""
+        with naming_outages():
+            ((count, refused, since),) = await self._pool.fetch(statements("backlog")["waiting"])
+            return count, refused, since
 
     async def in_transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Do the work in one transaction, again when another one was in its way."""
@@ -91,7 +120,8 @@ class PostgresReadModel:
                         return await work(self._tables(connection))
             except CONFLICTS as conflict:
                 last = conflict
-        raise TransientFailure(DEPENDENCY, f"in conflict {ATTEMPTS} times, last with {last!r}") from last
+        detail = f"in conflict {ATTEMPTS} times, last with {last!r}"
+        raise TransientFailure(DEPENDENCY, detail, is_contention=True) from last
 
     async def ensure_months(self, dates: Iterable[date]) -> None:
         """Make the partitions for facts of these UTC dates and for the days next to them.
@@ -114,14 +144,30 @@ class PostgresReadModel:
         """Make the partitions of this month and of the months ahead, so that no first record has to wait."""
         await self.ensure_months({today + timedelta(days=31 * number) for number in range(months + 1)})
 
-    async def positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Return where to go on; a partition that was never consumed is left out."""
+    async def positions(
+        self, partitions: Collection[TopicPartition], topics: Mapping[str, UUID] | None = None
+    ) -> Mapping[TopicPartition, int]:
+        """Return where to go on; a partition that was never consumed is left out.
+
+        topics: the ids of the topics now. Raises TopicReplaced when one was consumed under another id.
+        """
         with naming_outages():
             async with self._pool.acquire() as connection, connection.transaction():
                 if self._is_live:
                     self._identity = None
                     await self._enter(connection)
+                await check_topics(connection, topics or {})
                 return await read_positions(connection, partitions)
+
+    async def lacks(self, done: Mapping[TopicPartition, int]) -> bool:
+        """Say whether the tables lack any of what was applied, by the next offsets of partitions."""
+        try:
+            with naming_outages():
+                async with self._pool.acquire() as connection:
+                    found = await read_positions(connection, list(done))
+        except TransientFailure:
+            return False
+        return any(found.get(partition, 0) < offset for partition, offset in done.items())
 
     async def as_of(self) -> datetime | None:
         """Return the newest instant that has come; None before the first tick."""
@@ -139,13 +185,16 @@ class PostgresReadModel:
         return self._identity is not None and self._identity != identity
 
     async def _enter(self, connection: Connection) -> None:
-        """Keep a rebuild from taking the tables away. Raises ReadModelSwitched when one has."""
+        """Keep a rebuild from taking the tables away.
+
+        Raises ReadModelSwitched when one has, ReadModelOutdated when the tables are no longer this version's.
+        """
         await connection.execute(statements("positions")["share_switch"])
-        identity = await connection.fetchval(statements("positions")["schema_identity"])
+        ((identity, revision),) = await connection.fetch(statements("positions")["schema_identity"])
+        check_revision(revision)
         if self._identity is None:
             self._identity = identity
-            self._made.clear()
-            self._memory.forget()
+            self.forget()
         elif self._identity != identity:
             raise ReadModelSwitched(
                 "a rebuilt read model took the place of this one; its positions count now"
@@ -168,6 +217,7 @@ class PostgresReadModel:
             days=self._days_of(connection),
             outbox=self._outbox_of(connection),
             periods=self._periods_of(connection),
+            backlog=PostgresBacklog(connection),
             retention=PostgresRetention(connection),
             is_live=self._is_live,
         )
@@ -185,19 +235,37 @@ class NextReadModel(PostgresReadModel):
 @asynccontextmanager
 async def open_read_model(url: str, *, connections: int = 4) -> AsyncIterator[PostgresReadModel]:
     """Connect to the migrated database. Raises ReadModelOutdated, or TransientFailure when it is away."""
-    async with open_pool(url, connections=connections) as pool:
-        yield PostgresReadModel(pool)
+    opened: list[PostgresReadModel] = []
+
+    async def begin(connection: Connection) -> None:
+        async with connection.transaction():
+            await connection.execute(statements("outbox")["only_one_sets_numbers"])
+            await connection.execute(statements("outbox")["numbers_ahead"])
+        for read_model in opened:
+            read_model.forget()
+
+    settings = {"lock_timeout": LOCK_TIMEOUT}
+    async with open_pool(url, connections=connections, settings=settings, begin=begin) as pool:
+        opened.append(PostgresReadModel(pool))
+        yield opened[0]
 
 
 @asynccontextmanager
 async def open_pool(
-    url: str, *, schema: str = SCHEMA, connections: int = 4, settings: Mapping[str, str] | None = None
+    url: str,
+    *,
+    schema: str = SCHEMA,
+    connections: int = 4,
+    settings: Mapping[str, str] | None = None,
+    begin: Callable[[Connection], Awaitable[None]] | None = None,
 ) -> AsyncIterator[asyncpg.Pool]:
-    """Connect to a migrated schema, with these settings of the server."""
+    """Connect to a migrated schema, with these settings of the server; `begin` hears of new connections."""
 
     async def prepare(connection: Connection) -> None:
         await check_migrated(connection, schema)
         await connection.execute(statements("staging")["create_staging"])
+        if begin is not None:
+            await begin(connection)
 
     with naming_outages():
         pool = await asyncpg.create_pool(

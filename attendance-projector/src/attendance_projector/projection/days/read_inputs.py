@@ -61,19 +61,11 @@ async def read_inputs(
 ) -> list[DayInputs]:
     """Read what the days of these people, by whose changes they are stale, are computed from."""
     people = await transaction.directory.people(changes)
-    bounded = {key for key, of_person in changes.items() if needs_extent(of_person)}
-    extents = await transaction.days.extents(bounded)
+    new_at = {key: [punch.occurred_at for _, punch in of_person] for key, of_person in new_by_person.items()}
+    stale = await stale_of_people(transaction, changes, people, new_at)
     as_of = await transaction.absence.as_of()
     reported_until = await transaction.absence.reported_until()
     final_before = (await transaction.retention.read()).final_before
-    stale: dict[PersonKey, list[tuple[date, date]]] = {}
-    for key, of_person in changes.items():
-        schedule = _schedule(people.get(key))
-        extent = None
-        if key in bounded:
-            new = [punch.occurred_at for _, punch in new_by_person.get(key, ())]
-            extent = _widened(extents.get(key), new, expected_dates(schedule, as_of))
-        stale[key] = not_final(stale_dates(of_person, schedule, extent), final_before)
     stored = await _punches_around(transaction, stale, people, final_before)
     corrections: dict[PersonKey, list[Correction]] = defaultdict(list)
     for row in (await transaction.corrections.of_people(changes)).values():
@@ -88,6 +80,29 @@ async def read_inputs(
         corrected = corrections.get(key, ())
         facts.append(DayInputs(key, person, spans, *punches, corrected, known, final_before))
     return facts
+
+
+async def stale_of_people(
+    transaction: Transaction,
+    changes: Mapping[PersonKey, Sequence[Change]],
+    people: Mapping[PersonKey, KnownPerson] | None = None,
+    new_at: Mapping[PersonKey, Sequence[datetime]] | None = None,
+) -> dict[PersonKey, list[tuple[date, date]]]:
+    """Return the dates to compute again, by person; `new_at`: the instants of punches that are not stored."""
+    if people is None:
+        people = await transaction.directory.people(changes)
+    bounded = {key for key, of_person in changes.items() if needs_extent(of_person)}
+    extents = await transaction.days.extents(bounded)
+    as_of = await transaction.absence.as_of()
+    final_before = (await transaction.retention.read()).final_before
+    stale = {}
+    for key, of_person in changes.items():
+        schedule, extent = _schedule(people.get(key)), None
+        if key in bounded:
+            new = (new_at or {}).get(key, ())
+            extent = _widened(extents.get(key), new, expected_dates(schedule, as_of))
+        stale[key] = not_final(stale_dates(of_person, schedule, extent), final_before)
+    return stale
 
 
 def _widened(

@@ -86,6 +86,13 @@ class HorizonMoved:
     last_on: date
 
 
+@dataclass(frozen=True, slots=True)
+class DatesWaited:
+    """Dates that waited in the backlog; open, or wider than what is stale."""
+
+    span: DateSpan
+
+
 Change = (
     PunchChanged
     | DayLostPunch
@@ -96,6 +103,7 @@ Change = (
     | PoliciesChanged
     | DatesChanged
     | HorizonMoved
+    | DatesWaited
 )
 
 
@@ -144,6 +152,8 @@ def _touched(change: Change, schedule: Schedule) -> list[DateSpan]:
             return dates_touched_by_policies(before_policies, after_policies)
         case DatesChanged(first_on, last_on):
             return [DateSpan(first_on, last_on)]
+        case DatesWaited(span):
+            return [span]
         case HorizonMoved(begun_on, horizon):
             # Before the first policy that expects anybody, time decides nothing.
             expecting = [each.effective_on for each in schedule.policies if each.expects_attendance]

@@ -10,7 +10,7 @@ from attendance_projector.projection.adapters.postgres_positions import Postgres
 from attendance_projector.projection.stored import PersonKey
 from attendance_projector.rebuild.adapters.postgres_schemas import PostgresSchemas
 from attendance_projector.rebuild.ports import LIVE, PREVIOUS
-from attendance_projector.store.migrate import head, revision_of
+from attendance_projector.store.migrate import revision_of
 from attendance_projector.store.sql import statements
 
 LONGEST_MONTH = timedelta(days=31)
@@ -29,7 +29,10 @@ class PostgresDifferingDays:
     async def find(self) -> int:
         """Compare all days; return of how many people and months some differ. Raises RebuildRefused."""
         connection = self._connection
-        if not await self._schemas.exists(PREVIOUS) or await revision_of(connection, PREVIOUS) != head():
+        found = None
+        if await self._schemas.exists(PREVIOUS):
+            found = await revision_of(connection, PREVIOUS)
+        if found is None or found != await revision_of(connection):
             raise RebuildRefused(f"there are no tables of this version in {PREVIOUS} to compare with")
         kept = [(await self._schemas.retention(each)).days_from for each in (LIVE, PREVIOUS)]
         since = max((each for each in kept if each is not None), default=None)
@@ -49,7 +52,7 @@ class PostgresDifferingDays:
             await self._connection.execute(f"SET LOCAL search_path TO {LIVE}, pg_temp")
             await self._connection.execute(statements("positions")["share_switch"])
             positions = PostgresPositions(self._connection)
-            await positions.join_everyone()
+            await positions.join_everyone({each.org_id for each in people})
             await positions.lock_people(people)
             columns = side_by_side(people)
             told = await self._connection.execute(TELL_DAYS, *columns, month, last_on)

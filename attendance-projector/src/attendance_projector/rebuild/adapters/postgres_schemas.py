@@ -13,7 +13,7 @@ from attendance_projector.errors import RebuildRefused
 from attendance_projector.projection.adapters.postgres_retention import retention_of_rows
 from attendance_projector.rebuild.ports import LIVE, NEXT, Table
 from attendance_projector.store.connection import Connection
-from attendance_projector.store.migrate import head, migrate, revision_of
+from attendance_projector.store.migrate import migrate, revision_of, steps
 from attendance_projector.store.postgres_errors import naming_outages
 from attendance_projector.store.sql import statements
 from service_kit.kafka.records import TopicPartition
@@ -46,6 +46,8 @@ COPIED_FROM_LIVE = (
 )
 # How far devices have reported, by the order in which a projector happened to read the topics.
 REPORTING = ("device_point", "device_report", "site_watermark")
+# What is no fact, but how the projector is getting on.
+UNDERWAY = ("consumed_topic", "stale_span", "untold_lock")
 
 
 class PostgresSchemas:
@@ -66,15 +68,17 @@ class PostgresSchemas:
         is_ours = (
             await self.connection.fetchval("SELECT to_regclass($1)", f"{NEXT}.rebuild_state") is not None
         )
-        if not is_ours or await revision_of(self.connection, NEXT) != head():
+        if not is_ours or await revision_of(self.connection, NEXT) != await revision_of(self.connection):
             return False
         # Months that were dropped since are not to come back.
         return await self.retention(NEXT) == await self.retention()
 
     async def create(self) -> None:
         """Make the next schema, empty and without the indexes that only readers need."""
+        # As the live tables are: during an upgrade that may be a step before the newest.
+        revision = await self._revision_of_live()
         await self.discard()
-        await migrate(self._url, schema=NEXT)
+        await migrate(self._url, revision, schema=NEXT)
         async with self.connection.transaction():
             await self.connection.execute(SQL["create_state"].format(next=NEXT))
             indexes = await self.connection.fetch(SQL["secondary_indexes"], NEXT)
@@ -83,9 +87,19 @@ class PostgresSchemas:
                 await self.connection.execute(f'DROP INDEX {NEXT}."{row["name"]}"')
             kept = f"INSERT INTO {NEXT}.retention SELECT * FROM {LIVE}.retention"  # noqa: S608
             await self.connection.execute(kept)
+            topics = f"INSERT INTO {NEXT}.consumed_topic SELECT * FROM {LIVE}.consumed_topic"  # noqa: S608
+            await self.connection.execute(topics)
             # From a device's first number on, and the log may have lost that.
             reports = f"INSERT INTO {NEXT}.device_report SELECT * FROM {LIVE}.device_report"  # noqa: S608
             await self.connection.execute(reports)
+
+    async def _revision_of_live(self) -> str:
+        found = await revision_of(self.connection)
+        if found not in steps():
+            raise RebuildRefused(
+                f"the live tables are at {found}; rebuild with the version that migrated them"
+            )
+        return str(found)
 
     async def keep_from_live(self, before: date) -> None:
         """Take from the live tables captures and punches before this UTC date, and what is about them."""
@@ -179,7 +193,13 @@ class PostgresSchemas:
 
     async def compared_tables(self) -> Sequence[Table]:
         """Return the tables whose rows facts alone decide."""
-        return [each for each in await self.tables(LIVE) if each.name not in (*REPORTING, *CARRIED)]
+        return [
+            each for each in await self.tables(LIVE) if each.name not in (*REPORTING, *CARRIED, *UNDERWAY)
+        ]
+
+    async def backlog(self) -> int:
+        """Count what waits in the live tables: spans to be computed, and locks to be told."""
+        return int(await self.connection.fetchval(SQL["backlog"].format(schema=LIVE)))
 
     async def discard(self, schema: str = NEXT) -> None:
         """Drop a schema that nobody reads."""

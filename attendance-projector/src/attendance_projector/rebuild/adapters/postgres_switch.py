@@ -14,7 +14,7 @@ import asyncpg
 from attendance_projector.errors import RebuildRefused
 from attendance_projector.rebuild.adapters.postgres_schemas import CARRIED, SQL, PostgresSchemas
 from attendance_projector.rebuild.ports import LIVE, NEXT, PREVIOUS
-from attendance_projector.store.migrate import head, revision_of
+from attendance_projector.store.migrate import revision_of
 from attendance_projector.store.schema import SCHEMA
 from service_kit.backoff import Backoff
 
@@ -43,6 +43,8 @@ class PostgresSwitch:
                 )
 
         async def rename() -> None:
+            # No migration ends while all tables are held.
+            await self._check_revisions()
             await self._carry(NEXT)
             await self._connection.execute(SQL["drop_state"].format(next=NEXT))
             await self._connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {PREVIOUS}")
@@ -50,13 +52,23 @@ class PostgresSwitch:
 
         await self._while_held((LIVE, NEXT), finish, rename)
 
+    async def _check_revisions(self) -> None:
+        """Raise RebuildRefused when the live tables were migrated since the others were made."""
+        live, rebuilt = [await revision_of(self._connection, schema) for schema in (LIVE, NEXT)]
+        if live != rebuilt:
+            raise RebuildRefused(
+                f"the live tables were migrated to {live} during this rebuild, which made {rebuilt}; "
+                f"with the version that migrated them, {BEGIN_AGAIN}"
+            )
+
     async def roll_back(self, check: Callable[[], Awaitable[None]]) -> None:
         """Let the live and the previous schema change places. Raises RebuildRefused."""
         if not await self._schemas.exists(PREVIOUS):
             raise RebuildRefused(f"there is no schema {PREVIOUS}; nothing was switched since it was dropped")
-        if (found := await revision_of(self._connection, PREVIOUS)) != head():
+        found, live = [await revision_of(self._connection, each) for each in (PREVIOUS, LIVE)]
+        if found != live:
             raise RebuildRefused(
-                f"{PREVIOUS} is at revision {found}, this version needs {head()}; {BEGIN_AGAIN}"
+                f"{PREVIOUS} is at revision {found}, the live tables at {live}; {BEGIN_AGAIN}"
             )
 
         async def rename() -> None:
@@ -70,6 +82,7 @@ class PostgresSwitch:
 
     async def _carry(self, target: str) -> None:
         """Move what the live tables alone hold to those that take their place."""
+        await self._connection.execute(SQL["carry_locks"].format(live=LIVE, target=target))
         for table in CARRIED:
             await self._connection.execute(SQL["carry_rows"].format(live=LIVE, target=target, table=table))
             await self._connection.execute(SQL["carry_numbers"].format(live=LIVE, target=target, table=table))

@@ -54,6 +54,7 @@ class PostgresMonthlyTables:
             await self._connection.execute(statements("positions")["lock_everyone"])
             await self._connection.execute(SQL["lock_partitions"])
             retention = await wanted()
+            await self._refuse_backlog(retention)
             for parent, field in FIELDS.items():
                 if (kept := getattr(retention, field)) is not None:
                     await self._connection.execute(SQL["keep_from"], parent, kept)
@@ -62,6 +63,14 @@ class PostgresMonthlyTables:
             await self._connection.execute(SQL["decide_adjustments"], retention.final_before)
             return retention, int(
                 await self._connection.fetchval(SQL["forget_pending"], retention.facts_from)
+            )
+
+    async def _refuse_backlog(self, retention: Retention) -> None:
+        """Raise RetentionRefused while days wait to be computed that would be final as they are."""
+        if await self._connection.fetchval(SQL["backlog_before"], retention.final_before):
+            raise RetentionRefused(
+                f"days before {retention.final_before} wait to be computed again (see the table stale_span); "
+                "nothing was changed, run it again when the backlog is worked off"
             )
 
     async def detach(self, month: Month) -> None:

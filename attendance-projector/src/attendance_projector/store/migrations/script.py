@@ -1,4 +1,4 @@
-"""Run a revision's `.sql` file as it is, inside the transaction of the migration."""
+"""Run the `.sql` file of a step: in its transaction, or alone, where PostgreSQL allows no transaction."""
 
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,23 @@ from alembic import op
 VERSIONS = Path(__file__).parent / "versions"
 
 
-def run_script(name: str) -> None:
-    """Run every statement of `versions/NAME`; the file is not split, the server reads it whole."""
-    script = (VERSIONS / name).read_text(encoding="utf-8")
+def run_script(name: str, folder: Path = VERSIONS) -> None:
+    """Run every statement of a file; it is not split, the server reads it whole."""
+    # What SQLAlchemy does not execute itself does not begin its transaction.
+    op.execute("SELECT 1")
+    _run((folder / name).read_text(encoding="utf-8"))
+
+
+def run_alone(name: str, folder: Path = VERSIONS) -> None:
+    """Run a file of one statement outside of any transaction, such as CREATE INDEX CONCURRENTLY.
+
+    Begun again after it failed, it finds what it left: let a step before it drop an index of this name.
+    """
+    with op.get_context().autocommit_block():
+        _run((folder / name).read_text(encoding="utf-8"))
+
+
+def _run(script: str) -> None:
     adapted: Any = op.get_bind().connection.dbapi_connection
     # A prepared statement holds one command only; asyncpg's own `execute` takes a script.
     adapted.run_async(lambda connection: connection.execute(script))

@@ -8,8 +8,12 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::json[])
     WITH ORDINALITY AS added (topic, key, event_type, payload, number)
 ORDER BY number;
 
+-- name: only_one_sets_numbers
+-- Before numbers_ahead, so that of two who set them the later one sees what the other gave meanwhile.
+SELECT pg_advisory_xact_lock(hashtext('attendance-projector outbox numbers'), 0);
+
 -- name: numbers_ahead
--- A database that was restored to an earlier instant gives no number again.
+-- A database that was restored to an earlier instant, or a standby that lagged, gives no number again.
 SELECT setval('outbox_id_seq', newest)
 FROM outbox_id_seq, CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS newest
 WHERE last_value < newest;

@@ -29,16 +29,40 @@ WHERE position.topic = moved.topic
     AND position.partition = moved.partition
     AND position.next_offset < moved.next_offset;
 
+-- name: other_topics
+-- $1 topics and $2 their ids, side by side. Returned are those that were consumed under another id.
+SELECT topic, known.topic_id AS consumed_id, asked.topic_id
+FROM unnest($1::text[], $2::uuid[]) AS asked (topic, topic_id)
+JOIN consumed_topic AS known USING (topic)
+WHERE known.topic_id <> asked.topic_id
+ORDER BY topic;
+
+-- name: remember_topics
+INSERT INTO consumed_topic (topic, topic_id)
+SELECT topic, topic_id FROM unnest($1::text[], $2::uuid[]) AS asked (topic, topic_id) ORDER BY topic
+ON CONFLICT DO NOTHING;
+
 -- name: lock_everyone
--- A transaction that changes the directory waits for all who compute days, and they for it. Schemas have locks of their own.
-SELECT pg_advisory_xact_lock(hashtext('attendance-projector days'), hashtext(current_schema()));
+-- A transaction in which time passes waits for all who compute days, and they for it. Schemas have locks of their own;
+-- number 0 is everyone, the others are organisations.
+SELECT pg_advisory_xact_lock(hashtext('attendance-projector days ' || current_schema()), 0);
 
 -- name: directory_changes
--- Only after lock_everyone: see remembered_directory.py.
+-- Only after lock_everyone, or with the organisations concerned locked alone: see remembered_directory.py.
 SELECT nextval('directory_version');
 
--- name: share_everyone
-SELECT pg_advisory_xact_lock_shared(hashtext('attendance-projector days'), hashtext(current_schema()));
+-- name: join_everyone
+-- $1: 0 for everyone, then numbers of organisations, ascending; $2: whether each is locked alone. A transaction that changes
+-- the directory of an organisation, or locks a period of it, waits for all who compute its days, and they for it.
+SELECT count(
+    CASE
+        WHEN is_alone THEN
+            pg_advisory_xact_lock(hashtext('attendance-projector days ' || current_schema()), number)::text
+        ELSE
+            pg_advisory_xact_lock_shared(hashtext('attendance-projector days ' || current_schema()), number)::text
+    END
+)
+FROM unnest($1::int[], $2::bool[]) AS asked (number, is_alone);
 
 -- name: lock_captures
 -- $1: numbers of captures, each with its organisation, ascending; $2: whether each is of a review. Decisions and reviews of a capture come from
@@ -56,7 +80,7 @@ FROM unnest($1::int[], $2::bool[]) AS asked (number, is_of_review);
 -- name: lock_people
 -- $1: numbers of people, each with the organisation, ascending. Two projectors can hold punches of one person, since records are
 -- keyed by capture; the second must see what the first wrote before it computes that person's days.
--- Only after share_everyone, so that the version cannot move any more.
+-- Only after join_everyone, so that what the version says of their organisations cannot change any more.
 SELECT
     (SELECT last_value FROM directory_version) AS directory_version,
     count(pg_advisory_xact_lock(hashtext('attendance-projector person ' || current_schema()), number))
@@ -71,5 +95,5 @@ SELECT ensure_partitions('capture', $1::date[]) + ensure_partitions('punch', $1:
 SELECT pg_advisory_xact_lock_shared(hashtext('attendance-projector switch'), 0);
 
 -- name: schema_identity
--- Names can pass to other tables, this number cannot.
-SELECT oid::bigint FROM pg_namespace WHERE nspname = current_schema();
+-- Names can pass to other tables, this number cannot. And the revision that the tables are at.
+SELECT oid::bigint, (SELECT version_num FROM alembic_version) FROM pg_namespace WHERE nspname = current_schema();

@@ -61,6 +61,14 @@ SELECT {columns} FROM {live}.adjustment WHERE attendance_on < $1::date;
 -- name: positions
 SELECT topic, partition, next_offset FROM {schema}.consumed_position;
 
+-- name: backlog
+SELECT
+    (SELECT count(*) FROM {schema}.stale_span WHERE refused IS NULL) + (SELECT count(*) FROM {schema}.untold_lock);
+
+-- name: carry_locks
+-- Rebuilt days are never stale, so that locks which waited for stale ones can be told at once.
+INSERT INTO {target}.untold_lock SELECT * FROM {live}.untold_lock ON CONFLICT DO NOTHING;
+
 -- name: secondary_indexes
 -- Of partitioned tables: they are built faster at once than row by row. $1: the schema.
 SELECT index.relname AS name, replace(pg_get_indexdef(index.oid), ' ON ONLY ', ' ON ') AS definition

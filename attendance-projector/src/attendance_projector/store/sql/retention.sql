@@ -42,6 +42,10 @@ SELECT least(
     )
 );
 
+-- name: backlog_before
+-- $1: earlier days are final, or null. Those that were refused have been looked at, or never will be.
+SELECT EXISTS (SELECT FROM stale_span WHERE refused IS NULL AND coalesce(first_on, '-infinity') < $1::date);
+
 -- name: partitions
 -- Months of a schema ($1) that are attached, or stand detached since a command was stopped before it dropped them.
 SELECT

@@ -9,8 +9,10 @@ import pytest
 import pytest_asyncio
 
 if TYPE_CHECKING:
+    from attendance_testing.projector.cluster import Cluster
     from attendance_testing.projector.plant import Plant
     from local_stack.for_tests.databases import CloneTemplate, Database
+    from local_stack.environment import StackEnv
 
 
 @pytest_asyncio.fixture
@@ -42,4 +44,15 @@ async def plant(migrated: "Database") -> "AsyncIterator[Plant]":
         stack.push_async_callback(connection.close, timeout=5)
         made = Plant(read_model, migrated.url, connection)
         await made.tell(made.site(), made.shift("day", 8, 12), made.person("asha"))
+        yield made
+
+
+@pytest_asyncio.fixture
+async def cluster(
+    stack: "StackEnv", plant: "Plant", topic_prefix: str, unused_port: int
+) -> "AsyncIterator[Cluster]":
+    """The topics of one test, and projector processes over the database of the plant."""
+    from attendance_testing.projector.cluster import open_cluster
+
+    async with open_cluster(stack, plant.url, topic_prefix, unused_port) as made:
         yield made

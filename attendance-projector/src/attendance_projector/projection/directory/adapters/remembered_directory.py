@@ -1,8 +1,9 @@
 """People remembered between transactions, as long as the directory has not changed.
 
-A transaction that changes the directory holds the lock on everyone and moves `directory_version`; one that
-computes days shares that lock and reads the version under it. So what was read at this version is what would
-be read now. Time passes under the same lock and changes nobody: what it decides is never remembered. A
+A transaction that changes the directory holds the lock on the organisations concerned and moves
+`directory_version`; one that computes their days shares that lock and reads the version under it. So what was
+read of these organisations at this version is what would be read now; a change of another one costs asking
+again. Time passes under the lock on everyone and changes nobody: what it decides is never remembered. A
 transaction that changes the directory, or holds none of these locks, asks the tables.
 """
 

@@ -1,0 +1,37 @@
+"""Plays a standby that lagged when it was promoted: all tables stand as they did at an earlier instant."""
+
+from typing import Any
+
+import asyncpg
+
+LIVE_TABLES = """
+    SELECT relname FROM pg_class
+    WHERE relnamespace = 'attendance'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+        AND relname <> 'alembic_version'
+    ORDER BY relname
+"""
+
+
+class LaggingStandby:
+    """The tables as they stood when it was made; `promote` puts them back."""
+
+    def __init__(self, connection: asyncpg.Connection, tables: list[str]) -> None:
+        self._connection = connection
+        self._tables = tables
+
+    @classmethod
+    async def of(cls, plant: Any) -> "LaggingStandby":
+        """Copy the tables of a plant."""
+        connection = plant.sql
+        tables = [row["relname"] for row in await connection.fetch(LIVE_TABLES)]
+        async with connection.transaction(isolation="repeatable_read"):
+            for name in tables:
+                await connection.execute(f"CREATE TEMP TABLE lagging_{name} AS TABLE {name}")
+        return cls(connection, tables)
+
+    async def promote(self) -> None:
+        """Let everything that was committed since be gone."""
+        async with self._connection.transaction():
+            await self._connection.execute(f"TRUNCATE {', '.join(self._tables)}")
+            for name in self._tables:
+                await self._connection.execute(f"INSERT INTO {name} SELECT * FROM lagging_{name}")  # noqa: S608
