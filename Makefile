@@ -138,6 +138,10 @@ bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL i
 bench-rebuild: $(READY)  ## rebuild under live events and readers, killed twice ## EVENTS=5000000 RATE=200 (live events a second)
 	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.rebuild_at_scale $(if $(EVENTS),--events $(EVENTS)) $(if $(RATE),--rate $(RATE))
 
+.PHONY: bench-backlog
+bench-backlog: $(READY)  ## change a shift of 100,000 days under live facts, killed once
+	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.backlog
+
 ##@ Harm
 
 .PHONY: chaos
@@ -145,6 +149,10 @@ chaos: $(READY)  ## harm everything under load, then single parts ## CHAOS_ROUND
 	$(BIN)/python -m chaos --rounds $(CHAOS_ROUNDS) $(if $(SEED),--seed $(SEED))
 	CHAOS_ROUNDS=$(CHURN_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600 --deselect tests/test_chaos.py
 	CAPTURES_PER_THREAD=$(CAPTURES_PER_THREAD) $(PYTEST) -v recognition-worker/tests/integration/test_threads.py
+
+.PHONY: failover
+failover: $(READY)  ## kill PostgreSQL, promote a standby that lags, audit ## ROUNDS=20 SEED=n
+	$(BIN)/python -m chaos --failover --rounds $(or $(ROUNDS),20) $(if $(SEED),--seed $(SEED))
 
 .PHONY: hostile
 hostile: $(READY)  ## send hostile images to ingest's checks and the worker ## HOSTILE_IMAGES=10000

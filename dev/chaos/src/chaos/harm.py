@@ -6,12 +6,17 @@ A service that ends by itself is started again, as any supervisor would, and cou
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import asyncpg
 
 from attendance_demo.deployment import Deployment, Service
 from attendance_demo.errors import DemoError
 from chaos.plan import Harm
 from chaos.toxics import Toxics
 from local_stack.errors import LocalStackError
+from local_stack.running.failover import Failover
+from local_stack.running.ports import LOOPBACK
 from local_stack.running.stack import Stack
 
 READY_WITHIN_SECONDS = 120.0
@@ -28,6 +33,7 @@ class Harms:
     toxics: Toxics
     links: dict[str, str]
     ended: list[str] = field(default_factory=list)
+    lacked: list[int] = field(default_factory=list)
     _meant: set[str] = field(default_factory=set)
     _servers: dict[str, asyncio.Lock] = field(default_factory=dict)
 
@@ -41,6 +47,7 @@ class Harms:
             "link": self._link,
             "server": self._server,
             "rebalance": self._rebalance,
+            "failover": self._failover,
         }
 
         async def one(harm: Harm) -> None:
@@ -110,6 +117,23 @@ class Harms:
                 service.kill()
             self._meant.discard(key)
 
+    async def _failover(self, harm: Harm) -> None:
+        """Let a standby take over; note how many records the primary had applied and the standby had not."""
+        failover = Failover(self.stack)
+        await asyncio.to_thread(failover.start_standby)
+        if "held back" in harm.how:
+            await asyncio.to_thread(failover.hold_back)
+        await asyncio.sleep(harm.lasts)
+        url = urlsplit(self.stack.env.postgres_admin_url)
+        name = urlsplit(self.deployment.environ["DATABASE_URL"]).path
+        had = await _records_applied(url._replace(path=name).geturl())
+        await asyncio.to_thread(failover.kill_primary)
+        await asyncio.to_thread(failover.promote)
+        user, _, _ = url.netloc.rpartition("@")
+        promoted = url._replace(netloc=f"{user}@{LOOPBACK}:{failover.standby_port}", path=name)
+        self.lacked.append(had - await _records_applied(promoted.geturl()))
+        await asyncio.to_thread(failover.take_place)
+
     def _start(self, name: str) -> Service:
         settings = {}
         if name == "ingest":
@@ -118,3 +142,11 @@ class Harms:
 
     def _ready(self, name: str) -> None:
         self.deployment.services[name].wait_ready(READY_WITHIN_SECONDS)
+
+
+async def _records_applied(url: str) -> int:
+    connection = await asyncpg.connect(url, ssl=False)
+    try:
+        return int(await connection.fetchval("SELECT sum(next_offset) FROM attendance.consumed_position"))
+    finally:
+        await connection.close()

@@ -44,6 +44,14 @@ def rounds(seed: int, count: int) -> Iterator[list[Harm]]:
         yield [_draw(kind, rng) for kind in kinds]
 
 
+def failovers(seed: int, count: int) -> Iterator[list[Harm]]:
+    """Draw a failover of PostgreSQL for each round; in three of four the standby is held back before."""
+    rng = random.Random(seed)
+    for number in range(count):
+        how = "fail over at once" if number % 4 == 3 else "fail over to a standby held back"  # noqa: PLR2004
+        yield [Harm("failover", "postgres", how, rng.uniform(0, 1), rng.uniform(SHORTEST, LONGEST))]
+
+
 def _draw(kind: str, rng: random.Random) -> Harm:
     starts_after, lasts = rng.uniform(0, 1.5), rng.uniform(SHORTEST, LONGEST)
     match kind:

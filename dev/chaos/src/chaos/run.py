@@ -1,7 +1,7 @@
 """The rounds of a run: harm under load, then silence, and the auditor's verdict on all that was sent."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ ANSWERED_WITHIN_SECONDS = 180.0
 # Check-ins and corrections that are answered in a round before its harm begins, so that it meets load.
 FLOWING_COUNT = 20
 Say = Callable[[str], None]
+Plan = Callable[[int, int], Iterator[list[Harm]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Report:
     ended: list[str] = field(default_factory=list)
     tries: int = 0
     answers: int = 0
+    # Records that each failover took from the tables; the projector has to read them again.
+    lacked: list[int] = field(default_factory=list)
 
     @property
     def is_well(self) -> bool:
@@ -48,10 +51,10 @@ class Report:
         return bool(self.rounds) and not self.rounds[-1].verdict["findings"] and not self.ended
 
 
-async def run_rounds(scene: Scene, seed: int, count: int, say: Say) -> Report:
+async def run_rounds(scene: Scene, seed: int, count: int, say: Say, plan: Plan = rounds) -> Report:
     """Do `count` rounds; end at the first one with findings, or after which a service had ended by itself."""
     report = Report(seed)
-    for number, harms in enumerate(rounds(seed, count), start=1):
+    for number, harms in enumerate(plan(seed, count), start=1):
         began = time.monotonic()
         scene.traffic.start()
         with suppress(TimeoutError):
@@ -64,7 +67,7 @@ async def run_rounds(scene: Scene, seed: int, count: int, say: Say) -> Report:
         verdict = await scene.audit()
         ended = time.monotonic()
         report.rounds.append(Round(number, harms, ended - began, ended - healed, verdict))
-        report.ended = list(scene.harms.ended)
+        report.ended, report.lacked = list(scene.harms.ended), list(scene.harms.lacked)
         report.tries, report.answers = scene.traffic.tries, scene.traffic.answers
         say(str(report.rounds[-1]))
         if not report.is_well:

@@ -1,6 +1,6 @@
 """PostgreSQL: a primary with the roles and database of the project, a streaming replica if asked, a standby.
 
-The standby is for failovers: it follows at its own pace, and `local_stack.failover` lets it take over.
+The standby is for failovers: it follows at its own pace; `local_stack.running.failover` lets it take over.
 """
 
 import shutil

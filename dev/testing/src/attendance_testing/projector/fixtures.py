@@ -11,8 +11,8 @@ import pytest_asyncio
 if TYPE_CHECKING:
     from attendance_testing.projector.cluster import Cluster
     from attendance_testing.projector.plant import Plant
-    from local_stack.for_tests.databases import CloneTemplate, Database
     from local_stack.environment import StackEnv
+    from local_stack.for_tests.databases import CloneTemplate, Database
 
 
 @pytest_asyncio.fixture

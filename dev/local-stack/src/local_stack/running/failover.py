@@ -7,10 +7,10 @@ received is gone. `hold_back` cuts its link, so that it certainly lacks somethin
 import asyncio
 import shutil
 
-from local_stack.services.postgres import Postgres, PostgresStandby, connected
-from local_stack.services.postgres_home import home_folder
 from local_stack.running.stack import Stack
 from local_stack.running.state import StackState, load_state
+from local_stack.services.postgres import Postgres, PostgresStandby, connected
+from local_stack.services.postgres_home import home_folder
 
 POLL_SECONDS = 0.05
 PROMOTED_WITHIN_SECONDS = 60
