@@ -1,7 +1,7 @@
 """Settings of the projector, from the environment; a variable with its prefix that is unknown is refused."""
 
 import math
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -29,6 +29,11 @@ class Settings(HttpSettings):
     )
     months_ahead: int = Field(
         default=3, ge=0, le=24, description="months for which partitions are made at start"
+    )
+    earliest_on: date = Field(
+        default=date(2015, 1, 1),
+        ge=date(2000, 1, 1),
+        description="first date that counts: earlier facts are refused, and no earlier days are computed",
     )
     stall_limit: timedelta = Field(
         default=timedelta(minutes=5),

@@ -25,6 +25,7 @@ async def wait_for_tables(
             await migrate(url)
         async with AsyncExitStack() as opened:
             read_model = await opened.enter_async_context(open_read_model(url))
+            await read_model.begin_at(settings.earliest_on)
             await read_model.ensure_months_ahead(datetime.now(UTC).date(), settings.months_ahead)
             stack.push_async_callback(opened.pop_all().aclose)
             return read_model

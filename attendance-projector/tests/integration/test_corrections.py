@@ -19,7 +19,7 @@ INCOMPLETE = [(DAY, "day", "INCOMPLETE", 0)]
 async def test_an_added_punch_closes_the_day_and_says_who_and_why(plant: Any) -> None:
     await plant.tell(plant.match("asha", IN), plant.addition("asha", OUT, reason="went by the back gate"))
     assert await plant.days("asha") == PRESENT
-    (day,) = (await plant.tables("attendance_day"))["attendance_day"]
+    (day,) = await plant.whole_days()
     assert "added by hr-1 at 2026-01-01T00:00:01+00:00: went by the back gate" in day["explanation"]
     (row,) = await plant.sql.fetch("SELECT * FROM punch WHERE method = 'correction'")
     assert (row["placement"], row["device_id"], row["site_id"]) == ("DAY", None, None)
@@ -29,7 +29,7 @@ async def test_an_added_punch_closes_the_day_and_says_who_and_why(plant: Any) ->
 
 async def test_adding_then_voiding_a_correction_restores_the_day(plant: Any) -> None:
     await plant.tell(plant.match("asha", IN))
-    (before,) = (await plant.tables("attendance_day", without=("xmin",)))["attendance_day"]
+    (before,) = await plant.whole_days()
     for correction in (
         plant.addition("asha", OUT),
         plant.override("asha", MONDAY, DayStatus.LEAVE),
@@ -37,7 +37,7 @@ async def test_adding_then_voiding_a_correction_restores_the_day(plant: Any) -> 
     ):
         await plant.tell(correction)
         await plant.tell(plant.void("asha", correction.correction_id))
-        (after,) = (await plant.tables("attendance_day", without=("xmin",)))["attendance_day"]
+        (after,) = await plant.whole_days()
         assert after == before
     assert await plant.places("asha") == [("DAY", DAY), ("VOIDED", DAY)]
 
@@ -50,7 +50,7 @@ async def test_a_voided_punch_counts_again_when_the_void_is_voided(plant: Any) -
         INCOMPLETE,
         [("DAY", DAY), ("VOIDED", DAY)],
     )
-    (day,) = (await plant.tables("attendance_day"))["attendance_day"]
+    (day,) = await plant.whole_days()
     assert "voided by hr-1" in day["explanation"]
     again = plant.void("asha", void.correction_id)
     await plant.tell(again)
@@ -93,7 +93,7 @@ async def test_an_override_replaces_the_day_and_the_newest_stands(plant: Any) ->
     await plant.tell(newer)
     await plant.tell(older)
     assert await plant.days("asha") == [(DAY, "day", "PRESENT", 480)]
-    (day,) = (await plant.tables("attendance_day"))["attendance_day"]
+    (day,) = await plant.whole_days()
     assert (day["overtime_minutes"], day["first_in_at"], day["punch_count"]) == (30, first_in, 0)
     assert await plant.places("asha") == [("DAY", DAY)] * 2
     # The override stands whatever else is learned about the day.

@@ -56,7 +56,7 @@ async def test_breaks_rounding_and_overtime_of_a_shift(plant: Any) -> None:
     )
     await plant.tell(press, plant.person("asha", "press"))
     await work(plant, "asha", on(2), until="19:07")
-    (row,) = (await plant.tables("attendance_day"))["attendance_day"]
+    (row,) = await plant.whole_days()
     assert (row["worked_minutes"], row["break_minutes"], row["overtime_minutes"]) == (630, 30, 60)
     assert '"overtime_approval"' in row["explanation"]
 

@@ -2,12 +2,21 @@ import asyncpg
 import pytest
 
 from attendance_projector.errors import MigrationRefused, ReadModelOutdated
+from attendance_projector.projection.adapters.postgres_days import DAY_KEY
 from attendance_projector.store.migrate import check_migrated, head, migrate
 from local_stack.for_tests.databases import Database
 
 pytestmark = pytest.mark.integration
 
-OWN = {"alembic_version", "clock", "consumed_position", "consumed_topic", "outbox", "retention"}
+OWN = {
+    "alembic_version",
+    "clock",
+    "consumed_position",
+    "consumed_topic",
+    "installation",
+    "outbox",
+    "partitioned_table",
+}
 
 
 async def test_migrating_twice_changes_nothing(migrated: Database) -> None:
@@ -62,6 +71,24 @@ async def test_the_organisation_begins_every_key(migrated: Database) -> None:
         others = {row["relname"] for row in keys if (row["attname"], row["collname"]) != ("org_id", "C")}
         assert others == OWN
         assert len(keys) > len(others)
+    finally:
+        await connection.close()
+
+
+async def test_what_a_punch_changes_is_in_no_index_of_a_day(migrated: Database) -> None:
+    """Or no update could be HOT: every index, also a partial one, would get an entry for each."""
+    connection = await asyncpg.connect(migrated.url, server_settings={"search_path": "attendance"})
+    try:
+        indexed = await connection.fetch(
+            """
+            SELECT attname, indpred IS NOT NULL AS is_partial
+            FROM pg_index
+            JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
+            WHERE indrelid IN ('attendance_day'::regclass, 'day_explanation'::regclass)
+            """
+        )
+        assert {row["attname"] for row in indexed} == {*DAY_KEY, "site_id"}
+        assert not any(row["is_partial"] for row in indexed)
     finally:
         await connection.close()
 

@@ -74,7 +74,7 @@ async def test_an_event_has_flexible_days_since_ever_and_waits_for_nobody(weeken
         (DATES[1], "", "PRESENT"),
         (DATES[1], "day", "PRESENT"),
     ]
-    explanation = await weekend.sql.fetchval("SELECT explanation FROM attendance_day WHERE shift_id = 'day'")
+    explanation = await weekend.sql.fetchval("SELECT explanation FROM day_explanation WHERE shift_id = 'day'")
     assert "policy of the type event as recorded always" in explanation
     assert [place for place, _ in await weekend.places("asha")] == ["DAY"] * 6
 

@@ -140,11 +140,12 @@ async def test_days_that_differ_after_a_switch_can_be_told(plant: Any) -> None:
             await tell_differences(PostgresDifferingDays(schemas), Heard())
         await schemas.create()
         await plant.sql.execute("SET search_path TO attendance_next")
-        await plant.sql.execute("SELECT ensure_partitions('attendance_day', $1::date[])", [on])
-        for table in ("consumed_position", "attendance_day"):
+        for table in ("attendance_day", "day_explanation"):
+            await plant.sql.execute("SELECT ensure_partitions($1, $2::date[])", table, [on])
+        for table in ("consumed_position", "attendance_day", "day_explanation"):
             await plant.sql.execute(f"INSERT INTO {table} SELECT * FROM attendance.{table}")  # noqa: S608
         await plant.sql.execute("UPDATE attendance_day SET worked_minutes = 200 WHERE person_id = 'p-1'")
-        await plant.sql.execute("UPDATE attendance_day SET explanation = '[]' WHERE person_id = 'p-2'")
+        await plant.sql.execute("UPDATE day_explanation SET explanation = '[]' WHERE person_id = 'p-2'")
         await plant.sql.execute("DELETE FROM attendance_day WHERE person_id = 'p-3'")
         await plant.sql.execute("UPDATE attendance_day SET shift_id = 'other' WHERE person_id = 'p-4'")
         await PostgresSwitch(schemas).put_in_place(nothing_to_do)
@@ -239,7 +240,9 @@ async def test_without_a_relay_it_says_so_and_can_be_told_again(plant: Any) -> N
         await plant.sql.execute("UPDATE outbox SET refused = 'tried'")
         # Months that retention has dropped are no news.
         await plant.sql.execute("DELETE FROM attendance_day WHERE attendance_on < '2026-03-01'")
-        await plant.sql.execute("INSERT INTO retention VALUES ('attendance_day', '2026-03-01')")
+        await plant.sql.execute(
+            "UPDATE partitioned_table SET kept_from = '2026-03-01' WHERE kept_with = 'days'"
+        )
         assert await tell_differences(PostgresDifferingDays(schemas), Heard(), Pace()) == 6
     events = [
         json.loads(row["payload"])

@@ -22,7 +22,15 @@ MARCH, APRIL = (date(2026, 3, 1), date(2026, 3, 31)), (date(2026, 4, 1), date(20
 ON = "2026-03-10"
 IN, OUT, LATE = (f"{ON}T{time}+05:30" for time in ("08:00", "11:30", "12:00"))
 STOOD = [(ON, "day", "PRESENT", 210)]
-FACTS = ("attendance_day", "adjustment", "period_lock", "locked_person", "locked_day", "locked_adjustment")
+FACTS = (
+    "attendance_day",
+    "day_explanation",
+    "adjustment",
+    "period_lock",
+    "locked_person",
+    "locked_day",
+    "locked_adjustment",
+)
 
 
 async def adjustments(plant: Any, person: str = "asha") -> list[tuple[Any, ...]]:

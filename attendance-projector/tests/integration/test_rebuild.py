@@ -85,6 +85,9 @@ async def test_a_rebuild_in_another_order_gives_equal_tables(
         "capture",
         "punch",
         "attendance_day",
+        "day_explanation",
+        "open_day",
+        "unsettled_day",
         "consumed_position",
     )
     without = ("xmin", "projected_at")

@@ -70,7 +70,7 @@ async def test_people_stay_remembered_when_time_passes_and_what_it_decides_does_
         await plant.tell(plant.tick(f"{DAY}T15:00+05:30"))
         await remembering.apply([plant.record(plant.void("asha", match))])
         assert other._memory.people[ASHA] is before
-    day = (await plant.tables("attendance_day"))["attendance_day"][-1]
+    day = (await plant.whole_days())[-1]
     assert (str(day["attendance_on"]), day["status"], day["absence"]) == (DAY, "ABSENT", "REPORTED")
 
 

@@ -52,7 +52,7 @@ async def test_what_would_be_dropped_is_said_and_left(plant: Any) -> None:
     await worked_half_a_year(plant)
     before = await plant.tables()
     said = await dropped(plant, dry_run=True)
-    assert {each.parent for each in said.months} == {"capture", "punch", "attendance_day"}
+    assert {each.parent for each in said.months} == {"capture", "punch", "attendance_day", "day_explanation"}
     assert await plant.tables() == before
     assert (await dropped(plant, KeptMonths())).months == []
     assert await plant.tables() == before
@@ -65,6 +65,7 @@ async def test_dropped_months_are_gone_and_late_facts_do_not_bring_them_back(pla
     assert min(await months(plant, "punch")) == "2026_04"
     assert min(await months(plant, "attendance_day")) == "2026_03"
     assert [f"{each.month:%m}" for each in done.months if each.parent == "punch"] == ["01", "02", "03"]
+    assert min(await months(plant, "day_explanation")) == "2026_03"
     before = await plant.tables("capture", "punch", "attendance_day")
     too_late = (
         plant.match("asha", "2026-01-12T08:00:00+05:30"),

@@ -80,7 +80,7 @@ async def test_what_leaves_the_told_fields_as_they_were_is_not_told(plant: Any) 
     await plant.tell(
         plant.match("asha", f"{DAY}T08:00:20+05:30"), plant.person("asha", display_name="Asha R.")
     )
-    assert "debounce" in await plant.sql.fetchval("SELECT explanation::text FROM attendance_day")
+    assert "debounce" in await plant.sql.fetchval("SELECT explanation::text FROM day_explanation")
     assert await told(plant) == []
 
 

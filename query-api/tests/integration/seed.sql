@@ -17,17 +17,17 @@ INSERT INTO person (
     ('p-3', 'acme', 'pune-1', 'Carlos 100%', 'B-78', NULL, '2026-02-01', false, NULL, '2026-01-01Z'),
     ('umbrella-1', 'umbrella', 'umbrella-site', 'umbrella ursula', 'umbrella-badge', NULL, NULL, true, NULL, '2026-01-01Z');
 
-SELECT ensure_partitions('attendance_day', ARRAY['2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01']::date[]);
+SELECT ensure_partitions(table_name, ARRAY['2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01']::date[])
+FROM partitioned_table WHERE kept_with = 'days';
 SELECT ensure_partitions('capture',
     ARRAY['2025-09-01', '2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01']::date[]);
 
 INSERT INTO attendance_day (
     person_id, attendance_on, shift_id, org_id, site_id, status, worked_minutes, first_in_at, last_out_at, late,
-    late_minutes, early, early_minutes, missing, open_since, punch_count, explanation, shift_effective_on
+    late_minutes, early, early_minutes, missing, open_since, punch_count, shift_effective_on
 )
 SELECT person_id, attendance_on, shift_id, org_id, site_id, status, 240, '2026-03-02 02:30Z', NULL, true,
-    7, false, 0, NULL, open_since, 1,
-    jsonb_build_array(jsonb_build_object('rule', 'status', 'punch', NULL, 'text', org_id)), '2026-01-01'
+    7, false, 0, NULL, open_since, 1, '2026-01-01'
 FROM (VALUES
     ('p-1', date '2026-01-15', 'day', 'acme', 'pune-1', 'PRESENT', NULL::timestamptz),
     ('p-1', date '2026-02-27', 'day', 'acme', 'pune-1', 'PRESENT', NULL),
@@ -40,6 +40,12 @@ FROM (VALUES
     ('umbrella-1', date '2026-03-02', 'umbrella-shift', 'umbrella', 'umbrella-site', 'INCOMPLETE', '2026-03-02 02:30Z'),
     ('p-1', date '2026-03-02', 'umbrella-shift', 'umbrella', 'pune-1', 'INCOMPLETE', '2026-03-02 02:30Z')
 ) AS day (person_id, attendance_on, shift_id, org_id, site_id, status, open_since);
+INSERT INTO day_explanation (org_id, person_id, attendance_on, shift_id, explanation)
+SELECT org_id, person_id, attendance_on, shift_id,
+    jsonb_build_array(jsonb_build_object('rule', 'status', 'punch', NULL, 'text', org_id))
+FROM attendance_day;
+INSERT INTO open_day (org_id, person_id, attendance_on, shift_id, site_id, open_since)
+SELECT org_id, person_id, attendance_on, shift_id, site_id, open_since FROM attendance_day WHERE open_since IS NOT NULL;
 
 INSERT INTO capture (
     capture_id, occurred_at, org_id, device_id, site_id, device_sequence, direction, time_trust, outcome, person_id,

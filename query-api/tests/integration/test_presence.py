@@ -36,11 +36,10 @@ SCOPES = (
     Scope(org_id="nobody"),
 )
 ADD_DAY = """
-INSERT INTO attendance.attendance_day (
-    person_id, attendance_on, shift_id, org_id, site_id, status, worked_minutes, late, late_minutes, early,
-    early_minutes, open_since, punch_count, explanation, shift_effective_on
+INSERT INTO attendance.open_day (
+    person_id, attendance_on, shift_id, org_id, site_id, open_since
 )
-VALUES ($1, $2, $3, $4, $5, 'INCOMPLETE', 0, false, 0, false, 0, $6, 1, '[]', '2026-01-01')
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING
 """
 
@@ -58,7 +57,7 @@ def some_days(now: datetime, chance: random.Random) -> list[tuple[Any, ...]]:
                 chance.choice(["day", "night"]),
                 chance.choice(["acme", "acme", "umbrella"]),
                 chance.choice(["pune-1", "goa-1", "none-1"]),
-                chance.choice([since, since, since, None]),
+                since,
             )
         )
     return days
@@ -68,12 +67,10 @@ def some_days(now: datetime, chance: random.Random) -> list[tuple[Any, ...]]:
 async def seeded(read_database: Database) -> AsyncIterator[datetime]:
     now = datetime.now(UTC)
     connection = await asyncpg.connect(read_database.admin_url)
-    dates = [(now + timedelta(days=days)).date() for days in (-3, 0, 3)]
     await connection.execute("SET search_path TO attendance")
     await connection.execute(
         "INSERT INTO organisation (org_id, name, time_zone) VALUES ('nobody', 'Nobody', 'UTC')"
     )
-    await connection.execute("SELECT ensure_partitions('attendance_day', $1::date[])", dates)
     await connection.executemany(ADD_DAY, some_days(now, random.Random(7)))
     await connection.close()
     yield now

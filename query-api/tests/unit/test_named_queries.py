@@ -9,7 +9,12 @@ NAMES = sorted(
     for entry in files("query_api").joinpath("sql").iterdir()
     if entry.name.endswith(".sql")
 )
-PARTITIONED = {"attendance_day": "attendance_on", "capture AS": "occurred_at", "punch AS": "occurred_at"}
+PARTITIONED = {
+    "attendance_day": "attendance_on",
+    "day_explanation": "attendance_on",
+    "capture AS": "occurred_at",
+    "punch AS": "occurred_at",
+}
 
 
 def test_names_become_numbers_in_order_of_appearance() -> None:
@@ -27,7 +32,7 @@ def test_a_call_must_fit_its_query(values: dict[str, object]) -> None:
 
 def test_queries_of_the_same_rows_select_the_same() -> None:
     one, several = named_query("capture").text, named_query("captures").text
-    selected = one.partition("*/\n")[2].partition("WHERE")[0]
+    selected = one.partition("*/\n")[2].partition("FROM")[0]
     assert selected.startswith("SELECT\n    capture.capture_id,")
     assert selected in several
     assert "rows:" not in one

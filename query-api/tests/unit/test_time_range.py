@@ -11,7 +11,6 @@ from query_api.domain.time_range import (
     instant_of,
     instant_range,
     likely_range,
-    presence_dates,
 )
 from query_api.errors import InvalidRange
 
@@ -72,8 +71,3 @@ def test_other_ids_say_nothing() -> None:
 @pytest.mark.parametrize("milliseconds", [2**48 - 1, 253_402_300_799_999])
 def test_ids_beyond_the_calendar_say_nothing(milliseconds: int) -> None:
     assert likely_range(uuid7(milliseconds)) is None
-
-
-def test_presence_covers_the_dates_of_every_zone() -> None:
-    dates = presence_dates(datetime(2026, 3, 1, 0, 5, tzinfo=UTC))
-    assert (dates.first_on, dates.last_on) == (date(2026, 2, 26), date(2026, 3, 3))

@@ -5,6 +5,7 @@ facts about it are refused, because days at the beginning of the next month can 
 The last days of it, which have all their punches, may still change by facts of that next month.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -27,11 +28,20 @@ class KeptMonths:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """The first month that is kept of each table, as its first day; None: every month."""
+    """The first month that is kept of each table, as its first day; None: every month.
+
+    earliest_on: the first date of the installation. What is earlier was never recorded, and never counts.
+    """
 
     captures_from: date | None = None
     punches_from: date | None = None
     days_from: date | None = None
+    earliest_on: date | None = None
+
+    @property
+    def firsts(self) -> Mapping[str, date | None]:
+        """The first month that is kept, by what is kept."""
+        return {"captures": self.captures_from, "punches": self.punches_from, "days": self.days_from}
 
     def not_beyond(self, open_from: date | None) -> "Retention":
         """Return it held back, so that facts about this date on count; None: payroll closes no periods.
@@ -41,8 +51,7 @@ class Retention:
         if open_from is None:
             return self
         last = months_before(month_of(open_from - REACH), 1)
-        firsts = (self.captures_from, self.punches_from, self.days_from)
-        return Retention(*(None if each is None else min(each, last) for each in firsts))
+        return Retention(*(None if each is None else min(each, last) for each in self.firsts.values()))
 
     @property
     def facts_from(self) -> date | None:
@@ -54,6 +63,11 @@ class Retention:
         """First UTC date of captures whose decisions still count; None: all do."""
         known = [each for each in (self.facts_from, self.captures_from) if each is not None]
         return max(known, default=None)
+
+    @property
+    def computed_from(self) -> date | None:
+        """First local date whose days are computed; None: those of all dates are."""
+        return _later(self.final_before, self.earliest_on)
 
     @property
     def final_before(self) -> date | None:
@@ -69,6 +83,14 @@ def month_of(on: date) -> date:
 def month_after(month: date) -> date:
     """Return the first day of the next month."""
     return month_of(month + ONE_MONTH_AT_MOST)
+
+
+def months_between(first_on: date, last_on: date) -> Iterator[date]:
+    """Yield the first day of each month from one date to the other."""
+    month = month_of(first_on)
+    while month <= last_on:
+        yield month
+        month = month_after(month)
 
 
 def months_before(month: date, count: int) -> date:

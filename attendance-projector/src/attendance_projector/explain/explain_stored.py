@@ -70,8 +70,8 @@ async def explain_stored(
     recorded = await snapshot.recorded(AskedFacts(*person.key, on, *instants_of(facts.schedule, on, on)))
     lock = await lock_of_day(snapshot.periods, person, on)
     stored = await snapshot.stored_days(person.key, on)
-    final_before = (await snapshot.retention.read()).final_before
-    is_final = final_before is not None and on < final_before
+    computed_from = (await snapshot.retention.read()).computed_from
+    is_final = computed_from is not None and on < computed_from
     return StoredExplanation(
         on=on,
         facts=facts,
@@ -94,7 +94,8 @@ async def explain_stored(
 
 async def _facts_of(snapshot: Snapshot, person: KnownPerson, computed: UnstoredDays) -> PersonFacts:
     rows = await snapshot.corrections.of_people([person.key])
-    reported_until = await snapshot.absence.reported_until()
+    home = (person.key.org_id, person.home_site_id)
+    reported_until = await snapshot.absence.reported_until([home])
     return PersonFacts(
         person=person,
         schedule=person.schedule or NOTHING_PLANNED,
@@ -103,7 +104,7 @@ async def _facts_of(snapshot: Snapshot, person: KnownPerson, computed: UnstoredD
         ),
         corrections=list(rows.values()),
         as_of=await snapshot.absence.as_of(),
-        reported_until=reported_until.get((person.key.org_id, person.home_site_id)),
+        reported_until=reported_until.get(home),
     )
 
 

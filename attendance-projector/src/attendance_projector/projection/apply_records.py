@@ -1,7 +1,7 @@
 """Apply a batch of records to the read model, each exactly once.
 
 1. decode every record and find out which can never count;
-2. make room for their months;
+2. make room for them in their months;
 3. apply them in one transaction, and move the positions with the rows.
 
 A record that was applied before changes nothing when it is sent again: the position moves with the rows,
@@ -11,7 +11,7 @@ and a second projector waits for the lock on it.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from time import perf_counter, time_ns
 
 from attendance_projector.domain.facts import RuleError
@@ -40,12 +40,10 @@ from attendance_schemas.events import (
     EnrolmentDecided,
     Event,
     MatchDecided,
-    OrganisationRecorded,
     Outcome,
     PeriodLocked,
     PeriodReopened,
     PeriodSealed,
-    PolicyRecorded,
     PunchAdded,
     PunchSubmitted,
     PunchVoided,
@@ -56,8 +54,6 @@ from service_kit.kafka.records import Record
 from service_kit.observing.telemetry import extract_context, tracer
 
 DATED = (MatchDecided, PunchSubmitted, PunchAdded)
-# Without a tick for longer than this, months between the ticks would be missing.
-LONGEST_OUTAGE = timedelta(days=400)
 UNDATED = (ClockTicked, EnrolmentDecided, PunchVoided, DayOverridden, ReviewDecided)
 PERIODS = (PeriodLocked, PeriodReopened, PeriodSealed, DaysLocked)
 
@@ -96,9 +92,12 @@ class ApplyRecords:
         for record in records:
             event = await self._reader.read(record)
             received.append(ReceivedEvent(record, event, check_event(record, event)))
-        today = self._now().date()
         await self._read_model.ensure_months(
-            set().union(*(_months_needed(each.event, today) for each in received if each.refused is None))
+            {
+                each.event.occurred_at.astimezone(UTC).date()
+                for each in received
+                if each.refused is None and isinstance(each.event, DATED)
+            }
         )
         try:
             applied = await self._apply(received)
@@ -214,20 +213,3 @@ def _dates_named(event: EventOrTombstone) -> set[date]:
     if isinstance(event, PeriodLocked):
         return {event.starts_on, event.ends_on}
     return {event.attendance_on} if isinstance(event, DayOverridden) else set()
-
-
-def _months_needed(event: EventOrTombstone, today: date) -> set[date]:
-    """Return dates in every month for which an event can make rows."""
-    if isinstance(event, ClockTicked):
-        on = event.occurred_at.astimezone(UTC).date()
-        return _months(on - LONGEST_OUTAGE, on)
-    if isinstance(event, PolicyRecorded) and event.expects_attendance:
-        return _months(event.effective_on, max(event.effective_on, today))
-    if isinstance(event, OrganisationRecorded) and event.default_policy_on is not None:
-        return _months(event.default_policy_on, max(event.default_policy_on, today))
-    return _dates_named(event)
-
-
-def _months(first_on: date, last_on: date) -> set[date]:
-    steps = (last_on - first_on).days // 28 + 1
-    return {min(first_on + timedelta(days=28 * number), last_on) for number in range(steps + 1)}

@@ -68,8 +68,8 @@ class Absence(Protocol):
     async def as_of(self) -> datetime | None:
         """Return the newest instant that has come; None before the first tick."""
 
-    async def reported_until(self) -> Mapping[EntryKey, datetime]:
-        """Return, by site, until when every device has reported; sites that have not are left out."""
+    async def reported_until(self, sites: Collection[EntryKey]) -> Mapping[EntryKey, datetime]:
+        """Return until when every device of these sites has reported; those that have not are left out."""
 
     async def store_points(self, points: Sequence[DevicePoint]) -> None:
         """Keep sequence numbers until the next tick."""
@@ -243,7 +243,7 @@ class ReadModel(Protocol):
     """The tables that the projector owns."""
 
     async def ensure_months(self, dates: Iterable[date]) -> None:
-        """Make sure that there is room for facts of these UTC dates and for the days next to them."""
+        """Make sure that there is room for facts of these UTC dates."""
 
     async def in_transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Do the work in one transaction, again when another one was in its way; return what it returns.

@@ -26,6 +26,13 @@ def final_reason(event: EventOrTombstone, retention: Retention) -> Reason | None
 
 
 def _about(event: EventOrTombstone, retention: Retention) -> tuple[date | None, date | None]:
+    """Return the date that a fact is about, and the first on which such facts count; None: any."""
+    on, counts_from = _kept_from(event, retention)
+    dates = [each for each in (counts_from, retention.earliest_on) if each is not None]
+    return on, max(dates, default=None)
+
+
+def _kept_from(event: EventOrTombstone, retention: Retention) -> tuple[date | None, date | None]:
     match event:
         case MatchDecided():
             return _utc_date(event.occurred_at), retention.decisions_from

@@ -10,8 +10,12 @@ from attendance_projector.domain.retention import Retention
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """A month of a table. `is_pending`: its detaching was begun and not ended."""
+    """A month of a table.
 
+    `kept_with`: whose number of months counts. `is_pending`: its detaching was begun and not ended.
+    """
+
+    kept_with: str
     parent: str
     child: str
     month: date

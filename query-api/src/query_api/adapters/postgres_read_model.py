@@ -1,6 +1,7 @@
 """The read model in PostgreSQL, schema `attendance`, owned by attendance-projector: SELECT only."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -25,7 +26,7 @@ from query_api.domain.rows import (
     SitePresence,
 )
 from query_api.domain.scope import Scope
-from query_api.domain.time_range import PRESENT_AT_MOST, DateRange, InstantRange, presence_dates
+from query_api.domain.time_range import PRESENT_AT_MOST, DateRange, InstantRange
 from query_api.ports import (
     AdjustmentFilter,
     AdjustmentKey,
@@ -38,6 +39,7 @@ from query_api.ports import (
 
 # float4 columns carry about 7 significant digits; more would be noise of the conversion.
 _SIMILARITY_DIGITS = 6
+_WILDCARD = re.compile(r"[\\%_]")
 _RECOGNITION_FIELDS = tuple(Recognition.__dataclass_fields__)
 
 
@@ -212,7 +214,13 @@ class PostgresReadModel:
     ) -> list[Person]:
         """Return people in the order of person_id."""
         records = await self._pools.fetch(
-            "people", org_id=scope.org_id, sites=sites, text=text, after=after, limit=limit
+            "people",
+            org_id=scope.org_id,
+            sites=sites,
+            text=text,
+            pattern=None if text is None else _part_of(text),
+            after=after,
+            limit=limit,
         )
         return [Person(**record) for record in records]
 
@@ -254,14 +262,14 @@ class PostgresReadModel:
         return [RefusedFact(**record) for record in records]
 
 
+def _part_of(text: str) -> str:
+    """Return the pattern of what contains a text; what people type has no wildcards."""
+    escaped = _WILDCARD.sub(r"\\\g<0>", text)
+    return f"%{escaped}%"
+
+
 def _presence_bounds(now: datetime) -> dict[str, object]:
-    dates = presence_dates(now)
-    return {
-        "first_on": dates.first_on,
-        "last_on": dates.last_on,
-        "open_after": now - PRESENT_AT_MOST,
-        "now": now,
-    }
+    return {"open_after": now - PRESENT_AT_MOST, "now": now}
 
 
 def _with_json(record: Record, column: str) -> dict[str, Any]:

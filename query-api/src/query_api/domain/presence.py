@@ -7,7 +7,7 @@ from datetime import datetime
 
 from attendance_schemas.presence import OpenDay
 from query_api.domain.rows import PresentPerson, SitePresence
-from query_api.domain.time_range import PRESENT_AT_MOST, presence_dates
+from query_api.domain.time_range import PRESENT_AT_MOST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +23,10 @@ NO_NAMES = PresenceNames(people={}, sites={})
 
 def present_days(days: Iterable[OpenDay], *, now: datetime, sites: Collection[str] | None) -> list[OpenDay]:
     """Return the open days that make somebody present at `now` at one of the sites; None means any."""
-    dates = presence_dates(now)
     return [
         day
         for day in days
-        if now - PRESENT_AT_MOST < day.open_since <= now
-        and dates.first_on <= day.attendance_on <= dates.last_on
-        and (sites is None or day.site_id in sites)
+        if now - PRESENT_AT_MOST < day.open_since <= now and (sites is None or day.site_id in sites)
     ]
 
 

@@ -20,9 +20,6 @@ AFTER_ID_INSTANT = timedelta(days=2)
 DECISIONS_KEPT = timedelta(days=400)
 # A person who forgot to leave is not counted as present for ever.
 PRESENT_AT_MOST = timedelta(hours=16)
-# An open day started at most PRESENT_AT_MOST ago; its local date may differ by one more day either way.
-PRESENCE_DATES_BEFORE = timedelta(days=3)
-PRESENCE_DATES_AFTER = timedelta(days=2)
 
 _UUID7 = 7
 _MILLISECOND_SHIFT = 80
@@ -98,9 +95,3 @@ def likely_range(capture_id: UUID) -> InstantRange | None:
 def kept_range(now: datetime) -> InstantRange:
     """Return where any capture that is still kept lies: the second look."""
     return InstantRange(now - DECISIONS_KEPT, now + AFTER_ID_INSTANT)
-
-
-def presence_dates(now: datetime) -> DateRange:
-    """Return the attendance dates, in any zone, that can still be open at `now`."""
-    today = now.astimezone(UTC).date()
-    return DateRange(today - PRESENCE_DATES_BEFORE, today + PRESENCE_DATES_AFTER)

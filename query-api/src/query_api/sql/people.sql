@@ -1,5 +1,5 @@
 -- One page of people in the order of person_id; the text is part of the name, or the whole id or badge.
--- strpos and not LIKE: what people type has no wildcards.
+-- pattern: the text for LIKE, which the index of names by three letters (person_name) serves.
 SELECT
     person.person_id,
     person.display_name,
@@ -16,7 +16,7 @@ WHERE person.org_id = %(org_id)s::text
   AND (%(sites)s::text[] IS NULL OR person.home_site_id = ANY (%(sites)s::text[]))
   AND (
       %(text)s::text IS NULL
-      OR strpos(lower(person.display_name), lower(%(text)s::text)) > 0
+      OR lower(person.display_name) LIKE lower(%(pattern)s::text)
       OR person.person_id = %(text)s::text
       OR person.badge = %(text)s::text
   )

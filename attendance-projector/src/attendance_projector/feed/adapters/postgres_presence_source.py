@@ -20,8 +20,6 @@ SQL = statements("presence")
 IDENTITY = statements("positions")["schema_identity"]
 # A change that waits longer to be published makes presence too old to be told.
 PUBLISHED_WITHIN = timedelta(seconds=10)
-# The local date of an open day, in any zone, lies this far before the instant at most.
-DATES_BEFORE = timedelta(days=3)
 
 
 class PostgresPresenceSource:
@@ -41,7 +39,7 @@ class PostgresPresenceSource:
         with naming_outages():
             async with self._connection.transaction(isolation="repeatable_read", readonly=True):
                 self._identity = await self._connection.fetchval(IDENTITY)
-                rows = await self._connection.fetch(SQL["open_days"], since, (since - DATES_BEFORE).date())
+                rows = await self._connection.fetch(SQL["open_days"], since)
                 newest = await self._connection.fetch(SQL["newest_revisions"], CHANGES.name)
         # The key of a change is organisation:person, and no id has a colon.
         revisions = {PersonKey(*row["key"].split(":", 1)): row["revision"] for row in newest}

@@ -1,9 +1,10 @@
 """How far time has come and sites have reported, in PostgreSQL."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple
 from datetime import datetime
 
+from attendance_projector.projection.adapters.columns import side_by_side
 from attendance_projector.projection.stored import DevicePoint, EntryKey, PersonDates, PersonKey
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.sql import statements
@@ -22,9 +23,11 @@ class PostgresAbsence:
         as_of: datetime | None = await self._connection.fetchval(SQL["as_of"])
         return as_of
 
-    async def reported_until(self) -> Mapping[EntryKey, datetime]:
-        """Return, by site, until when every device has reported; sites that have not are left out."""
-        rows = await self._connection.fetch(SQL["reported_until"])
+    async def reported_until(self, sites: Collection[EntryKey]) -> Mapping[EntryKey, datetime]:
+        """Return until when every device of these sites has reported; those that have not are left out."""
+        if not sites:
+            return {}
+        rows = await self._connection.fetch(SQL["reported_until"], *side_by_side(sites))
         return {(row["org_id"], row["site_id"]): row["reported_until"] for row in rows}
 
     async def store_points(self, points: Sequence[DevicePoint]) -> None:

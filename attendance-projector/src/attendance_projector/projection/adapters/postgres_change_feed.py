@@ -5,19 +5,19 @@ statement puts what changed into the outbox: nothing is read twice and nothing t
 """
 
 from attendance_projector.projection.adapters.postgres_days import (
+    DAY_KEY,
     MERGE_FEW_DAYS,
     MERGE_STAGED_DAYS,
-    STAGED_DAYS,
+    REMOVE_DAYS,
+    DayStatement,
     PostgresDays,
 )
-from attendance_projector.projection.adapters.postgres_days import SQL as DAYS
-from attendance_projector.projection.periods.adapters.period_rows import SQL as PERIODS
+from attendance_projector.projection.periods.adapters.period_rows import REMOVE_UNLOCKED_DAYS, RESTORE_DAYS
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.store.sql import statements
 from attendance_schemas.topics import CHANGES
 
 SQL = statements("change_feed")
-IDENTITY = ("org_id", "person_id", "attendance_on", "shift_id")
 
 
 def state_of(row: str) -> str:
@@ -33,25 +33,30 @@ def telling(statement: str, before: str = "") -> str:
     return SQL["tell_days"].format(statement=statement, before=before, topic=CHANGES.name)
 
 
-def _returning(statement: str, identity_of: str, day: str, previous: str) -> str:
-    identity = ", ".join(f"{identity_of}.{column}" for column in IDENTITY)
-    return f"{statement.rstrip(';')}\nRETURNING {identity}, {day} AS day, {previous} AS previous"
+def _telling_merged(statement: DayStatement) -> str:
+    return _telling_days(statement, "new", state_of("new"), state_of("old"))
+
+
+def _telling_removed(statement: DayStatement) -> str:
+    return _telling_days(statement, "stored", "NULL::json", state_of("stored"))
+
+
+def _telling_days(statement: DayStatement, identity_of: str, day: str, previous: str) -> str:
+    identity = ", ".join(f"{identity_of}.{column}" for column in DAY_KEY)
+    returning = f"RETURNING {identity}, {day} AS day, {previous} AS previous"
+    return telling(f"{statement.days}\n{returning}", f"{statement.beside}, ")
 
 
 class PostgresToldDays(PostgresDays):
     """`Days` within one transaction of the live projector."""
 
-    _merge_few_days = telling(_returning(MERGE_FEW_DAYS, "new", state_of("new"), state_of("old")))
-    _merge_staged_days = telling(
-        _returning(MERGE_STAGED_DAYS, "new", state_of("new"), state_of("old")), f"{STAGED_DAYS}, "
-    )
-    _remove_days = telling(_returning(DAYS["remove_days"], "day", "NULL::json", state_of("day")))
+    _merge_few_days = _telling_merged(MERGE_FEW_DAYS)
+    _merge_staged_days = _telling_merged(MERGE_STAGED_DAYS)
+    _remove_days = _telling_removed(REMOVE_DAYS)
 
 
 class PostgresToldPeriods(PostgresPeriods):
     """`Periods` within one transaction of the live projector."""
 
-    _restore_days = telling(_returning(PERIODS["restore_days"], "new", state_of("new"), state_of("old")))
-    _remove_unlocked_days = telling(
-        _returning(PERIODS["remove_unlocked_days"], "day", "NULL::json", state_of("day"))
-    )
+    _restore_days = _telling_merged(RESTORE_DAYS)
+    _remove_unlocked_days = _telling_removed(REMOVE_UNLOCKED_DAYS)

@@ -1,12 +1,22 @@
-"""Attendance days and the places of punches in PostgreSQL: sent as arrays, merged as sets."""
+"""Attendance days and the places of punches in PostgreSQL: sent as arrays, merged as sets.
+
+A day is a row of `attendance_day`. Its explanation, and whether it is open or undecided, lie in tables beside
+it, which the same statement writes: see `merging` and `removing`.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import itemgetter
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
+from attendance_projector.domain.absence import AbsenceBasis
+from attendance_projector.domain.day import AttendanceDay
 from attendance_projector.projection.adapters.columns import side_by_side, spans_in_columns
+from attendance_projector.projection.adapters.postgres_months import needing_months
 from attendance_projector.projection.days.rule_inputs import as_punch
 from attendance_projector.projection.days.stale_dates import FARTHEST_DAY
 from attendance_projector.projection.stored import (
@@ -46,13 +56,51 @@ DAY_COLUMNS = {
     "closes_at": "timestamptz",
     "absence": "text",
 }
+DAY_KEY = ("org_id", "person_id", "attendance_on", "shift_id")
+KEPT_BESIDE = ("explanation", "closes_at", "absence")
+# Each table of days, with the columns that are copied into it, and without which a day has no row there.
+COPIED = {
+    "attendance_day": (tuple(name for name in DAY_COLUMNS if name not in KEPT_BESIDE), "status"),
+    "day_explanation": ((*DAY_KEY, "explanation"), "explanation"),
+    "open_day": ((*DAY_KEY, "site_id", "open_since"), "open_since"),
+    "unsettled_day": ((*DAY_KEY, "closes_at", "absence"), "absence"),
+}
+_SAME_KEY = " AND ".join(f"stored.{name} = given.{name}" for name in DAY_KEY)
 _COLUMNS = ", ".join(DAY_COLUMNS)
 _ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(DAY_COLUMNS.values(), start=1))
-MERGE_FEW_DAYS = SQL["merge_days"].format(
-    columns=_COLUMNS, days=SQL["days_in_arrays"].format(values=_ARRAYS, columns=_COLUMNS)
-)
-STAGED_DAYS = SQL["staged_days"].format(columns=_COLUMNS)
-MERGE_STAGED_DAYS = SQL["merge_days"].format(columns=_COLUMNS, days="staged")
+
+
+@dataclass(frozen=True, slots=True)
+class DayStatement:
+    """A statement that writes `attendance_day`, and the parts of its WITH, which write what lies beside."""
+
+    beside: str
+    days: str
+
+    def __str__(self) -> str:
+        """Return the whole."""
+        return f"WITH {self.beside} {self.days}"
+
+
+def merging(given: str) -> DayStatement:
+    """Return the statement that stores the days of a query: those of DAY_COLUMNS that it gives."""
+    key, (columns, _) = ", ".join(DAY_KEY), COPIED["attendance_day"]
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in DAY_KEY)
+    beside = SQL["keep_beside"].format(key=key, same_key=_SAME_KEY)
+    merge = SQL["merge_days"].format(key=key, columns=", ".join(columns), updates=updates)
+    return DayStatement(f"given AS ({given}), {beside}", merge)
+
+
+def removing(given: str, first_on: str, last_on: str) -> DayStatement:
+    """Return the statement that removes the days whose keys a query gives, between two dates."""
+    values = {"same_key": _SAME_KEY, "first_on": first_on, "last_on": last_on}
+    beside = SQL["forget_beside"].format(**values)
+    return DayStatement(f"given AS ({given}), {beside}", SQL["remove_days"].format(**values))
+
+
+MERGE_FEW_DAYS = merging(SQL["days_in_arrays"].format(values=_ARRAYS, columns=_COLUMNS))
+MERGE_STAGED_DAYS = merging(SQL["staged_days"].format(columns=_COLUMNS))
+REMOVE_DAYS = removing(SQL["days_by_key"].format(key=", ".join(DAY_KEY)), "$5", "$6")
 # As arrays, a day takes this service twice the time of a COPY; fewer are not worth a table to be emptied.
 MANY_DAYS = 200
 
@@ -60,9 +108,9 @@ MANY_DAYS = 200
 class PostgresDays:
     """`Days` within one transaction."""
 
-    _merge_few_days = MERGE_FEW_DAYS
-    _merge_staged_days = f"WITH {STAGED_DAYS} {MERGE_STAGED_DAYS}"
-    _remove_days = SQL["remove_days"]
+    _merge_few_days = str(MERGE_FEW_DAYS)
+    _merge_staged_days = str(MERGE_STAGED_DAYS)
+    _remove_days = str(REMOVE_DAYS)
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -103,6 +151,10 @@ class PostgresDays:
         computed = {(*each.person.key, each.day.attendance_on, each.day.shift_id) for each in days}
         if vanished := [tuple(row) for row in stored if tuple(row) not in computed]:
             await self._connection.execute(self._remove_days, *side_by_side(vanished), first_on, last_on)
+        with needing_months(each.day.attendance_on for each in days):
+            await self._merge(days)
+
+    async def _merge(self, days: Sequence[PersonDay]) -> None:
         if len(days) >= MANY_DAYS:
             await self._connection.copy_records_to_table(
                 "staged_day", records=[day_row(each) for each in days], columns=tuple(DAY_COLUMNS)
@@ -165,6 +217,21 @@ def day_row(each: PersonDay) -> tuple[object, ...]:
         day.shift_effective_on,
         day.break_minutes,
         day.overtime_minutes,
-        day.closes_at,
-        day.absence,
+        *undecided(day),
     )
+
+
+def undecided(day: AttendanceDay) -> tuple[datetime | None, AbsenceBasis | None]:
+    """Return when the window of a day closes and what decides it; nothing once that is for ever."""
+    return (None, None) if day.absence is AbsenceBasis.SETTLED else (day.closes_at, day.absence)
+
+
+async def copy_days(connection: Connection, days: Sequence[PersonDay]) -> None:
+    """Copy days of which nothing is stored yet, each into its tables."""
+    rows = [day_row(each) for each in days]
+    names = list(DAY_COLUMNS)
+    for table, (columns, needed) in COPIED.items():
+        is_there, pick = names.index(needed), itemgetter(*map(names.index, columns))
+        if records := [pick(row) for row in rows if row[is_there] is not None]:
+            with needing_months(each.day.attendance_on for each in days):
+                await connection.copy_records_to_table(table, records=records, columns=columns)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from attendance_projector.domain.retention import month_of
 from attendance_projector.errors import ReadModelSwitched
 from attendance_projector.projection.adapters.postgres_absence import PostgresAbsence
 from attendance_projector.projection.adapters.postgres_captures import PostgresCaptures
@@ -18,6 +19,7 @@ from attendance_projector.projection.adapters.postgres_change_feed import (
 )
 from attendance_projector.projection.adapters.postgres_corrections import PostgresCorrections
 from attendance_projector.projection.adapters.postgres_days import PostgresDays
+from attendance_projector.projection.adapters.postgres_months import MonthsMissing, make_months
 from attendance_projector.projection.adapters.postgres_outbox import NothingToTell, PostgresOutbox
 from attendance_projector.projection.adapters.postgres_positions import (
     PostgresPositions,
@@ -25,9 +27,8 @@ from attendance_projector.projection.adapters.postgres_positions import (
     read_positions,
 )
 from attendance_projector.projection.adapters.postgres_refused import PostgresRefusedFacts
-from attendance_projector.projection.adapters.postgres_retention import PostgresRetention
+from attendance_projector.projection.adapters.postgres_retention import PostgresRetention, begin_at
 from attendance_projector.projection.backlog.adapters.postgres_backlog import PostgresBacklog
-from attendance_projector.projection.days.stale_dates import FARTHEST_DAY
 from attendance_projector.projection.directory.adapters.remembered_directory import (
     DirectoryMemory,
     RememberedDirectory,
@@ -39,7 +40,7 @@ from attendance_projector.store.migrate import check_migrated, check_revision
 from attendance_projector.store.postgres_errors import CONFLICTS, DEPENDENCY, naming_outages
 from attendance_projector.store.schema import SCHEMA
 from attendance_projector.store.sql import statements
-from service_kit.errors import TransientFailure
+from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.kafka.records import TopicPartition
 
 T = TypeVar("T")
@@ -86,7 +87,8 @@ class PostgresReadModel:
         self._pool = pool
         # Which tables this projector writes; None until it has asked for its positions in them.
         self._identity: int | None = None
-        self._made: set[tuple[str, int, int]] = set()
+        # The months of facts, as their first days.
+        self._made: set[date] = set()
         self._memory = DirectoryMemory()
         self._beside: list[PostgresReadModel] = []
 
@@ -109,40 +111,54 @@ class PostgresReadModel:
             return count, refused, since
 
     async def in_transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Do the work in one transaction, again when another one was in its way."""
+        """Do the work in one transaction, again when another one was in its way, or months were missing."""
+        return await self._on_one_connection(lambda connection: work(self._tables(connection)))
+
+    async def _on_one_connection(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         last: Exception | None = None
-        for _ in range(ATTEMPTS):
+        conflicts, missing = 0, frozenset[date]()
+        while conflicts < ATTEMPTS:
             try:
                 with naming_outages():
                     async with self._pool.acquire() as connection, connection.transaction():
                         if self._is_live:
                             await self._enter(connection)
-                        return await work(self._tables(connection))
+                        return await work(connection)
             except CONFLICTS as conflict:
-                last = conflict
+                conflicts, last = conflicts + 1, conflict
+            except MonthsMissing as found:
+                if found.months <= missing:
+                    raise PoisonRecord("refused-by-database", f"{found}, nor can there be any") from found
+                missing |= found.months
+                await self._make_months(days=found.months)
         detail = f"in conflict {ATTEMPTS} times, last with {last!r}"
         raise TransientFailure(DEPENDENCY, detail, is_contention=True) from last
 
     async def ensure_months(self, dates: Iterable[date]) -> None:
-        """Make the partitions for facts of these UTC dates and for the days next to them.
+        """Make the partitions for facts of these UTC dates.
 
-        In a transaction of its own: one that waits for the lock of the partitions holds no other.
+        In transactions of their own: one that waits for the lock of the partitions holds no other.
         """
-        facts, days = set(dates), set()
-        for on in facts:
-            days |= {on - FARTHEST_DAY, on, on + FARTHEST_DAY}
-        wanted = {("fact", on.year, on.month) for on in facts} | {("day", on.year, on.month) for on in days}
-        if wanted <= self._made:
-            return
-        with naming_outages():
-            await self._pool.execute(
-                statements("positions")["ensure_partitions"], sorted(facts), sorted(days)
-            )
-        self._made |= wanted
+        wanted = set(map(month_of, dates))
+        if not wanted <= self._made:
+            await self._make_months(facts=wanted)
+            self._made |= wanted
 
     async def ensure_months_ahead(self, today: date, months: int) -> None:
         """Make the partitions of this month and of the months ahead, so that no first record has to wait."""
-        await self.ensure_months({today + timedelta(days=31 * number) for number in range(months + 1)})
+        ahead = {today + timedelta(days=31 * number) for number in range(months + 1)}
+        await self._make_months(facts=ahead, days=ahead)
+
+    async def _make_months(self, facts: Iterable[date] = (), days: Iterable[date] = ()) -> None:
+        with naming_outages():
+            async with self._pool.acquire() as connection:
+                await make_months(connection, facts, days)
+
+    async def begin_at(self, earliest_on: date) -> None:
+        """Count nothing that is earlier than this date, from now on."""
+        with naming_outages():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await begin_at(connection, earliest_on)
 
     async def positions(
         self, partitions: Collection[TopicPartition], topics: Mapping[str, UUID] | None = None

@@ -16,8 +16,8 @@ from attendance_projector.projection.days.rule_inputs import as_correction
 from attendance_projector.projection.days.stale_dates import (
     FARTHEST_DAY,
     Change,
+    computed,
     needs_extent,
-    not_final,
     stale_dates,
 )
 from attendance_projector.projection.ports import Transaction
@@ -64,7 +64,8 @@ async def read_inputs(
     new_at = {key: [punch.occurred_at for _, punch in of_person] for key, of_person in new_by_person.items()}
     stale = await stale_of_people(transaction, changes, people, new_at)
     as_of = await transaction.absence.as_of()
-    reported_until = await transaction.absence.reported_until()
+    homes = {(key.org_id, person.home_site_id) for key, person in people.items()}
+    reported_until = await transaction.absence.reported_until(homes)
     final_before = (await transaction.retention.read()).final_before
     stored = await _punches_around(transaction, stale, people, final_before)
     corrections: dict[PersonKey, list[Correction]] = defaultdict(list)
@@ -94,14 +95,14 @@ async def stale_of_people(
     bounded = {key for key, of_person in changes.items() if needs_extent(of_person)}
     extents = await transaction.days.extents(bounded)
     as_of = await transaction.absence.as_of()
-    final_before = (await transaction.retention.read()).final_before
+    retention = await transaction.retention.read()
     stale = {}
     for key, of_person in changes.items():
         schedule, extent = _schedule(people.get(key)), None
         if key in bounded:
             new = (new_at or {}).get(key, ())
             extent = _widened(extents.get(key), new, expected_dates(schedule, as_of))
-        stale[key] = not_final(stale_dates(of_person, schedule, extent), final_before)
+        stale[key] = computed(stale_dates(of_person, schedule, extent), retention.computed_from)
     return stale
 
 

@@ -174,11 +174,11 @@ def _clipped(span: DateSpan, extent: tuple[date, date] | None) -> tuple[date, da
     return (first, last) if first <= last else None
 
 
-def not_final(spans: Sequence[tuple[date, date]], final_before: date | None) -> list[tuple[date, date]]:
-    """Leave out dates whose days stay as they are for ever; None: there are none."""
-    if final_before is None:
+def computed(spans: Sequence[tuple[date, date]], computed_from: date | None) -> list[tuple[date, date]]:
+    """Leave out earlier dates, whose days stay as they are for ever; None: there are none."""
+    if computed_from is None:
         return list(spans)
-    return [(max(first, final_before), last) for first, last in spans if last >= final_before]
+    return [(max(first, computed_from), last) for first, last in spans if last >= computed_from]
 
 
 def merged(spans: Sequence[tuple[date, date]]) -> list[tuple[date, date]]:

@@ -16,12 +16,7 @@ from attendance_projector.projection.adapters.postgres_captures import (
     punch_row,
 )
 from attendance_projector.projection.adapters.postgres_corrections import PostgresCorrections, known_punches
-from attendance_projector.projection.adapters.postgres_days import (
-    DAY_COLUMNS,
-    PostgresDays,
-    by_person,
-    day_row,
-)
+from attendance_projector.projection.adapters.postgres_days import PostgresDays, by_person, copy_days
 from attendance_projector.projection.adapters.postgres_positions import PostgresPositions
 from attendance_projector.projection.adapters.postgres_read_model import NextReadModel
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
@@ -38,7 +33,6 @@ from attendance_projector.projection.stored import (
 )
 from attendance_projector.rebuild.put_off_days import ComputeDays
 from attendance_projector.store.connection import Connection
-from attendance_projector.store.postgres_errors import naming_outages
 from attendance_projector.store.sql import statements
 
 T = TypeVar("T")
@@ -111,10 +105,7 @@ class _EmptyDays(PostgresDays):
 
     async def replace(self, _spans: Sequence[PersonDates], days: Sequence[PersonDay]) -> None:
         """Copy the days to their place."""
-        if days:
-            await self._connection.copy_records_to_table(
-                "attendance_day", records=[day_row(each) for each in days], columns=tuple(DAY_COLUMNS)
-            )
+        await copy_days(self._connection, days)
 
 
 class _WaitingPeriods(PostgresPeriods):
@@ -145,12 +136,14 @@ class ComputingReadModel(NextReadModel):
         lowest = LOWEST_HASH + number * HASHES // count
         highest = LOWEST_HASH + (number + 1) * HASHES // count - 1
         columns = tuple(each.name for each in fields(AcceptedPunch))
-        with naming_outages():
-            async with self._pool.acquire() as connection, connection.transaction():
-                if await connection.fetchval(SQL["claim_bucket"], number) is None:
-                    return 0
-                people = await connection.fetch(SQL["people_of_bucket"], lowest, highest)
-                query = SQL["punches_of_bucket"].format(columns=", ".join(columns))
-                rows = await connection.fetch(query, lowest, highest)
-                punches = [AcceptedPunch(*row) for row in rows]
-                return await compute(self._tables(connection), [PersonKey(*row) for row in people], punches)
+
+        async def work(connection: Connection) -> int:
+            if await connection.fetchval(SQL["claim_bucket"], number) is None:
+                return 0
+            people = await connection.fetch(SQL["people_of_bucket"], lowest, highest)
+            query = SQL["punches_of_bucket"].format(columns=", ".join(columns))
+            rows = await connection.fetch(query, lowest, highest)
+            punches = [AcceptedPunch(*row) for row in rows]
+            return await compute(self._tables(connection), [PersonKey(*row) for row in people], punches)
+
+        return await self._on_one_connection(work)

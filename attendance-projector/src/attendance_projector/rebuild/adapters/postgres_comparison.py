@@ -18,7 +18,17 @@ from attendance_projector.store.connection import Connection
 ROWS_SHOWN = 5
 WHOLE_TABLE = "all"
 # Days without a punch that the next tick may decide otherwise, by how far devices have reported until then.
-UNDECIDED = dict.fromkeys(("attendance_day", "adjustment"), "absence IS NULL OR absence = 'SETTLED'")
+SETTLED_DAY = (
+    "NOT EXISTS (SELECT FROM {schema}.unsettled_day AS undecided WHERE"
+    " (undecided.org_id, undecided.person_id, undecided.attendance_on, undecided.shift_id)"
+    " = (compared.org_id, compared.person_id, compared.attendance_on, compared.shift_id))"
+)
+DAYS = ("attendance_day", "day_explanation")
+SETTLED = {
+    "attendance_day": SETTLED_DAY,
+    "day_explanation": SETTLED_DAY,
+    "adjustment": "absence IS NULL OR absence = 'SETTLED'",
+}
 
 
 class PostgresComparison:
@@ -73,9 +83,9 @@ def _month(table: Table) -> str:
     return f"to_char({table.partition_key}, 'YYYY-MM')" if table.is_partitioned else f"'{WHOLE_TABLE}'"
 
 
-def _compared(table: Table) -> str:
+def _compared(table: Table, schema: str) -> str:
     """Return the SQL condition of the rows that facts alone decide."""
-    return UNDECIDED.get(table.name, "true")
+    return SETTLED.get(table.name, "true").format(schema=schema)
 
 
 async def _checksums(connection: Connection, schema: str, table: Table) -> dict[str, tuple[int, Any]]:
@@ -83,7 +93,7 @@ async def _checksums(connection: Connection, schema: str, table: Table) -> dict[
     rows = await connection.fetch(
         f"SELECT {_month(table)} AS month, count(*) AS rows,"  # noqa: S608
         f" sum(hashtextextended(ROW({columns})::text, 0)::numeric) AS checksum"
-        f" FROM {schema}.{table.name} WHERE {_compared(table)} GROUP BY 1"
+        f" FROM {schema}.{table.name} AS compared WHERE {_compared(table, schema)} GROUP BY 1"
     )
     return {row["month"]: (row["rows"], row["checksum"]) for row in rows}
 
@@ -91,7 +101,7 @@ async def _checksums(connection: Connection, schema: str, table: Table) -> dict[
 async def _examples(connection: Connection, table: Table, month: str) -> tuple[str, ...]:
     keys, columns = ", ".join(table.identity), ", ".join(table.columns)
     side = (
-        "(SELECT {keys}, to_jsonb(picked) AS fields FROM (SELECT {columns} FROM {schema}.{table}"
+        "(SELECT {keys}, to_jsonb(picked) AS fields FROM (SELECT {columns} FROM {schema}.{table} AS compared"
         " WHERE {month} = $1 AND ({compared})) AS picked)"
     )
     live, rebuilt = (
@@ -101,7 +111,7 @@ async def _examples(connection: Connection, table: Table, month: str) -> tuple[s
             schema=schema,
             table=table.name,
             month=_month(table),
-            compared=_compared(table),
+            compared=_compared(table, schema),
         )
         for schema in (LIVE, NEXT)
     )
@@ -126,5 +136,5 @@ def _in_words(table: Table, live: str | None, rebuilt: str | None) -> str:
     changed = [
         f"{key} {before[key]!r} became {after[key]!r}" for key in table.columns if before[key] != after[key]
     ]
-    why = "computed by the rules of this version" if table.name == "attendance_day" else "told by the log"
+    why = "computed by the rules of this version" if table.name in DAYS else "told by the log"
     return f"{name}: {'; '.join(changed)}; {why}"

@@ -3,13 +3,14 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import asyncpg
 
 from attendance_projector.domain.retention import Retention
 from attendance_projector.errors import RebuildRefused
+from attendance_projector.projection.adapters.postgres_months import make_months
 from attendance_projector.projection.adapters.postgres_retention import retention_of_rows
 from attendance_projector.rebuild.ports import LIVE, NEXT, Table
 from attendance_projector.store.connection import Connection
@@ -44,8 +45,11 @@ COPIED_FROM_LIVE = (
         "about_on IS NULL OR about_on < $1::date OR reason = 'month-no-longer-kept'",
     ),
 )
-# How far devices have reported, by the order in which a projector happened to read the topics.
-REPORTING = ("device_point", "device_report", "site_watermark")
+# What is copied of final days; time decides none of them any more.
+FINAL = ("attendance_day", "day_explanation", "open_day", "adjustment")
+# How far devices have reported, and which days wait for that: by the order in which a projector happened to
+# read the topics.
+REPORTING = ("device_point", "device_report", "site_watermark", "unsettled_day")
 # What is no fact, but how the projector is getting on.
 UNDERWAY = ("consumed_topic", "stale_span", "untold_lock")
 
@@ -85,8 +89,7 @@ class PostgresSchemas:
             await self.write("indexes", {row["name"]: row["definition"] for row in indexes})
             for row in indexes:
                 await self.connection.execute(f'DROP INDEX {NEXT}."{row["name"]}"')
-            kept = f"INSERT INTO {NEXT}.retention SELECT * FROM {LIVE}.retention"  # noqa: S608
-            await self.connection.execute(kept)
+            await self.connection.execute(SQL["keep_retention"].format(live=LIVE, next=NEXT))
             topics = f"INSERT INTO {NEXT}.consumed_topic SELECT * FROM {LIVE}.consumed_topic"  # noqa: S608
             await self.connection.execute(topics)
             # From a device's first number on, and the log may have lost that.
@@ -103,39 +106,55 @@ class PostgresSchemas:
 
     async def keep_from_live(self, before: date) -> None:
         """Take from the live tables captures and punches before this UTC date, and what is about them."""
+        is_copied = False
+        while not is_copied:
+            months = await self._months_kept(before)
+            await self._make_months(*months)
+            # One snapshot: of a fact that is applied meanwhile, either all tables have what it made, or none.
+            async with self.connection.transaction(isolation="repeatable_read"):
+                # Such a fact may be about a month for which there is no room yet.
+                is_copied = await self._months_kept(before) == months
+                if is_copied:
+                    await self._copy_kept(before)
+
+    async def _months_kept(self, before: date) -> tuple[list[date], list[date]]:
+        """Return the months of facts before a date, and those of final days."""
+        facts = await self.connection.fetchval(SQL["months_before"].format(live=LIVE), before)
+        final_before = (await self.retention()).final_before
+        query = SQL["months_of_final_days"].format(live=LIVE)
+        return facts, [] if final_before is None else await self.connection.fetchval(query, final_before)
+
+    async def _make_months(self, facts: Sequence[date], days: Sequence[date]) -> None:
+        await self.connection.execute(f"SET search_path TO {NEXT}")
+        try:
+            await make_months(self.connection, facts, days)
+        finally:
+            await self.connection.execute("RESET search_path")
+
+    async def _copy_kept(self, before: date) -> None:
         tables = {table.name: table for table in await self.tables(LIVE)}
-        # One snapshot: of a fact that is applied meanwhile, either all tables have what it made, or none.
-        async with self.connection.transaction(isolation="repeatable_read"):
-            kept = await self.connection.fetchval(SQL["months_before"].format(live=LIVE), before)
-            await self.connection.execute(f"SET LOCAL search_path TO {NEXT}")
-            # Days lie up to some days before and after the month of their facts.
-            days = [first + timedelta(days=days) for first in kept for days in (-4, 0, 35)]
-            await self.connection.execute(statements("positions")["ensure_partitions"], kept, days)
-            for source, target, kept_rows in COPIED_FROM_LIVE:
-                columns = ", ".join(tables[source].columns)
-                await self.connection.execute(
-                    f"INSERT INTO {NEXT}.{target} ({columns}) SELECT {columns} FROM {LIVE}.{source}"  # noqa: S608
-                    f" WHERE {kept_rows}",
-                    before,
-                )
-            await self.connection.execute(f"INSERT INTO {NEXT}.enrolment SELECT * FROM {LIVE}.enrolment")  # noqa: S608
-            await self._keep_final(tables)
-            await self.write("kept_before", before.isoformat())
+        for source, target, kept_rows in COPIED_FROM_LIVE:
+            columns = ", ".join(tables[source].columns)
+            await self.connection.execute(
+                f"INSERT INTO {NEXT}.{target} ({columns}) SELECT {columns} FROM {LIVE}.{source}"  # noqa: S608
+                f" WHERE {kept_rows}",
+                before,
+            )
+        await self.connection.execute(f"INSERT INTO {NEXT}.enrolment SELECT * FROM {LIVE}.enrolment")  # noqa: S608
+        await self._keep_final(tables)
+        await self.write("kept_before", before.isoformat())
 
     async def _keep_final(self, tables: Mapping[str, Table]) -> None:
         """Take final days as they are, with punches and adjustments: what made them is not kept."""
         final_before = (await self.retention()).final_before
         if final_before is None:
             return
-        months = await self.connection.fetchval(SQL["months_of_final_days"].format(live=LIVE), final_before)
-        await self.connection.execute(statements("positions")["ensure_partitions"], [], months)
-        for statement, table in (
-            ("keep_final_punches", "punch"),
-            ("keep_final_days", "attendance_day"),
-            ("keep_final_adjustments", "adjustment"),
-        ):
+        columns = ", ".join(tables["punch"].columns)
+        query = SQL["keep_final_punches"].format(next=NEXT, columns=columns)
+        await self.connection.execute(query, final_before)
+        for table in FINAL:
             columns = ", ".join(tables[table].columns)
-            query = SQL[statement].format(live=LIVE, next=NEXT, columns=columns)
+            query = SQL["keep_final"].format(live=LIVE, next=NEXT, table=table, columns=columns)
             await self.connection.execute(query, final_before)
 
     async def retention(self, schema: str = LIVE) -> Retention:
@@ -202,7 +221,13 @@ class PostgresSchemas:
         return int(await self.connection.fetchval(SQL["backlog"].format(schema=LIVE)))
 
     async def discard(self, schema: str = NEXT) -> None:
-        """Drop a schema that nobody reads."""
+        """Drop a schema that nobody reads, table by table: one transaction would fill the server's locks.
+
+        First goes what says that it is whole: nobody goes on with what is left when this is stopped.
+        """
+        await self.connection.execute(f"DROP TABLE IF EXISTS {schema}.alembic_version")
+        for (table,) in await self.connection.fetch(SQL["tables_to_drop"], schema):
+            await self.connection.execute(f"DROP TABLE {table}")
         await self.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ import asyncpg
 
 from attendance_projector.domain.retention import Retention
 from attendance_projector.errors import RetentionRefused
-from attendance_projector.projection.adapters.postgres_retention import FIELDS, SQL, read_retention
+from attendance_projector.projection.adapters.postgres_retention import SQL, read_retention
 from attendance_projector.retention.ports import Month
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.migrate import check_migrated
@@ -42,10 +42,9 @@ class PostgresMonthlyTables:
 
     async def months(self, retention: Retention) -> Sequence[Month]:
         """Return the months that are not to be kept, oldest first, also detached ones that were left."""
-        rows = await self._connection.fetch(SQL["partitions"], SCHEMA)
-        months = [Month(*row) for row in rows]
-        firsts = {parent: getattr(retention, field) for parent, field in FIELDS.items()}
-        return [each for each in months if (kept := firsts[each.parent]) is not None and each.month < kept]
+        months = [Month(*row) for row in await self._connection.fetch(SQL["partitions"])]
+        firsts = retention.firsts
+        return [each for each in months if (kept := firsts[each.kept_with]) is not None and each.month < kept]
 
     async def move(self, wanted: Callable[[], Awaitable[Retention]]) -> tuple[Retention, int]:
         """Keep what is wanted, from now on; return it, and how many badge punches will never count."""
@@ -55,11 +54,14 @@ class PostgresMonthlyTables:
             await self._connection.execute(SQL["lock_partitions"])
             retention = await wanted()
             await self._refuse_backlog(retention)
-            for parent, field in FIELDS.items():
-                if (kept := getattr(retention, field)) is not None:
-                    await self._connection.execute(SQL["keep_from"], parent, kept)
+            for kept_with, kept in retention.firsts.items():
+                if kept is not None:
+                    await self._connection.execute(SQL["keep_from"], kept_with, kept)
+            if retention.days_from is not None:
+                await self._connection.execute(SQL["forget_open_days"], retention.days_from)
             if retention.facts_from is None:
                 return retention, 0
+            await self._connection.execute(SQL["decide_days"], retention.final_before)
             await self._connection.execute(SQL["decide_adjustments"], retention.final_before)
             return retention, int(
                 await self._connection.fetchval(SQL["forget_pending"], retention.facts_from)

@@ -4,7 +4,10 @@
 SELECT as_of FROM clock;
 
 -- name: reported_until
-SELECT org_id, site_id, reported_until FROM site_watermark;
+-- Of sites: $1 organisations and $2 ids, side by side.
+SELECT org_id, site_id, reported_until
+FROM unnest($1::text[], $2::text[]) AS asked (org_id, site_id)
+JOIN site_watermark USING (org_id, site_id);
 
 -- name: move_clock
 INSERT INTO clock (as_of) VALUES ($1)
@@ -107,17 +110,16 @@ WHERE watermark.reported_until <> excluded.reported_until;
 -- name: undecided_days
 -- Days whose absence is another than the one stored; the same cases as in the rule absence_by_watermark.
 SELECT day.org_id, day.person_id, day.attendance_on
-FROM attendance_day AS day
+FROM unsettled_day AS day
 LEFT JOIN person ON person.org_id = day.org_id AND person.person_id = day.person_id
 LEFT JOIN site_watermark AS watermark
     ON watermark.org_id = person.org_id AND watermark.site_id = person.home_site_id
-WHERE day.absence <> 'SETTLED'
-    AND day.absence <> CASE
-        WHEN $1 <= day.closes_at THEN 'OPEN'
-        WHEN $1 >= day.closes_at + interval '24 hours' THEN 'SETTLED'
-        WHEN watermark.reported_until > day.closes_at THEN 'REPORTED'
-        ELSE 'WAITING'
-    END
+WHERE day.absence <> CASE
+    WHEN $1 <= day.closes_at THEN 'OPEN'
+    WHEN $1 >= day.closes_at + interval '24 hours' THEN 'SETTLED'
+    WHEN watermark.reported_until > day.closes_at THEN 'REPORTED'
+    ELSE 'WAITING'
+END
 UNION
 -- In a locked period the adjustment alone can tell of a day. SETTLED ends the waiting, whatever devices say.
 SELECT org_id, person_id, attendance_on

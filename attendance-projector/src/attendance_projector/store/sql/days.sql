@@ -60,47 +60,63 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS found;
 
--- name: remove_days
--- $1 organisations, $2 people, $3 dates, $4 shifts, side by side; $5 and $6 the range of the dates.
-DELETE FROM attendance_day AS day
-USING unnest($1::text[], $2::text[], $3::date[], $4::text[]) AS gone (org_id, person_id, attendance_on, shift_id)
-WHERE day.org_id = gone.org_id
-    AND day.person_id = gone.person_id
-    AND day.attendance_on = gone.attendance_on
-    AND day.shift_id = gone.shift_id
-    AND day.attendance_on BETWEEN $5 AND $6;
-
 -- name: days_in_arrays
-unnest({values}) AS given ({columns})
+SELECT * FROM unnest({values}) AS given ({columns})
 
 -- name: staged_days
--- For a WITH. A transaction can stage days more than once.
-staged AS (DELETE FROM staged_day RETURNING {columns})
+-- A transaction can stage days more than once.
+DELETE FROM staged_day RETURNING {columns}
+
+-- name: keep_beside
+-- For a WITH, after `given`: what is kept apart of the days given, written where it is another than before.
+explained AS (
+    INSERT INTO day_explanation AS stored ({key}, explanation)
+    SELECT {key}, explanation FROM given
+    ON CONFLICT ({key}) DO UPDATE SET explanation = excluded.explanation
+    WHERE stored.explanation <> excluded.explanation
+), opened AS (
+    INSERT INTO open_day AS stored ({key}, site_id, open_since)
+    SELECT {key}, site_id, open_since FROM given WHERE open_since IS NOT NULL
+    ON CONFLICT ({key}) DO UPDATE SET site_id = excluded.site_id, open_since = excluded.open_since
+    WHERE stored IS DISTINCT FROM excluded
+), closed AS (
+    DELETE FROM open_day AS stored USING given WHERE {same_key} AND given.open_since IS NULL
+), undecided AS (
+    INSERT INTO unsettled_day AS stored ({key}, closes_at, absence)
+    SELECT {key}, closes_at, absence FROM given WHERE absence IS NOT NULL
+    ON CONFLICT ({key}) DO UPDATE SET closes_at = excluded.closes_at, absence = excluded.absence
+    WHERE stored IS DISTINCT FROM excluded
+), decided AS (
+    DELETE FROM unsettled_day AS stored USING given WHERE {same_key} AND given.absence IS NULL
+)
 
 -- name: merge_days
--- A day that came out as it was is not written. {columns}: see DAY_COLUMNS; {days} has them.
-INSERT INTO attendance_day AS day ({columns})
-SELECT {columns} FROM {days}
-ON CONFLICT (org_id, person_id, attendance_on, shift_id) DO UPDATE SET
-    site_id = excluded.site_id,
-    status = excluded.status,
-    worked_minutes = excluded.worked_minutes,
-    first_in_at = excluded.first_in_at,
-    last_out_at = excluded.last_out_at,
-    late = excluded.late,
-    late_minutes = excluded.late_minutes,
-    early = excluded.early,
-    early_minutes = excluded.early_minutes,
-    missing = excluded.missing,
-    open_since = excluded.open_since,
-    punch_count = excluded.punch_count,
-    explanation = excluded.explanation,
-    shift_effective_on = excluded.shift_effective_on,
-    break_minutes = excluded.break_minutes,
-    overtime_minutes = excluded.overtime_minutes,
-    closes_at = excluded.closes_at,
-    absence = excluded.absence
-WHERE day IS DISTINCT FROM excluded;
+-- After that: the days themselves. One that came out as it was is not written.
+INSERT INTO attendance_day AS stored ({columns})
+SELECT {columns} FROM given
+ON CONFLICT ({key}) DO UPDATE SET {updates}
+WHERE stored IS DISTINCT FROM excluded
+
+-- name: days_by_key
+-- $1 organisations, $2 people, $3 dates, $4 shifts, side by side.
+SELECT * FROM unnest($1::text[], $2::text[], $3::date[], $4::text[]) AS gone ({key})
+
+-- name: forget_beside
+-- For a WITH, after `given`: nothing is kept apart of the days given. {first_on} and {last_on}: the range of the dates, so
+-- that partitions are pruned.
+explained AS (
+    DELETE FROM day_explanation AS stored USING given
+    WHERE {same_key} AND stored.attendance_on BETWEEN {first_on} AND {last_on}
+), closed AS (
+    DELETE FROM open_day AS stored USING given WHERE {same_key}
+), decided AS (
+    DELETE FROM unsettled_day AS stored USING given WHERE {same_key}
+)
+
+-- name: remove_days
+-- After that: the days themselves.
+DELETE FROM attendance_day AS stored USING given
+WHERE {same_key} AND stored.attendance_on BETWEEN {first_on} AND {last_on}
 
 -- name: move_punches
 -- $1 to $6 are punches and their places, side by side; $7 and $8 the range of the punches.

@@ -166,7 +166,11 @@ WHERE org_id = {org_id} AND person_id = {person_id} AND attendance_on = {on}
 ORDER BY shift_id, booked_on;
 
 -- name: stored_days
-SELECT {columns} FROM attendance_day WHERE org_id = $1 AND person_id = $2 AND attendance_on = $3;
+SELECT {columns}
+FROM attendance_day
+JOIN day_explanation USING (org_id, person_id, attendance_on, shift_id)
+LEFT JOIN unsettled_day USING (org_id, person_id, attendance_on, shift_id)
+WHERE org_id = $1 AND person_id = $2 AND attendance_on = $3;
 
 -- name: organisations_of_person
 SELECT org_id FROM person WHERE person_id = $1;

@@ -68,6 +68,7 @@ WHERE org_id = $1 AND lock_id = $2;
 WITH stored AS (
     SELECT {kept}
     FROM attendance_day AS day
+    JOIN day_explanation AS why USING (org_id, person_id, attendance_on, shift_id)
     WHERE $7::boolean AND day.org_id = $1 AND day.attendance_on BETWEEN $5 AND $6
         AND ($4::text IS NULL OR EXISTS (
             SELECT FROM locked_person AS covered
@@ -75,7 +76,7 @@ WITH stored AS (
                 AND covered.person_id = day.person_id
         ))
 ), locked AS (
-    SELECT {kept}
+    SELECT {locked}
     FROM locked_day AS day
     WHERE $7::boolean AND day.org_id = $1 AND day.lock_id = $2 AND day.sealing_id = $3
 )
@@ -157,30 +158,30 @@ JOIN adjustment AS stored ON stored.org_id = span.org_id
 ORDER BY stored.org_id, stored.person_id, stored.attendance_on, stored.shift_id, stored.settled_by IS NULL,
     stored.booked_on;
 
--- name: remove_unlocked_days
--- $1 to $6 as for `kept`; $7 and $8 the range of all spans, so that partitions are pruned.
-DELETE FROM attendance_day AS day
-USING unnest($1::text[], $2::text[], $3::date[], $4::date[], $5::uuid[], $6::uuid[])
+-- name: unlocked_days
+-- Days that were not there at the lock. $1 to $6 as for `kept`; $7 and $8 the range of all spans, so that partitions are
+-- pruned.
+SELECT day.org_id, day.person_id, day.attendance_on, day.shift_id
+FROM unnest($1::text[], $2::text[], $3::date[], $4::date[], $5::uuid[], $6::uuid[])
     AS span (org_id, person_id, first_on, last_on, lock_id, sealing_id)
-WHERE day.org_id = span.org_id
+JOIN attendance_day AS day ON day.org_id = span.org_id
     AND day.person_id = span.person_id
     AND day.attendance_on BETWEEN span.first_on AND span.last_on
     AND day.attendance_on BETWEEN $7 AND $8
-    AND NOT EXISTS (
-        SELECT FROM locked_day AS kept
-        WHERE kept.org_id = span.org_id
-            AND kept.lock_id = span.lock_id
-            AND kept.sealing_id = span.sealing_id
-            AND kept.person_id = day.person_id
-            AND kept.attendance_on = day.attendance_on
-            AND kept.shift_id = day.shift_id
-    );
+WHERE NOT EXISTS (
+    SELECT FROM locked_day AS kept
+    WHERE kept.org_id = span.org_id
+        AND kept.lock_id = span.lock_id
+        AND kept.sealing_id = span.sealing_id
+        AND kept.person_id = day.person_id
+        AND kept.attendance_on = day.attendance_on
+        AND kept.shift_id = day.shift_id
+)
 
--- name: restore_days
+-- name: locked_days
 -- $1 to $6 as for `kept`; $7 organisations, $8 people, $9 dates, $10 shifts, $11 and $12 what time decides of them, side by
--- side. A day that is as it was locked is not written.
-INSERT INTO attendance_day AS stored ({columns}, closes_at, absence)
-SELECT {day_columns}, by_rule.closes_at, by_rule.absence
+-- side.
+SELECT {locked}, by_rule.closes_at, by_rule.absence
 FROM unnest($1::text[], $2::text[], $3::date[], $4::date[], $5::uuid[], $6::uuid[])
     AS span (org_id, person_id, first_on, last_on, lock_id, sealing_id)
 JOIN locked_day AS day ON day.org_id = span.org_id
@@ -194,8 +195,6 @@ LEFT JOIN unnest($7::text[], $8::text[], $9::date[], $10::text[], $11::timestamp
     AND by_rule.person_id = day.person_id
     AND by_rule.attendance_on = day.attendance_on
     AND by_rule.shift_id = day.shift_id
-ON CONFLICT (org_id, person_id, attendance_on, shift_id) DO UPDATE SET {updates}
-WHERE stored IS DISTINCT FROM excluded;
 
 -- name: remove_adjustments
 -- $2 people, $3 first and $4 last dates; $5 to $9 the keys of those that stay.
@@ -239,6 +238,7 @@ SELECT person_id, attendance_on, shift_id, site_id, status, worked_minutes, over
     early_minutes, break_minutes, first_in_at, last_out_at, late, early, missing, open_since, punch_count,
     explanation, shift_effective_on
 FROM attendance_day
+JOIN day_explanation USING (org_id, person_id, attendance_on, shift_id)
 WHERE org_id = $1 AND person_id = ANY ($2::text[]) AND attendance_on BETWEEN $3 AND $4
 ORDER BY person_id, attendance_on, shift_id;
 

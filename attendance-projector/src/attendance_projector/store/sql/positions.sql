@@ -87,8 +87,10 @@ SELECT
 FROM unnest($1::int[]) AS number;
 
 -- name: ensure_partitions
-SELECT ensure_partitions('capture', $1::date[]) + ensure_partitions('punch', $1::date[])
-    + ensure_partitions('attendance_day', $2::date[]);
+-- $1: UTC dates of facts, $2: local dates of days.
+SELECT ensure_partitions(table_name, CASE key_type WHEN 'date' THEN $2::date[] ELSE $1::date[] END)
+FROM partitioned_table
+ORDER BY table_name;
 
 -- name: share_switch
 -- Every transaction on the live tables begins here; who puts other tables in their place waits for all of them.

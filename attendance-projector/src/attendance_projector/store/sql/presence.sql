@@ -5,10 +5,10 @@
 SELECT pg_try_advisory_lock(hashtext('attendance-projector presence'), 0);
 
 -- name: open_days
--- $1: days open since later than this; $2: the first local date that they can have.
+-- $1: days open since later than this.
 SELECT org_id, site_id, person_id, attendance_on, shift_id, open_since
-FROM attendance_day
-WHERE open_since > $1 AND attendance_on >= $2;
+FROM open_day
+WHERE open_since > $1;
 
 -- name: newest_revisions
 -- Of changes that are not published yet: the tables of the same snapshot have them.

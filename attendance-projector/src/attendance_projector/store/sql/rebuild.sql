@@ -22,7 +22,7 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- name: drop_state
 DROP TABLE {next}.rebuild_state, {next}.rebuild_bucket, {next}.rebuild_punch;
-DROP INDEX IF EXISTS {next}.rebuild_locked_person;
+DROP INDEX IF EXISTS {next}.rebuild_person, {next}.rebuild_locked_person, {next}.rebuild_adjustment;
 
 -- name: months_before
 -- Of facts; $1: before this date.
@@ -34,7 +34,12 @@ FROM (
 ) AS fact;
 
 -- name: retention
-SELECT table_name, kept_from FROM {schema}.retention;
+SELECT DISTINCT kept_with, kept_from FROM {schema}.partitioned_table WHERE kept_with IS NOT NULL;
+
+-- name: keep_retention
+UPDATE {next}.partitioned_table AS next SET kept_from = live.kept_from
+FROM {live}.partitioned_table AS live WHERE live.table_name = next.table_name;
+UPDATE {next}.installation SET earliest_on = live.earliest_on FROM {live}.installation AS live;
 
 -- name: months_of_final_days
 SELECT coalesce(array_agg(DISTINCT date_trunc('month', attendance_on)::date), '{{}}')
@@ -49,14 +54,10 @@ WITH final AS (
 )
 INSERT INTO {next}.punch ({columns}) SELECT {columns} FROM final;
 
--- name: keep_final_days
-INSERT INTO {next}.attendance_day ({columns})
-SELECT {columns} FROM {live}.attendance_day WHERE attendance_on < $1::date;
-
--- name: keep_final_adjustments
--- What they come to; where they are booked goes by the locks of the log.
-INSERT INTO {next}.adjustment ({columns})
-SELECT {columns} FROM {live}.adjustment WHERE attendance_on < $1::date;
+-- name: keep_final
+-- Of a table of days, and of adjustments: what they come to. Where these are booked goes by the locks of the log.
+INSERT INTO {next}.{table} ({columns})
+SELECT {columns} FROM {live}.{table} WHERE attendance_on < $1::date;
 
 -- name: positions
 SELECT topic, partition, next_offset FROM {schema}.consumed_position;
@@ -108,6 +109,14 @@ FROM pg_class AS class
 WHERE class.relnamespace = $1::regnamespace AND class.relkind IN ('r', 'p') AND NOT class.relispartition
 ORDER BY class.relname;
 
+-- name: tables_to_drop
+-- $1: the schema, which may be gone. Months before the tables that they are parts of.
+SELECT format('%I.%I', nspname, relname)
+FROM pg_class
+JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE nspname = $1 AND relkind IN ('r', 'p')
+ORDER BY relkind = 'p', relname;
+
 -- name: stop_live
 -- Waits for the transactions of live projectors; they wait for the end of this one.
 SELECT pg_advisory_xact_lock(hashtext('attendance-projector switch'), 0);
@@ -128,8 +137,11 @@ INSERT INTO rebuild_bucket (number) VALUES ($1) ON CONFLICT DO NOTHING RETURNING
 
 -- name: index_waiting
 CREATE INDEX IF NOT EXISTS rebuild_punch_person ON rebuild_punch (hashtext(org_id || ':' || person_id));
+-- Each bucket asks these for its people.
+CREATE INDEX IF NOT EXISTS rebuild_person ON person (hashtext(org_id || ':' || person_id));
 CREATE INDEX IF NOT EXISTS rebuild_locked_person ON locked_person (hashtext(org_id || ':' || person_id));
-ANALYZE rebuild_punch, period_lock, locked_person, locked_day, locked_adjustment;
+CREATE INDEX IF NOT EXISTS rebuild_adjustment ON adjustment (hashtext(org_id || ':' || person_id));
+ANALYZE rebuild_punch, person, period_lock, locked_person, locked_day, locked_adjustment, adjustment;
 
 -- name: people_of_bucket
 -- $1 and $2: the range of the hash. Also who is in the directory no more, and what was locked, or is owed for a final

@@ -1,7 +1,18 @@
 -- Months that are not kept: detached without waiting readers, then dropped. Parents are partitioned by UTC month.
 
 -- name: read
-SELECT table_name, kept_from FROM retention;
+SELECT DISTINCT kept_with, kept_from FROM partitioned_table WHERE kept_with IS NOT NULL;
+
+-- name: read_with_beginning
+SELECT DISTINCT kept_with, kept_from, earliest_on
+FROM partitioned_table, installation
+WHERE kept_with IS NOT NULL;
+
+-- name: beginning
+SELECT earliest_on FROM installation;
+
+-- name: begin_at
+UPDATE installation SET earliest_on = $1;
 
 -- name: open_from
 -- $1: earlier days are final, or null. First date from then on that an organisation which closes periods has not closed:
@@ -47,8 +58,9 @@ SELECT least(
 SELECT EXISTS (SELECT FROM stale_span WHERE refused IS NULL AND coalesce(first_on, '-infinity') < $1::date);
 
 -- name: partitions
--- Months of a schema ($1) that are attached, or stand detached since a command was stopped before it dropped them.
+-- Months that are attached, or stand detached since a command was stopped before it dropped them.
 SELECT
+    kept_with,
     parent.relname AS parent,
     child.relname AS child,
     to_date(right(child.relname, 7), 'YYYY_MM') AS month,
@@ -56,15 +68,14 @@ SELECT
     coalesce(inhdetachpending, false) AS is_pending,
     greatest(child.reltuples, 0)::bigint AS row_estimate,
     pg_total_relation_size(child.oid) AS bytes
-FROM pg_class AS parent
+FROM partitioned_table
+JOIN pg_class AS parent ON parent.oid = to_regclass(quote_ident(table_name))
 JOIN pg_class AS child
     ON child.relnamespace = parent.relnamespace
     AND child.relkind = 'r'
     AND child.relname ~ ('^' || parent.relname || '_[0-9]{4}_[0-9]{2}$')
 LEFT JOIN pg_inherits ON inhrelid = child.oid
-WHERE parent.relnamespace = $1::regnamespace
-    AND parent.relkind = 'p'
-    AND parent.relname IN ('capture', 'punch', 'attendance_day')
+WHERE kept_with IS NOT NULL
 ORDER BY month, parent.relname;
 
 -- name: lock_partitions
@@ -72,11 +83,17 @@ ORDER BY month, parent.relname;
 SELECT pg_advisory_xact_lock(hashtext('ensure_partitions'), hashtext(current_schema()));
 
 -- name: keep_from
-INSERT INTO retention (table_name, kept_from) VALUES ($1, $2)
-ON CONFLICT (table_name) DO UPDATE SET kept_from = excluded.kept_from;
+UPDATE partitioned_table SET kept_from = $2 WHERE kept_with = $1;
+
+-- name: forget_open_days
+-- Of months that are not kept. $1: before this date.
+DELETE FROM open_day WHERE attendance_on < $1::date;
+
+-- name: decide_days
+-- Time decides nothing of final days any more, here and of adjustments. $1: before this date.
+DELETE FROM unsettled_day WHERE attendance_on < $1::date;
 
 -- name: decide_adjustments
--- Time decides nothing of final days any more. $1: before this date.
 UPDATE adjustment SET closes_at = NULL, absence = NULL
 WHERE attendance_on < $1::date AND (closes_at IS NOT NULL OR absence IS NOT NULL);
 

@@ -4,4 +4,6 @@
 
 -- name: create_staging
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_capture (LIKE capture INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE IF NOT EXISTS staged_day (LIKE attendance_day INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_day (
+    LIKE attendance_day INCLUDING DEFAULTS, explanation jsonb NOT NULL, closes_at timestamptz, absence text
+) ON COMMIT DELETE ROWS;

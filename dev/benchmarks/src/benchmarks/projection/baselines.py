@@ -20,7 +20,7 @@ from attendance_projector.projection.adapters.postgres_captures import CAPTURE_C
 from attendance_schemas.events import MatchDecided
 
 ROWS_PER_EXECUTEMANY = 500
-TABLES = ("capture", "punch", "attendance_day")
+TABLES = ("capture", "punch", "attendance_day", "day_explanation")
 UPSERT = (
     f"INSERT INTO capture ({', '.join(CAPTURE_COLUMNS)})"  # noqa: S608
     f" VALUES ({', '.join(f'${number + 1}' for number in range(len(CAPTURE_COLUMNS)))})"
@@ -93,7 +93,7 @@ async def copy_all(url: str, folder: Path, count: int) -> float:
         await connection.execute("SET search_path TO baseline")
         for table in TABLES:
             await connection.execute(f"TRUNCATE {table}")
-            key = "attendance_on" if table == "attendance_day" else "occurred_at"
+            key = "occurred_at" if table in {"capture", "punch"} else "attendance_on"
             await connection.execute(
                 f"SELECT ensure_partitions('{table}', array_agg(DISTINCT {key}::date))"  # noqa: S608
                 f" FROM attendance.{table}"

@@ -1,9 +1,9 @@
 """Months of rows from before the history of the projector's benchmark, made by the server.
 
 10,000 people with 3.1 punches a day each, and their days: about 2.2 million rows of `capture`, `punch` and
-`attendance_day` a month. Each month is filled before it becomes a partition and gets its indexes: 20 million
-rows in minutes. These months are UNLOGGED, since nothing writes to them any more; the months that the
-projector writes to are as always.
+`attendance_day` a month, and the explanations of the days. Each month is filled before it becomes a partition
+and gets its indexes: 20 million rows in minutes. These months are UNLOGGED, since nothing writes to them any
+more; the months that the projector writes to are as always.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import asyncpg
 
 SECONDS_BETWEEN_CAPTURES = 2.8
 FIRST_MONTH_OF_HISTORY = date(2025, 1, 1)
-KEYS = {"capture": "occurred_at", "punch": "occurred_at", "attendance_day": "attendance_on"}
+COUNTED = ("capture", "punch", "attendance_day")
 # Of a punch in a month: $1 its first instant, $2 and $3 the numbers of punches, $4 people. Ids are UUIDv7.
 NAMED = """
 WITH fact AS (
@@ -43,11 +43,18 @@ FILL = {
     FROM named""",
     "attendance_day": """
     INSERT INTO {child} (person_id, attendance_on, shift_id, org_id, site_id, status, worked_minutes,
-        first_in_at, last_out_at, late, late_minutes, early, early_minutes, punch_count, explanation,
-        shift_effective_on)
+        first_in_at, last_out_at, late, late_minutes, early, early_minutes, punch_count, shift_effective_on)
     SELECT DISTINCT ON (person_id, at::date) person_id, at::date, 'day', 'plant', 'site-1', 'PRESENT', 480,
-        at, at + interval '9 hours', false, 0, false, 0, 3, jsonb_build_array(jsonb_build_object(
-            'rule', 'window', 'punch', id, 'text', repeat('in the window of day ', 12))), '2024-01-01'::date
+        at, at + interval '9 hours', false, 0, false, 0, 3, '2024-01-01'::date
+    FROM named
+    ON CONFLICT DO NOTHING""",
+    "day_explanation": """
+    INSERT INTO {child} (person_id, attendance_on, shift_id, org_id, explanation)
+    SELECT DISTINCT ON (person_id, at::date) person_id, at::date, 'day', 'plant', (
+        SELECT jsonb_agg(jsonb_build_object(
+            'rule', 'window', 'punch', id, 'text', repeat('in the window of day ', 4)))
+        FROM generate_series(1, 6)
+    )
     FROM named
     ON CONFLICT DO NOTHING""",
 }
@@ -66,10 +73,10 @@ async def fill(url: str, rows: int, people: int) -> int:
             days = people * _days(month)
             share = min(1.0, (rows - present) / (2 * punches + days))
             async with asyncio.TaskGroup() as group:
-                for tables in (("capture",), ("punch", "attendance_day")):
+                for tables in (("capture",), ("punch", "attendance_day", "day_explanation")):
                     group.create_task(_fill_month(url, tables, month, int(punches * share), people))
             present = await _count(connection)
-        for table in KEYS:
+        for table in FILL:
             await connection.execute(f"ANALYZE {table}")
         return present
     finally:
@@ -96,7 +103,7 @@ async def _fill_month(url: str, tables: Sequence[str], month: date, punches: int
                 .replace("$3", str(punches - 1))
                 .replace("$4", str(people))
             )
-            utc = "" if table == "attendance_day" else " 00:00+00"
+            utc = " 00:00+00" if table in {"capture", "punch"} else ""
             if not is_made:
                 await connection.execute(
                     f"ALTER TABLE {table} ATTACH PARTITION {child}"
@@ -115,7 +122,7 @@ async def _connect(url: str) -> asyncpg.Connection:
 
 
 async def _count(connection: asyncpg.Connection) -> int:
-    counts = [await connection.fetchval(f"SELECT count(*) FROM {table}") for table in KEYS]  # noqa: S608
+    counts = [await connection.fetchval(f"SELECT count(*) FROM {table}") for table in COUNTED]  # noqa: S608
     return sum(counts)
 
 

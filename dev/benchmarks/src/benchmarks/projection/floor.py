@@ -11,6 +11,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 
@@ -24,7 +25,7 @@ from attendance_projector.projection.adapters.postgres_captures import (
     capture_row,
     punch_row,
 )
-from attendance_projector.projection.adapters.postgres_days import DAY_COLUMNS, day_row
+from attendance_projector.projection.adapters.postgres_days import COPIED, copy_days
 from attendance_projector.projection.days.compute_days import REVIEW
 from attendance_projector.projection.days.rule_inputs import as_punch
 from attendance_projector.projection.directory.adapters.postgres_directory import PostgresDirectory
@@ -34,13 +35,20 @@ from attendance_projector.projection.stored import AcceptedPunch, KnownPerson, P
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import Event, MatchDecided
 from attendance_schemas.registry import SchemaRegistry
-from benchmarks.projection.baselines import TABLES
 from service_kit.collect_rarely import collect_rarely
 
-Rows = dict[str, list[tuple[object, ...]]]
+TABLES = ("capture", "punch", *COPIED)
 # A process that has failed is waited for no longer than this.
 READY_SECONDS = 120.0
-COLUMNS = {"capture": CAPTURE_COLUMNS, "punch": PUNCH_COLUMNS, "attendance_day": tuple(DAY_COLUMNS)}
+
+
+@dataclass(slots=True)
+class Rows:
+    """What is copied."""
+
+    captures: list[tuple[object, ...]] = field(default_factory=list)
+    punches: list[tuple[object, ...]] = field(default_factory=list)
+    days: list[PersonDay] = field(default_factory=list)
 
 
 async def measure_floor(
@@ -57,7 +65,7 @@ async def measure_floor(
     dates = sorted({day.replace(day=1) for day in days})
     for table in TABLES:
         await connection.execute(f"TRUNCATE {table}")
-        await connection.execute(f"SELECT ensure_partitions('{table}', $1::date[])", dates)
+    await connection.execute("SELECT ensure_partitions(table_name, $1::date[]) FROM partitioned_table", dates)
     cores = os.cpu_count() or 1
     shares: list[list[bytes]] = [[] for _ in range(cores)]
     people: list[set[PersonKey]] = [set() for _ in range(cores)]
@@ -104,8 +112,12 @@ async def _project(
         together.wait(READY_SECONDS)
         rows = _rows([await codec.decode(value) for value in values], known)
         async with connection.transaction():
-            for table in TABLES:
-                await connection.copy_records_to_table(table, records=rows[table], columns=COLUMNS[table])
+            for table, records, columns in (
+                ("capture", rows.captures, CAPTURE_COLUMNS),
+                ("punch", rows.punches, PUNCH_COLUMNS),
+            ):
+                await connection.copy_records_to_table(table, records=records, columns=columns)
+            await copy_days(connection, rows.days)
         together.wait(READY_SECONDS)
         await connection.close()
 
@@ -120,11 +132,11 @@ async def _people(url: str, people: Sequence[PersonKey]) -> Mapping[PersonKey, K
 
 
 def _rows(events: Sequence[Event], people: Mapping[PersonKey, KnownPerson]) -> Rows:
-    rows: Rows = {table: [] for table in TABLES}
+    rows = Rows()
     by_person: dict[PersonKey, list[tuple[AcceptedPunch, Punch]]] = defaultdict(list)
     for event in events:
         if isinstance(event, MatchDecided) and (made := punch_of(known_capture(event))) is not None:
-            rows["capture"].append(capture_row(event))
+            rows.captures.append(capture_row(event))
             punch = as_punch(made.punch_id, made.occurred_at, made.direction, made.method)
             by_person[made.person].append((made, punch))
     for key, punches in by_person.items():
@@ -133,6 +145,6 @@ def _rows(events: Sequence[Event], people: Mapping[PersonKey, KnownPerson]) -> R
             raise AssertionError(f"{key.person_id} has no home site")
         for day in attendance([punch for _, punch in punches], person.schedule).days:
             places.update(dict.fromkeys(day.punches, Place("DAY", day.attendance_on, day.shift_id)))
-            rows["attendance_day"].append(day_row(PersonDay(person, day)))
-        rows["punch"] += [punch_row(made, places.get(punch.punch_id, REVIEW)) for made, punch in punches]
+            rows.days.append(PersonDay(person, day))
+        rows.punches += [punch_row(made, places.get(punch.punch_id, REVIEW)) for made, punch in punches]
     return rows

@@ -71,6 +71,9 @@ TABLES = {
     "capture": "org_id, capture_id",
     "punch": "org_id, punch_id",
     "attendance_day": "org_id, person_id, attendance_on, shift_id",
+    "day_explanation": "org_id, person_id, attendance_on, shift_id",
+    "open_day": "org_id, person_id, attendance_on, shift_id",
+    "unsettled_day": "org_id, person_id, attendance_on, shift_id",
     "enrolment": "org_id, enrolment_id",
     "clock": "as_of",
     "device_report": "org_id, device_id, first_sequence",
@@ -354,6 +357,18 @@ class Plant:
             rows = await self.sql.fetch(f"SELECT xmin, * FROM {name} ORDER BY {TABLES[name]}")  # noqa: S608
             found[name] = [{key: row[key] for key in row.keys() if key not in without} for row in rows]  # noqa: SIM118
         return found
+
+    async def whole_days(self) -> list[dict[str, Any]]:
+        """Return all days with what lies beside them: their explanation, and what time can still decide."""
+        rows = await self.sql.fetch(
+            """
+            SELECT * FROM attendance_day
+            JOIN day_explanation USING (org_id, person_id, attendance_on, shift_id)
+            LEFT JOIN unsettled_day USING (org_id, person_id, attendance_on, shift_id)
+            ORDER BY org_id, person_id, attendance_on, shift_id
+            """
+        )
+        return [dict(row) for row in rows]
 
     async def days(self, person: str, org_id: str = "org") -> list[tuple[str, str, str, int]]:
         rows = await self.sql.fetch(

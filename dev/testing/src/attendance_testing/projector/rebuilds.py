@@ -37,6 +37,8 @@ TABLES = (
     "capture",
     "punch",
     "attendance_day",
+    "day_explanation",
+    "open_day",
     "enrolment",
     "holiday",
     "leave",
@@ -53,7 +55,7 @@ TABLES = (
     "refused_fact",
 )
 # How far devices have reported goes by the order in which topics are read.
-REPORTING = ("device_point", "device_report", "site_watermark")
+REPORTING = ("device_point", "device_report", "site_watermark", "unsettled_day")
 
 
 class Deployment:

@@ -12,7 +12,12 @@ from attendance_projector.domain.facts import ShiftId
 from attendance_projector.domain.periods import Adjustment, PeriodLock
 from attendance_projector.domain.status import Status
 from attendance_projector.projection.adapters.columns import side_by_side, spans_in_columns
-from attendance_projector.projection.adapters.postgres_days import DAY_COLUMNS
+from attendance_projector.projection.adapters.postgres_days import (
+    DAY_COLUMNS,
+    DAY_KEY,
+    merging,
+    removing,
+)
 from attendance_projector.projection.periods.stored import AdjustmentRow, LockedSpan, StoredLock
 from attendance_projector.projection.stored import FactKey, PersonKey
 from attendance_projector.store.sql import statements
@@ -40,7 +45,6 @@ ADJUSTMENT_COLUMNS = {
     "closes_at": "timestamptz",
     "absence": "text",
 }
-DAY = ("org_id", "person_id", "attendance_on", "shift_id")
 RECORDED_ADJUSTMENT_COLUMNS = tuple(
     name for name in ADJUSTMENT_COLUMNS if name not in {"settled_by", *NOT_LOCKED}
 )
@@ -52,18 +56,18 @@ def _updates(columns: Iterable[str], key: Collection[str]) -> str:
 
 SQL = {
     name: text.format(
-        columns=", ".join(LOCKED_COLUMNS),
-        kept=", ".join(f"day.{name}" for name in LOCKED_COLUMNS),
-        day_columns=", ".join(f"day.{name}" for name in LOCKED_COLUMNS),
-        updates=_updates(DAY_COLUMNS, DAY),
+        locked=", ".join(f"day.{name}" for name in LOCKED_COLUMNS),
+        kept=", ".join(f"{'why' if name == 'explanation' else 'day'}.{name}" for name in LOCKED_COLUMNS),
         adjustment_columns=", ".join(ADJUSTMENT_COLUMNS),
         adjustment_values=", ".join(
             f"${n}::{kind}[]" for n, kind in enumerate(ADJUSTMENT_COLUMNS.values(), 1)
         ),
-        adjustment_updates=_updates(ADJUSTMENT_COLUMNS, (*DAY, "booked_on")),
+        adjustment_updates=_updates(ADJUSTMENT_COLUMNS, (*DAY_KEY, "booked_on")),
     )
     for name, text in statements("periods").items()
 }
+RESTORE_DAYS = merging(SQL["locked_days"])
+REMOVE_UNLOCKED_DAYS = removing(SQL["unlocked_days"], "$7", "$8")
 
 
 def locked_spans_in_columns(spans: Sequence[LockedSpan]) -> list[list[object]]:

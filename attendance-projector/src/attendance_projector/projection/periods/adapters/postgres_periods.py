@@ -6,11 +6,16 @@ from operator import attrgetter
 
 from attendance_projector.domain.facts import ShiftId
 from attendance_projector.domain.periods import Figures
+from attendance_projector.domain.retention import months_between
 from attendance_projector.domain.status import Status
 from attendance_projector.projection.adapters.columns import side_by_side, spans_in_columns
+from attendance_projector.projection.adapters.postgres_days import undecided
+from attendance_projector.projection.adapters.postgres_months import needing_months
 from attendance_projector.projection.periods.adapters.period_rows import (
     LOCKED_COLUMNS,
     RECORDED_ADJUSTMENT_COLUMNS,
+    REMOVE_UNLOCKED_DAYS,
+    RESTORE_DAYS,
     SQL,
     adjustment_row,
     event_row,
@@ -47,8 +52,8 @@ MADE_BY = "authority.subject"
 class PostgresPeriods:
     """`Periods` within one transaction."""
 
-    _restore_days = SQL["restore_days"]
-    _remove_unlocked_days = SQL["remove_unlocked_days"]
+    _restore_days = str(RESTORE_DAYS)
+    _remove_unlocked_days = str(REMOVE_UNLOCKED_DAYS)
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -153,19 +158,14 @@ class PostgresPeriods:
         if not spans:
             return
         asked = locked_spans_in_columns(spans)
-        undecided = [
-            (
-                *each.person.key,
-                each.day.attendance_on,
-                each.day.shift_id,
-                each.day.closes_at,
-                each.day.absence,
-            )
+        by_rule = [
+            (*each.person.key, each.day.attendance_on, each.day.shift_id, *undecided(each.day))
             for each in days
             if each.day.absence is not None
         ]
         await self._connection.execute(self._remove_unlocked_days, *asked, *dates_of(spans))
-        await self._connection.execute(self._restore_days, *asked, *(side_by_side(undecided) or NO_DAYS))
+        with needing_months(on for span in spans for on in months_between(span.first_on, span.last_on)):
+            await self._connection.execute(self._restore_days, *asked, *(side_by_side(by_rule) or NO_DAYS))
 
     async def replace_adjustments(self, spans: Sequence[PersonDates], rows: Sequence[AdjustmentRow]) -> None:
         """Make the adjustments of these dates exactly those given."""

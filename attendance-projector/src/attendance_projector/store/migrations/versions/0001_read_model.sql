@@ -60,6 +60,18 @@ CREATE INDEX person_home_site ON person (org_id, home_site_id);
 CREATE INDEX person_default_shift ON person (org_id, default_shift_id) WHERE default_shift_id IS NOT NULL;
 CREATE INDEX person_badge ON person (org_id, badge) WHERE badge IS NOT NULL;
 
+-- A part of a name is found by the groups of three letters in it.
+CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
+DO $$
+BEGIN
+    -- Where the administrator has put the extension.
+    EXECUTE format(
+        'CREATE INDEX person_name ON person USING gin (lower(display_name) %I.gin_trgm_ops)',
+        (SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'pg_trgm')
+    );
+END
+$$;
+
 CREATE TABLE shift (
     org_id text COLLATE "C" NOT NULL,
     shift_id text COLLATE "C" NOT NULL,
@@ -175,7 +187,9 @@ COMMENT ON COLUMN capture.decision_round IS 'Of the decision shown; a later roun
 CREATE INDEX capture_page ON capture (org_id, occurred_at);
 CREATE INDEX capture_device ON capture (org_id, device_id, occurred_at);
 CREATE INDEX capture_person ON capture (org_id, person_id, occurred_at) WHERE person_id IS NOT NULL;
-CREATE INDEX capture_review ON capture (org_id, occurred_at) WHERE outcome = 'REVIEW';
+CREATE INDEX capture_site ON capture (org_id, site_id, occurred_at);
+-- Of outcomes that are few: whoever asks for them would read all the others.
+CREATE INDEX capture_outcome ON capture (org_id, outcome, occurred_at) WHERE outcome <> 'IDENTIFIED';
 
 CREATE TABLE enrolment (
     org_id text COLLATE "C" NOT NULL,
@@ -333,15 +347,13 @@ CREATE TABLE attendance_day (
     missing text,
     open_since timestamptz,
     punch_count integer NOT NULL,
-    explanation jsonb NOT NULL,
     shift_effective_on date NOT NULL,
     break_minutes integer NOT NULL DEFAULT 0,
     overtime_minutes integer NOT NULL DEFAULT 0,
-    closes_at timestamptz,
-    absence text,
     PRIMARY KEY (org_id, person_id, attendance_on, shift_id)
 ) PARTITION BY RANGE (attendance_on);
-COMMENT ON TABLE attendance_day IS 'One row for each person, shift and local date on which the shift starts.';
+COMMENT ON TABLE attendance_day IS
+    'One row for each person, shift and local date on which the shift starts. No index has a column that a punch changes.';
 COMMENT ON COLUMN attendance_day.shift_id IS 'Empty: a flexible day.';
 COMMENT ON COLUMN attendance_day.site_id IS 'Home site of the person when the day was computed.';
 COMMENT ON COLUMN attendance_day.late_minutes IS 'Whole minutes from the start of the shift; 0 when not late.';
@@ -349,19 +361,50 @@ COMMENT ON COLUMN attendance_day.early_minutes IS 'Whole minutes to the end of t
 COMMENT ON COLUMN attendance_day.missing IS 'in, out or null: what was forgotten.';
 COMMENT ON COLUMN attendance_day.open_since IS 'The in that nothing has closed yet: the person may be there.';
 COMMENT ON COLUMN attendance_day.punch_count IS 'Punches used; repeats and ignored ones are in the explanation.';
-COMMENT ON COLUMN attendance_day.explanation IS 'List of {rule, punch, text}.';
 COMMENT ON COLUMN attendance_day.break_minutes IS 'Unpaid break that was deducted from worked_minutes.';
 COMMENT ON COLUMN attendance_day.overtime_minutes IS
     'Part of worked_minutes beyond the shift; the explanation says when it needs approval.';
-COMMENT ON COLUMN attendance_day.closes_at IS
-    'Of a day without a punch: the last instant at which one could still belong to it.';
-COMMENT ON COLUMN attendance_day.absence IS
-    'Of a day without a punch: OPEN or WAITING (PENDING), REPORTED or SETTLED (ABSENT); the explanation says more.';
 -- Pages of days come in these orders, of the organisation or of a site.
 CREATE INDEX attendance_day_page ON attendance_day (org_id, attendance_on, person_id, shift_id);
 CREATE INDEX attendance_day_site_page ON attendance_day (org_id, site_id, attendance_on, person_id, shift_id);
-CREATE INDEX attendance_day_open ON attendance_day (org_id, site_id, open_since) WHERE open_since IS NOT NULL;
-CREATE INDEX attendance_day_unsettled ON attendance_day (closes_at) WHERE absence <> 'SETTLED';
+
+CREATE TABLE day_explanation (
+    org_id text COLLATE "C" NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    attendance_on date NOT NULL,
+    shift_id text COLLATE "C" NOT NULL,
+    explanation jsonb NOT NULL,
+    PRIMARY KEY (org_id, person_id, attendance_on, shift_id)
+) PARTITION BY RANGE (attendance_on);
+COMMENT ON TABLE day_explanation IS
+    'Why each day of attendance_day is what it is: nine tenths of its bytes, which lists of days never read.';
+COMMENT ON COLUMN day_explanation.explanation IS 'List of {rule, punch, text}.';
+
+CREATE TABLE open_day (
+    org_id text COLLATE "C" NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    attendance_on date NOT NULL,
+    shift_id text COLLATE "C" NOT NULL,
+    site_id text COLLATE "C" NOT NULL,
+    open_since timestamptz NOT NULL,
+    PRIMARY KEY (org_id, person_id, attendance_on, shift_id)
+-- It fills and empties all day, as unsettled_day does.
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000);
+COMMENT ON TABLE open_day IS 'The days of attendance_day with an open_since: who may be there now, or forgot to leave.';
+CREATE INDEX open_day_since ON open_day (org_id, open_since);
+
+CREATE TABLE unsettled_day (
+    org_id text COLLATE "C" NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    attendance_on date NOT NULL,
+    shift_id text COLLATE "C" NOT NULL,
+    closes_at timestamptz NOT NULL,
+    absence text NOT NULL,
+    PRIMARY KEY (org_id, person_id, attendance_on, shift_id)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000);
+COMMENT ON TABLE unsettled_day IS 'Days without a punch that time, or what devices report, can still decide otherwise.';
+COMMENT ON COLUMN unsettled_day.closes_at IS 'The last instant at which a punch could still belong to the day.';
+COMMENT ON COLUMN unsettled_day.absence IS 'OPEN or WAITING (PENDING), REPORTED (ABSENT); once it is settled the row is gone.';
 
 -- 4. Periods that payroll closed, the days as they stood then, and the adjustments of what was learned later.
 
@@ -388,6 +431,7 @@ COMMENT ON COLUMN period_lock.site_id IS 'Null: the whole organisation.';
 COMMENT ON COLUMN period_lock.sealing_id IS 'Which of the recorded days count: those of the first seal.';
 COMMENT ON COLUMN period_lock.in_force IS
     'Locked, sealed, the days of person_count people are here, and not reopened.';
+CREATE INDEX period_lock_everyone ON period_lock (org_id, starts_on) WHERE in_force AND site_id IS NULL;
 
 CREATE TABLE locked_person (
     org_id text COLLATE "C" NOT NULL,
@@ -397,6 +441,7 @@ CREATE TABLE locked_person (
     PRIMARY KEY (org_id, lock_id, sealing_id, person_id)
 );
 COMMENT ON TABLE locked_person IS 'Whose days were recorded when a period was locked, also without any day.';
+CREATE INDEX locked_person_person ON locked_person (org_id, person_id, lock_id);
 
 CREATE TABLE locked_day (
     org_id text COLLATE "C" NOT NULL,
@@ -474,7 +519,7 @@ COMMENT ON COLUMN adjustment.status_from IS 'What was paid until then; null: no 
 COMMENT ON COLUMN adjustment.status_to IS 'What the rules say; null: no day.';
 COMMENT ON COLUMN adjustment.worked_minutes IS 'A difference, as the other minutes are.';
 COMMENT ON COLUMN adjustment.settled_by IS 'The lock with which it was paid; null: still to be paid.';
-COMMENT ON COLUMN adjustment.absence IS 'As in attendance_day, of the day by the rules.';
+COMMENT ON COLUMN adjustment.absence IS 'As in unsettled_day, of the day by the rules; SETTLED: nothing decides it any more.';
 CREATE INDEX adjustment_page ON adjustment (org_id, booked_on, person_id, attendance_on, shift_id);
 CREATE INDEX adjustment_unsettled ON adjustment (closes_at) WHERE absence <> 'SETTLED';
 
@@ -514,7 +559,7 @@ CREATE TABLE site_watermark (
 );
 COMMENT ON TABLE site_watermark IS 'Until when every device of a site has reported without a gap, at the last tick.';
 
--- 6. The projector's own: where it goes on, what it still has to tell, and which months it keeps.
+-- 6. The projector's own: where it goes on, what it still has to tell, and of which tables it makes and keeps months.
 
 CREATE TABLE consumed_position (
     topic text NOT NULL,
@@ -586,43 +631,70 @@ $$;
 COMMENT ON FUNCTION outbox_filled IS 'Wake the relay that publishes the outbox.';
 CREATE TRIGGER outbox_filled AFTER INSERT ON outbox FOR EACH STATEMENT EXECUTE FUNCTION outbox_filled();
 
-CREATE TABLE retention (
+CREATE TABLE partitioned_table (
     table_name text PRIMARY KEY,
-    kept_from date NOT NULL
+    key_column text NOT NULL,
+    key_type text NOT NULL CHECK (key_type IN ('date', 'timestamptz')),
+    kept_with text CHECK (kept_with IN ('captures', 'punches', 'days')),
+    filled_percent integer NOT NULL,
+    kept_from date
 );
-COMMENT ON TABLE retention IS 'First month that is kept of capture, punch and attendance_day; no row: every month.';
+COMMENT ON TABLE partitioned_table IS 'The tables that are partitioned by month: a table is only to be named here.';
+COMMENT ON COLUMN partitioned_table.key_type IS 'timestamptz: an instant of a fact, by UTC month. date: the local date of a day.';
+COMMENT ON COLUMN partitioned_table.kept_with IS 'The setting that says how many months are kept; null: all.';
+COMMENT ON COLUMN partitioned_table.filled_percent IS
+    'How full a page is made: where rows are updated there is room for their next form beside them.';
+COMMENT ON COLUMN partitioned_table.kept_from IS 'First month that is kept; null: every month.';
+INSERT INTO partitioned_table (table_name, key_column, key_type, kept_with, filled_percent) VALUES
+    ('capture', 'occurred_at', 'timestamptz', 'captures', 100),
+    ('punch', 'occurred_at', 'timestamptz', 'punches', 100),
+    ('attendance_day', 'attendance_on', 'date', 'days', 70),
+    ('day_explanation', 'attendance_on', 'date', 'days', 70);
+
+CREATE TABLE installation (
+    is_the_one boolean PRIMARY KEY DEFAULT true CHECK (is_the_one),
+    earliest_on date NOT NULL
+);
+COMMENT ON TABLE installation IS 'What the settings of this installation say that the tables go by.';
+COMMENT ON COLUMN installation.earliest_on IS 'No fact counts, no day is computed and no month is made before it.';
+INSERT INTO installation (earliest_on) VALUES ('2015-01-01');
 
 CREATE FUNCTION ensure_partitions(parent text, months date[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 -- Make the missing partitions of a table for the months that contain these dates; return how many were made. A month
--- that is not kept is never made again: with a part of its rows it would look whole.
+-- that is not kept is never made again: with a part of its rows it would look whole. Nor is one before the first date of
+-- the installation.
 -- Attaching a finished table blocks neither readers nor writers of the parent. Two callers wait for each other.
 DECLARE
     month date;
     child text;
     made integer := 0;
-    kept date;
+    known partitioned_table;
+    first_month date;
+    midnight text;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('ensure_partitions'), hashtext(current_schema()));
-    -- A statement of its own, after the lock: who moves it holds the lock, too.
-    SELECT kept_from INTO kept FROM retention WHERE table_name = parent;
+    -- A statement of its own, after the lock: who moves kept_from holds the lock, too.
+    SELECT * INTO STRICT known FROM partitioned_table WHERE table_name = parent;
+    SELECT greatest(known.kept_from, date_trunc('month', earliest_on::timestamp)::date) INTO STRICT first_month
+    FROM installation;
+    -- Partition bounds are UTC, whatever the zone of the session.
+    midnight := CASE known.key_type WHEN 'date' THEN '' ELSE ' 00:00:00+00' END;
     FOR month IN
         SELECT DISTINCT date_trunc('month', each::timestamp)::date FROM unnest(months) AS each ORDER BY 1
     LOOP
         child := format('%s_%s', parent, to_char(month, 'YYYY_MM'));
-        CONTINUE WHEN month < kept OR to_regclass(format('%I.%I', current_schema(), child)) IS NOT NULL;
-        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', child, parent);
+        CONTINUE WHEN month < first_month OR to_regclass(format('%I.%I', current_schema(), child)) IS NOT NULL;
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL) WITH (fillfactor = %s)', child, parent, known.filled_percent);
         EXECUTE format(
             'ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
             parent, child,
-            -- Partition bounds are UTC, whatever the zone of the session.
-            to_char(month, 'YYYY-MM-DD') || CASE parent WHEN 'attendance_day' THEN '' ELSE ' 00:00:00+00' END,
-            to_char(month + interval '1 month', 'YYYY-MM-DD')
-                || CASE parent WHEN 'attendance_day' THEN '' ELSE ' 00:00:00+00' END
+            to_char(month, 'YYYY-MM-DD') || midnight,
+            to_char(month + interval '1 month', 'YYYY-MM-DD') || midnight
         );
         made := made + 1;
     END LOOP;
     RETURN made;
 END
 $$;
-COMMENT ON FUNCTION ensure_partitions IS 'Make monthly partitions of capture, punch or attendance_day.';
+COMMENT ON FUNCTION ensure_partitions IS 'Make monthly partitions of a partitioned_table.';
