@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from query_api.metrics import QueryApiMetrics
 from service_kit.observing.health import Health
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-SEED = Path(__file__).with_name("seed.sql")
+SEED, LARGE = (Path(__file__).with_name(name).read_text("utf-8") for name in ("seed.sql", "plans.sql"))
 OPTIONS = PoolOptions(size=4, statement_timeout_ms=5000, connect_timeout_seconds=2.0)
 
 CALLERS = {
@@ -48,8 +49,8 @@ CALLERS = {
 }
 
 
-async def migrate_and_seed(url: str) -> None:
-    """Prepare the template as production does: by the projector's own command."""
+async def migrate_and_fill(url: str, rows: str) -> None:
+    """Prepare a template by the projector's own command, as production does; `rows`: a script."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -63,14 +64,21 @@ async def migrate_and_seed(url: str) -> None:
     assert process.returncode == 0, output.decode()
     connection = await asyncpg.connect(url, ssl=False, server_settings={"search_path": "attendance"})
     try:
-        await connection.execute(SEED.read_text(encoding="utf-8"))
+        await connection.execute(rows)
     finally:
         await connection.close()
 
 
 @pytest.fixture
 async def read_database(template_database: CloneTemplate) -> AsyncIterator[Database]:
-    async with template_database("query_api", migrate_and_seed) as database:
+    async with template_database("query_api", partial(migrate_and_fill, rows=SEED)) as database:
+        yield database
+
+
+@pytest.fixture
+async def large_database(template_database: CloneTemplate) -> AsyncIterator[Database]:
+    """A large organisation; a quarter of a minute to make, so ask for it once."""
+    async with template_database("query_api_plans", partial(migrate_and_fill, rows=LARGE)) as database:
         yield database
 
 

@@ -1,4 +1,4 @@
--- What is shown of a decided capture, with the names of its person and site.
+-- What is shown of a decided capture, with the names of its person and site; FROM has capture, person and site.
 SELECT
     capture.capture_id,
     capture.occurred_at,
@@ -23,6 +23,3 @@ SELECT
     capture.model_name,
     capture.model_version,
     capture.decision_round
-FROM attendance.capture AS capture
-LEFT JOIN attendance.person AS person ON person.org_id = capture.org_id AND person.person_id = capture.person_id
-LEFT JOIN attendance.site AS site ON site.org_id = capture.org_id AND site.site_id = capture.site_id
