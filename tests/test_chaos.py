@@ -51,6 +51,15 @@ async def assert_the_auditor_sees_tampering(scene):
             doubled["person_id"],
             doubled["attendance_on"],
         )
+        await connection.execute(
+            """
+            INSERT INTO attendance.day_explanation
+            SELECT (jsonb_populate_record(why, '{"shift_id": "another"}')).*
+            FROM attendance.day_explanation AS why WHERE person_id = $1 AND attendance_on = $2
+            """,
+            doubled["person_id"],
+            doubled["attendance_on"],
+        )
     finally:
         await connection.close()
     verdict = await scene.audit(wait_seconds=0)

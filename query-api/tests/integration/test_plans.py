@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from local_stack.databases import Database
+from local_stack.for_tests.databases import Database
 from query_api.adapters.named_queries import named_query
 from query_api.adapters.postgres_pools import PoolOptions, open_pool
 
