@@ -170,15 +170,8 @@ async def test_positions_beyond_the_log_end_the_service_with_advice(plant: Any, 
     assert await plant.next_offset(topic) == 1000
 
 
-async def test_a_topic_that_is_made_again_ends_the_service_with_advice(
-    plant: Any, cluster: Any, stack: StackEnv
-) -> None:
-    topic = cluster.prefix + MATCHES.name
-    process = await cluster.start("run", is_heard=True)
-    await cluster.publish(plant.match("asha", IN), MATCHES)
-    await eventually(lambda: plant.places("asha"))
-    process.send_signal(signal.SIGTERM)
-    await process.communicate()
+async def made_again(topic: str, prefix: str, stack: StackEnv) -> tuple[Any, Any]:
+    """Delete a topic and make it again; return its ids, before and after."""
     kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers)
     before = await topic_ids(kafka, [topic])
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
@@ -191,12 +184,34 @@ async def test_a_topic_that_is_made_again_ends_the_service_with_advice(
 
     await eventually(is_gone)
     await apply(
-        stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=cluster.prefix, partitions=PARTITIONS
+        stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=prefix, partitions=PARTITIONS
     )
+    return before[topic], (await topic_ids(kafka, [topic]))[topic]
+
+
+async def test_a_topic_that_was_made_again_ends_a_service_at_its_start(
+    plant: Any, cluster: Any, stack: StackEnv
+) -> None:
+    topic = cluster.prefix + MATCHES.name
     process = await cluster.start("run", is_heard=True)
+    await cluster.publish(plant.match("asha", IN), MATCHES)
+    await eventually(lambda: plant.places("asha"))
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    before, after = await made_again(topic, cluster.prefix, stack)
+    said = await last_words(await cluster.start("run", is_heard=True))
+    assert f"{topic} (was {before}, is {after})" in said
+    assert "docs/operations/failover.md" in said
+
+
+async def test_a_topic_that_is_made_again_ends_a_service_that_runs(
+    plant: Any, cluster: Any, stack: StackEnv
+) -> None:
+    process = await cluster.start("run", is_heard=True)
+    await cluster.publish(plant.match("asha", IN), MATCHES)
+    await eventually(lambda: plant.places("asha"))
+    await made_again(cluster.prefix + MATCHES.name, cluster.prefix, stack)
     said = await last_words(process)
-    after = await topic_ids(kafka, [topic])
-    assert f"{topic} (was {before[topic]}, is {after[topic]})" in said
     assert "docs/operations/failover.md" in said
 
 

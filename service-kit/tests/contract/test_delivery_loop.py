@@ -263,6 +263,40 @@ async def test_a_record_that_fails_alone_is_tried_five_times_then_dead_lettered(
     assert await bench.committed(topic) == 12
 
 
+async def test_a_wait_for_somebody_elses_lock_never_makes_a_dead_letter(
+    bench: Bench, eventually: Eventually
+) -> None:
+    topic = await bench.topic("numbers")
+    await bench.topic("numbers.dlq")
+    await produce(bench, topic, range(5))
+    tries = 0
+    seen: list[bytes | None] = []
+
+    async def handle_batch(records: Sequence[Record]) -> None:
+        nonlocal tries
+        if any(record.value == b"3" for record in records) and tries < 20:
+            tries += 1
+            raise TransientFailure("postgresql", "lock timeout", is_contention=True)
+        seen.extend(record.value for record in records)
+
+    async def others_pass() -> bool:
+        return True
+
+    running = Running(
+        DeliveryLoop(
+            bench.source(topic),
+            handle_batch=handle_batch,
+            dead_letters=dead_letters(bench),
+            dependencies_pass=others_pass,
+            backoff=quick_backoff,
+        )
+    )
+    await eventually(lambda: len(seen) == 5)
+    await running.stop()
+    assert tries == 20
+    assert await bench.all_records(topic + ".dlq") == []
+
+
 async def test_records_of_one_key_never_overtake_each_other(bench: Bench, eventually: Eventually) -> None:
     topic = await bench.topic("numbers")
     await produce(bench, topic, range(6), key="same")

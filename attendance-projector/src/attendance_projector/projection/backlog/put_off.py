@@ -44,23 +44,30 @@ Changes = Mapping[PersonKey, Sequence[Change]]
 
 
 async def compute_or_put_off(
-    transaction: Transaction, changes: Changes, added: Sequence[AcceptedPunch], write: Write
+    transaction: Transaction,
+    changes: Changes,
+    added: Sequence[AcceptedPunch],
+    write: Write,
+    *,
+    people_at_once: int = PEOPLE_AT_ONCE,
 ) -> int:
     """Compute what single punches and few people make stale, let the rest wait; return the days computed."""
-    now, later = parted(changes)
+    now, later = parted(changes, people_at_once)
     if later:
         await transaction.backlog.add(later)
     return await recompute_days(transaction, now, added, write)
 
 
-def parted(changes: Changes) -> tuple[Changes, Mapping[PersonKey, Sequence[DateSpan]]]:
+def parted(
+    changes: Changes, people_at_once: int = PEOPLE_AT_ONCE
+) -> tuple[Changes, Mapping[PersonKey, Sequence[DateSpan]]]:
     """Part what is computed now from the dates that wait."""
     of_many = {
         person: wide
         for person, of_person in changes.items()
         if (wide := [each for each in of_person if not isinstance(each, OF_ONE_DATE)])
     }
-    if len(of_many) <= PEOPLE_AT_ONCE:
+    if len(of_many) <= people_at_once:
         return changes, {}
     now = {
         person: narrow

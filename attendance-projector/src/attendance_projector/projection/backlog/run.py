@@ -33,43 +33,54 @@ async def work_off_backlog(
     open_tables: Callable[[], ReadModel], metrics: ProjectorMetrics, stopping: asyncio.Event
 ) -> None:
     """Work until `stopping` is set; an outage is waited for. `open_tables`: as they are called now."""
-    tables, backoff, is_busy, people = open_tables(), Backoff(), False, PEOPLE_PER_PART
+    worker, backoff, is_busy = _Worker(open_tables(), metrics), Backoff(), False
     while not stopping.is_set():
         try:
-            done = await tables.in_transaction(partial(work_off, people=people))
+            has_worked = await worker.work()
         except ReadModelSwitched:
-            tables = open_tables()
-            continue
+            worker = _Worker(open_tables(), metrics)
         except TransientFailure as failure:
             log.warning("the backlog waits for a dependency", detail=str(failure))
             await wait(backoff.next_delay(), stopping)
-            continue
+        else:
+            backoff.reset()
+            if is_busy != has_worked:
+                is_busy = has_worked
+                log.info("working the backlog off" if is_busy else "the backlog is worked off")
+            if not is_busy:
+                await wait(LOOKS_EVERY, stopping)
+
+
+class _Worker:
+    """Works on one set of tables; one person at a time finds out whose days cannot be computed."""
+
+    def __init__(self, tables: ReadModel, metrics: ProjectorMetrics) -> None:
+        self._tables = tables
+        self._metrics = metrics
+        self._people = PEOPLE_PER_PART
+
+    async def work(self) -> bool:
+        """Do one part; say whether there was anything to do."""
+        try:
+            done = await self._tables.in_transaction(partial(work_off, people=self._people))
         except (PoisonRecord, RuleError) as error:
-            if people == 1:
-                await _refuse(tables, str(error), metrics)
-            # One person at a time finds out whose days cannot be computed.
-            people = 1
-            continue
-        backoff.reset()
-        metrics.days.inc(done.day_count)
-        metrics.backlog_days.inc(done.day_count)
-        if is_busy != (not done.is_idle):
-            is_busy = not done.is_idle
-            log.info("working the backlog off" if is_busy else "the backlog is worked off")
-        if done.is_idle:
-            people = PEOPLE_PER_PART
-            await wait(LOOKS_EVERY, stopping)
+            if self._people == 1:
+                await self._set_aside(str(error))
+            self._people = PEOPLE_PER_PART if self._people == 1 else 1
+            return True
+        self._metrics.days.inc(done.day_count)
+        self._metrics.backlog_days.inc(done.day_count)
+        return not done.is_idle
 
-
-async def _refuse(tables: ReadModel, reason: str, metrics: ProjectorMetrics) -> None:
-    for each in await tables.in_transaction(partial(refuse_oldest, reason=reason)):
-        metrics.backlog_refused.inc()
-        log.error(
-            "days that wait cannot be computed and stay as they are; see stale_span.refused",
-            org=each.person.org_id,
-            number=each.number,
-            reason=reason,
-        )
+    async def _set_aside(self, reason: str) -> None:
+        for each in await self._tables.in_transaction(partial(refuse_oldest, reason=reason)):
+            self._metrics.backlog_refused.inc()
+            log.error(
+                "days that wait cannot be computed and stay as they are; see stale_span.refused",
+                org=each.person.org_id,
+                number=each.number,
+                reason=reason,
+            )
 
 
 async def watch_backlog(tables: Waiting, metrics: ProjectorMetrics, stopping: asyncio.Event) -> None:

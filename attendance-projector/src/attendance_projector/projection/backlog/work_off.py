@@ -37,8 +37,10 @@ class WorkedOff:
     is_idle: bool = False
 
 
-async def work_off(transaction: Transaction, people: int = PEOPLE_PER_PART) -> WorkedOff:
-    """Compute the dates that have waited longest, of so many people at most."""
+async def work_off(
+    transaction: Transaction, people: int = PEOPLE_PER_PART, dates: int = DATES_PER_PART
+) -> WorkedOff:
+    """Compute the dates that have waited longest, of so many people and so many of them at most."""
     if not await transaction.backlog.claim():
         return WorkedOff(is_idle=True)
     spans = await transaction.backlog.oldest(people)
@@ -51,7 +53,7 @@ async def work_off(transaction: Transaction, people: int = PEOPLE_PER_PART) -> W
     for each in spans:
         waited.setdefault(each.person, []).append(DatesWaited(each.span))
     stale = await stale_of_people(transaction, waited)
-    now, left = first_dates(stale)
+    now, left = first_dates(stale, dates)
     changes = {person: [DatesChanged(*span) for span in of_person] for person, of_person in now.items()}
     day_count = await recompute_days(transaction, changes, [])
     await transaction.backlog.replace(spans, _numbered(left, spans))
@@ -66,7 +68,7 @@ async def refuse_oldest(transaction: Transaction, reason: str) -> Sequence[Stale
 
 
 def first_dates(
-    stale: Mapping[PersonKey, Spans], limit: int = DATES_PER_PART
+    stale: Mapping[PersonKey, Spans], limit: int
 ) -> tuple[dict[PersonKey, Spans], dict[PersonKey, Spans]]:
     """Part so many dates, person by person, from those that are left."""
     now: dict[PersonKey, Spans] = {}

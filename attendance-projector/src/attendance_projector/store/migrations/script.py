@@ -15,13 +15,14 @@ def run_script(name: str, folder: Path = VERSIONS) -> None:
     _run((folder / name).read_text(encoding="utf-8"))
 
 
-def run_alone(name: str, folder: Path = VERSIONS) -> None:
-    """Run a file of one statement outside of any transaction, such as CREATE INDEX CONCURRENTLY.
+def run_alone(*names: str, folder: Path = VERSIONS) -> None:
+    """Run files of one statement each outside of any transaction, such as CREATE INDEX CONCURRENTLY.
 
-    Begun again after it failed, it finds what it left: let a step before it drop an index of this name.
+    Begun again after it failed, the step finds what it left: drop an index of this name first.
     """
-    with op.get_context().autocommit_block():
-        _run((folder / name).read_text(encoding="utf-8"))
+    for name in names:
+        with op.get_context().autocommit_block():
+            _run((folder / name).read_text(encoding="utf-8"))
 
 
 def _run(script: str) -> None:
