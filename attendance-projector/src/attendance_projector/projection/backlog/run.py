@@ -75,11 +75,11 @@ class _Worker:
     async def _set_aside(self, reason: str) -> None:
         for each in await self._tables.in_transaction(partial(refuse_oldest, reason=reason)):
             self._metrics.backlog_refused.inc()
+            # The reason can name people; it stays in the table.
             log.error(
                 "days that wait cannot be computed and stay as they are; see stale_span.refused",
                 org=each.person.org_id,
                 number=each.number,
-                reason=reason,
             )
 
 

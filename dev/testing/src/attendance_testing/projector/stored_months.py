@@ -1,7 +1,7 @@
 """Random person-months as events, and what the pure rules say about them in the words of the tables."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -31,6 +31,7 @@ ALWAYS = date(2000, 1, 1)
 # The clock of all months: within some of them, after others, before the rest.
 CLOCK_AT = datetime(2026, 9, 17, 12, tzinfo=UTC)
 LARGEST_BATCH = 40
+HAPPENS = 0.3
 DAY_FIELDS = (
     "status",
     "worked_minutes",
@@ -132,8 +133,16 @@ def month_of(plant: Any, seed: int, name: str | None = None) -> Month:
     return month
 
 
-async def told(plant: Any, months: list[Month], chance: random.Random) -> None:
-    """Tell all facts in batches by chance: each key's in order, some of the punches twice."""
+async def told(
+    plant: Any,
+    months: list[Month],
+    chance: random.Random,
+    between: Callable[[], Awaitable[object]] | None = None,
+) -> None:
+    """Tell all facts in batches by chance: each key's in order, some of the punches twice.
+
+    between: what happens after a batch now and then.
+    """
     left = [list(facts) for month in months for facts in month.facts.values()]
     punches: list[Event] = []
     while left:
@@ -148,6 +157,8 @@ async def told(plant: Any, months: list[Month], chance: random.Random) -> None:
         punches += [event for event in batch if isinstance(event, MatchDecided | PunchSubmitted)]
         batch += chance.sample(punches, min(len(punches), 2))
         await plant.tell(*batch)
+        if between is not None and chance.random() < HAPPENS:
+            await between()
 
 
 def _devices(month: Month, plant: Any, site: str) -> None:
