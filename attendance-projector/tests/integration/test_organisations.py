@@ -31,7 +31,7 @@ MARCH = date(2026, 3, 1), date(2026, 3, 31)
 IN, OUT = (f"{ON}T{time}+05:30" for time in ("08:00", "11:30"))
 STOOD = [(ON, "day", "PRESENT", 210)]
 # When a row was written, and which seal was drawn. The positions count the records of both.
-BY_CHANCE = ("xmin", "projected_at", "sealing_id")
+BY_CHANCE = ("xmin", "projected_at", "refused_at", "sealing_id")
 COMPARED = tuple(name for name in TABLES if name != "consumed_position")
 PEOPLE = "xyz"
 

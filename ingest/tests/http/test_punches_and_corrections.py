@@ -187,6 +187,7 @@ async def test_an_added_punch_has_its_own_instant_and_a_lasting_id(front, publis
         ("additions", {"punched_at": "1999-03-03T00:00:00Z"}, 422),
         ("additions", {"person_id": "p-99"}, 404),
         ("additions", {"reason": ""}, 422),
+        ("additions", {"reason": "nul \x00"}, 422),
         ("additions", {"approved": True}, 422),
     ],
 )

@@ -19,10 +19,12 @@ from attendance_schemas.events import (
     ReviewDecided,
 )
 from attendance_schemas.identity import deterministic_id
-from ingest.domain.directory_documents import Identifier, Minutes, NearDate, near_date
+from ingest.domain.directory_documents import NO_NUL, Identifier, Minutes, NearDate, near_date
 from ingest.domain.instants import Instant
 
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_NUL)
+]
 
 
 def _upper(value: object) -> object:

@@ -98,7 +98,9 @@ def _distinct(days: tuple[Weekday, ...]) -> tuple[Weekday, ...]:
 
 Identifier = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Badge = Annotated[str, StringConstraints(pattern=BADGE_PATTERN)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+# PostgreSQL's text holds everything but this.
+NO_NUL = r"^[^\x00]*$"
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_NUL)]
 Zone = Annotated[str, AfterValidator(_zone)]
 LocalDate = Annotated[date, BeforeValidator(_iso_date, json_schema_input_type=str)]
 NearDate = Annotated[LocalDate, AfterValidator(near_date)]

@@ -1,9 +1,9 @@
 """What a day takes in PostgreSQL: its bytes, how its updates are written, and the statements of one capture.
 
-`python -m benchmarks.projection.day_writes [--events N] [--people N]`. The use case of the live projector
-applies invented punches to a real PostgreSQL, without Kafka: a day is made by its first punch and updated
-by each of the others. Counts come from the server: tuples that were updated, how many of them HOT (without
-touching an index), bytes of WAL. To compare two versions, run it in a checkout of each.
+`python -m benchmarks.projection.day_writes [--events N] [--people N] [--batch N]`. The use case of the live
+projector applies invented punches to a real PostgreSQL, without Kafka: a day is made by its first punch and
+updated by each of the others. Counts come from the server: tuples that were updated, how many of them HOT
+(without touching an index), bytes of WAL. To compare two versions, run it in a checkout of each.
 """
 
 import argparse
@@ -77,18 +77,18 @@ async def measure(options: argparse.Namespace, url: str) -> None:
         facts = matches(options.people, None)
         await projector.apply(known.records(MATCHES.name, list(islice(facts, AT_ONCE))))
         before, written = await _wal(sql), await _told(sql)
-        for events in _parts(islice(facts, options.events)):
+        for events in _parts(islice(facts, options.events), options.batch):
             await projector.apply(known.records(MATCHES.name, events))
         wal = await _wal(sql) - before
-        say(f"{options.events} captures of {options.people} people, {AT_ONCE} in a transaction")
+        say(f"{options.events} captures of {options.people} people, {options.batch} in a transaction")
         say(f"WAL: {wal / 1e6:.1f} MB, {wal / options.events:.0f} bytes for a capture with its punch and day")
         say(f"changes told: {await _told(sql) - written}")
         await _say_tables(sql)
         await _say_statements(pool, projector, known.records(MATCHES.name, list(islice(facts, 1))))
 
 
-def _parts(events: Iterator[Event]) -> Iterator[list[Event]]:
-    while part := list(islice(events, AT_ONCE)):
+def _parts(events: Iterator[Event], size: int = AT_ONCE) -> Iterator[list[Event]]:
+    while part := list(islice(events, size)):
         yield part
 
 
@@ -144,6 +144,7 @@ def main() -> None:
     )
     parser.add_argument("--events", type=int, default=40_000)
     parser.add_argument("--people", type=int, default=2_000)
+    parser.add_argument("--batch", type=int, default=100, help="captures in a transaction")
     options, root = parser.parse_args(), Path.cwd()
     stack = Stack(stack_folder(root=root, name="benchmark"), cache_folder(root=root))
     with leased(stack, keep=False):
