@@ -35,6 +35,8 @@ def needing_months(dates: Iterable[date]) -> Iterator[None]:
     try:
         yield
     except asyncpg.CheckViolationError as error:
+        if error.constraint_name is not None:
+            raise
         raise MonthsMissing(dates) from error
 
 
