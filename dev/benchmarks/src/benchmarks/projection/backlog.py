@@ -1,10 +1,10 @@
 """A shift of many days changes under live facts: how long does anybody wait?
 
-`python -m benchmarks.projection.backlog`.
-500 people have worked 200 days. Captures go on coming, twenty a second, half of them of these people, while
-another version of their shift makes all days stale: first left alone, then with the projector killed half-way
-and started again. Exit code 1 unless every day is right in the end, the killed one went on where it was, and
-no fact of the first run waited longer than 2 s until its row was there.
+`python -m benchmarks.projection.backlog [--people N] [--days N]`. 500 people have worked 200 days, unless told
+otherwise. Captures go on coming, twenty a second, half of them of these people, while another version of their
+shift makes all days stale: first left alone, then with the projector killed half-way and started again. Exit
+code 1 unless every day is right in the end, the killed one went on where it was, and no fact of the first run
+waited longer than 2 s until its row was there.
 """
 
 import argparse
@@ -117,13 +117,19 @@ async def until(connection: asyncpg.Connection, question: str, *, is_below: int)
 
 
 async def change(
-    plant: Plant, connection: asyncpg.Connection, environ: dict[str, str], event: ShiftRecorded, *, kill: bool
+    plant: Plant,
+    connection: asyncpg.Connection,
+    environ: dict[str, str],
+    event: ShiftRecorded,
+    *,
+    people: int,
+    kill: bool,
 ) -> Run:
     """Change the shift under live facts and wait until every day is computed."""
     async with contextlib.AsyncExitStack() as stack:
         process = await stack.enter_async_context(projector(environ))
         await until_even(connection, plant, [process.pid], 120)
-        live = asyncio.create_task(go_on(plant, PEOPLE))
+        live = asyncio.create_task(go_on(plant, people))
         began_at, began = datetime.now(UTC), time.monotonic()
         plant.publish([event], DIRECTORY)
         async with asyncio.timeout(60):
@@ -146,14 +152,14 @@ async def change(
     return Run(seconds, await connection.fetchval(LATE), count, longest, left, restarted)
 
 
-async def measure(stack: Stack) -> bool:
+async def measure(stack: Stack, people: int, days: int) -> bool:
     """Do both runs and print them; return whether all was as it should be."""
     database = await create_database(stack.env)
     connection = await asyncpg.connect(database.url)
     try:
         async with prepared(stack.env, database) as ready:
             plant = ready.plant
-            everybody = [each for each in directory(PEOPLE) if getattr(each, "shift_id", "day") == "day"]
+            everybody = [each for each in directory(people) if getattr(each, "shift_id", "day") == "day"]
             plain = [
                 msgspec.structs.replace(each, home_site_id="site-2", default_shift_id="day")
                 if hasattr(each, "home_site_id")
@@ -162,22 +168,22 @@ async def measure(stack: Stack) -> bool:
                 if not hasattr(each, "roster_id") and not isinstance(each, ShiftRecorded)
             ]
             plant.publish([*plain, shift(None)], DIRECTORY)
-            plant.publish(history(PEOPLE, DAYS), MATCHES)
+            plant.publish(history(people, days), MATCHES)
             async with projector(ready.environ) as process:
                 await until_even(connection, plant, [process.pid], patience(plant.sent))
             say(f"{await connection.fetchval(ALL_DAYS)} days")
-            alone = await change(plant, connection, ready.environ, shift(10), kill=False)
+            alone = await change(plant, connection, ready.environ, shift(10), people=people, kill=False)
             say(f"alone: {alone}")
-            back = await change(plant, connection, ready.environ, shift(None), kill=True)
+            back = await change(plant, connection, ready.environ, shift(None), people=people, kill=True)
             say(f"killed: {back}")
     finally:
         await connection.close()
         await drop_database(stack.env, database.name)
-    went_on = back.left_at_kill > 0 and back.left_at_restart >= back.left_at_kill - PEOPLE // 5
-    is_well = alone.late_days >= PEOPLE * DAYS and not back.late_days and went_on
+    went_on = back.left_at_kill > 0 and back.left_at_restart >= back.left_at_kill - people // 5
+    is_well = alone.late_days >= people * days and not back.late_days and went_on
     is_well &= alone.longest_wait < LONGEST_WAIT_SECONDS
     say(
-        f"backlog {'ok' if is_well else 'FAILED'}: days={PEOPLE * DAYS} seconds={alone.seconds:.1f} "
+        f"backlog {'ok' if is_well else 'FAILED'}: days={people * days} seconds={alone.seconds:.1f} "
         f"longest_wait_s={alone.longest_wait:.2f} killed_seconds={back.seconds:.1f} "
         f"left_at_kill={back.left_at_kill} left_at_restart={back.left_at_restart}"
     )
@@ -186,10 +192,13 @@ async def measure(stack: Stack) -> bool:
 
 def main() -> int:
     """Measure on a stack of its own; return the exit code."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--people", type=int, default=PEOPLE)
+    parser.add_argument("--days", type=int, default=DAYS)
+    options = parser.parse_args()
     stack = Stack(stack_folder(name="benchmark"), cache_folder())
     with leased(stack, keep=False):
-        return 0 if asyncio.run(measure(stack)) else 1
+        return 0 if asyncio.run(measure(stack, options.people, options.days)) else 1
 
 
 if __name__ == "__main__":
