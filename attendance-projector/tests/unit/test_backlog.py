@@ -3,8 +3,9 @@ from uuid import uuid4
 
 from attendance_projector.domain.facts import Punch, PunchId, RosterEntry, ShiftId, ShiftVersion
 from attendance_projector.domain.touched import DateSpan
+from attendance_projector.projection.backlog.ports import StaleSpan
 from attendance_projector.projection.backlog.put_off import PEOPLE_AT_ONCE, parted
-from attendance_projector.projection.backlog.work_off import first_dates
+from attendance_projector.projection.backlog.work_off import first_dates, first_spans
 from attendance_projector.projection.days.stale_dates import (
     Change,
     DatesChanged,
@@ -63,6 +64,16 @@ def test_what_waits_is_never_narrower_than_what_the_change_touches() -> None:
         DateSpan(None, MARCH),
         DateSpan(),
     ]
+
+
+def test_no_more_people_are_taken_than_there_may_be_dates_for() -> None:
+    one_day, ever = DateSpan(MARCH, MARCH), DateSpan(MARCH, None)
+    holidays = [StaleSpan(number, each, one_day) for number, each in enumerate(MANY)]
+    assert first_spans(holidays, 500) == holidays
+    assert first_spans(holidays, 3) == holidays[:3]
+    shifts = [StaleSpan(number, each, ever) for number, each in enumerate(MANY)]
+    assert first_spans(shifts, 500) == shifts[:5]
+    assert first_spans([], 500) == []
 
 
 def test_so_many_dates_are_taken_and_the_rest_is_left_in_order() -> None:

@@ -25,6 +25,8 @@ from attendance_projector.projection.stored import FactKey, PersonKey
 # So few that a punch of one of these people waits for some 100 ms.
 PEOPLE_PER_PART = 50
 DATES_PER_PART = 500
+# What an open span is taken for until the person's days bound it: a season.
+DATES_OF_OPEN_SPAN = 100
 
 Spans = list[tuple[date, date]]
 
@@ -43,7 +45,7 @@ async def work_off(
     """Compute the dates that have waited longest, of so many people and so many of them at most."""
     if not await transaction.backlog.claim():
         return WorkedOff(is_idle=True)
-    spans = await transaction.backlog.oldest(people)
+    spans = first_spans(await transaction.backlog.oldest(people), dates)
     if not spans:
         return WorkedOff(is_idle=not await _tell_a_lock(transaction))
     await transaction.positions.join_everyone({each.person.org_id for each in spans})
@@ -65,6 +67,21 @@ async def refuse_oldest(transaction: Transaction, reason: str) -> Sequence[Stale
     spans = await transaction.backlog.oldest(1) if await transaction.backlog.claim() else ()
     await transaction.backlog.refuse(spans, reason)
     return spans
+
+
+def first_spans(spans: Sequence[StaleSpan], limit: int) -> Sequence[StaleSpan]:
+    """Take spans until they may have so many dates: nobody's days are read, or kept waiting, for nothing."""
+    taken: list[StaleSpan] = []
+    for each in spans:
+        if limit <= 0:
+            break
+        taken.append(each)
+        first_on, last_on = each.span.first_on, each.span.last_on
+        if first_on is None or last_on is None:
+            limit -= DATES_OF_OPEN_SPAN
+        else:
+            limit -= (last_on - first_on).days + 1
+    return taken
 
 
 def first_dates(

@@ -130,6 +130,11 @@ async def change(
         process = await stack.enter_async_context(projector(environ))
         await until_even(connection, plant, [process.pid], 120)
         live = asyncio.create_task(go_on(plant, people))
+        # The service has joined its group once it has applied what comes now.
+        began_at = datetime.now(UTC)
+        async with asyncio.timeout(120):
+            while not await connection.fetchval(WAITS, began_at):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
         began_at, began = datetime.now(UTC), time.monotonic()
         plant.publish([event], DIRECTORY)
         async with asyncio.timeout(60):
