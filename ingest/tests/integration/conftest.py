@@ -160,10 +160,19 @@ class Ingest:
         async with SchemaRegistry(self.settings.schema_registry.url) as registry:
             codec = Codec(registry)
             async for record in records_of(kafka, kafka.topic(topic.name)):
+                if record.value is None:
+                    continue
                 event = await codec.decode(record.value)
                 if event.org_id == self.org_id:
                     found.append((record.key, event, dict(record.headers)))
         return found
+
+    async def tombstones(self, topic: Topic) -> list[tuple[str, dict[str, bytes]]]:
+        """Return the key and the headers of every tombstone of this organisation."""
+        kafka = self.settings.kafka
+        ended = [each async for each in records_of(kafka, kafka.topic(topic.name)) if each.value is None]
+        keyed = [((each.key or b"").decode(), dict(each.headers)) for each in ended]
+        return [(key, headers) for key, headers in keyed if key.startswith(f"{self.org_id}:")]
 
     async def sample(self, name: str) -> float:
         text = (await self.client.get("/metrics")).text

@@ -192,6 +192,20 @@ async def test_punches_and_corrections_repeat_what_was_decided_first(ingest, sta
         assert response.json()["device_sequence_acknowledged"] == 3
 
 
+async def test_a_removal_says_in_the_topic_who_made_it(ingest):
+    await ingest.furnish()
+    leave, on = ingest.own("l-1"), "2026-03-02"
+    await ingest.put("leaves", leave, person_id=ingest.own("p-1"), starts_on=on, ends_on=on)
+    response = await ingest.client.delete(
+        f"/v1/directory/leaves/{leave}", headers=ingest.bearer("hr-1", "hr")
+    )
+    assert response.status_code == 204, response.text
+    ((key, headers),) = await ingest.tombstones(DIRECTORY)
+    assert key == f"{ingest.org_id}:leave:{leave}"
+    assert json.loads(headers["authority"]) == {"subject": "hr-1", "role": "hr", "sites": None}
+    assert "correlation-id" in headers
+
+
 async def test_the_directory_reads_its_own_writes_and_survives_a_restart(ingest, start, settings):
     await ingest.furnish()
     recorded = await ingest.put("sites", ingest.own("pune"), name="Pune 2", time_zone="Asia/Kolkata")

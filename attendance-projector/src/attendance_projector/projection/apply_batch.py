@@ -36,10 +36,14 @@ from attendance_projector.projection.judge_batch import (
 from attendance_projector.projection.judge_decisions import Judgement
 from attendance_projector.projection.judge_punches import PunchJudgement
 from attendance_projector.projection.pass_time import device_points, pass_time
-from attendance_projector.projection.periods.record_periods import PeriodEvent, record_periods
+from attendance_projector.projection.periods.record_periods import (
+    PeriodEvent,
+    RecordedPeriods,
+    record_periods,
+)
 from attendance_projector.projection.periods.tell_locked_days import tell_locked_days
 from attendance_projector.projection.ports import Transaction
-from attendance_projector.projection.refusals import Refusals, distinct
+from attendance_projector.projection.refusals import Refusals, Refuse, distinct
 from attendance_projector.projection.refuse_final import final_reason
 from attendance_projector.projection.stored import (
     AcceptedPunch,
@@ -98,14 +102,8 @@ async def apply_batch(
     fresh = _countable(fresh, retention, refusals, is_live=transaction.is_live)
     changes, badges = await _record_directory(transaction, fresh)
     await _pass_time(transaction, fresh, changes)
-    is_live, refuse = transaction.is_live, refusals.refuse
-    recorded = await record_periods(
-        [each.event for each in fresh if isinstance(each.event, PeriodEvent)],
-        transaction.periods,
-        refuse,
-        final_before=retention.final_before,
-        is_live=is_live,
-    )
+    refuse = refusals.refuse
+    recorded = await _record_periods(transaction, fresh, retention, refuse)
     merge(changes, recorded.changes)
     decided = await judge_captures(transaction, fresh, refuse)
     punched = await judge_punches_beside(transaction, fresh, badges, decided, refuse)
@@ -115,7 +113,7 @@ async def apply_batch(
     added = [*decided.added, *punched.added, *corrected.added]
     store = partial(_store, transaction, fresh, decided, punched)
     day_count = await recompute(transaction, changes, added, store)
-    await _tell_locked(transaction, recorded.untold if is_live else ())
+    await _tell_locked(transaction, recorded.untold if transaction.is_live else ())
     await _keep_refused(transaction, refusals, decided)
     await transaction.positions.move(last_positions)
     without_effect = decided.without_effect + punched.without_effect + corrected.without_effect
@@ -164,6 +162,16 @@ async def _record_directory(
 async def _pass_time(transaction: Transaction, fresh: Sequence[ReceivedEvent], changes: Changes) -> None:
     if ticks := of_type(fresh, ClockTicked):
         merge(changes, await pass_time(ticks, transaction.absence))
+
+
+async def _record_periods(
+    transaction: Transaction, fresh: Sequence[ReceivedEvent], retention: Retention, refuse: Refuse
+) -> RecordedPeriods:
+    events: list[PeriodEvent] = [each.event for each in fresh if isinstance(each.event, PeriodEvent)]
+    final_before, is_live = retention.final_before, transaction.is_live
+    return await record_periods(
+        events, transaction.periods, refuse, final_before=final_before, is_live=is_live
+    )
 
 
 def _countable(

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple, Protocol
 
 from attendance_schemas.events import (
-    Act,
+    Authority,
     DayOverridden,
     Event,
     MatchDecided,
@@ -77,7 +77,7 @@ class Refusals:
 
 def refused_fact(event: Event, reason: Reason) -> RefusedFact:
     """Return the row of a refused event."""
-    authority = event.authority if isinstance(event, Act) else getattr(event, "authority", None)
+    authority: Authority | None = getattr(event, "authority", None)
     return RefusedFact(
         org_id=event.org_id,
         kind=type(event).__name__,
