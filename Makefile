@@ -154,6 +154,10 @@ chaos: $(READY)  ## harm everything under load, then single parts ## CHAOS_ROUND
 failover: $(READY)  ## kill PostgreSQL, promote a standby that lags, audit ## ROUNDS=20 SEED=n
 	$(BIN)/python -m chaos --failover --rounds $(or $(ROUNDS),20) $(if $(SEED),--seed $(SEED))
 
+.PHONY: tenancy
+tenancy: $(READY)  ## try every write on things of others, two wrong ids at once, too
+	TENANCY_PAIRS=1 $(PYTEST) tests/test_tenancy.py -s --timeout=1800
+
 .PHONY: hostile
 hostile: $(READY)  ## send hostile images to ingest's checks and the worker ## HOSTILE_IMAGES=10000
 	HOSTILE_IMAGES=$(HOSTILE_IMAGES) $(PYTEST) tests/test_hostile_images.py -s --timeout=3600

@@ -1,6 +1,6 @@
 """The door's half of the tenancy matrix: every writing operation, with every kind of id, two wrong ones too.
 
-Every refused case leaves topics and directory as they were.
+What comes of it behind the door is tried with real services, in `tests` at the root.
 """
 
 import json

@@ -1,10 +1,10 @@
 """A shift of many days changes under live facts: how long does anybody wait?
 
-`python -m benchmarks.projection.backlog [--people N] [--days N]`. 500 people have worked 200 days, unless told
-otherwise. Captures go on coming, twenty a second, half of them of these people, while another version of their
-shift makes all days stale: first left alone, then with the projector killed half-way and started again. Exit
-code 1 unless every day is right in the end, the killed one went on where it was, and no fact of the first run
-waited longer than 2 s until its row was there.
+`python -m benchmarks.projection.backlog [--people N] [--days N]`. 500 people have worked 200 days, unless
+told otherwise. Captures go on coming, twenty a second, half of them of these people, while another version
+of their shift makes all days stale: first left alone, then with the projector killed half-way and started
+again. Exit code 1 unless every day is right in the end, the killed one went on where it was, and no fact of
+the first run waited longer than 2 s until its row was there.
 """
 
 import argparse
