@@ -31,7 +31,8 @@ def run(
 def feed() -> None:
     """Tell Kafka and Valkey what changes, until SIGTERM.
 
-    The change feed and presence, for a `run` with FEED_CHANGES=false.
+    The change feed and presence, for a `run` with
+    ATTENDANCE_PROJECTOR_FEED_CHANGES=false.
     """
     from attendance_projector.feed.run import run_feed
 

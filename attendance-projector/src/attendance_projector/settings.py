@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from attendance_projector.domain.retention import KeptMonths
+from service_kit.setting_types import Duration
 from service_kit.settings import (
     DatabaseSettings,
     HttpSettings,
@@ -35,11 +36,11 @@ class Settings(HttpSettings):
         ge=date(2000, 1, 1),
         description="first date that counts: earlier facts are refused, and no earlier days are computed",
     )
-    stall_limit: timedelta = Field(
+    stall_limit: Duration = Field(
         default=timedelta(minutes=5),
         description="lag without progress for longer than this asks for a restart",
     )
-    tick_interval: timedelta = Field(
+    tick_interval: Duration = Field(
         default=timedelta(minutes=1),
         gt=timedelta(0),
         description="how often the passing of time is recorded; days without a punch are decided by it",
@@ -74,5 +75,8 @@ class Settings(HttpSettings):
             math.inf if each is None else each for each in (self.keep_punch_months, self.keep_day_months)
         )
         if punches > days:
-            raise ValueError("keep days at least as long as punches (KEEP_DAY_MONTHS, KEEP_PUNCH_MONTHS)")
+            days_kept, punches_kept = map(self.variable, ("keep_day_months", "keep_punch_months"))
+            raise ValueError(
+                f"{days_kept} must be at least {punches_kept}: punches would make the days again"
+            )
         return self

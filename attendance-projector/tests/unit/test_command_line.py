@@ -14,6 +14,11 @@ from attendance_projector.settings import Settings
 from service_kit.errors import SettingsError
 
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
+ENVIRONMENT = {
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "SCHEMA_REGISTRY_URL": "http://127.0.0.1:2",
+    "DATABASE_URL": "postgresql://127.0.0.1:3/attendance",
+}
 
 
 def test_explain_prints_days_and_why() -> None:
@@ -66,8 +71,8 @@ def test_scenarios_prints_each_with_its_rules_and_fails_on_a_difference(tmp_path
 
 
 def test_run_refuses_unknown_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "DATABASE_URL"):
-        monkeypatch.setenv(name, "x")
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
     assert Settings.load().batch_records == 5000
     monkeypatch.setenv("ATTENDANCE_PROJECTOR_BATCH_RECORD", "7")
     with pytest.raises(SettingsError, match="BATCH_RECORDS"):
@@ -92,8 +97,8 @@ def test_every_command_refuses_wrong_settings_in_one_sentence(
 
 
 def test_complete_settings_are_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "DATABASE_URL"):
-        monkeypatch.setenv(name, "x")
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
     assert CliRunner().invoke(cli, ["--check-config"]).exit_code == 0
 
 

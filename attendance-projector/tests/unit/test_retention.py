@@ -82,5 +82,7 @@ def test_days_are_not_kept_for_less_than_their_punches(
         monkeypatch.setenv(name, value)
     if punches is not None:
         monkeypatch.setenv("ATTENDANCE_PROJECTOR_KEEP_PUNCH_MONTHS", punches)
-    with pytest.raises(SettingsError, match="keep days at least as long as punches"):
+    with pytest.raises(
+        SettingsError, match="KEEP_DAY_MONTHS must be at least ATTENDANCE_PROJECTOR_KEEP_PUNCH_MONTHS"
+    ):
         Settings.load()

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from attendance_schemas.org_types import folder_of_org_types
+from service_kit.setting_types import PublicUrl
 from service_kit.settings import (
     AuthSettings,
     HttpSettings,
@@ -24,9 +25,8 @@ class Settings(HttpSettings):
     env_prefix: ClassVar[str] = "INGEST_"
 
     port: int = Field(default=8001, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    query_api_url: str = Field(
+    query_api_url: PublicUrl = Field(
         default="http://127.0.0.1:8002",
-        pattern=r"^https?://[^/]+.*[^/]$",
         description="where status_url points to: the public address of query-api, without a slash at the end",
     )
     max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1024, description="most bytes of one image")

@@ -17,7 +17,7 @@ ENVIRONMENT = {
     "OBJECT_STORE_BUCKET": "images",
     "AUTH_ISSUER": "issuer",
     "AUTH_AUDIENCE": "attendance",
-    "AUTH_JWKS": "keys.json",
+    "AUTH_JWKS": "https://issuer.example/keys",
     "VALKEY_URL": "redis://:very-secret@127.0.0.1:3/0",
     "SCHEMA_REGISTRY_URL": "http://127.0.0.1:4",
 }
@@ -68,7 +68,7 @@ def test_complete_settings_pass(environment, capsys):
         ("INGEST_MAX_IMAGE_BYTES", "ten", "INGEST_MAX_IMAGE_BYTES"),
         ("OBJECT_STORE_ENDPOINT", "s3", "OBJECT_STORE_ENDPOINT"),
         ("INGEST_QUERY_API_URL", "query/", "INGEST_QUERY_API_URL"),
-        ("INGEST_ORG_TYPES_DIR", "/nowhere", "INGEST_ORG_TYPES_DIR: Value error, /nowhere is no folder"),
+        ("INGEST_ORG_TYPES_DIR", "/nowhere", "INGEST_ORG_TYPES_DIR: /nowhere is no folder"),
     ],
 )
 def test_wrong_settings_are_named_without_secrets(environment, capsys, name, value, message):

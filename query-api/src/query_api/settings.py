@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 
 from attendance_schemas.org_types import folder_of_org_types
+from service_kit.setting_types import PostgresUrl
 from service_kit.settings import (
     AuthSettings,
     HttpSettings,
@@ -22,7 +23,7 @@ class Settings(HttpSettings):
     env_prefix: ClassVar[str] = "QUERY_API_"
 
     port: int = Field(default=8002, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    primary_database_url: SecretStr | None = Field(
+    primary_database_url: PostgresUrl | None = Field(
         default=None, description="read from here while the replica is away; a login that cannot write"
     )
     pool_size: int = Field(default=10, ge=1, le=200, description="connections per database")

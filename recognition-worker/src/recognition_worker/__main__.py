@@ -9,6 +9,7 @@ from recognition_worker.commands.re_enrol import re_enrol
 from recognition_worker.commands.rollout import steps
 from recognition_worker.settings import SERVICE, Settings
 from service_kit.command import command_line, serve_until_stopped
+from service_kit.errors import SettingsError
 
 
 def run() -> None:
@@ -21,7 +22,21 @@ def run() -> None:
     serve_until_stopped(SERVICE, Settings, run_worker, refusals=refusals)
 
 
-cli = command_line(SERVICE, "Captures to matches, enrolments to the gallery.", Settings, run)
+def check_models(settings: Settings) -> None:
+    """Look for the model and its thresholds, as a worker does at its start."""
+    from recognition_worker.composition.lanes import read_manifests
+    from recognition_worker.errors import ModelRefused
+
+    try:
+        read_manifests(settings)
+    except ModelRefused as error:
+        named = ", ".join(map(Settings.variable, ("model", "model_registry", "calibration")))
+        raise SettingsError(f"{named}: {error}") from error
+
+
+cli = command_line(
+    SERVICE, "Captures to matches, enrolments to the gallery.", Settings, run, check=check_models
+)
 cli.command("evaluate")(evaluate)
 cli.command("calibrate", cls=SeveralTargets)(calibrate)
 cli.command("new-key")(new_key)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from recognition_worker.domain.operating_point import DEFAULT_TARGET_FPIR
+from service_kit.setting_types import ReadableFile, ReadableFolder, Text, WritableFolder
 from service_kit.settings import (
     HttpSettings,
     KafkaSettings,
@@ -76,16 +77,15 @@ class Settings(HttpSettings):
     env_prefix: ClassVar[str] = "RECOGNITION_WORKER_"
 
     port: int = Field(default=8010, ge=0, le=65535, description="of health and metrics")
-    model_cache: Path = Field(
+    model_cache: WritableFolder = Field(
         default_factory=default_model_cache,
         description="folder for restored models; filled at the first start",
     )
-    model: str = Field(
+    model: Text = Field(
         default="SFace",
-        min_length=1,
         description="which model decides, NAME or NAME@VERSION, while no rollout is recorded",
     )
-    model_registry: Path | None = Field(
+    model_registry: ReadableFolder | None = Field(
         default=None, description="folder with manifests (*.toml) and weights/ beside the packaged ones"
     )
     embedder: EmbedderChoice = Field(
@@ -104,7 +104,7 @@ class Settings(HttpSettings):
         lt=1,
         description="share of strangers' captures that may be identified as somebody; calibrated ones only",
     )
-    calibration: Path | None = Field(
+    calibration: ReadableFile | None = Field(
         default=None,
         description="thresholds of your own for the same model, as `calibrate --write` made them",
     )

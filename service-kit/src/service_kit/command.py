@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 import typer
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from service_kit.errors import SettingsError
+from service_kit.errors import CannotListen, SettingsError
 from service_kit.settings import EnvironmentSettings, ServiceSettings, group_of
 
 if TYPE_CHECKING:  # Typer brings its own copy of click, whose types it names nowhere else
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # Typer brings its own copy of click, whose types it names no
 
 S = TypeVar("S", bound=EnvironmentSettings)
 T = TypeVar("T", bound=ServiceSettings)
+CHECK_HELP = "Check the settings and exit."
 
 
 class ExitCode(IntEnum):
@@ -39,12 +40,35 @@ class ExitCode(IntEnum):
 
 
 def command_line(
-    name: str, purpose: str, settings: type[ServiceSettings], run: Callable[..., None]
+    name: str,
+    purpose: str,
+    settings: type[T],
+    run: Callable[..., None],
+    *,
+    check: Callable[[T], None] = lambda _settings: None,
 ) -> typer.Typer:
     """Make the command line of a service: `run`, also by the bare name, `--check-config`, and `--help`.
 
-    `--help` lists the settings. The caller adds further commands.
+    `--help` lists the settings. The caller adds further commands. `check` looks at what the settings name,
+    where no single variable can be checked; it raises SettingsError.
     """
+
+    def check_and_end() -> NoReturn:
+        loaded = load_or_refuse(name, settings)
+        try:
+            check(loaded)
+        except SettingsError as error:
+            refuse(name, error)
+        typer.echo("the settings are complete")
+        raise typer.Exit(ExitCode.DONE)
+
+    class RunOrCheck(TyperCommand):
+        """`run`, which takes --check-config as the bare name does."""
+
+        def parse_args(self, context: Context, arguments: list[str]) -> list[str]:
+            if "--check-config" in arguments:
+                check_and_end()
+            return super().parse_args(context, arguments)
 
     class WithSettings(TyperGroup):
         def format_epilog(self, _context: Context, formatter: HelpFormatter) -> None:
@@ -58,20 +82,16 @@ def command_line(
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    cli.command("run")(run)
+    cli.command("run", cls=RunOrCheck, epilog="--check-config checks the settings and ends.")(run)
 
     @cli.callback(invoke_without_command=True)
     def start(
         context: typer.Context,
         *,
-        check_config: Annotated[
-            bool, typer.Option("--check-config", help="Check the settings and exit.")
-        ] = False,
+        check_config: Annotated[bool, typer.Option("--check-config", help=CHECK_HELP)] = False,
     ) -> None:
         if check_config:
-            load_or_refuse(name, settings)
-            typer.echo("the settings are complete")
-            raise typer.Exit(ExitCode.DONE)
+            check_and_end()
         if context.invoked_subcommand is None:
             run()
 
@@ -115,13 +135,25 @@ def serve_until_stopped(
     log = get_logger(name)
     try:
         code = run(lambda stopping: main(loaded, stopping))
-    except refusals as error:
-        log.critical("cannot start", exc_info=error)
-        raise typer.Exit(ExitCode.REFUSED) from error
-    except Exception as error:
-        log.critical("ended by an error; what was in hand is not committed", exc_info=error)
+    except Exception as raised:
+        error = _alone(raised)
+        if isinstance(error, refusals):
+            log.critical("cannot start", exc_info=error)
+            raise typer.Exit(ExitCode.REFUSED) from error
+        if isinstance(error, CannotListen):
+            host, port = map(loaded.variable, ("host", "port"))
+            log.critical("cannot start", reason=str(error), advice=f"free the port, or set {host} and {port}")
+        else:
+            log.critical("ended by an error; what was in hand is not committed", exc_info=error)
         raise typer.Exit(ExitCode.FAILED) from error
     raise typer.Exit(code)
+
+
+def _alone(error: Exception) -> Exception:
+    """Return the error that a group of tasks holds when it is the only one."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _described(settings: type[EnvironmentSettings]) -> Iterator[tuple[str, str]]:
@@ -141,7 +173,7 @@ def _described(settings: type[EnvironmentSettings]) -> Iterator[tuple[str, str]]
 
 def _otherwise(info: FieldInfo) -> str:
     """Say what holds when the variable is not set."""
-    if info.is_required():
+    if info.is_required() or info.validate_default:  # the default is refused with advice
         return "required"
     default = info.get_default(call_default_factory=True)
     if isinstance(default, SecretStr):

@@ -20,6 +20,13 @@ class SettingsError(ServiceKitError):
     """The environment does not hold usable settings; the message names each variable, never a value."""
 
 
+class CannotListen(ServiceKitError):
+    """The port is taken, or this machine has no such address; the service has to be given another."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"cannot listen on {host}, port {port}: {reason}")
+
+
 class PoisonRecord(ServiceKitError):
     """A record that can never be handled, however often it is tried: it belongs in the dead letters.
 

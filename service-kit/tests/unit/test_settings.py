@@ -94,7 +94,7 @@ def test_tls_and_sasl_reach_the_client(environment: pytest.MonkeyPatch) -> None:
 
 def test_half_a_client_certificate_is_refused(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("KAFKA_SECURITY_PROTOCOL", "SSL")
-    environment.setenv("KAFKA_SSL_CERT_FILE", "cert.pem")
+    environment.setenv("KAFKA_SSL_CERT_FILE", __file__)
     with pytest.raises(SettingsError, match="go together"):
         KafkaSettings.load()
 

@@ -55,7 +55,13 @@ def _score(value: float) -> float:
 
 Strangers = Annotated[Path, typer.Option(help="Strangers, in the same way.")]
 Targets = Annotated[
-    list[float], typer.Option(_TARGETS, callback=_shares, help="Shares of strangers accepted.")
+    list[float],
+    typer.Option(
+        _TARGETS,
+        callback=_shares,
+        metavar="SHARE [SHARE ...]",
+        help="Shares of strangers accepted, with spaces between them.",
+    ),
 ]
 Floor = Annotated[float, typer.Option(callback=_score, help="No threshold lies below this score.")]
 FloorReason = Annotated[str, typer.Option(help="Why; kept with the thresholds.")]

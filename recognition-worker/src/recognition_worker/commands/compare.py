@@ -40,7 +40,7 @@ def compare(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare the models that run side by side, on the captures that both saw."""
+    """Compare models that run side by side, on the same captures."""
     with refusing():
         from recognition_worker.composition.comparison import compare_models
 

@@ -35,7 +35,10 @@ def re_encrypt(
         ),
     ] = False,
 ) -> None:
-    """Seal the templates of 0.1.0, and wrap all keys with the first key-encryption key."""
+    """Wrap all keys with the first key-encryption key.
+
+    Templates of 0.1.0, which were not sealed, are sealed first.
+    """
     settings = load_or_refuse(SERVICE, Settings)
     with refusing("run it again, what is done stays done"):
         from recognition_worker.composition import re_encryption

@@ -33,7 +33,10 @@ def re_enrol(
     model_cache: ModelCache,
     model_registry: ModelRegistry = None,
 ) -> None:
-    """Make templates for another model from the stored enrolment photos; run it again to go on."""
+    """Make templates for another model from the stored photos.
+
+    Run it again to go on.
+    """
     with refusing():
         from recognition_worker.composition import re_enrolment
 

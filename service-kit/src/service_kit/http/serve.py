@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from service_kit.errors import CannotListen
 
 
 class _Server(uvicorn.Server):
@@ -31,24 +34,22 @@ async def serve(
     `on_listening` is called once with the port, which the system chooses when `port` is 0.
 
     Raises:
-        OSError: the port is taken.
+        CannotListen: the port is taken, or this machine has no such address.
     """
+    listening = _listen(host, port)
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=max(1, round(drain.total_seconds())),
     )
-    socket = config.bind_socket()
     server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[socket]))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
     stop = asyncio.create_task((stopping or asyncio.Event()).wait())
     try:
         if on_listening is not None:
-            on_listening(socket.getsockname()[1])
+            on_listening(listening.getsockname()[1])
         await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
@@ -56,4 +57,16 @@ async def serve(
         stop.cancel()
         server.should_exit = True
         await asyncio.wait({serving})
-        socket.close()
+        listening.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind a socket; uvicorn's own way ends the process without a word of which port it was."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise CannotListen(host, port, error.strerror or str(error)) from error
+    return listening
