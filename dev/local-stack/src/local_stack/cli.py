@@ -12,12 +12,12 @@ import typer
 from rich.console import Console
 
 from local_stack.errors import LocalStackError
-from local_stack.files import tail
-from local_stack.keys.tokens import sign_token
+from local_stack.files import is_locked, tail
+from local_stack.keys.tokens import Role, sign_token
 from local_stack.running.stack import Stack
 from local_stack.running.state import CLUSTER, SINGLE_BROKER, load_state
 from local_stack.running.status import Phase
-from local_stack.settings import CACHE_VARIABLE, DIRECTORY_VARIABLE
+from local_stack.settings import CACHE_VARIABLE, DIRECTORY_VARIABLE, command_for
 from local_stack.view import fetch_with_progress, start_view, status_table
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 out = Console(soft_wrap=True, highlight=False)
 FOLLOW_SECONDS = 0.2
@@ -74,6 +75,8 @@ def up(
         with start_view(out) as view:
             stack.up(brokers=brokers, replica=replica, on_status=view)
         out.print(f"Ready after {time.monotonic() - began:.1f} s in {stack.folder}", markup=False)
+        variables, end = (command_for(stack.folder, command) for command in ("env", "down"))
+        out.print(f"Services find it after `eval $({variables})`; `{end}` stops it.", markup=False)
         return
     _foreground(stack, brokers, replica)
 
@@ -81,10 +84,8 @@ def up(
 def _leave_running(stack: Stack) -> None:
     stack.up()  # another command may have begun to start it just now
     if crashed := stack.status().crashed:
-        names = ", ".join(service.name for service in crashed)
-        raise LocalStackError(
-            f"The stack in {stack.folder} is running, but {names} crashed; `local-stack start`."
-        )
+        cures = ", ".join(f"`{command_for(stack.folder, f'start {service.name}')}`" for service in crashed)
+        raise LocalStackError(f"The stack in {stack.folder} is running, but servers crashed: {cures}.")
     out.print(f"The stack in {stack.folder} is already running; nothing was changed.", markup=False)
 
 
@@ -112,6 +113,18 @@ def down(
 
 
 @app.command()
+def idle() -> None:
+    """End what killed runs left below .local-stack; fail while anything runs there."""
+    for folder in sorted(path for path in Path(".local-stack").absolute().glob("*") if path.is_dir()):
+        if any(is_locked(lock) for lock in folder.glob("*.lock")):
+            raise LocalStackError(
+                f"Something runs in {folder}. End a demo with Ctrl-C in its terminal; "
+                f"end a stack with `{command_for(folder, 'down')}`."
+            )
+        Stack(folder).down()
+
+
+@app.command()
 def status(*, as_json: AsJson = False, directory: Directory = None) -> None:
     """Show the servers; exit 1 when not all are ready."""
     stack = Stack(directory)
@@ -123,9 +136,8 @@ def status(*, as_json: AsJson = False, directory: Directory = None) -> None:
     else:
         out.print(status_table(found))
         for service in found.crashed:
-            out.print(
-                f"\n{service.detail} Bring it back with `local-stack start {service.name}`.", markup=False
-            )
+            cure = command_for(stack.folder, f"start {service.name}")
+            out.print(f"\n{service.detail} Bring it back with `{cure}`.", markup=False)
             out.print(tail(Path(service.log)), markup=False, style="dim")
     if not found.is_ready:
         raise typer.Exit(1)
@@ -176,7 +188,8 @@ def logs(
     paths = sorted(folder.glob(f"{service or '*'}.log"))
     if not paths:
         raise LocalStackError(
-            f"There is no log {service or ''} in {folder}; see `local-stack status` for the names."
+            f"There is no log {service or ''} in {folder}; "
+            f"see `{command_for(folder.parent, 'status')}` for the names."
         )
     positions: deque[tuple[Path, int]] = deque()
     for path in paths:
@@ -203,9 +216,7 @@ def _print_log(path: Path, text: str, *, prefixed: bool) -> None:
 @app.command()
 def token(
     *,
-    role: Annotated[
-        list[str], typer.Option("--role", help="analyst, supervisor, hr, ops, auditor, device; repeatable.")
-    ],
+    role: Annotated[list[Role], typer.Option("--role", help="Whom it is for; repeatable.")],
     subject: Annotated[str, typer.Option(help="Who it is for.")] = "local-user",
     org: Annotated[str, typer.Option(help="The organisation, claim `tenant`.")] = "acme",
     site: Annotated[list[str] | None, typer.Option("--site", help="Only this site; repeatable.")] = None,
@@ -232,5 +243,7 @@ def supervise(folder: Path, cache: Path) -> None:
     stack = Stack(folder, cache)
     state = load_state(stack.folder)
     if state is None:
-        raise LocalStackError(f"There is no stack in {stack.folder}; run `local-stack up` first.")
+        raise LocalStackError(
+            f"There is no stack in {stack.folder}; run `{command_for(stack.folder, 'up')}` first."
+        )
     supervise_in_background(stack.folder, state, stack.cache)

@@ -5,16 +5,29 @@ import time
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
+from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
 from local_stack.errors import LocalStackError
 from local_stack.files import write_private
+from local_stack.settings import command_for
 
 ISSUER = "urn:local-stack:issuer"
 AUDIENCE = "attendance"
 ALGORITHM = "RS256"
 KEY_BITS = 2048
+
+
+class Role(StrEnum):
+    """Whom a token may be for; the services know these roles."""
+
+    ANALYST = "analyst"
+    SUPERVISOR = "supervisor"
+    HR = "hr"
+    OPS = "ops"
+    AUDITOR = "auditor"
+    DEVICE = "device"
 
 
 def jwks_path(folder: Path) -> Path:
@@ -61,7 +74,9 @@ def sign_token(
         LocalStackError: the stack has not been started yet, so there is no key.
     """
     if not jwks_path(folder).exists():
-        raise LocalStackError(f"There is no signing key in {folder}; run `local-stack up` first.")
+        raise LocalStackError(
+            f"There is no signing key in {folder}; run `{command_for(folder, 'up')}` first."
+        )
     import jwt
 
     key_id = json.loads(jwks_path(folder).read_text())["keys"][0]["kid"]

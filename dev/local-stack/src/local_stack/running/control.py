@@ -8,6 +8,7 @@ from pathlib import Path
 from local_stack.errors import LocalStackError, NotRunning, ServiceFailed
 from local_stack.files import write_private
 from local_stack.running.status import StackStatus, parse_status
+from local_stack.settings import command_for
 
 ANSWER_WITHIN_SECONDS = 180.0
 
@@ -39,7 +40,9 @@ def ask(folder: Path, request: Mapping[str, object]) -> StackStatus:
             with connection.makefile("r") as lines:
                 text = lines.readline()
     except (FileNotFoundError, ConnectionError) as error:
-        raise NotRunning(f"No stack runs in {folder}; start it with `local-stack up`.") from error
+        raise NotRunning(
+            f"No stack runs in {folder}; start it with `{command_for(folder, 'up')}`."
+        ) from error
     except TimeoutError as error:
         raise LocalStackError(f"The supervisor of {folder} does not answer; see its logs folder.") from error
     if not text:

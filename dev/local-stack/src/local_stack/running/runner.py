@@ -16,6 +16,7 @@ from local_stack.running.ports import is_free
 from local_stack.running.status import ServiceState, ServiceStatus
 from local_stack.services import Service
 from local_stack.services.tools import spawn
+from local_stack.settings import command_for
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class ServiceRunner:
         self.process: asyncio.subprocess.Process | None = None
         self.ready = asyncio.Event()
         self._state = ServiceState.IDLE if on_demand else ServiceState.WAITING
-        self._detail = f"`local-stack start {service.name}` starts it" if on_demand else ""
+        self._detail = f"`{command_for(logs.parent, f'start {service.name}')}` starts it" if on_demand else ""
         self._ready_after: float | None = None
         self._on_change = on_change
         self._turn = asyncio.Lock()

@@ -18,13 +18,13 @@ from local_stack.files import is_locked, locked
 from local_stack.keys.encryption import template_encryption_keys
 from local_stack.keys.tokens import ensure_key
 from local_stack.running.control import ask, lock_path, read_failure
-from local_stack.running.orphans import end_orphans
+from local_stack.running.orphans import SERVICES, end_orphans
 from local_stack.running.ports import LOOPBACK
 from local_stack.running.state import StackState, load_state, open_state
 from local_stack.running.status import DOWN, Phase, StackStatus
 from local_stack.services.postgres_home import home_path
 from local_stack.services.toxiproxy import Toxiproxy
-from local_stack.settings import cache_folder, stack_folder
+from local_stack.settings import cache_folder, command_for, stack_folder
 from local_stack.toxiproxy import build_toxiproxy
 
 UP_WITHIN_SECONDS, DOWN_WITHIN_SECONDS = 180.0, 90.0
@@ -70,7 +70,9 @@ class Stack:
     def _state(self) -> StackState:
         state = load_state(self.folder)
         if state is None:
-            raise LocalStackError(f"There is no stack in {self.folder}; run `local-stack up` first.")
+            raise LocalStackError(
+                f"There is no stack in {self.folder}; run `{command_for(self.folder, 'up')}` first."
+            )
         return state
 
     def prepare(
@@ -112,12 +114,16 @@ class Stack:
         return started
 
     def down(self) -> bool:
-        """Stop everything; data stays. Return whether anything ran."""
+        """Stop everything; data stays. Return whether anything ran.
+
+        Services go first that ran over the stack for a process that was killed, the demo for example.
+        """
+        ended = end_orphans(self.folder, kind=SERVICES)
         try:
             ask(self.folder, {"command": "down"})
         except NotRunning:
             if not self.is_running:
-                return end_orphans(self.folder) > 0
+                return ended + end_orphans(self.folder) > 0
         deadline = time.monotonic() + DOWN_WITHIN_SECONDS
         while self.is_running:
             if time.monotonic() > deadline:
