@@ -22,19 +22,24 @@ WITH_ONE_MODEL := -n 2 --dist loadgroup
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 CHAOS_ROUNDS ?= 50
 CHURN_ROUNDS ?= 20
+ROUNDS ?= 20
 HOSTILE_IMAGES ?= 10000
 # Captures of each of four threads whose answers are compared with one thread's; tests send 250.
 CAPTURES_PER_THREAD ?= 1000
 ROLE ?= analyst
 STACK ?= .local-stack/demo
 MODELS ?= .local-stack/cache/models
+# A value that a user may set, as one word of the shell.
+quoted = '$(subst ','\'',$($(1)))'
+# The same with its option before it, or nothing when it is not set.
+option = $(if $($(2)),$(1) $(call quoted,$(2)))
 # On a terminal uv shows how far it is; elsewhere its steps, without a line for each of 200 packages.
 SYNC := $(BIN)/uv pip sync --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 
 $(READY): requirements.lock requirements-bootstrap.lock $(FOLDERS:%=%/pyproject.toml)
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name one with PYTHON=..." >&2; exit 2; }
-	@echo "Installing into .venv. The first time fetches 1.2 GB and compiles a minute."
-	@$(PYTHON) -m venv .venv
+	@test -n $(call quoted,PYTHON) || { echo "Python 3.11, 3.12 or 3.13 is needed; name one with PYTHON=..." >&2; exit 2; }
+	@echo "Installing into .venv. The first time fetches 1.2 GB (of 1.4, with the servers) and compiles a minute."
+	@$(call quoted,PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
 	@if [ -t 2 ]; then $(SYNC); else $(SYNC) 2>&1 | sed '/^ [-+~] /d'; fi
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE)
@@ -43,8 +48,8 @@ $(READY): requirements.lock requirements-bootstrap.lock $(FOLDERS:%=%/pyproject.
 ##@ The two commands
 
 .PHONY: demo
-demo: $(READY)  ## play a morning on real components, then say what to try ## ONCE=1: verify and exit; FACES_DIR=photos PEOPLE=number
-	$(BIN)/attendance-demo $(if $(ONCE),--once) $(if $(FACES_DIR),--faces-dir $(FACES_DIR)) $(if $(PEOPLE),--people $(PEOPLE))
+demo: $(READY)  ## play a morning on real components, then say what to try ## ONCE=1: verify, exit; FACES_DIR=dir PEOPLE=n STACK=dir
+	$(BIN)/attendance-demo --dir $(call quoted,STACK) $(if $(ONCE),--once) $(call option,--faces-dir,FACES_DIR) $(call option,--people,PEOPLE)
 
 .PHONY: test
 test: $(READY)  ## run every test: unit, contract, integration, end to end
@@ -92,8 +97,8 @@ lock: $(READY)  ## resolve the newest versions, and write the locks
 	sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^ /p}' requirements.lock > requirements-bootstrap.lock
 
 .PHONY: clean
-clean:  ## remove what was built; the local stack's data too
-	-@test ! -x $(BIN)/local-stack || $(BIN)/local-stack down
+clean:  ## remove what was built, and all data, if nothing runs
+	@test ! -x $(BIN)/local-stack || $(BIN)/local-stack idle
 	rm -rf .venv .local-stack .mypy_cache .ruff_cache .pytest_cache .hypothesis site
 
 .PHONY: help
@@ -101,30 +106,30 @@ help:  ## list the commands
 	@awk -F ' *## *' '/^##@/ {print "\n" substr($$0, 5)} \
 		/^[a-z-]+:.*##/ {sub(/:.*/, "", $$1); printf "  %-18s %s\n", $$1, $$2; if ($$3) printf "%21s%s\n", "", $$3}' $(MAKEFILE_LIST)
 
-##@ Operate: the local stack, and the demo that runs
+##@ Operate: a local stack apart from the demo's, and the demo that runs
 
 .PHONY: up
-up: $(READY)  ## start Kafka, registry, PostgreSQL, S3 and Valkey
+up: $(READY)  ## start Kafka, PostgreSQL and others, beside the demo's
 	$(BIN)/local-stack up --detach
 
 .PHONY: down
-down: $(READY)  ## stop them; the data stays
+down: $(READY)  ## stop those of `make up`; the data stays
 	$(BIN)/local-stack down
 
 .PHONY: token
 token: $(READY)  ## print a token for the demo that runs ## ROLE=analyst SUBJECT=who ORG=organisation
-	@$(BIN)/attendance-demo token --dir $(STACK) --role $(ROLE) $(if $(SUBJECT),--subject $(SUBJECT)) $(if $(ORG),--org $(ORG))
+	@$(BIN)/attendance-demo token --dir $(call quoted,STACK) --role $(call quoted,ROLE) $(call option,--subject,SUBJECT) $(call option,--org,ORG)
 
 ##@ Measure
 
 .PHONY: bench
 bench: $(READY)  ## measure each embedder beside plain ONNX Runtime
-	$(BIN)/python -m benchmarks.recognition.backends --model-cache $(MODELS)
+	$(BIN)/python -m benchmarks.recognition.backends --model-cache $(call quoted,MODELS)
 
 .PHONY: bench-recognition
 bench-recognition: $(READY)  ## measure recognition beside DeepFace, and end to end ## FACES_DIR=folder
-	$(BIN)/python -m benchmarks.recognition.pipeline --model-cache $(MODELS)
-	$(BIN)/python -m benchmarks.recognition.service --model-cache $(MODELS)
+	$(BIN)/python -m benchmarks.recognition.pipeline --model-cache $(call quoted,MODELS)
+	$(BIN)/python -m benchmarks.recognition.service --model-cache $(call quoted,MODELS)
 
 .PHONY: bench-search
 bench-search: $(READY)  ## measure searches in up to 1M templates beside numpy, faiss
@@ -132,27 +137,27 @@ bench-search: $(READY)  ## measure searches in up to 1M templates beside numpy, 
 
 .PHONY: bench-projector
 bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL itself ## EVENTS=200000 SIZES=1000000,20000000 FEED_APART=1
-	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.speed $(if $(EVENTS),--events $(EVENTS)) $(if $(filter-out undefined,$(origin SIZES)),--sizes=$(SIZES)) $(if $(FEED_APART),--feed-apart)
+	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.speed $(call option,--events,EVENTS) $(if $(filter-out undefined,$(origin SIZES)),--sizes=$(call quoted,SIZES)) $(if $(FEED_APART),--feed-apart)
 
 .PHONY: bench-rebuild
 bench-rebuild: $(READY)  ## rebuild under live events and readers, killed twice ## EVENTS=5000000 RATE=200 (live events a second)
-	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.rebuild_at_scale $(if $(EVENTS),--events $(EVENTS)) $(if $(RATE),--rate $(RATE))
+	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.rebuild_at_scale $(call option,--events,EVENTS) $(call option,--rate,RATE)
 
 .PHONY: bench-backlog
-bench-backlog: $(READY)  ## change a shift of 100,000 days under live facts, killed once
+bench-backlog: $(READY)  ## change a shift of 100,000 days under facts, killed once
 	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.backlog
 
 ##@ Harm
 
 .PHONY: chaos
 chaos: $(READY)  ## harm everything under load, then single parts ## CHAOS_ROUNDS=50 CHURN_ROUNDS=20 SEED=n
-	$(BIN)/python -m chaos --rounds $(CHAOS_ROUNDS) $(if $(SEED),--seed $(SEED))
-	CHAOS_ROUNDS=$(CHURN_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600 --deselect tests/test_chaos.py
-	CAPTURES_PER_THREAD=$(CAPTURES_PER_THREAD) $(PYTEST) -v recognition-worker/tests/integration/test_threads.py
+	$(BIN)/python -m chaos --rounds $(call quoted,CHAOS_ROUNDS) $(call option,--seed,SEED)
+	CHAOS_ROUNDS=$(call quoted,CHURN_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600 --deselect tests/test_chaos.py
+	CAPTURES_PER_THREAD=$(call quoted,CAPTURES_PER_THREAD) $(PYTEST) -v recognition-worker/tests/integration/test_threads.py
 
 .PHONY: failover
 failover: $(READY)  ## kill PostgreSQL, promote a standby that lags, audit ## ROUNDS=20 SEED=n
-	$(BIN)/python -m chaos --failover --rounds $(or $(ROUNDS),20) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m chaos --failover --rounds $(call quoted,ROUNDS) $(call option,--seed,SEED)
 
 .PHONY: tenancy
 tenancy: $(READY)  ## try every write on things of others, two wrong ids at once, too
@@ -160,4 +165,4 @@ tenancy: $(READY)  ## try every write on things of others, two wrong ids at once
 
 .PHONY: hostile
 hostile: $(READY)  ## send hostile images to ingest's checks and the worker ## HOSTILE_IMAGES=10000
-	HOSTILE_IMAGES=$(HOSTILE_IMAGES) $(PYTEST) tests/test_hostile_images.py -s --timeout=3600
+	HOSTILE_IMAGES=$(call quoted,HOSTILE_IMAGES) $(PYTEST) tests/test_hostile_images.py -s --timeout=3600

@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
+import psutil
 import pytest
+
+from attendance_demo.running import RunningDemo, holding, tell
+from local_stack.keys.tokens import Role, ensure_key
+from local_stack.running.stack import Stack
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ".local-stack/demo"
@@ -169,19 +175,111 @@ def readme_commands() -> list[str]:
     return commands(section)
 
 
-def test_token_without_a_demo_is_one_sentence(tmp_path: Path) -> None:
-    asked = subprocess.run(
-        ["make", "-s", "token", f"STACK={tmp_path / 'none'}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert asked.returncode == WRONG_USAGE
-    assert asked.stdout == ""
-    said, made = asked.stderr.splitlines()
-    assert said == f"No demo runs in {tmp_path / 'none'}. Start one with `make demo` and leave it running."
-    assert re.match(r"make(\[\d+\])?: \*\*\*", made)
+@pytest.mark.end_to_end
+@pytest.mark.timeout(600)
+def test_what_is_killed_comes_back_and_a_killed_demo_leaves_nothing(demo) -> None:
+    process, folder, log = demo
+    printed_when_up(process, log)
+    services = psutil.Process(process.pid).children()
+    assert len(services) == 4
+    next(each for each in services if "ingest" in each.cmdline()).kill()
+    printed_in_the_end(log, r"^ingest was killed by signal 9; it starts again in 1 s$")
+    until(lambda: len(psutil.Process(process.pid).children()) == 4)
+
+    stack = Stack(folder)
+    valkey = next(server for server in stack.status().services if server.name == "valkey")
+    assert valkey.pid
+    psutil.Process(valkey.pid).kill()
+    command = printed_in_the_end(log, r"^valkey .* This brings it back: (.*)$")
+    subprocess.run(["bash", "-c", command], cwd=ROOT, check=True)
+    assert stack.status().is_ready
+
+    left = psutil.Process(process.pid).children()
+    process.kill()
+    process.wait()
+    assert all(lives(each) for each in left)
+    subprocess.run([sys.executable, "-m", "local_stack", "down", "--dir", folder], cwd=ROOT, check=True)
+    assert not any(lives(each) for each in left)
+
+
+def lives(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + CHANGED_WITHIN_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def printed_in_the_end(log: Path, pattern: str) -> str:
+    """Return what the demo prints: the group of the pattern, or the whole line."""
+    until(lambda: re.search(pattern, log.read_text(), re.MULTILINE))
+    found = re.search(pattern, log.read_text(), re.MULTILINE)
+    assert found
+    return found[found.lastindex or 0]
+
+
+def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", "-s", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("further", [[], ["ORG=nobody"]])
+def test_token_without_a_demo_is_one_sentence(tmp_path: Path, further: list[str]) -> None:
+    ensure_key(tmp_path)  # an earlier demo leaves its key
+    for folder in (tmp_path / "none", tmp_path):
+        asked = make("token", f"STACK={folder}", *further)
+        assert asked.returncode == WRONG_USAGE
+        assert asked.stdout == ""
+        said, made = asked.stderr.splitlines()
+        assert said == f"No demo runs in {folder}. Start one with `make demo` and leave it running."
+        assert re.match(r"make(\[\d+\])?: \*\*\*", made)
+
+
+def test_token_takes_every_value_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "it's a folder"
+    subject, org = "kiosk 1; echo pwned", 'a\'b "c"'
+    ensure_key(folder)
+    with holding(folder):
+        tell(folder, RunningDemo("acme-1", device_sequence=0))
+        asked = make("token", f"STACK={folder}", "ROLE=hr", f"SUBJECT={subject}", f"ORG={org}")
+        refused = make("token", f"STACK={folder}", "ROLE=hr; echo pwned")
+    assert asked.returncode == 0, asked.stderr
+    claims = jwt.decode(asked.stdout.strip(), options={"verify_signature": False})
+    assert (claims["sub"], claims["tenant"], claims["roles"]) == (subject, org, ["hr"])
+    assert refused.returncode == WRONG_USAGE
+    assert refused.stdout == ""
+    assert all(role in refused.stderr for role in Role)
+
+
+# What the Makefile itself decides; `call quoted` has the others.
+OWN = {"BIN", "READY", "PYTEST", "WITHOUT", "WITH_ONE_MODEL", "SIDE_BY_SIDE", "SYNC", "EDITABLE", "SERVICES"}
+OWN |= {"FOLDERS", "MAKEFILE_LIST"}
+
+
+def test_make_quotes_every_value_that_a_user_may_set() -> None:
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    recipes = "\n".join(line for line in lines if line.startswith("\t"))
+    without_conditions = re.sub(r"\$\(if \$\(\w+\),", "", recipes)
+    assert set(re.findall(r"\$\(([A-Z_]+)\)", without_conditions)) <= OWN
+
+
+def test_clean_refuses_while_something_runs(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/local-stack").symlink_to(Path(sys.executable).parent / "local-stack")
+    with holding(tmp_path / FOLDER):
+        refused = make("clean", folder=tmp_path)
+    assert refused.returncode != 0
+    assert "Ctrl-C" in refused.stderr
+    assert f"local-stack down --dir {FOLDER}" in refused.stderr
+    assert (tmp_path / FOLDER).exists()
+    assert (tmp_path / ".venv/bin/local-stack").exists()
+    cleaned = make("clean", folder=tmp_path)
+    assert cleaned.returncode == 0, cleaned.stderr
+    assert not (tmp_path / ".local-stack").exists()
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_help_begins_with_the_two_commands_and_fits_a_terminal() -> None:

@@ -12,10 +12,10 @@ from rich.console import Console
 from attendance_demo.errors import DemoError, NoDemoRuns
 from attendance_demo.running import DEFAULT_FOLDER, metadata, running_demo
 from local_stack.errors import LocalStackError
-from local_stack.keys.tokens import sign_token
+from local_stack.keys.tokens import Role, sign_token
 
 FAILED, WRONG_USAGE = 1, 2
-cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None)
 
 Folder = Annotated[
     Path, typer.Option("--dir", envvar="STACK", help="Folder of the demo: its stack, logs and photos.")
@@ -44,15 +44,13 @@ def demo(
 def token(
     folder: Folder = DEFAULT_FOLDER,
     *,
-    role: Annotated[
-        list[str], typer.Option(help="analyst, supervisor, hr, ops, auditor, device; repeatable.")
-    ],
+    role: Annotated[list[Role], typer.Option(help="Whom it is for; repeatable.")],
     subject: Annotated[str, typer.Option(help="Who it is for; a device: its id.")] = "local-user",
     org: Annotated[str, typer.Option(help="The organisation (default: that of the demo that runs).")] = "",
 ) -> None:
     """Print an access token for the demo that runs."""
-    organisation = org or running_demo(folder).org_id
-    typer.echo(sign_token(folder, roles=role, subject=subject, organisation=organisation))
+    running = running_demo(folder)
+    typer.echo(sign_token(folder, roles=role, subject=subject, organisation=org or running.org_id))
 
 
 @cli.command()

@@ -52,11 +52,17 @@ class Service:
     port: int
     log: Path
     process: subprocess.Popen[bytes]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         """Return the address of its HTTP server."""
         return f"http://127.0.0.1:{self.port}"
+
+    def how_it_ended(self) -> str:
+        """Say how its process ended."""
+        code = self.process.wait()
+        return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
     def failed(self, what: str) -> ServiceFailed:
         """Return the error for what went wrong with it, with the last lines that it logged."""
@@ -67,8 +73,8 @@ class Service:
         """Return when it reports ready. Raises ServiceFailed when it ends or after `deadline` s."""
         until = time.monotonic() + deadline
         while time.monotonic() < until:
-            if (code := self.process.poll()) is not None:
-                raise self.failed(f"ended with exit code {code}")
+            if self.process.poll() is not None:
+                raise self.failed(self.how_it_ended())
             try:
                 if httpx.get(f"{self.url}/health/ready", timeout=2.0).is_success:
                     return
@@ -93,13 +99,22 @@ class Service:
             raise self.failed(f"did not stop within {deadline:.0f} s") from None
 
 
+def _forget(_pids: list[int]) -> None:
+    """Remember nothing: whoever owns these processes ends them."""
+
+
 @dataclass(slots=True)
 class Deployment:
-    """The services over one stack. `environ`: what `local-stack env` prints, with further settings."""
+    """The services over one stack.
+
+    `environ`: what `local-stack env` prints, with further settings. `remember` is told which processes run,
+    so that others can end them when this one is killed.
+    """
 
     environ: Mapping[str, str]
     folder: Path
     services: dict[str, Service] = field(default_factory=dict)
+    remember: Callable[[list[int]], None] = _forget
 
     def prepare(self) -> None:
         """Create topics, register schemas and migrate the database; again changes nothing."""
@@ -119,11 +134,16 @@ class Deployment:
             process = subprocess.Popen(  # noqa: S603  # our own modules
                 [sys.executable, "-m", *COMMANDS[name]], env=environ, stdout=output, stderr=output
             )
-        service = Service(key, port, log, process)
+        service = Service(key, port, log, process, settings)
         self.services[key] = service
+        self.remember([each.process.pid for each in self.services.values()])
         if wait:
             service.wait_ready()
         return service
+
+    def start_again(self, name: str) -> None:
+        """Start a service that ended, on the same port and with the same settings; do not wait for it."""
+        self.start(name, wait=False, **self.services[name].settings)
 
     def start_all(self, on_ready: Callable[[str], object] = str) -> None:
         """Start one of each service at once and wait until all are ready; `on_ready` is told each name."""
@@ -138,8 +158,8 @@ class Deployment:
     def check_alive(self) -> None:
         """Raise ServiceFailed when a service ended by itself."""
         for service in self.services.values():
-            if (code := service.process.poll()) is not None:
-                raise service.failed(f"ended with exit code {code}")
+            if service.process.poll() is not None:
+                raise service.failed(service.how_it_ended())
 
     def stop_all(self) -> None:
         """Stop every service, the one that writes first; kill what does not stop."""
@@ -150,6 +170,7 @@ class Deployment:
             except ServiceFailed as error:
                 failures.append(str(error))
         self.services.clear()
+        self.remember([])
         if failures:
             raise ServiceFailed("\n".join(failures))
 
@@ -166,9 +187,11 @@ class Deployment:
 
 
 @contextmanager
-def deployed(environ: Mapping[str, str], folder: Path) -> Iterator[Deployment]:
+def deployed(
+    environ: Mapping[str, str], folder: Path, remember: Callable[[list[int]], None] = _forget
+) -> Iterator[Deployment]:
     """Prepare the stack, yield a deployment without services, and stop whatever was started in it."""
-    deployment = Deployment(environ, folder)
+    deployment = Deployment(environ, folder, remember=remember)
     deployment.prepare()
     try:
         yield deployment

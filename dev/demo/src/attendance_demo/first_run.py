@@ -42,7 +42,7 @@ Send a capture of one of them, as a kiosk does, and see what the kiosk shows:
 $ KIOSK_TOKEN=$(make -s token ROLE=device SUBJECT=$KIOSK)
 $ CAPTURE=$(python -c 'import uuid_utils; print(uuid_utils.uuid7())')
 $ curl -s --oauth2-bearer $KIOSK_TOKEN $INGEST/v1/captures \\
-    -F image=@$FACE -F metadata="$(attendance-demo shot $CAPTURE)" \\
+    -F "image=@$FACE" -F metadata="$(attendance-demo shot $CAPTURE)" \\
     | python -m json.tool
 $ curl -s --oauth2-bearer $KIOSK_TOKEN "$QUERY/v1/captures/$CAPTURE?wait=10" \\
     | python -m json.tool
@@ -60,7 +60,7 @@ $ curl -s --oauth2-bearer $TOKEN $QUERY/v1/presence | python -m json.tool
 Explain the day: which punches count, by which rules:
 
 $ DATABASE_URL=$READER \\
-    attendance-projector explain --from-store $PERSON --on $TODAY
+    attendance-projector explain --org $ORG --from-store $PERSON --on $TODAY
 
 Enrol yourself: put the path of a photo of yours in place of this visitor's:
 
@@ -68,7 +68,7 @@ $ PHOTO={folder}/photos/visitor.jpg
 $ HR_TOKEN=$(make -s token ROLE=hr)
 $ ENROLMENT=$(python -c 'import uuid; print(uuid.uuid4())')
 $ WHO='"person_id": "'$YOU'", "consent_reference": "demo"'
-$ curl -s --oauth2-bearer $HR_TOKEN $INGEST/v1/enrolments -F photos=@$PHOTO \\
+$ curl -s --oauth2-bearer $HR_TOKEN $INGEST/v1/enrolments -F "photos=@$PHOTO" \\
     -F metadata='{{"enrolment_id": "'$ENROLMENT'", '"$WHO"'}}' \\
     | python -m json.tool
 $ curl -sf --retry 30 --retry-delay 1 --retry-all-errors \\
@@ -106,6 +106,7 @@ def write_first_run(folder: Path, place: Place, cast: Cast) -> None:
         "INGEST": place.ingest_url,
         "QUERY": place.query_url,
         "READER": place.reader_url,
+        "ORG": place.org_id,
         "KIOSK": place.kiosk,
         "PERSON": place.person,
         "FACE": str(photos / "person.jpg"),
@@ -125,4 +126,4 @@ def print_first_run(folder: Path, place: Place) -> None:
     """Print the commands, as they are to be pasted in the folder where the demo was started."""
     here = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     introduction = INTRODUCTION.format(place=place, folder=here)
-    console.print(introduction + COMMANDS.format(folder=here), markup=False, soft_wrap=True)
+    console.print(introduction + COMMANDS.format(folder=shlex.quote(str(here))), markup=False, soft_wrap=True)

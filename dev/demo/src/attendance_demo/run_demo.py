@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -25,6 +26,7 @@ from rich.live import Live
 from attendance_demo.deployment import Deployment, deployed
 from attendance_demo.errors import DemoError, VerificationFailed
 from attendance_demo.first_run import Place, print_first_run, write_first_run
+from attendance_demo.keep_up import LOOK_EVERY_SECONDS, Keeper, kept_up
 from attendance_demo.running import RunningDemo, holding, tell
 from attendance_demo.scene.cast import Cast, folder_cast, packaged_cast
 from attendance_demo.scene.kiosk import Kiosk
@@ -33,10 +35,11 @@ from attendance_demo.scene.photos import PACKAGES_MEGABYTES, pictures_are_in
 from attendance_demo.scene.plant import KIOSKS, Plant
 from attendance_demo.scene.play import Run
 from attendance_demo.show import LiveView, attendance_table, refusals_table, summary
-from attendance_demo.steps import console, step
+from attendance_demo.steps import console, say, step
 from attendance_demo.verdict.audit import Log, Stores, metric, read_log, read_stores
 from attendance_demo.verdict.verify import complaints, count, identification
 from local_stack.keys.tokens import sign_token
+from local_stack.running.orphans import SERVICES, end_orphans, remember
 from local_stack.running.stack import Stack
 from local_stack.view import fetch_with_progress, start_view
 
@@ -55,14 +58,17 @@ def run_demo(folder: Path, faces_dir: Path | None, people: int, *, once: bool) -
         run = f"{now:%y%m%d%H%M%S}"  # sorts by time
         cast = _cast(faces_dir, people, stack.cache.folder / "photos", run)
         with step("Creating topics and tables"):
-            deployment = ending.enter_context(deployed(stack.env.environ(), stack.folder / "logs" / run))
+            logs = stack.folder / "logs" / run
+            remembered = partial(remember, stack.folder, kind=SERVICES)
+            deployment = ending.enter_context(deployed(stack.env.environ(), logs, remembered))
         with step("Starting the four services") as progress:
             deployment.start_all(lambda name: progress(f"{name} is ready"))
-        performance = _Performance(stack, deployment, cast, run, plan_morning(cast, now))
+        keeper = ending.enter_context(kept_up(Keeper(deployment, stack.status, stack.folder, say)))
+        performance = _Performance(stack, deployment, keeper, cast, run, plan_morning(cast, now))
         place = asyncio.run(performance.play(once=once))
         if place:
             print_first_run(folder, place)
-            _stay_up(deployment)
+            _stay_up()
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
@@ -78,6 +84,8 @@ def _forget_terminal(number: int) -> None:
 @contextmanager
 def _running_stack(folder: Path) -> Iterator[Stack]:
     stack = Stack(folder)
+    if ended := end_orphans(folder, kind=SERVICES):
+        console.print(f"Ended {ended} processes of a demo that was killed")
     fetch_with_progress(stack.cache, console)
     began = time.monotonic()
     try:
@@ -107,6 +115,7 @@ class _Performance:
 
     stack: Stack
     deployment: Deployment
+    keeper: Keeper
     cast: Cast
     run: str
     morning: Morning
@@ -177,7 +186,7 @@ class _Performance:
         first = datetime.now(UTC) - timedelta(days=3)
         until = time.monotonic() + SETTLED_WITHIN_SECONDS
         while True:
-            self.deployment.check_alive()
+            self.keeper.check()
             log = await read_log(environ, org_id)
             stores = await read_stores(environ, org_id, first, yesterday, self.morning.today)
             missing = log.captures - {row.capture_id for row in stores.captures} - set(log.dead)
@@ -198,7 +207,7 @@ class _Performance:
         summary(
             f"upload to row, live captures: median {figures.p50_ms} ms, 99th percentile {figures.p99_ms} ms"
         )
-        summary(f"identification: {identification(played.played, stores, enrolled)}")
+        summary(f"captures of people who are enrolled: {identification(played.played, stores, enrolled)}")
         if found := complaints(played.played, self.morning, log, stores, figures, enrolled):
             raise VerificationFailed(f"{figures}\n" + "\n".join(found))
         summary(f"demo ok: {figures}")
@@ -234,11 +243,23 @@ async def _watch(client: httpx.AsyncClient, deployment: Deployment, view: LiveVi
         await asyncio.sleep(0.25)
 
 
-def _stay_up(deployment: Deployment) -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+class _Left(Exception):
+    """Somebody asked the demo to end."""
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    _forget_terminal(number)
+    raise _Left
+
+
+def _stay_up() -> None:
+    before = {number: signal.signal(number, _leave) for number in ENDINGS}
     try:
-        while (ending := signal.sigtimedwait(ENDINGS, 1.0)) is None:
-            deployment.check_alive()
-        _forget_terminal(ending.si_signo)
+        # Not `sigwait`, which needs blocked signals: services that start again would inherit them.
+        while True:
+            time.sleep(LOOK_EVERY_SECONDS)
+    except _Left:
+        return
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -37,7 +37,10 @@ def holding(folder: Path) -> Iterator[None]:
     """
     lock = take_lock(_lock(folder))
     if lock is None:
-        raise DemoError(f"another demo runs in {folder}; end it with Ctrl-C, or name a folder with --dir")
+        raise DemoError(
+            f"another demo runs in {folder}; end it with Ctrl-C in its terminal, or play in another folder: "
+            "`make demo STACK=folder`, or attendance-demo with --dir"
+        )
     with lock:
         try:
             yield

@@ -20,3 +20,8 @@ def step(doing: str) -> Iterator[Callable[[str], None]]:
         console.print(f"{doing} ...", soft_wrap=True)
         yield lambda _progress: None
     console.print(f"{doing}: done ({time.monotonic() - began:.1f} s)", soft_wrap=True)
+
+
+def say(line: str) -> None:
+    """Print a line as it is."""
+    console.print(line, markup=False, soft_wrap=True)
