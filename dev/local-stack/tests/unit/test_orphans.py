@@ -56,6 +56,16 @@ def test_a_killed_owner_leaves_nothing(owner, tmp_path: Path) -> None:
     assert end_orphans(tmp_path, kind=SERVICES) == 0
 
 
+def test_an_owner_that_nobody_has_reaped_is_dead(owner, tmp_path: Path) -> None:
+    process, child = owner
+    assert process.stdin
+    process.stdin.write("now\n")
+    process.stdin.flush()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+    assert end_orphans(tmp_path, kind=SERVICES) == 1
+    assert not lives(child)
+
+
 def test_what_a_living_owner_runs_is_left_alone(owner, tmp_path: Path) -> None:
     _, child = owner
     assert end_orphans(tmp_path, kind=SERVICES) == 0

@@ -59,4 +59,8 @@ def _identity(pid: int) -> dict[str, float] | None:
 
 
 def _is_alive(known: dict[str, float]) -> bool:
-    return _identity(int(known["pid"])) == known
+    """Say whether the process that was remembered runs; one that was killed and not yet reaped does not."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(int(known["pid"]))
+        return process.create_time() == known["created"] and process.status() != psutil.STATUS_ZOMBIE
+    return False
