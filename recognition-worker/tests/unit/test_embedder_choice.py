@@ -97,7 +97,8 @@ def test_a_gpu_is_known_by_its_device_file(
 
 
 def test_the_setting_names_an_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "OBJECT_STORE_ENDPOINT"):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    for name in ("SCHEMA_REGISTRY_URL", "OBJECT_STORE_ENDPOINT"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     for name in ("OBJECT_STORE_ACCESS_KEY", "OBJECT_STORE_SECRET_KEY", "OBJECT_STORE_BUCKET"):
         monkeypatch.setenv(name, "secret")
