@@ -176,6 +176,8 @@ async def measure(stack: Stack, people: int, days: int) -> bool:
             plant.publish(history(people, days), MATCHES)
             async with projector(ready.environ) as process:
                 await until_even(connection, plant, [process.pid], patience(plant.sent))
+                # Captures that came before their people wait there.
+                await until(connection, LEFT, is_below=1)
             say(f"{await connection.fetchval(ALL_DAYS)} days")
             alone = await change(plant, connection, ready.environ, shift(10), people=people, kill=False)
             say(f"alone: {alone}")
