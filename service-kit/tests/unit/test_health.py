@@ -69,3 +69,10 @@ async def test_the_watchdog_wants_progress_only_while_there_is_lag() -> None:
         await watchdog.check()
     watchdog.progressed()
     await watchdog.check()
+
+
+async def test_no_address_leads_to_the_host_that_the_sender_names() -> None:
+    app = operations_app(Health(), CollectorRegistry())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+        answer = await client.get("/health/ready/", headers={"Host": "evil.example"})
+    assert (answer.status_code, "location" in answer.headers) == (404, False)

@@ -1,3 +1,5 @@
+import json
+
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -93,3 +95,10 @@ async def test_a_bug_tells_nothing_of_its_insides(http: httpx.AsyncClient) -> No
 def test_a_problem_carries_the_correlation_id() -> None:
     with bind_correlation_id("abc"):
         assert b'"correlation_id":"abc"' in problem_response(Problem(400, "x", "X")).body
+
+
+def test_half_a_character_of_a_request_can_be_quoted() -> None:
+    response = problem_response(
+        Problem(422, "invalid-request", "The request is not valid", "Mend: body.\ud800")
+    )
+    assert json.loads(response.body)["detail"] == "Mend: body.\ud800"

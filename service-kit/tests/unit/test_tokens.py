@@ -1,3 +1,4 @@
+import base64
 import json
 import time
 from pathlib import Path
@@ -33,6 +34,10 @@ def token(key: Any = RSA_KEY, kid: str = "k1", algorithm: str = "RS256", **chang
     claims |= changes
     claims = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": kid})
+
+
+# In records, answers and logs: NUL, half a character, nothing to see, a turned line, a book.
+UNREADABLE = ("a\x00b", "a\ud800b", "\u200b", "a\u202eb", "a" * 256)
 
 
 class Clock:
@@ -82,6 +87,9 @@ async def test_a_good_token_says_who_it_is(issuer: Issuer) -> None:
         {"tenant": ""},
         {"sites": "s1"},
         {"nbf": time.time() + 3600},
+        {"exp": float("inf")},
+        *({name: text} for name in ("sub", "tenant") for text in UNREADABLE),
+        *({name: ["s1", text]} for name in ("roles", "sites") for text in UNREADABLE),
     ],
 )
 async def test_wrong_claims_are_refused(issuer: Issuer, changes: dict[str, Any]) -> None:
@@ -96,6 +104,12 @@ async def test_forgeries_are_refused(issuer: Issuer) -> None:
     for forged in (token(other), unsigned, shared_secret, "nonsense", token()[:-4] + "AAAA"):
         with pytest.raises(InvalidToken):
             await issuer.verifier.verify(forged)
+
+
+async def test_an_endless_header_is_a_bad_token(issuer: Issuer) -> None:
+    header = base64.urlsafe_b64encode(b"[" * 16_000).decode().rstrip("=")
+    with pytest.raises(InvalidToken, match="not a token"):
+        await issuer.verifier.verify(f"{header}.e30.c2ln")
 
 
 async def test_a_new_key_is_fetched_but_not_for_every_made_up_one(issuer: Issuer) -> None:

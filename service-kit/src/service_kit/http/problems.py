@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
@@ -52,6 +53,15 @@ class Problem(Exception):
         self.extra = extra
 
 
+class _ProblemResponse(JSONResponse):
+    """In ASCII: what a problem quotes of a request may be half a character, which UTF-8 cannot write."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
 def problem_response(problem: Problem) -> JSONResponse:
     """Write a problem as a response."""
     body: dict[str, Any] = {
@@ -63,9 +73,7 @@ def problem_response(problem: Problem) -> JSONResponse:
         body["detail"] = problem.detail
     if (value := correlation_id.get()) is not None:
         body["correlation_id"] = value
-    return JSONResponse(
-        problem.extra | body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE
-    )
+    return _ProblemResponse(problem.extra | body, status_code=problem.status, headers=problem.headers)
 
 
 @dataclass(frozen=True, slots=True)

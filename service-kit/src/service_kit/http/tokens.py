@@ -15,6 +15,7 @@ import httpx
 import jwt
 
 from service_kit.errors import InvalidToken, TransientFailure
+from service_kit.fields import readable
 from service_kit.settings import AuthSettings
 
 ALGORITHMS = ("RS256", "ES256")
@@ -22,6 +23,11 @@ ALGORITHMS = ("RS256", "ES256")
 LEEWAY = timedelta(seconds=30)
 # A stream of made-up key ids must not become a stream of requests to the issuer.
 REFETCH_INTERVAL = timedelta(seconds=10)
+# OpenID Connect Core 1.0, 2: of a subject; enough for every other claim, too.
+LONGEST_CLAIM = 255
+
+# The library lets through what the parsers below it raise: of endless nesting, of an infinite `exp`.
+UNREADABLE = (jwt.InvalidTokenError, RecursionError, OverflowError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class TokenVerifier:
         """
         try:
             header = jwt.get_unverified_header(token)
-        except jwt.InvalidTokenError as error:
+        except UNREADABLE as error:
             raise InvalidToken(f"not a token: {error}") from error
         if header.get("alg") not in ALGORITHMS:
             raise InvalidToken(f"signed with {header.get('alg')!r}, expected one of {', '.join(ALGORITHMS)}")
@@ -86,7 +92,7 @@ class TokenVerifier:
                 leeway=LEEWAY,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except jwt.InvalidTokenError as error:
+        except UNREADABLE as error:
             raise InvalidToken(str(error)) from error
         return _claims(raw)
 
@@ -130,21 +136,27 @@ class TokenVerifier:
 
 
 def _claims(raw: Mapping[str, Any]) -> Claims:
-    roles, tenant, sites = raw.get("roles"), raw.get("tenant"), raw.get("sites")
-    if not _is_texts(roles):
-        raise InvalidToken("claim roles: a list of names is needed")
-    if not isinstance(tenant, str) or not tenant:
-        raise InvalidToken("claim tenant: an id is needed")
-    if sites is not None and not _is_texts(sites):
-        raise InvalidToken("claim sites: a list of ids, or nothing")
+    sites = raw.get("sites")
     return Claims(
-        subject=str(raw["sub"]),
-        roles=frozenset(roles or ()),
-        tenant=tenant,
-        sites=frozenset(sites) if sites is not None else None,
+        subject=_text("sub", raw["sub"]),
+        roles=_texts("roles", raw.get("roles")),
+        tenant=_text("tenant", raw.get("tenant")),
+        sites=None if sites is None else _texts("sites", sites),
         raw=raw,
     )
 
 
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+def _texts(claim: str, value: object) -> frozenset[str]:
+    if not isinstance(value, list):
+        raise InvalidToken(f"claim {claim}: a list of names is needed")
+    return frozenset(_text(claim, item) for item in value)
+
+
+def _text(claim: str, value: object) -> str:
+    """Return a name of a claim, which ends up in records, logs and answers."""
+    if not isinstance(value, str) or len(value) > LONGEST_CLAIM:
+        raise InvalidToken(f"claim {claim}: a name of at most {LONGEST_CLAIM} characters is needed")
+    try:
+        return readable(value)
+    except ValueError as error:
+        raise InvalidToken(f"claim {claim}: {error}") from error

@@ -115,7 +115,9 @@ class StalledError(Exception):
 
 def operations_app(health: Health, registry: CollectorRegistry) -> Starlette:
     """Make the app with `/health/live`, `/health/ready` and `/metrics`; to serve alone or to mount."""
-    return Starlette(routes=operations_routes(health, registry))
+    app = Starlette(routes=operations_routes(health, registry))
+    app.router.redirect_slashes = False  # a redirect would repeat whatever Host the sender named
+    return app
 
 
 def operations_routes(health: Health, registry: CollectorRegistry) -> list[Route]:
