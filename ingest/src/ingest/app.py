@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_swagger import patch_fastapi
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
@@ -23,6 +23,7 @@ from ingest.metrics import IngestMetrics
 from ingest.punches.accept_punch import PunchDesk
 from ingest.punches.routes import punch_routes
 from service_kit.http.problems import install
+from service_kit.http.query_parameters import only_known_parameters
 from service_kit.http.request_context import RequestContext
 from service_kit.observing.health import Health, operations_routes
 
@@ -66,9 +67,11 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        dependencies=[Depends(only_known_parameters)],
         redirect_slashes=False,  # a redirect would repeat whatever Host the sender named
     )
-    patch_fastapi(app)  # the pages of /docs from the package, so that they need no internet
+    # The pages of /docs from the package, so that they need no internet.
+    patch_fastapi(app, redirect_from_root_to_docs=False)
     install(app, ANSWERS)
     url = rules.query_api_url
     app.include_router(capture_routes(door, desks.captures, metrics, query_api_url=url))

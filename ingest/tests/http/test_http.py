@@ -450,6 +450,7 @@ async def test_directory_records_are_put(front, directory):
     ],
 )
 async def test_wrong_directory_records_are_refused(front, directory, headers, path, content, status, slug):
+    headers = headers | {"Content-Type": "application/json"}
     response = await front.client.put(f"/v1/directory/{path}", headers=headers, content=content)
     assert_problem(response, status, slug)
     assert directory.recorded == []

@@ -104,4 +104,6 @@ def _check_places(document: Correction, actor: Actor, desk: CorrectionDesk) -> N
 def _require_recorded(field: str, value: str, org_id: str, *, found: bool) -> None:
     """Raise InvalidRecord unless what a field names was found in the directory."""
     if not found:
-        raise InvalidRecord([FieldError(field, f"{value} is not recorded in organisation {org_id}")])
+        raise InvalidRecord(
+            [FieldError(field, f"{value} is not recorded in organisation {org_id}; record it first")]
+        )

@@ -10,7 +10,7 @@ from ingest.http.authentication import Doorkeeper
 from ingest.http.descriptions import PROBLEMS, json_body
 from ingest.http.measuring import measured
 from ingest.http.models import CorrectionAnswer, PeriodAnswer
-from ingest.http.uploads import parse_json, read_body
+from ingest.http.uploads import read_document
 from ingest.metrics import IngestMetrics
 from service_kit.http.bearer import Credentials
 
@@ -32,7 +32,7 @@ def _add_correction(
     async def post(request: Request, credentials: Credentials) -> CorrectionAnswer:
         with measured(metrics, CORRECTION) as result:
             actor = await door.person(credentials)
-            document = parse_json(kind.document, await read_body(request, DOCUMENT_BYTES), "body")
+            document = await read_document(request, kind.document, DOCUMENT_BYTES)
             event, resent = await record_correction(kind, document, actor, desk)
             result.outcome = "resent" if resent else "accepted"
         return CorrectionAnswer(
@@ -70,7 +70,7 @@ def _add_period(
     async def post(request: Request, credentials: Credentials) -> PeriodAnswer:
         with measured(metrics, PERIOD) as result:
             actor = await door.person(credentials)
-            document = parse_json(kind.document, await read_body(request, DOCUMENT_BYTES), "body")
+            document = await read_document(request, kind.document, DOCUMENT_BYTES)
             event, resent = await record_period(kind, document, actor, desk)
             result.outcome = "resent" if resent else "accepted"
         return PeriodAnswer(

@@ -1,6 +1,5 @@
 """PUT /v1/directory/KIND/ID and POST /v1/directory/KIND/import, for every kind of record."""
 
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -14,8 +13,18 @@ from ingest.http.authentication import Doorkeeper
 from ingest.http.descriptions import IMPORT, PROBLEMS, json_body
 from ingest.http.measuring import measured
 from ingest.http.models import ImportAnswer
-from ingest.http.uploads import ENVELOPE_BYTES, MULTIPART, file_of, only, parse_json, read_body, read_form
+from ingest.http.uploads import (
+    ENVELOPE_BYTES,
+    MULTIPART,
+    file_of,
+    media_type_of,
+    only,
+    read_body,
+    read_document,
+    read_form,
+)
 from ingest.metrics import IngestMetrics
+from service_kit.fields import LocalDate
 from service_kit.http.bearer import Credentials
 from service_kit.http.problems import Problem
 
@@ -46,7 +55,7 @@ def _add_put(
     async def put(request: Request, identity: Identity, credentials: Credentials) -> dict[str, Any]:
         with measured(metrics, "record") as result:
             actor = await door.person(credentials)
-            document = parse_json(kind.document, await read_body(request, DOCUMENT_BYTES), "body")
+            document = await read_document(request, kind.document, DOCUMENT_BYTES)
             event = await record_document(kind, identity, document, actor, desk)
             result.outcome = "accepted"
         return _as_json(event)
@@ -101,7 +110,7 @@ def _add_delete(
             await take_back(kind, identity, None, await door.person(credentials), desk)
             result.outcome = "accepted"
 
-    async def delete_version(identity: Identity, effective_on: date, credentials: Credentials) -> None:
+    async def delete_version(identity: Identity, effective_on: LocalDate, credentials: Credentials) -> None:
         with measured(metrics, "take-back") as result:
             await take_back(kind, identity, effective_on, await door.person(credentials), desk)
             result.outcome = "accepted"
@@ -124,7 +133,7 @@ def _roles(kind: Kind) -> str:
 
 
 async def _csv_of(request: Request, limit: int) -> bytes:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = media_type_of(request)
     if media_type == "text/csv":
         return await read_body(request, limit)
     if media_type == MULTIPART:
@@ -134,7 +143,7 @@ async def _csv_of(request: Request, limit: int) -> bytes:
         415,
         "unsupported-media-type",
         "Unsupported media type",
-        f"Send text/csv, or {MULTIPART} with a part file",
+        f"Send text/csv in UTF-8, or {MULTIPART} with a part file",
     )
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from attendance_schemas.events import (
     Act,
@@ -19,16 +19,8 @@ from attendance_schemas.events import (
     ReviewDecided,
 )
 from attendance_schemas.identity import deterministic_id
-from ingest.domain.directory_documents import NO_NUL, Identifier, Minutes, NearDate, near_date
-from ingest.domain.instants import Instant
-
-Reason = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_NUL)
-]
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
+from ingest.domain.fields import Identifier, Minutes, Reason, upper
+from service_kit.fields import NearDate, NearInstant
 
 
 class Correction(BaseModel):
@@ -44,14 +36,9 @@ class AdditionDocument(Correction):
     """Add a punch that no device saw."""
 
     person_id: Identifier
-    punched_at: Instant = Field(examples=["2026-03-02T16:30:00+05:30"])
-    direction: Annotated[Literal["IN", "OUT"] | None, BeforeValidator(_upper)] = None
+    punched_at: NearInstant = Field(examples=["2026-03-02T16:30:00+05:30"])
+    direction: Annotated[Literal["IN", "OUT"] | None, BeforeValidator(upper)] = None
     site_id: Identifier | None = None
-
-    @model_validator(mode="after")
-    def _near(self) -> Self:
-        near_date(self.punched_at.date())
-        return self
 
 
 class VoidDocument(Correction):
@@ -73,17 +60,29 @@ class OverrideDocument(Correction):
 
     person_id: Identifier
     attendance_on: NearDate
-    status: Annotated[DayStatus, BeforeValidator(_upper)]
+    status: Annotated[DayStatus, BeforeValidator(upper)]
     shift_id: Identifier | None = None
     worked_minutes: Minutes = 0
     overtime_minutes: Minutes = 0
-    first_in_at: Instant | None = None
-    last_out_at: Instant | None = None
+    first_in_at: NearInstant | None = None
+    last_out_at: NearInstant | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.first_in_at and self.last_out_at and self.last_out_at < self.first_in_at:
             raise ValueError("last_out_at is before first_in_at")
+        return self
+
+    @model_validator(mode="after")
+    def _agreeing(self) -> Self:
+        if self.overtime_minutes > self.worked_minutes:
+            raise ValueError("overtime_minutes are part of worked_minutes and cannot be more")
+        if self.status is DayStatus.ABSENT and (self.worked_minutes or self.first_in_at or self.last_out_at):
+            raise ValueError("a day that is ABSENT has no worked_minutes, first_in_at or last_out_at")
+        if self.first_in_at and self.last_out_at:
+            longest = self.last_out_at - self.first_in_at
+            if timedelta(minutes=self.worked_minutes) > longest:
+                raise ValueError("worked_minutes are more than there are from first_in_at to last_out_at")
         return self
 
 

@@ -3,24 +3,13 @@
 Every field is checked here for its form; what it refers to is checked against the view of the directory.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from functools import cache
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
-from zoneinfo import available_timezones
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from attendance_schemas.events import (
     Counting,
@@ -39,75 +28,29 @@ from attendance_schemas.events import (
     RoundingMode,
     ShiftRecorded,
     SiteRecorded,
-    Weekday,
 )
 from attendance_schemas.org_types import USUAL_TYPE
 from attendance_schemas.topics import DIRECTORY
 from ingest.domain.actor import HR, OPS
-from ingest.domain.identifiers import BADGE_PATTERN, ID_PATTERN
+from ingest.domain.fields import (
+    Badge,
+    Employed,
+    Flag,
+    Identifier,
+    LocalTime,
+    Minutes,
+    MinutesAboveZero,
+    Name,
+    Weekdays,
+    Whole,
+    Zone,
+    upper,
+)
+from service_kit.fields import NearDate
 
-LOCAL_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:00)?")
-ISO_DATE_LENGTH = len("2026-01-31")
-# What happened before is in the archives, and nobody plans for what comes after.
-EARLIEST_ON, LATEST_ON = date(2000, 1, 1), date(2099, 12, 31)
 LONGEST_LEAVE = timedelta(days=366)
 LONGEST_ROTATION = 366
-MINUTES_PER_DAY = 1440
 SECONDS_PER_HOUR = 3600
-# Part of the zone database, but no place.
-NO_PLACES = frozenset(("localtime", "Factory"))
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones()) - NO_PLACES
-
-
-def _zone(name: str) -> str:
-    if name not in _zones():
-        raise ValueError(f"{name!r} is no IANA time zone; use a name like Asia/Kolkata or Europe/Berlin")
-    return name
-
-
-def _iso_date(value: object) -> date:
-    if isinstance(value, str) and len(value) == ISO_DATE_LENGTH:
-        return date.fromisoformat(value)
-    raise ValueError(f"{value!r} is no date; write it as YYYY-MM-DD")
-
-
-def near_date(on: date) -> date:
-    """Return a date of living memory or near plans. Raises ValueError for others."""
-    if not EARLIEST_ON <= on <= LATEST_ON:
-        raise ValueError(f"{on} is not between {EARLIEST_ON} and {LATEST_ON}")
-    return on
-
-
-def _local_time(value: object) -> time:
-    if isinstance(value, str) and LOCAL_TIME.fullmatch(value):
-        return time.fromisoformat(value)
-    raise ValueError(f"{value!r} is no local time; write it as HH:MM, from 00:00 to 23:59")
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _distinct(days: tuple[Weekday, ...]) -> tuple[Weekday, ...]:
-    return tuple(day for day in Weekday if day in days)
-
-
-Identifier = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
-Badge = Annotated[str, StringConstraints(pattern=BADGE_PATTERN)]
-# PostgreSQL's text holds everything but this.
-NO_NUL = r"^[^\x00]*$"
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_NUL)]
-Zone = Annotated[str, AfterValidator(_zone)]
-LocalDate = Annotated[date, BeforeValidator(_iso_date, json_schema_input_type=str)]
-NearDate = Annotated[LocalDate, AfterValidator(near_date)]
-LocalTime = Annotated[time, BeforeValidator(_local_time, json_schema_input_type=str)]
-Minutes = Annotated[int, Field(ge=0, le=MINUTES_PER_DAY)]
-MinutesAboveZero = Annotated[int, Field(ge=1, le=MINUTES_PER_DAY)]
-Weekdays = Annotated[tuple[Annotated[Weekday, BeforeValidator(_upper)], ...], AfterValidator(_distinct)]
 # Fields that a CSV cell holds as words separated by spaces.
 LISTS = frozenset(("weekdays", "weekly_offs", "rotation_days"))
 
@@ -143,7 +86,7 @@ class SiteDocument(Document):
 
     name: Name = Field(examples=["Plant 1"])
     time_zone: Zone = Field(examples=["Asia/Kolkata"])
-    identification_scope: Annotated[IdentificationScope, BeforeValidator(_upper)] = Field(
+    identification_scope: Annotated[IdentificationScope, BeforeValidator(upper)] = Field(
         default=IdentificationScope.ORGANISATION,
         description="SITE: people of other home sites are not identified here, but go to review",
         examples=["ORGANISATION"],
@@ -155,8 +98,8 @@ class DeviceDocument(Document):
 
     site_id: Identifier = Field(examples=["plant-1"])
     name: Name = Field(examples=["Gate kiosk"])
-    kind: Annotated[DeviceKind, BeforeValidator(_upper)] = Field(examples=["KIOSK"])
-    revoked: bool = False
+    kind: Annotated[DeviceKind, BeforeValidator(upper)] = Field(examples=["KIOSK"])
+    revoked: Flag = False
 
 
 class PersonDocument(Document):
@@ -165,9 +108,9 @@ class PersonDocument(Document):
     home_site_id: Identifier = Field(examples=["plant-1"])
     display_name: Name = Field(examples=["Asha Rao"])
     badge: Badge | None = Field(default=None, examples=["A-1001"])
-    joined_on: LocalDate | None = Field(default=None, examples=["2026-01-01"])
-    left_on: LocalDate | None = None
-    active: bool = True
+    joined_on: Employed | None = Field(default=None, examples=["2026-01-01"])
+    left_on: Employed | None = None
+    active: Flag = True
     default_shift_id: Identifier | None = Field(default=None, examples=["day"])
 
     @model_validator(mode="after")
@@ -180,7 +123,7 @@ class PersonDocument(Document):
 class ShiftDocument(Document):
     """A version of a shift, in force from `effective_on`; `end` at or before `start` crosses midnight."""
 
-    effective_on: LocalDate = Field(examples=["2026-01-01"])
+    effective_on: NearDate = Field(examples=["2026-01-01"])
     name: Name = Field(examples=["Day shift"])
     start: LocalTime = Field(examples=["08:00"])
     end: LocalTime = Field(examples=["16:30"])
@@ -189,14 +132,14 @@ class ShiftDocument(Document):
     window_after_minutes: Minutes = 60
     late_grace_minutes: Minutes | None = None
     early_grace_minutes: Minutes | None = None
-    pairing: Annotated[Pairing, BeforeValidator(_upper)] = Pairing.ALTERNATING
-    counting: Annotated[Counting, BeforeValidator(_upper)] = Counting.FIRST_LAST
+    pairing: Annotated[Pairing, BeforeValidator(upper)] = Pairing.ALTERNATING
+    counting: Annotated[Counting, BeforeValidator(upper)] = Counting.FIRST_LAST
     half_day_below_minutes: MinutesAboveZero | None = None
     absent_below_minutes: MinutesAboveZero | None = None
-    debounce_seconds: Annotated[int, Field(ge=0, le=SECONDS_PER_HOUR)] = 60
+    debounce_seconds: Annotated[Whole, Field(ge=0, le=SECONDS_PER_HOUR)] = 60
     break_minutes: Minutes = Field(default=0, description="unpaid, deducted once break_after was worked")
     break_after_minutes: Minutes = 360
-    rounding: Annotated[RoundingMode | None, BeforeValidator(_upper)] = Field(
+    rounding: Annotated[RoundingMode | None, BeforeValidator(upper)] = Field(
         default=None, description="of reported minutes: UP, DOWN, NEAREST; null: none"
     )
     rounding_minutes: MinutesAboveZero = 15
@@ -204,8 +147,8 @@ class ShiftDocument(Document):
         default=None, description="worked beyond the length of the shift plus this; null: no overtime"
     )
     overtime_cap_minutes: Minutes | None = None
-    overtime_needs_approval: bool = False
-    count_on_holiday: bool = False
+    overtime_needs_approval: Flag = False
+    count_on_holiday: Flag = False
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -225,13 +168,13 @@ class RosterDocument(Document):
 
     person_id: Identifier = Field(examples=["p-1001"])
     shift_id: Identifier = Field(examples=["day"])
-    starts_on: LocalDate = Field(examples=["2026-01-01"])
-    ends_on: LocalDate | None = None
+    starts_on: NearDate = Field(examples=["2026-01-01"])
+    ends_on: NearDate | None = None
     weekdays: Weekdays = Field(default=(), examples=[["MON", "TUE", "WED", "THU", "FRI"]])
-    rotation_length: Annotated[int, Field(ge=1, le=LONGEST_ROTATION)] | None = Field(
+    rotation_length: Annotated[Whole, Field(ge=1, le=LONGEST_ROTATION)] | None = Field(
         default=None, description="days of the cycle; then without weekdays"
     )
-    rotation_days: Annotated[tuple[int, ...], AfterValidator(lambda days: tuple(sorted(set(days))))] = ()
+    rotation_days: Annotated[tuple[Whole, ...], AfterValidator(lambda days: tuple(sorted(set(days))))] = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -265,7 +208,7 @@ class LeaveDocument(Document):
     person_id: Identifier = Field(examples=["p-1001"])
     starts_on: NearDate = Field(examples=["2026-03-02"])
     ends_on: NearDate = Field(examples=["2026-03-06"])
-    part: Annotated[LeavePart, BeforeValidator(_upper)] = LeavePart.FULL
+    part: Annotated[LeavePart, BeforeValidator(upper)] = LeavePart.FULL
     name: Name | None = Field(default=None, examples=["annual"])
 
     @model_validator(mode="after")
@@ -287,7 +230,7 @@ class PolicyDocument(Document):
     flexible_day_start: LocalTime | None = Field(
         default=None, description="punches outside every shift make a day that begins then; null: for review"
     )
-    expects_attendance: bool = Field(
+    expects_attendance: Flag = Field(
         default=True, description="a shift without a punch is a day: PENDING, then ABSENT"
     )
 

@@ -17,8 +17,10 @@ from pydantic import ValidationError
 from attendance_schemas.events import Event, PersonRecorded
 from attendance_schemas.topics import DIRECTORY
 from ingest.domain.directory_documents import LISTS, Kind
+from ingest.domain.fields import CELLS
 from ingest.domain.identifiers import IDENTIFIER
 from ingest.errors import FieldError, InvalidRecord
+from service_kit.fields import quoted
 
 MAXIMUM_ROWS = 50_000
 WHOLE_LINE = "line"
@@ -132,12 +134,12 @@ def _to_event(cells: dict[str, str], kind: Kind, *, org_id: str, at: datetime, e
     identity = cells.pop(kind.id_field, "")
     if not IDENTIFIER.fullmatch(identity):
         raise FieldError(
-            kind.id_field, f"{identity!r} is no id: letters, digits, dot, dash, underscore, at most 64"
+            kind.id_field, f"{quoted(identity)} is no id: letters, digits, dot, dash, underscore, at most 64"
         )
     fields: dict[str, object] = dict(cells)
     for name in LISTS & cells.keys():
         fields[name] = cells[name].split()
-    document = kind.document.model_validate(fields)
+    document = kind.document.model_validate(fields, context=CELLS)
     return kind.to_event(identity, document, org_id=org_id, event_id=event_id, at=at)
 
 

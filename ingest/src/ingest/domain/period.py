@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from attendance_schemas.events import Act, Authority, PeriodLocked, PeriodReopened
 from attendance_schemas.identity import deterministic_id
-from ingest.domain.correction import Reason
-from ingest.domain.directory_documents import Identifier, NearDate
+from ingest.domain.fields import Identifier, Reason
+from service_kit.fields import NearDate
 
 # The days of a person in a period travel in one record.
 LONGEST_PERIOD = timedelta(days=93)

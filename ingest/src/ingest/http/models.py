@@ -10,17 +10,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     model_validator,
 )
 
 from attendance_schemas.events import Direction, PunchMethod
 from ingest.domain.capture import CaptureClaim
-from ingest.domain.correction import Reason
-from ingest.domain.directory_documents import Badge, Identifier
 from ingest.domain.enrolment import EnrolmentClaim
+from ingest.domain.fields import Badge, BootId, ClockInstant, Identifier, Name, Reason, Whole
 from ingest.domain.identifiers import time_of
-from ingest.domain.instants import Instant
 from ingest.domain.punch import PunchClaim
 from ingest.domain.time_trust import ClockReadings
 
@@ -37,10 +34,9 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-Counter = Annotated[int, Field(strict=True, ge=0, le=MAXIMUM_COUNTER)]
-Sequence = Annotated[int, Field(strict=True, ge=1, le=MAXIMUM_COUNTER)]
+Counter = Annotated[Whole, Field(ge=0, le=MAXIMUM_COUNTER)]
+Sequence = Annotated[Whole, Field(ge=1, le=MAXIMUM_COUNTER)]
 Way = Annotated[Literal["in", "out"] | None, BeforeValidator(_lower)]
-BootId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class Clocks(BaseModel):
@@ -48,8 +44,8 @@ class Clocks(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    captured_at: Instant = Field(description="the device's clock at the capture")
-    device_now: Instant | None = Field(default=None, description="the device's clock at this upload")
+    captured_at: ClockInstant = Field(description="the device's clock at the capture")
+    device_now: ClockInstant | None = Field(default=None, description="the device's clock at this upload")
     monotonic_ms: Counter | None = Field(default=None, description="milliseconds since boot at the capture")
     boot_id: BootId | None = Field(default=None, description="names the boot of the capture")
     monotonic_now_ms: Counter | None = Field(
@@ -176,7 +172,7 @@ class EnrolmentMetadata(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     person_id: Identifier
-    consent_reference: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    consent_reference: Name
     enrolment_id: UUID | None = Field(
         default=None, description="makes the request repeatable; else it follows from it"
     )

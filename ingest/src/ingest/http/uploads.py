@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from email.message import Message
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -14,10 +15,28 @@ from service_kit.http.problems import Problem, invalid_request
 
 M = TypeVar("M", bound=BaseModel)
 
+JSON = "application/json"
 MULTIPART = "multipart/form-data"
 METADATA_BYTES = 64 * 1024
 # Boundaries, part headers and the metadata part, beside the files.
 ENVELOPE_BYTES = 128 * 1024
+
+
+async def read_document(request: Request, model: type[M], limit: int) -> M:
+    """Return a model of a JSON body of at most `limit` bytes. Raises Problem 400, 413, 415 or 422."""
+    if media_type_of(request) != JSON:
+        raise _unsupported(f"Send {JSON} in UTF-8")
+    return parse_json(model, await read_body(request, limit), "body")
+
+
+def media_type_of(request: Request) -> str | None:
+    """Return what a body is, without parameters; None when it is in another charset than UTF-8."""
+    header = Message()
+    header["content-type"] = request.headers.get("content-type", "")
+    charset = header.get_param("charset", "utf-8")
+    if not isinstance(charset, str) or charset.lower() not in ("utf-8", "utf8"):
+        return None
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -29,10 +48,8 @@ async def read_body(request: Request, limit: int) -> bytes:
 async def read_form(request: Request, *, limit: int, files: int) -> AsyncIterator[FormData]:
     """Read a multipart form of at most `limit` bytes and `files` files. Raises Problem 400, 413 or 415."""
     content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != MULTIPART or "boundary=" not in content_type:
-        raise Problem(
-            415, "unsupported-media-type", "Unsupported media type", f"Send {MULTIPART} with a boundary"
-        )
+    if media_type_of(request) != MULTIPART or "boundary=" not in content_type:
+        raise _unsupported(f"Send {MULTIPART} with a boundary, in UTF-8")
     parser = MultiPartParser(
         request.headers,
         _limited(request, limit),
@@ -83,16 +100,18 @@ async def file_of(part: UploadFile | str, name: str) -> bytes:
 
 
 def parse_json(model: type[M], text: str | bytes, where: str) -> M:
-    """Return a model of JSON text. Raises Problem 400 when it is no JSON, 422 when a field does not fit."""
+    """Return a model of JSON. Raises Problem 400 when it is none in UTF-8, 422 when a field does not fit."""
     try:
-        content = json.loads(text, object_pairs_hook=_distinct)
-    except ValueError as error:
-        raise Problem(400, "malformed-json", "Malformed JSON", f"{where} is no JSON: {error}") from error
-    try:
+        written = text if isinstance(text, str) else text.decode("utf-8-sig")
+        content = json.loads(written, object_pairs_hook=_distinct, parse_constant=_refuse_constant)
         return model.model_validate(content)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         raise invalid_request(found, where) from error
+    except RecursionError as error:
+        raise Problem(400, "malformed-json", "Malformed JSON", f"{where} is nested too deeply") from error
+    except ValueError as error:
+        raise Problem(400, "malformed-json", "Malformed JSON", f"{where} is no JSON: {error}") from error
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -101,6 +120,10 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a name is there twice in one object; keep one of them")
     return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
@@ -113,6 +136,10 @@ async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
         if received > limit:
             raise _too_large(limit)
         yield chunk
+
+
+def _unsupported(detail: str) -> Problem:
+    return Problem(415, "unsupported-media-type", "Unsupported media type", detail)
 
 
 def _too_large(limit: int) -> Problem:

@@ -6,7 +6,7 @@ from ingest.http.authentication import Doorkeeper
 from ingest.http.descriptions import PROBLEMS, json_body
 from ingest.http.measuring import measured
 from ingest.http.models import PunchAnswer, PunchDocument, SupervisedPunchDocument
-from ingest.http.uploads import parse_json, read_body
+from ingest.http.uploads import read_document
 from ingest.metrics import IngestMetrics
 from ingest.punches.accept_punch import AcceptedPunch, PunchDesk, accept_device_punch, accept_supervised_punch
 from service_kit.http.bearer import Credentials
@@ -39,7 +39,7 @@ def _add_devices(router: APIRouter, door: Doorkeeper, desk: PunchDesk, metrics: 
         """
         with measured(metrics, OPERATION) as result:
             device = await door.device(credentials)
-            document = parse_json(PunchDocument, await read_body(request, DOCUMENT_BYTES), "body")
+            document = await read_document(request, PunchDocument, DOCUMENT_BYTES)
             accepted = await accept_device_punch(document.claim(), device, desk)
             result.outcome = "resent" if accepted.resent else "accepted"
         if accepted.acknowledged_sequence is None:
@@ -60,7 +60,7 @@ def _add_supervised(router: APIRouter, door: Doorkeeper, desk: PunchDesk, metric
         """Accept what a supervisor says: the person was there. Roles: supervisor, hr."""
         with measured(metrics, OPERATION) as result:
             actor = await door.person(credentials)
-            document = parse_json(SupervisedPunchDocument, await read_body(request, DOCUMENT_BYTES), "body")
+            document = await read_document(request, SupervisedPunchDocument, DOCUMENT_BYTES)
             accepted = await accept_supervised_punch(document.claim(), document.site_id, actor, desk)
             result.outcome = "resent" if accepted.resent else "accepted"
         return _answer(accepted, metrics)
