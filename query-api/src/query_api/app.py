@@ -1,6 +1,6 @@
 """The application: routes, problems, health and metrics."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_swagger import patch_fastapi
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
@@ -14,6 +14,7 @@ from query_api.organisation import routes as organisation
 from query_api.people import routes as people
 from query_api.refusals import routes as refusals
 from service_kit.http.problems import install
+from service_kit.http.query_parameters import only_known_parameters
 from service_kit.http.request_context import RequestContext
 from service_kit.observing.health import Health, operations_routes
 
@@ -34,9 +35,11 @@ def create_app(services: Services, health: Health, registry: CollectorRegistry) 
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        dependencies=[Depends(only_known_parameters)],
         redirect_slashes=False,  # a redirect would repeat whatever Host the sender named
     )
-    patch_fastapi(app)  # the pages of /docs from the package, so that they need no internet
+    # The pages of /docs from the package, so that they need no internet.
+    patch_fastapi(app, redirect_from_root_to_docs=False)
     app.state.services = services
     install(app, ANSWERS)
     for module in (attendance, captures, organisation, people, refusals):

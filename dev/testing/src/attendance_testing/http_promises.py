@@ -4,6 +4,7 @@ A test module makes the fixtures `client` and `guarded` (method and path of a ro
 class `TestPromises(HttpPromises)`.
 """
 
+import re
 from uuid import UUID
 
 import httpx
@@ -12,11 +13,12 @@ import pytest
 HEADER = "X-Correlation-ID"
 KEPT = ("7", "till-7:42", "shift_report.7", "019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e55", "a" * 128)
 REPLACED = ("", " ", "a b", 'x"; drop', "a\tb", "Zoë", "a/b", "a" * 129)
+_PLACE = re.compile(r"{\w+}")
 Guarded = tuple[str, str]
 
 
 class HttpPromises:
-    """The correlation id of a request, and the problems of its token."""
+    """The correlation id of a request, the problems of its token and parameters, and where it leads."""
 
     @pytest.mark.parametrize("given", KEPT)
     async def test_the_callers_correlation_id_is_kept(
@@ -62,3 +64,23 @@ class HttpPromises:
                 assert "`token-needed`" in told, (method, path)
                 assert "`invalid-token`" in told, (method, path)
                 assert operation["security"] == [{"HTTPBearer": []}], (method, path)
+
+    async def test_a_parameter_is_known_and_given_once(self, client: httpx.AsyncClient) -> None:
+        """On every route, with parameters that the description names; whoever asks."""
+        document = (await client.get("/openapi.json")).json()
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                names = [each["name"] for each in operation.get("parameters", []) if each["in"] == "query"]
+                for query in ["nonsense=1", *(f"{name}=1&{name}=2" for name in names)]:
+                    address = _PLACE.sub("019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e55", path)
+                    answer = await client.request(method, f"{address}?{query}")
+                    assert answer.status_code == 422, (method, path, query)
+                    assert answer.json()["errors"][0]["field"] == f"query.{query.partition('=')[0]}"
+
+    @pytest.mark.parametrize("path", ["/", "/v1/organisation/", "/v1/people/", "/health/ready/", "/docs/"])
+    async def test_no_address_leads_to_the_host_that_the_sender_names(
+        self, client: httpx.AsyncClient, path: str
+    ) -> None:
+        answer = await client.get(path, headers={"Host": "evil.example"})
+        assert answer.status_code == 404
+        assert "location" not in answer.headers

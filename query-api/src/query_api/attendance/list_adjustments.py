@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date
 
+from query_api.domain.cursor import near_day
 from query_api.domain.pages import Page, PageRequest, page_of
 from query_api.domain.rows import Adjustment
 from query_api.domain.scope import Scope
@@ -57,4 +58,4 @@ async def list_adjustments(
 
 
 def _key(booked_on: str, person_id: str, attendance_on: str, shift_id: str) -> AdjustmentKey:
-    return date.fromisoformat(booked_on), person_id, date.fromisoformat(attendance_on), shift_id
+    return near_day(booked_on), person_id, near_day(attendance_on), shift_id

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date
 
+from query_api.domain.cursor import near_day
 from query_api.domain.pages import Page, PageRequest, page_of
 from query_api.domain.rows import AttendanceDay
 from query_api.domain.scope import Scope
@@ -61,4 +62,4 @@ async def list_attendance(
 
 
 def _key(attendance_on: str, person_id: str, shift_id: str) -> tuple[date, str, str]:
-    return date.fromisoformat(attendance_on), person_id, shift_id
+    return near_day(attendance_on), person_id, shift_id

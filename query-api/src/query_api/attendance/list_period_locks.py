@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from query_api.domain.cursor import near_day
 from query_api.domain.pages import Page, PageRequest, page_of
 from query_api.domain.rows import PeriodLock
 from query_api.domain.scope import Scope
@@ -43,4 +44,4 @@ async def list_period_locks(
 
 
 def _key(starts_on: str, lock_id: str) -> PeriodLockKey:
-    return date.fromisoformat(starts_on), UUID(lock_id)
+    return near_day(starts_on), UUID(lock_id)

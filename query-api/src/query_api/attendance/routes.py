@@ -1,6 +1,6 @@
 """Routes of attendance days and presence."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -31,6 +31,7 @@ from query_api.http.pages import (
 )
 from query_api.http.problems import PROBLEMS, UNRECORDED, example
 from query_api.http.services import ServicesOf
+from service_kit.fields import NearDate
 from service_kit.http.problems import described
 
 router = APIRouter(prefix="/v1", tags=["attendance"], responses=PROBLEMS)
@@ -39,8 +40,8 @@ router = APIRouter(prefix="/v1", tags=["attendance"], responses=PROBLEMS)
 class DateParameters(Parameters):
     """Local dates of the sites, both inclusive, at most 366 days."""
 
-    first_on: date = Field(alias="from", description="First local date.", examples=["2026-03-01"])
-    last_on: date = Field(alias="to", description="Last local date, inclusive.", examples=["2026-03-31"])
+    first_on: NearDate = Field(alias="from", description="First local date.", examples=["2026-03-01"])
+    last_on: NearDate = Field(alias="to", description="Last local date, inclusive.", examples=["2026-03-31"])
 
 
 class AttendanceParameters(DateParameters, PageParameters):

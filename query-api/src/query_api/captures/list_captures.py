@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from query_api.domain.cursor import near_moment
 from query_api.domain.pages import Page, PageRequest, page_of
 from query_api.domain.rows import Capture
 from query_api.domain.scope import Scope
@@ -62,4 +63,4 @@ async def list_captures(
 
 
 def _key(occurred_at: str, capture_id: str) -> tuple[datetime, UUID]:
-    return datetime.fromisoformat(occurred_at), UUID(capture_id)
+    return near_moment(occurred_at), UUID(capture_id)

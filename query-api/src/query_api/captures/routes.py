@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from attendance_schemas.events import Outcome
 from query_api.captures.await_decision import DecisionSources, await_decision
@@ -16,6 +16,7 @@ from query_api.http.examples import CAPTURE, CAPTURE_PAGE
 from query_api.http.pages import PageAnswer, PageParameters, Parameters, Text, page_answer
 from query_api.http.problems import PROBLEMS, UNRECORDED, example
 from query_api.http.services import ServicesOf
+from service_kit.fields import NearInstant
 from service_kit.http.problems import described
 
 LONGEST_WAIT_SECONDS = 30
@@ -34,10 +35,10 @@ class WaitParameters(Parameters):
 class CaptureParameters(PageParameters):
     """Which captures. Instants carry an offset (`Z`, or `+05:30` written as `%2B05:30`)."""
 
-    starts_at: AwareDatetime = Field(
+    starts_at: NearInstant = Field(
         alias="from", description="First instant, inclusive.", examples=["2026-03-02T00:00:00Z"]
     )
-    ends_at: AwareDatetime = Field(
+    ends_at: NearInstant = Field(
         alias="to",
         description="End, exclusive; at most 93 days after `from`.",
         examples=["2026-03-03T00:00:00Z"],

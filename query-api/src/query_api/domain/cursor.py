@@ -15,6 +15,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from query_api.errors import InvalidCursor
+from service_kit.fields import iso_date, iso_instant, near_date, near_instant
 
 _CHECKSUM_BYTES = 12
 _LONGEST_CURSOR = 2048
@@ -50,9 +51,27 @@ def decode_cursor(cursor: str, filters: Mapping[str, object], parse: Callable[..
         texts = json.loads(payload)
         if not all(isinstance(text, str) for text in texts):
             raise refused
-        return parse(*texts)
-    except (ValueError, TypeError) as error:
+        return parse(*map(_storable, texts))
+    except (ValueError, TypeError, RecursionError) as error:
         raise refused from error
+
+
+def near_day(text: str) -> date:
+    """Return a date of a key. Raises ValueError for one beyond the calendar of queries."""
+    return near_date(iso_date(text))
+
+
+def near_moment(text: str) -> datetime:
+    """Return an instant of a key in UTC. Raises ValueError for one beyond the calendar of queries."""
+    return near_instant(iso_instant(text))
+
+
+def _storable(text: str) -> str:
+    """Return a text that PostgreSQL can compare. Raises ValueError for NUL and for half a character."""
+    if "\0" in text:
+        raise ValueError("holds NUL")
+    text.encode()
+    return text
 
 
 def _opaque(content: bytes) -> str:

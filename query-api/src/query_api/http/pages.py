@@ -6,15 +6,15 @@ from fastapi import Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from query_api.domain.pages import Page, PageRequest
+from service_kit.fields import Readable
 
 Row = TypeVar("Row")
 
 DEFAULT_LIMIT = 100
 LARGEST_LIMIT = 1000
 
-# PostgreSQL's text cannot hold NUL, and no id or name has control characters.
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
-TextInPath = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200), Readable]
+TextInPath = Annotated[str, Path(min_length=1, max_length=200), Readable]
 
 
 class Parameters(BaseModel):

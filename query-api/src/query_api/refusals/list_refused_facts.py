@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from query_api.domain.cursor import near_moment
 from query_api.domain.pages import Page, PageRequest, page_of
 from query_api.domain.rows import RefusedFact
 from query_api.domain.scope import Scope
@@ -47,4 +48,4 @@ async def list_refused_facts(
 
 
 def _key(recorded_at: str, kind: str, fact_id: str, reason: str) -> RefusedFactKey:
-    return datetime.fromisoformat(recorded_at), kind, fact_id, reason
+    return near_moment(recorded_at), kind, fact_id, reason

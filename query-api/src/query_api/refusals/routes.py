@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from query_api.domain.rows import RefusedFact
 from query_api.http.access import RefusalScope
@@ -12,6 +12,7 @@ from query_api.http.pages import PageAnswer, PageParameters, page_answer
 from query_api.http.problems import PROBLEMS, UNRECORDED, example
 from query_api.http.services import ServicesOf
 from query_api.refusals.list_refused_facts import RefusedFactQuery, list_refused_facts
+from service_kit.fields import NearInstant
 
 router = APIRouter(prefix="/v1", tags=["refusals"], responses=PROBLEMS)
 
@@ -19,10 +20,10 @@ router = APIRouter(prefix="/v1", tags=["refusals"], responses=PROBLEMS)
 class RefusedFactParameters(PageParameters):
     """Which facts, by when ingest recorded them. Instants carry an offset."""
 
-    starts_at: AwareDatetime = Field(
+    starts_at: NearInstant = Field(
         alias="from", description="First instant, inclusive.", examples=["2026-03-02T00:00:00Z"]
     )
-    ends_at: AwareDatetime = Field(
+    ends_at: NearInstant = Field(
         alias="to",
         description="End, exclusive; at most 93 days after `from`.",
         examples=["2026-03-03T00:00:00Z"],
