@@ -52,7 +52,7 @@ class Scene:
         first = datetime.now(UTC) - spacing * count
         images = [member.enrol[0] for member in self.cast.members]
         return [
-            self.kiosk.take(images[number % len(images)], first + spacing * number, "in")
+            self.kiosk.take(images[number % len(images)], first + spacing * number, "IN")
             for number in range(count)
         ]
 

@@ -69,7 +69,7 @@ async def late_capture_of_a_closed_period_is_an_adjustment(scene):
     )
     assert {name: shown[name] for name in lock} == lock
     assert (shown["locked_by"], shown["person_count"]) == ("hr-1", len(scene.cast.members))
-    (answer,) = await scene.send([scene.kiosk.take(member.enrol[0], late_at, "in")])
+    (answer,) = await scene.send([scene.kiosk.take(member.enrol[0], late_at, "IN")])
     assert answer.status == 202
     adjustments = f"adjustments?from={booked_on}&to={booked_on}&person={member.person_id}"
     (due,) = await asked(scene, adjustments, what="the late capture is an adjustment", until=bool)

@@ -92,7 +92,7 @@ async def gallery_of(scene, people: int, *services: str) -> None:
 
 async def outcomes(scene, image: bytes, count: int) -> set[tuple[str, str | None]]:
     """Send captures of a photo; what became of them, and as whom."""
-    shots = [scene.kiosk.take(image, datetime.now(UTC), "in") for _ in range(count)]
+    shots = [scene.kiosk.take(image, datetime.now(UTC), "IN") for _ in range(count)]
     assert all(answer.accepted for answer in await scene.send(shots))
     shown = [await scene.kiosk.result(shot.capture_id, wait=20) for shot in shots]
     return {(str(result["outcome"]), result.get("person_id")) for result in shown}

@@ -44,7 +44,7 @@ async def test_poison_is_set_aside(scene, topic, service):
 
 async def test_damaged_photo_is_set_aside(scene):
     shots = scene.shots(3)
-    damaged = scene.kiosk.take(scene.cast.corrupt, shots[-1].captured_at, "in")
+    damaged = scene.kiosk.take(scene.cast.corrupt, shots[-1].captured_at, "IN")
     answers = await scene.send([*shots, damaged])
     assert all(answer.accepted for answer in answers)
     log, stores = await scene.assert_nothing_lost_or_doubled()

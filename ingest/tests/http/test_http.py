@@ -83,7 +83,7 @@ def metadata(new_capture_id, now) -> Callable[..., dict[str, object]]:
             "device_sequence": 1,
             "captured_at": (now - timedelta(seconds=1)).isoformat(),
             "device_now": now.isoformat(),
-            "direction": "in",
+            "direction": "IN",
         }
         return {name: value for name, value in (fields | changes).items() if value is not ...}
 
@@ -184,6 +184,7 @@ async def test_others_than_recorded_devices_are_told_what_to_do(
         ({"device_now": "yesterday"}, "device_now"),
         ({"monotonic_ms": -1}, "monotonic_ms"),
         ({"direction": "up"}, "direction"),
+        ({"direction": "in"}, "direction"),
         ({"claimed_badge": "x" * 65}, "claimed_badge"),
     ],
 )

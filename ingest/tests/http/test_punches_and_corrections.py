@@ -30,7 +30,7 @@ def punch(new_capture_id, now) -> dict[str, object]:
         "badge": "B-7",
         "captured_at": at,
         "device_now": at,
-        "direction": "in",
+        "direction": "IN",
     }
 
 
@@ -100,6 +100,7 @@ async def test_a_punch_that_kafka_did_not_take_is_sent_again(front, punch, publi
         ({"person_id": "p-2"}, "body"),
         ({"method": "pin"}, "body"),
         ({"device_sequence": 0}, "body.device_sequence"),
+        ({"direction": "in"}, "body.direction"),
         ({"captured_at": "2026-03-02T08:00"}, "body.captured_at"),
     ],
 )
@@ -189,6 +190,7 @@ async def test_an_added_punch_has_its_own_instant_and_a_lasting_id(front, publis
         ("additions", {"reason": ""}, 422),
         ("additions", {"reason": "nul \x00"}, 422),
         ("additions", {"approved": True}, 422),
+        ("additions", {"direction": "out"}, 422),
     ],
 )
 async def test_wrong_corrections_are_refused(front, publisher, now, path, changes, status):

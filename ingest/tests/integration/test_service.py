@@ -27,7 +27,7 @@ def shot(new_capture_id):
             "device_sequence": sequence,
             "captured_at": (now - ago).isoformat(),
             "device_now": now.isoformat(),
-            "direction": "in",
+            "direction": "IN",
         }
 
     return make

@@ -26,7 +26,7 @@ EXAMPLE: dict[str, Any] = {
     "boot_id": "3f2c",
     "monotonic_now_ms": 86_400_770,
     "boot_id_now": "3f2c",
-    "direction": "in",
+    "direction": "IN",
     "claimed_badge": None,
 }
 

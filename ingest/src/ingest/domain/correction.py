@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -37,7 +37,7 @@ class AdditionDocument(Correction):
 
     person_id: Identifier
     punched_at: NearInstant = Field(examples=["2026-03-02T16:30:00+05:30"])
-    direction: Annotated[Literal["IN", "OUT"] | None, BeforeValidator(upper)] = None
+    direction: Direction | None = None
     site_id: Identifier | None = None
 
 
@@ -147,7 +147,7 @@ def decide_correction(
                 punch_id=deterministic_id("PunchAdded", org_id, identity),
                 person_id=document.person_id,
                 site_id=document.site_id,
-                direction=None if document.direction is None else Direction(document.direction),
+                direction=document.direction,
             )
         case VoidDocument():
             return PunchVoided(

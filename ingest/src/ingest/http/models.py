@@ -36,7 +36,6 @@ def _lower(value: object) -> object:
 
 Counter = Annotated[Whole, Field(ge=0, le=MAXIMUM_COUNTER)]
 Sequence = Annotated[Whole, Field(ge=1, le=MAXIMUM_COUNTER)]
-Way = Annotated[Literal["in", "out"] | None, BeforeValidator(_lower)]
 
 
 class Clocks(BaseModel):
@@ -72,7 +71,7 @@ class CaptureMetadata(Clocks):
         description="UUIDv7 made by the device, once per capture; the same again for every resend"
     )
     device_sequence: Sequence = Field(description="counts up by one per device")
-    direction: Way = None
+    direction: Direction | None = None
     claimed_badge: Badge | None = Field(default=None, description="badge shown with the face")
 
     def claim(self) -> CaptureClaim:
@@ -81,7 +80,7 @@ class CaptureMetadata(Clocks):
             capture_id=self.capture_id,
             device_sequence=self.device_sequence,
             clocks=self.readings(),
-            direction=Direction(self.direction.upper()) if self.direction else None,
+            direction=self.direction,
             claimed_badge=self.claimed_badge,
         )
 
@@ -97,7 +96,7 @@ class PunchDocument(Clocks):
     method: Annotated[Literal["badge", "pin", "qr"], BeforeValidator(_lower)]
     badge: Badge | None = Field(default=None, description="number of the badge, for the method badge")
     person_id: Identifier | None = Field(default=None, description="for the methods pin and qr")
-    direction: Way = None
+    direction: Direction | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -114,7 +113,7 @@ class PunchDocument(Clocks):
             credential=self.badge or self.person_id or "",
             clocks=self.readings(),
             device_sequence=self.device_sequence,
-            direction=Direction(self.direction.upper()) if self.direction else None,
+            direction=self.direction,
         )
 
 
@@ -125,7 +124,7 @@ class SupervisedPunchDocument(Clocks):
     person_id: Identifier
     reason: Reason
     site_id: Identifier | None = Field(default=None, description="where; by default the home site")
-    direction: Way = None
+    direction: Direction | None = None
 
     def claim(self) -> PunchClaim:
         """Return it in the words of the domain."""
@@ -134,7 +133,7 @@ class SupervisedPunchDocument(Clocks):
             method=PunchMethod.SUPERVISOR,
             credential=self.person_id,
             clocks=self.readings(),
-            direction=Direction(self.direction.upper()) if self.direction else None,
+            direction=self.direction,
             reason=self.reason,
         )
 

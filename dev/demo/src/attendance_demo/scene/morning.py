@@ -76,19 +76,19 @@ def plan_morning(cast: Cast, now: datetime) -> Morning:
     for number, member in enumerate(member for member in cast.members if member.night):
         came, went = -300 + number, 300 + SPARE_SECONDS + number
         earlier += [
-            _capture("night in", "gate-1", member, 0, "in", at(yesterday, NIGHT_START, came)),
-            _capture("night out", "gate-1", member, 1, "out", at(today, NIGHT_END, went)),
+            _capture("night in", "gate-1", member, 0, "IN", at(yesterday, NIGHT_START, came)),
+            _capture("night out", "gate-1", member, 1, "OUT", at(today, NIGHT_END, went)),
         ]
     for number, member in enumerate(day_people):
         kiosk = f"gate-{1 + number % 2}"
-        arrival = _capture("arrival", kiosk, member, 0, "in", at(today, DAY_START, -600 + 7 * number))
+        arrival = _capture("arrival", kiosk, member, 0, "IN", at(today, DAY_START, -600 + 7 * number))
         earlier.append(replace(arrival, times=3) if number == 0 else arrival)
     offline: list[Planned] = []
     for number, member in enumerate(day_people[:OFFLINE_PEOPLE]):
         came, went = 60 + 11 * number, 120 + SPARE_SECONDS + 13 * number
         offline += [
-            _capture("late in", "yard", member, 2, "in", at(yesterday, DAY_START, came)),
-            _capture("late out", "yard", member, 3, "out", at(yesterday, DAY_END, went)),
+            _capture("late in", "yard", member, 2, "IN", at(yesterday, DAY_START, came)),
+            _capture("late out", "yard", member, 3, "OUT", at(yesterday, DAY_END, went)),
         ]
     return Morning(name, today, tuple(earlier), tuple(_live(cast, day_people)), tuple(offline))
 
@@ -97,14 +97,14 @@ def _live(cast: Cast, day_people: list[Member]) -> list[Planned]:
     """Return what is captured as it happens: departures, and what nobody should be identified by."""
     return [
         *(
-            _capture("departure", f"gate-{1 + number % 2}", member, 1, "out", None)
+            _capture("departure", f"gate-{1 + number % 2}", member, 1, "OUT", None)
             for number, member in enumerate(day_people)
         ),
-        *(Planned("stranger", "gate-1", image, "in") for image in cast.strangers),
-        Planned("blurred", "gate-2", cast.blurred, "in"),
-        Planned("no face", "gate-1", cast.faceless, "in"),
-        Planned("damaged photo", "gate-2", cast.corrupt, "in"),
-        Planned("not a photo", "gate-1", b"\x00this is not a photo", "in"),
+        *(Planned("stranger", "gate-1", image, "IN") for image in cast.strangers),
+        Planned("blurred", "gate-2", cast.blurred, "IN"),
+        Planned("no face", "gate-1", cast.faceless, "IN"),
+        Planned("damaged photo", "gate-2", cast.corrupt, "IN"),
+        Planned("not a photo", "gate-1", b"\x00this is not a photo", "IN"),
     ]
 
 
