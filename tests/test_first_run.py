@@ -282,6 +282,15 @@ def test_clean_refuses_while_something_runs(tmp_path: Path) -> None:
     assert not (tmp_path / ".venv").exists()
 
 
+@pytest.mark.parametrize("command", ["attendance-demo", "local-stack"])
+def test_help_of_the_commands_shows_flags_as_flags_and_whole_sentences(command: str) -> None:
+    asked = [Path(sys.executable).parent / command, "--help"]
+    environ = {**os.environ, "COLUMNS": str(WIDTH)}
+    said = subprocess.run(asked, env=environ, capture_output=True, text=True, check=True).stdout
+    assert "<bool>" not in said
+    assert "..." not in said.replace("[ARGS]...", "")
+
+
 def test_help_begins_with_the_two_commands_and_fits_a_terminal() -> None:
     printed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     names = re.findall(r"^  ([a-z-]+) ", printed, re.MULTILINE)

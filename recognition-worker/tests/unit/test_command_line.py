@@ -74,6 +74,7 @@ def test_help_loads_nothing_that_only_work_needs(command: str) -> None:
     if not command:
         assert {name.split()[0] for name in COMMANDS} <= set(done.stdout.split())
         assert Settings.variable("target_fpir") in done.stdout
+        assert "(required)" in done.stdout.partition("TEMPLATE_ENCRYPTION_KEYS")[2]
 
 
 @pytest.mark.parametrize(

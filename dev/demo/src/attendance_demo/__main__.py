@@ -57,7 +57,10 @@ def token(
 def shot(
     capture_id: Annotated[UUID, typer.Argument(help="A fresh UUIDv7.")], folder: Folder = DEFAULT_FOLDER
 ) -> None:
-    """Print the metadata of a capture that a kiosk takes now; the same id again is the same capture."""
+    """Print the metadata of a capture that a kiosk takes now.
+
+    The same id again is the same capture.
+    """
     typer.echo(json.dumps(metadata(folder, capture_id)))
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from local_stack.errors import LocalStackError
 from local_stack.files import is_locked, tail
 from local_stack.keys.tokens import Role, sign_token
+from local_stack.running.orphans import SERVICES, end_orphans
 from local_stack.running.stack import Stack
 from local_stack.running.state import CLUSTER, SINGLE_BROKER, load_state
 from local_stack.running.status import Phase
@@ -104,9 +105,19 @@ def down(
     delete: Annotated[bool, typer.Option("--delete", help="Delete the data and the folder, too.")] = False,
     directory: Directory = None,
 ) -> None:
-    """Stop all servers; the data stays, unless --delete is given."""
+    """Stop all servers; the data stays, unless --delete is given.
+
+    Services that a killed demo left beside this stack end, too.
+    """
     stack = Stack(directory)
     ran = stack.down()
+    for path in sorted(stack.folder.parent.glob(f"*/{SERVICES}")):
+        if left := end_orphans(path.parent, kind=SERVICES):
+            servers = command_for(path.parent, "down")
+            out.print(
+                f"Ended {left} processes that a killed demo left; `{servers}` stops its servers.",
+                markup=False,
+            )
     if delete:
         stack.delete()
     out.print(f"Stopped {stack.folder}." if ran else f"No stack runs in {stack.folder}.", markup=False)
@@ -114,7 +125,10 @@ def down(
 
 @app.command()
 def idle() -> None:
-    """End what killed runs left below .local-stack; fail while anything runs there."""
+    """Fail while anything runs below .local-stack.
+
+    What killed runs left there is ended.
+    """
     for folder in sorted(path for path in Path(".local-stack").absolute().glob("*") if path.is_dir()):
         if any(is_locked(lock) for lock in folder.glob("*.lock")):
             raise LocalStackError(
@@ -152,7 +166,7 @@ def env(
     ] = False,
     directory: Directory = None,
 ) -> None:
-    """Print the variables by which services find the stack, for `eval`."""
+    """Print the variables by which services find it, for `eval`."""
     stack = Stack(directory)
     found = stack.env_through_proxies if proxied else stack.env
     typer.echo(json.dumps(found.environ(), indent=2) if as_json else found.exports())

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from local_stack.cli import app
 from local_stack.running.orphans import SERVICES, end_orphans, remember
 
 # Starts a process, remembers it, and dies as by kill -9 once it is asked to.
@@ -54,6 +56,16 @@ def test_a_killed_owner_leaves_nothing(owner, tmp_path: Path) -> None:
     assert end_orphans(tmp_path, kind=SERVICES) == 1
     assert not lives(child)
     assert end_orphans(tmp_path, kind=SERVICES) == 0
+
+
+def test_down_ends_what_a_killed_demo_left_beside_the_stack(owner, tmp_path: Path) -> None:
+    process, child = owner
+    killed(process)
+    done = CliRunner().invoke(app, ["down", "--dir", str(tmp_path.parent / "default")])
+    assert done.exit_code == 0
+    assert "Ended 1 processes that a killed demo left" in done.output
+    assert f"local-stack down --dir {tmp_path}" in done.output.replace("\n", "")
+    assert not lives(child)
 
 
 def test_an_owner_that_nobody_has_reaped_is_dead(owner, tmp_path: Path) -> None:
