@@ -85,8 +85,11 @@ def up(
 def _leave_running(stack: Stack) -> None:
     stack.up()  # another command may have begun to start it just now
     if crashed := stack.status().crashed:
-        cures = ", ".join(f"`{command_for(stack.folder, f'start {service.name}')}`" for service in crashed)
-        raise LocalStackError(f"The stack in {stack.folder} is running, but servers crashed: {cures}.")
+        cures = ", ".join(
+            f"{service.name} crashed: `{command_for(stack.folder, f'start {service.name}')}`"
+            for service in crashed
+        )
+        raise LocalStackError(f"The stack in {stack.folder} is running, but {cures}.")
     out.print(f"The stack in {stack.folder} is already running; nothing was changed.", markup=False)
 
 

@@ -127,7 +127,7 @@ def test_killed_server_is_reported_and_comes_back(running: Stack) -> None:
     assert "Ready to accept connections" in shown.stdout
     refused = command(running, "up", "--detach")
     assert refused.returncode == 1
-    assert "valkey crashed" in refused.stderr
+    assert "valkey crashed: `local-stack start valkey`" in refused.stderr
     assert command(running, "start", "valkey").returncode == 0
     assert running.status().is_ready
 
