@@ -28,10 +28,11 @@ from ingest.metrics import IngestMetrics
 from ingest.punches.accept_punch import PunchDesk
 from ingest.settings import Settings
 from ingest.startup import Startup
+from service_kit.http.deadlines import Deadlines
 from service_kit.http.serve import serve
 from service_kit.http.tokens import TokenVerifier
 from service_kit.kafka.producer import RecordProducer
-from service_kit.observing.health import Health
+from service_kit.observing.health import Health, Steady
 from service_kit.observing.logs import get_logger
 from service_kit.state.object_store import ObjectStore
 
@@ -58,6 +59,7 @@ async def serve_ingest(
                 settings.port,
                 stopping=stopping,
                 drain=timedelta(seconds=settings.drain_seconds),
+                deadlines=Deadlines(body=timedelta(seconds=settings.body_timeout_seconds)),
                 on_listening=listening,
             )
             beside.cancel()
@@ -74,11 +76,15 @@ async def _open_app(settings: Settings, stack: AsyncExitStack) -> tuple[ASGIApp,
     sequences = _open_sequences(settings, stack)
     rebuild = SequenceRebuild(sequences, settings.kafka, codec, metrics)
     startup = Startup(codec, producer, directory, rebuild)
+    images, tokens = _open_images(settings, stack), TokenVerifier(settings.auth)
     health.add_ready("start", startup.check)
     health.add_ready("directory", directory.check)
+    health.add_ready("token-issuer", tokens.check)
+    health.add_ready("kafka", Steady(producer.check).check)
+    health.add_ready("object-store", Steady(images.check).check)
     app = create_app(
-        Doorkeeper(TokenVerifier(settings.auth), directory, startup.is_done),
-        _desks(settings, _open_images(settings, stack), publisher, directory, sequences),
+        Doorkeeper(tokens, directory, startup.is_done),
+        _desks(settings, images, publisher, directory, sequences),
         Rules(settings.query_api_url, settings.max_enrolment_bytes, settings.max_import_bytes),
         metrics,
         health=health,

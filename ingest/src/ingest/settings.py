@@ -51,6 +51,9 @@ class Settings(HttpSettings):
     dependency_timeout_seconds: float = Field(
         default=5.0, gt=0, le=30, description="after this long without an answer from Kafka or the store: 503"
     )
+    body_timeout_seconds: float = Field(
+        default=120.0, ge=1, le=3600, description="for a body to come in, on the slowest line of a device"
+    )
     drain_seconds: float = Field(default=10.0, ge=1, le=120, description="for requests in flight at a stop")
     org_types_dir: Annotated[Path | None, AfterValidator(folder_of_org_types)] = Field(
         default=None, description="folder of own types of organisations; the same for ingest and query-api"

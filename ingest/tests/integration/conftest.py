@@ -174,6 +174,15 @@ class Ingest:
         keyed = [((each.key or b"").decode(), dict(each.headers)) for each in ended]
         return [(key, headers) for key, headers in keyed if key.startswith(f"{self.org_id}:")]
 
+    async def ready(self, *, within_reach: bool) -> set[str]:
+        """Wait until it is ready, or is not; return the names of the checks that fail then."""
+        await until(lambda: self._is_ready(within_reach))
+        checks = (await self.client.get("/health/ready")).json()["checks"]
+        return {name for name, reason in checks.items() if reason != "ok"}
+
+    async def _is_ready(self, wanted: bool) -> bool:
+        return await _is_ready(self.client) is wanted
+
     async def sample(self, name: str) -> float:
         text = (await self.client.get("/metrics")).text
         return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))

@@ -324,8 +324,9 @@ async def test_while_the_store_is_away_devices_come_back_later(start, settings, 
         assert response.status_code == 503, response.text
         assert 1 <= int(response.headers["Retry-After"]) <= 5
         assert await ingest.events(CAPTURES) == []
-        assert (await ingest.client.get("/health/ready")).status_code == 200
+        assert await ingest.ready(within_reach=False) == {"object-store"}
         await way.open()
+        assert await ingest.ready(within_reach=True) == set()
         assert (await ingest.send(gate, sent, picture())).status_code == 202
         assert [str(event.capture_id) for _, event, _ in await ingest.events(CAPTURES)] == [
             sent["capture_id"]

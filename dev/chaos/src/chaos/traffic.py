@@ -1,6 +1,6 @@
 """The load: devices that send badges and faces, and people who correct, all through the door of ingest.
 
-Senders follow the device protocol: one id for ever, and 429, 503 and lost connections mean "keep and try
+Senders follow the device protocol: one id for ever, and 408, 429, 503 and lost connections mean "keep and try
 again" with exponential backoff and full jitter. Any other answer is final.
 """
 
@@ -21,7 +21,7 @@ from attendance_demo.scene.plant import Plant
 from chaos.journal import JournalWriter
 from chaos.plant import Calendar, Slot, badge_of
 
-TRY_AGAIN = frozenset({429, 503})
+TRY_AGAIN = frozenset({408, 429, 503})
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.1, 2.0
 # Devices have been up for longer than the oldest check-in that they keep.
 UPTIME_MS = 40 * 86_400_000

@@ -16,6 +16,10 @@ class S3ImageStore:
         """Return the bucket that events refer to."""
         return self._bucket
 
+    async def check(self) -> None:
+        """Raise TransientFailure unless the bucket can be reached; for readiness."""
+        await self._objects.check(self._bucket)
+
     async def put_new(self, key: str, data: bytes, *, media_type: str) -> bool:
         """Store bytes; return False when the key is taken."""
         return await self._objects.put_if_absent(self._bucket, key, data, media_type)

@@ -11,6 +11,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = (
     | described(401, "`token-needed` or `invalid-token`")
     | described(403, "Not allowed; for a device: unknown or revoked")
     | described(404, "What the request refers to is not recorded")
+    | described(408, "It came in too slowly; send it again")
     | described(409, "The id is in use for other content")
     | described(413, "Too large; do not retry")
     | described(415, "Unsupported type; do not retry")

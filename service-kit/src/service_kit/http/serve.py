@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from service_kit.errors import CannotListen
+from service_kit.http.deadlines import USUAL, Deadlines, protocol_with
 
 
 class _Server(uvicorn.Server):
@@ -27,6 +28,7 @@ async def serve(
     *,
     stopping: asyncio.Event | None = None,
     drain: timedelta = timedelta(seconds=10),
+    deadlines: Deadlines = USUAL,
     on_listening: Callable[[int], None] | None = None,
 ) -> None:
     """Serve until `stopping` is set (without it: until cancelled); requests under way get `drain` to finish.
@@ -39,6 +41,7 @@ async def serve(
     listening = _listen(host, port)
     config = uvicorn.Config(
         app,
+        http=protocol_with(deadlines),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -18,6 +18,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from service_kit.errors import TransientFailure
+
+FAILURES_IN_A_ROW = 2
+
 Check = Callable[[], Awaitable[None]]
 """Returns when all is well, raises with the reason when not."""
 
@@ -83,6 +87,54 @@ class Health:
 
 def _reason(result: str | BaseException | None) -> str | None:
     return (str(result) or repr(result)) if isinstance(result, BaseException) else result
+
+
+class Steady:
+    """A check of a dependency that costs little and does not flap; add `check` as a ready check.
+
+    However often it is asked, it asks the dependency once per `every`, and what was well before is away only
+    after two failures in a row: one lost packet takes nobody out of service. It goes on asking during an
+    outage, so that it ends by itself, whether or not there is traffic.
+    """
+
+    def __init__(
+        self,
+        check: Check,
+        *,
+        every: timedelta = timedelta(seconds=2),
+        timeout: timedelta = timedelta(seconds=1.5),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._check = check
+        self._every = every.total_seconds()
+        self._timeout = timeout.total_seconds()
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._asked_at: float | None = None
+        self._failures: list[TransientFailure] = []
+        self._was_well = False
+
+    async def check(self) -> None:
+        """Raise TransientFailure while the dependency is away."""
+        async with self._turn:
+            if self._asked_at is None or self._clock() - self._asked_at >= self._every:
+                self._asked_at = self._clock()
+                await self._ask()
+        if len(self._failures) >= (FAILURES_IN_A_ROW if self._was_well else 1):
+            raise self._failures[-1]
+
+    async def _ask(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._check()
+        except TransientFailure as error:
+            self._failures.append(error)
+        except TimeoutError:
+            self._failures.append(TransientFailure("check", f"no answer within {self._timeout:g} s"))
+        else:
+            self._failures.clear()
+            self._was_well = True
+        self._failures = self._failures[-FAILURES_IN_A_ROW:]
 
 
 class ProgressWatchdog:

@@ -1,8 +1,8 @@
 """A kiosk: takes captures, keeps them, sends them through the door of ingest until they are accepted.
 
-It follows the device protocol: every capture has a UUIDv7 and a sequence number made at the capture; 503, 429
-and a lost connection mean "keep and try again" with exponential backoff and full jitter; other refusals are
-final.
+It follows the device protocol: every capture has a UUIDv7 and a sequence number made at the capture; 408,
+429, 503 and a lost connection mean "keep and try again" with exponential backoff and full jitter; other
+refusals are final.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import uuid_utils
 
 from attendance_demo.errors import DemoError
 
-TRY_AGAIN = frozenset({429, 503})
+TRY_AGAIN = frozenset({408, 429, 503})
 FIRST_BACKOFF_SECONDS = 0.2
 MAX_BACKOFF_SECONDS = 5.0
 # The kiosk has been up for longer than the oldest capture that it keeps.

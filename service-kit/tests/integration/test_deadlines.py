@@ -1,0 +1,152 @@
+"""A real socket, and senders who take their time."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from service_kit.http.deadlines import Deadlines
+from service_kit.http.serve import serve
+
+SHORT, LONG = timedelta(seconds=0.2), timedelta(seconds=30)
+HEAD = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass
+class Served:
+    """An app that reads bodies, or answers without, or takes its time; it notes who hung up."""
+
+    port: int = 0
+    disconnected: asyncio.Event = field(default_factory=asyncio.Event)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def read(self, request: Request) -> PlainTextResponse:
+        try:
+            return PlainTextResponse((await request.body()).decode())
+        except ClientDisconnect:
+            self.disconnected.set()
+            raise
+
+    async def unread(self, _request: Request) -> PlainTextResponse:
+        return PlainTextResponse("no")
+
+    async def slow(self, request: Request) -> PlainTextResponse:
+        await request.body()
+        await self.release.wait()
+        return PlainTextResponse("late")
+
+    async def connect(self) -> Streams:
+        async with asyncio.timeout(10):
+            while True:  # bound, and soon listening
+                with suppress(ConnectionRefusedError):
+                    return await asyncio.open_connection("127.0.0.1", self.port)
+
+
+Start = Callable[[Deadlines], Awaitable[Served]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
+
+    async def started(deadlines: Deadlines) -> Served:
+        served, stopping = Served(), asyncio.Event()
+        listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        names = ("read", "unread", "slow")
+        routes = [Route(f"/{name}", getattr(served, name), methods=["POST"]) for name in names]
+        app = serve(
+            Starlette(routes=routes),
+            "127.0.0.1",
+            0,
+            stopping=stopping,
+            deadlines=deadlines,
+            on_listening=listening.set_result,
+        )
+        running.append((stopping, asyncio.create_task(app)))
+        served.port = await listening
+        return served
+
+    yield started
+    for stopping, task in running:
+        stopping.set()
+        await asyncio.wait_for(task, 10)
+
+
+async def rest(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Return head and body of what is sent until the other side hangs up."""
+    head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+    return head, body
+
+
+async def trickle(writer: asyncio.StreamWriter, stop: asyncio.Event) -> None:
+    """Send a byte now and then: each would extend a deadline that counts from the last one."""
+    while not stop.is_set():
+        writer.write(b"X")
+        await asyncio.wait([asyncio.create_task(stop.wait())], timeout=0.03)
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /re", HEAD])
+@pytest.mark.parametrize("trickles", [False, True])
+async def test_headers_that_never_end_are_408(start: Start, sent: bytes, trickles: bool) -> None:
+    served = await start(Deadlines(headers=SHORT, body=LONG))
+    reader, writer = await served.connect()
+    writer.write(sent)
+    stop = asyncio.Event()
+    sending = asyncio.create_task(trickle(writer, stop)) if trickles and sent else None
+    head, body = await rest(reader)
+    stop.set()
+    if sending is not None:
+        await sending
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"application/problem+json" in head
+    assert json.loads(body)["type"] == "urn:problem:request-timeout"
+    writer.close()
+
+
+async def test_a_body_that_never_ends_is_408_and_its_reader_is_told(start: Start) -> None:
+    served = await start(Deadlines(headers=LONG, body=SHORT))
+    reader, writer = await served.connect()
+    writer.write(HEAD + b"\r\nhal")
+    head, body = await rest(reader)
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert "send the whole request again" in json.loads(body)["detail"]
+    await asyncio.wait_for(served.disconnected.wait(), 10)
+    writer.close()
+
+
+async def test_who_was_answered_is_hung_up_on_although_the_body_goes_on(start: Start) -> None:
+    served = await start(Deadlines(headers=LONG, body=SHORT))
+    reader, writer = await served.connect()
+    writer.write(b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+    stop = asyncio.Event()
+    sending = asyncio.create_task(trickle(writer, stop))
+    head, body = await rest(reader)
+    stop.set()
+    await sending
+    assert (head.split(b" ")[1], body) == (b"200", b"no")
+    writer.close()
+
+
+async def test_a_service_may_take_longer_than_its_senders(start: Start) -> None:
+    served = await start(Deadlines(headers=SHORT, body=SHORT))
+    reader, writer = await served.connect()
+    request = b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
+    writer.write(request)
+    # Another sender, who came later and misses the deadline, shows that the time is over.
+    late, its_writer = await served.connect()
+    await rest(late)
+    served.release.set()
+    assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"late"), 10)
+    writer.write(request)
+    assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"late"), 10)
+    writer.close()
+    its_writer.close()
