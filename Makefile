@@ -160,7 +160,7 @@ failover: $(READY)  ## kill PostgreSQL, promote a standby that lags, audit ## RO
 	$(BIN)/python -m chaos --failover --rounds $(call quoted,ROUNDS) $(call option,--seed,SEED)
 
 .PHONY: tenancy
-tenancy: $(READY)  ## try every write on things of others, two wrong ids at once, too
+tenancy: $(READY)  ## try every write on things of others, two wrong ids, too
 	TENANCY_PAIRS=1 $(PYTEST) tests/test_tenancy.py -s --timeout=1800
 
 .PHONY: hostile
