@@ -155,9 +155,17 @@ def _by(authority: Authority, event: E) -> E:
 
 
 def _log(action: str, event: Event, authority: Authority) -> None:
-    """Say who changed what; the key of a record names no person by name."""
+    """Say who changed what; no log names a person, so of people the line names the event, which does."""
     key = DIRECTORY.key_of(event).decode()
-    log.info("audit", action=action, actor=authority.subject, role=authority.role, record=key)
+    record = f"{event.org_id}:person" if isinstance(event, PersonRecorded) else key
+    log.info(
+        "audit",
+        action=action,
+        actor=authority.subject,
+        role=authority.role,
+        record=record,
+        event_id=str(event.event_id),
+    )
 
 
 def _with_types(rows: Sequence[Row], types: Mapping[str, OrgType]) -> list[Row]:

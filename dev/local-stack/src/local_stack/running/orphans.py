@@ -14,7 +14,7 @@ import psutil
 from local_stack.files import write_private
 
 KILL_WAIT_SECONDS = 10
-SERVERS, SERVICES = "children.json", "services.json"
+SERVERS, SERVICES = "servers.json", "services.json"
 
 
 def remember(folder: Path, pids: Iterable[int], *, kind: str = SERVERS) -> None:
