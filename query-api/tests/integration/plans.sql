@@ -61,3 +61,10 @@ INSERT INTO enrolment (
 )
 SELECT 'big', md5(n::text)::uuid, 'p-' || lpad(n::text, 6, '0'), 'ENROLLED', 1, '[]', '2025-01-01Z', '2025-01-01Z', 'm', '1'
 FROM generate_series(0, 29999) AS n;
+
+-- 20,000 refused facts of three months, one in a hundred of them a capture.
+INSERT INTO refused_fact (org_id, kind, fact_id, reason, detail, site_id, device_id, made_by, recorded_at)
+SELECT 'big', CASE WHEN number % 100 = 0 THEN 'MatchDecided' ELSE 'PunchAdded' END, md5(number::text)::uuid::text,
+    'out-of-scope', 'no reason at all', 'site-' || number % 6000, NULL, 'supervisor-' || number % 500,
+    timestamptz '2025-10-01Z' + number * interval '6 minutes'
+FROM generate_series(1, 20000) AS number;

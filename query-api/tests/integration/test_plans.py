@@ -22,7 +22,7 @@ from query_api.adapters.postgres_pools import PoolOptions, open_pool
 pytestmark = pytest.mark.integration
 
 OPTIONS = PoolOptions(size=1, statement_timeout_ms=20_000, connect_timeout_seconds=5.0)
-# Whoever reads one of these from end to end reads what has nothing to do with the question.
+# Who reads one of these from end to end reads what has nothing to do with the question.
 LARGE = re.compile(
     r"(attendance_day|day_explanation|capture)_\d{4}_\d{2}|person|locked_person|enrolment|adjustment"
 )
@@ -77,6 +77,12 @@ ADJUSTMENTS = (
         "after_shift_id": None,
     }
 )
+REFUSED = (
+    {"org_id": "big", "made_by": None}
+    | PAGE
+    | QUARTER
+    | {"after_at": None, "after_kind": None, "after_fact_id": None, "after_reason": None}
+)
 LOCKS = ORG | PAGE | NOVEMBER | {"after_on": None, "after_lock_id": None}
 SOMEBODY = {"org_id": "big", "person_id": "p-001234"}
 # Name of the query, what is asked, the values, rows of the answer.
@@ -126,6 +132,14 @@ CASES: list[tuple[str, str, Mapping[str, Any], int]] = [
     ("adjustments", "of a month", ADJUSTMENTS, 101),
     ("adjustments", "of a person", ADJUSTMENTS | {"person_id": "p-000010"}, 1),
     ("period_locks", "of a month", LOCKS, 101),
+    ("refused_facts", "of a quarter", REFUSED, 101),
+    ("refused_facts", "of one maker", REFUSED | {"made_by": "supervisor-7"}, 40),
+    (
+        "capture_refusal",
+        "by id",
+        ORG | {"device_id": None, "capture_id": "f899139d-f5e1-0593-9643-1415e770c6dd"},
+        1,
+    ),
     ("names", "of one", SOMEBODY | {"site_id": "site-1"}, 1),
     ("organisation", "the caller's", {"org_id": "big"}, 1),
     (
