@@ -29,6 +29,8 @@ AWAY = (
     asyncpg.PostgresIOError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
+    # What a connection says whose server died while it began a statement; the pool lets go of it.
+    asyncpg.InternalClientError,
 )
 
 
