@@ -22,6 +22,7 @@ from attendance_projector.rebuild.ports import LIVE, PREVIOUS
 from attendance_projector.rebuild.tell_differences import Pace, tell_differences
 from attendance_projector.store.migrate import migrate
 from attendance_schemas.topics import CLOCK
+from attendance_testing.projector.standby import columns_of
 
 pytestmark = pytest.mark.integration
 
@@ -143,7 +144,7 @@ async def test_days_that_differ_after_a_switch_can_be_told(plant: Any) -> None:
         for table in ("attendance_day", "day_explanation"):
             await plant.sql.execute("SELECT ensure_partitions($1, $2::date[])", table, [on])
         for table in ("consumed_position", "attendance_day", "day_explanation"):
-            await plant.sql.execute(f"INSERT INTO {table} SELECT * FROM attendance.{table}")  # noqa: S608
+            await copied(plant, table)
         await plant.sql.execute("UPDATE attendance_day SET worked_minutes = 200 WHERE person_id = 'p-1'")
         await plant.sql.execute("UPDATE day_explanation SET explanation = '[]' WHERE person_id = 'p-2'")
         await plant.sql.execute("DELETE FROM attendance_day WHERE person_id = 'p-3'")
@@ -170,6 +171,14 @@ async def test_days_that_differ_after_a_switch_can_be_told(plant: Any) -> None:
     }
 
 
+async def copied(plant: Any, table: str) -> None:
+    """Copy a live table into the one of that name in the schema that the connection looks in."""
+    columns = await columns_of(plant.sql, table)
+    await plant.sql.execute(
+        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM attendance.{table}"  # noqa: S608
+    )
+
+
 async def switched_to_other_days(plant: Any, people: list[str]) -> None:
     """Make tables of before a switch in which everybody worked a minute less, in February and March."""
     on = [date(2026, month, 2) for month in (2, 3)]
@@ -185,7 +194,7 @@ async def switched_to_other_days(plant: Any, people: list[str]) -> None:
     await migrate(plant.url, schema=PREVIOUS)
     await plant.sql.execute(f"SET search_path TO {PREVIOUS}")
     await plant.sql.execute("SELECT ensure_partitions('attendance_day', $1::date[])", on)
-    await plant.sql.execute("INSERT INTO attendance_day SELECT * FROM attendance.attendance_day")
+    await copied(plant, "attendance_day")
     await plant.sql.execute("UPDATE attendance_day SET worked_minutes = 239")
     await plant.sql.execute("SET search_path TO attendance")
     await plant.sql.execute("TRUNCATE outbox")

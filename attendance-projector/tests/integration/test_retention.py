@@ -168,6 +168,23 @@ async def test_months_that_payroll_has_not_closed_stay(plant: Any) -> None:
     assert await facts_from() == may
 
 
+async def test_a_month_that_is_opened_again_before_everybody_waits_stays(plant: Any) -> None:
+    await worked_half_a_year(plant)
+    await locked(plant, 1, 2, 3, 4, 5, site="site")
+    async with open_monthly_tables(plant.url) as tables:
+        move = tables.move
+
+        async def open_february(wanted: Any) -> Any:
+            await plant.sql.execute("UPDATE period_lock SET in_force = false WHERE starts_on = '2026-02-01'")
+            return await move(wanted)
+
+        tables.move = open_february
+        found = await drop_months(tables, KEEP, TODAY)
+    assert found.open_from is not None
+    assert found.open_from.replace(day=1) == date(2026, 2, 1)
+    assert found.retention.facts_from == date(2026, 1, 1)
+
+
 async def test_facts_about_the_first_open_date_count_whatever_their_utc_date(plant: Any) -> None:
     await worked_half_a_year(plant)
     for number in (1, 2):

@@ -17,17 +17,36 @@ from attendance_projector.projection.stored import EventOrTombstone
 from attendance_projector.store.postgres_errors import naming_outages
 from attendance_schemas.events import ClockTicked, PunchAdded
 from attendance_schemas.golden import golden_examples
-from service_kit.errors import PoisonRecord
+from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.kafka.records import Record
 
 ((_, FACT, _),) = golden_examples(PunchAdded)
 TICK = next(event for _, event, _ in golden_examples(ClockTicked))
 
 
-@pytest.mark.parametrize("error", [asyncpg.UniqueViolationError, asyncpg.CheckViolationError])
-def test_a_row_that_the_tables_cannot_hold_is_poison(error: type[asyncpg.PostgresError]) -> None:
+def said(error: type[asyncpg.PostgresError], text: str, constraint: str | None) -> asyncpg.PostgresError:
+    """Return an error as the server sends it."""
+    made = error(text)
+    made.constraint_name = constraint
+    return made
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        said(asyncpg.UniqueViolationError, "duplicate key value", "punch_pkey"),
+        said(asyncpg.CheckViolationError, "violates check constraint", "punch_has_one_place"),
+    ],
+)
+def test_a_row_that_the_tables_cannot_hold_is_poison(error: asyncpg.PostgresError) -> None:
     with pytest.raises(PoisonRecord, match="refused-by-database"), naming_outages():
-        raise error("duplicate key value")
+        raise error
+
+
+@pytest.mark.parametrize("words", ["no partition of relation", "keine Partition von Relation"])
+def test_a_missing_month_is_waited_for_in_every_language(words: str) -> None:
+    with pytest.raises(TransientFailure, match="a month is missing"), naming_outages():
+        raise said(asyncpg.CheckViolationError, f'{words} "punch"', None)
 
 
 class Contradicting:

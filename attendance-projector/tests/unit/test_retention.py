@@ -1,6 +1,8 @@
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from attendance_projector.domain.retention import REACH, KeptMonths, Retention, months_before, retention_of
 from attendance_projector.settings import Settings
@@ -57,6 +59,22 @@ def test_what_payroll_has_not_closed_is_kept() -> None:
     # A fact about the first open date may be of an earlier UTC date.
     assert retention_of(TODAY, keep, open_from=date(2025, 11, 1)).facts_from == date(2025, 10, 1)
     assert retention_of(TODAY, keep, open_from=date(2026, 3, 1)) == retention_of(TODAY, keep)
+
+
+@given(
+    st.builds(KeptMonths, *[st.none() | st.integers(1, 30)] * 3),
+    st.dates(date(2020, 1, 1), date(2030, 1, 1)),
+)
+def test_later_open_dates_do_not_hold_it_back(keep: KeptMonths, open_from: date) -> None:
+    kept = retention_of(TODAY, keep)
+    if kept.closed_before is None or open_from >= kept.closed_before:
+        assert kept.not_beyond(open_from) == kept
+
+
+def test_the_day_before_holds_it_back() -> None:
+    kept = retention_of(TODAY, KeptMonths(2, 3, 4))
+    assert kept.closed_before is not None
+    assert kept.not_beyond(kept.closed_before - timedelta(days=1)) != kept
 
 
 def test_months_are_counted_over_years() -> None:

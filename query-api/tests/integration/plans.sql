@@ -17,7 +17,7 @@ INSERT INTO attendance_day (
     early, early_minutes, open_since, punch_count, shift_effective_on
 )
 SELECT 'big', 'p-' || lpad(n::text, 6, '0'), on_date, 'day', 'site-' || n % 6000,
-    CASE WHEN (n + k) % 20 = 0 THEN 'HALF_DAY' WHEN (n + k) % 50 = 1 THEN 'INCOMPLETE' ELSE 'PRESENT' END,
+    CASE WHEN n = 29999 THEN 'ABSENT' WHEN (n + k) % 20 = 0 THEN 'HALF_DAY' WHEN (n + k) % 50 = 1 THEN 'INCOMPLETE' ELSE 'PRESENT' END,
     480, on_date + time '08:00', on_date + time '16:00', false, 0, false, 0,
     CASE WHEN (n + k) % 50 = 1 THEN on_date + time '08:00' END, 2, '2025-01-01'
 FROM generate_series(0, 32) AS k, LATERAL (SELECT date '2025-01-02' + 11 * k AS on_date) AS day, generate_series(0, 29999) AS n;

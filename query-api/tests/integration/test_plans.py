@@ -101,6 +101,8 @@ CASES: list[tuple[str, str, Mapping[str, Any], int]] = [
     ("attendance_days", "of a site without any", DAYS | YEAR | {"sites": ["elsewhere"]}, 0),
     ("attendance_days", "of a person", DAYS | YEAR | {"person_id": "p-001234"}, 33),
     ("attendance_days", "with a status of few", DAYS | NOVEMBER | {"status": "HALF_DAY"}, 101),
+    ("attendance_days", "with a status of very few", DAYS | YEAR | {"status": "ABSENT"}, 33),
+    ("attendance_days", "with a status of nobody", DAYS | YEAR | {"status": "LEAVE"}, 0),
     ("explained_days", "of a person", SOMEBODY | YEAR | {"sites": None}, 33),
     ("presence_counts", "of all sites", PRESENT, 4000),
     ("presence_counts", "of a site", PRESENT | {"sites": ["site-1"]}, 1),

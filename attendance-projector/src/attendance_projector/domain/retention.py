@@ -54,6 +54,15 @@ class Retention:
         return Retention(*(None if each is None else min(each, last) for each in self.firsts.values()))
 
     @property
+    def closed_before(self) -> date | None:
+        """Days before this date have to be closed by payroll; None: nothing is dropped.
+
+        Whether later ones are does not hold the retention back: see `not_beyond`.
+        """
+        last = max((each for each in self.firsts.values() if each is not None), default=None)
+        return None if last is None else month_after(last) + REACH
+
+    @property
     def facts_from(self) -> date | None:
         """First UTC date of punches and corrections that still count; None: all do."""
         return None if self.punches_from is None else month_after(self.punches_from)

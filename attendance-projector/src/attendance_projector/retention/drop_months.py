@@ -68,13 +68,17 @@ async def drop_months(
     kept = await tables.retention()
     result = Dropped(kept, is_dry_run=dry_run, archived_to=tables.archive_name if keep_detached else None)
 
-    async def wanted() -> Retention:
-        result.open_from = await tables.open_from(kept.final_before)
+    async def still_wanted() -> Retention:
+        """Look again at what can hold it back, and at no more: everybody waits."""
+        now = await tables.open_from(kept.final_before, result.retention.closed_before)
+        if now is not None and (result.open_from is None or now < result.open_from):
+            result.open_from = now
         return retention_of(today, keep, kept, result.open_from)
 
-    result.retention = await wanted()
+    result.open_from = await tables.open_from(kept.final_before)
+    result.retention = retention_of(today, keep, kept, result.open_from)
     if not dry_run and result.retention != kept:
-        result.retention, result.forgotten_punches = await tables.move(wanted)
+        result.retention, result.forgotten_punches = await tables.move(still_wanted)
     for month in await tables.months(result.retention):
         if not dry_run:
             await tables.detach(month)

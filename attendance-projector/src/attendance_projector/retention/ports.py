@@ -35,10 +35,11 @@ class MonthlyTables(Protocol):
     async def retention(self) -> Retention:
         """Return what is kept so far."""
 
-    async def open_from(self, final_before: date | None) -> date | None:
+    async def open_from(self, final_before: date | None, before: date | None = None) -> date | None:
         """Return the first date that payroll has not closed everywhere; None where none is ever closed.
 
-        final_before: earlier dates are past closing; None: none are.
+        final_before: earlier dates are past closing; None: none are. before: so far it looks at least; None:
+        at all dates.
         """
 
     async def months(self, retention: Retention) -> Sequence[Month]:

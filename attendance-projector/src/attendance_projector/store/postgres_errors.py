@@ -15,8 +15,6 @@ CONFLICTS = (
     asyncpg.DeadlockDetectedError,
     asyncpg.InvalidCachedStatementError,
 )
-# PostgreSQL says no more of it than these words; its SQLSTATE is that of every check.
-NO_PARTITION = "no partition of relation"
 # Somebody else holds what a statement waits for, or an operator ended the wait.
 CONTENTION = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 # The server, or the way to it, is away, full, shutting down or not the primary any more.
@@ -34,13 +32,18 @@ AWAY = (
 )
 
 
+def is_of_missing_partition(error: asyncpg.CheckViolationError) -> bool:
+    """Say whether no partition takes a row: the error has the SQLSTATE of a check, but names none."""
+    return error.constraint_name is None
+
+
 @contextmanager
 def naming_outages() -> Iterator[None]:
     """Turn an outage into TransientFailure, and what the tables cannot hold into PoisonRecord."""
     try:
         yield
     except asyncpg.CheckViolationError as error:
-        if NO_PARTITION not in str(error):
+        if not is_of_missing_partition(error):
             raise PoisonRecord("refused-by-database", f"the tables cannot hold it: {error}") from error
         # The month was made on a server that another one has replaced since.
         raise TransientFailure(DEPENDENCY, f"a month is missing: {error}") from error

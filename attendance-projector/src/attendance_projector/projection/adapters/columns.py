@@ -1,6 +1,9 @@
 """Rows as columns: a statement takes what belongs together as arrays, side by side."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any
 
 from attendance_projector.projection.periods.stored import LockedSpan
 from attendance_projector.projection.stored import PersonDates, PersonInstants
@@ -9,6 +12,11 @@ from attendance_projector.projection.stored import PersonDates, PersonInstants
 def side_by_side(rows: Iterable[Iterable[object]]) -> list[list[object]]:
     """Turn rows into columns."""
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def as_row(row_type: type) -> Callable[[Any], tuple[object, ...]]:
+    """Return what makes rows of a dataclass of flat values: `astuple` would copy each value in depth."""
+    return attrgetter(*(each.name for each in fields(row_type)))
 
 
 def spans_in_columns(spans: Sequence[PersonDates | LockedSpan]) -> list[list[object]]:

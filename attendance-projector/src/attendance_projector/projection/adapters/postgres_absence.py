@@ -1,15 +1,15 @@
 """How far time has come and sites have reported, in PostgreSQL."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple
 from datetime import datetime
 
-from attendance_projector.projection.adapters.columns import side_by_side
+from attendance_projector.projection.adapters.columns import as_row, side_by_side
 from attendance_projector.projection.stored import DevicePoint, EntryKey, PersonDates, PersonKey
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.sql import statements
 
 SQL = statements("absence")
+POINT_ROW = as_row(DevicePoint)
 
 
 class PostgresAbsence:
@@ -33,10 +33,7 @@ class PostgresAbsence:
     async def store_points(self, points: Sequence[DevicePoint]) -> None:
         """Keep sequence numbers until the next tick."""
         if points:
-            await self._connection.copy_records_to_table(
-                "device_point",
-                records=map(astuple, points),
-            )
+            await self._connection.copy_records_to_table("device_point", records=map(POINT_ROW, points))
 
     async def move_clock(self, as_of: datetime) -> None:
         """Move the clock and, with all numbers that have come, the watermarks of the sites."""

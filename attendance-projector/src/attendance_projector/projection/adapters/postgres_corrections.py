@@ -1,11 +1,11 @@
 """Corrections, reviews, and punches that wait for the holder of a badge, in PostgreSQL."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 
 import asyncpg
 
-from attendance_projector.projection.adapters.columns import side_by_side
+from attendance_projector.projection.adapters.columns import as_row, side_by_side
 from attendance_projector.projection.stored import (
     CorrectionRow,
     EntryKey,
@@ -21,6 +21,7 @@ from attendance_schemas.events import ReviewDecided
 
 SQL = statements("corrections")
 CORRECTION_COLUMNS = tuple(each.name for each in fields(CorrectionRow))
+CORRECTION_ROW, PENDING_ROW = as_row(CorrectionRow), as_row(PendingFact)
 NOBODY: tuple[list[object], ...] = ([], [])
 
 
@@ -45,7 +46,7 @@ class PostgresCorrections:
         """Store new corrections."""
         if rows:
             await self._connection.copy_records_to_table(
-                "correction", records=[astuple(row) for row in rows], columns=CORRECTION_COLUMNS
+                "correction", records=map(CORRECTION_ROW, rows), columns=CORRECTION_COLUMNS
             )
 
     async def punches(self, punches: Collection[FactKey]) -> Mapping[FactKey, KnownPunch]:
@@ -77,7 +78,7 @@ class PostgresCorrections:
     async def store_pending(self, facts: Sequence[PendingFact]) -> None:
         """Store such punches, with who has the badge now."""
         if facts:
-            await self._connection.executemany(SQL["merge_pending"], map(astuple, facts))
+            await self._connection.executemany(SQL["merge_pending"], map(PENDING_ROW, facts))
 
     async def holders(self, badges: Collection[EntryKey]) -> Mapping[EntryKey, str]:
         """Return who has each of the badges now; one that nobody has is left out."""

@@ -14,6 +14,7 @@ import asyncpg
 
 from attendance_projector.domain.retention import month_of
 from attendance_projector.store.connection import Connection
+from attendance_projector.store.postgres_errors import is_of_missing_partition
 from attendance_projector.store.sql import statements
 
 SQL = statements("positions")
@@ -35,9 +36,9 @@ def needing_months(dates: Iterable[date]) -> Iterator[None]:
     try:
         yield
     except asyncpg.CheckViolationError as error:
-        if error.constraint_name is not None:
-            raise
-        raise MonthsMissing(dates) from error
+        if is_of_missing_partition(error):
+            raise MonthsMissing(dates) from error
+        raise
 
 
 async def make_months(connection: Connection, facts: Iterable[date], days: Iterable[date]) -> None:

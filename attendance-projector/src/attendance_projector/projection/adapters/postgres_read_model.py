@@ -283,12 +283,16 @@ async def open_pool(
         if begin is not None:
             await begin(connection)
 
+    async def keep(_: Connection) -> None:
+        """Reset nothing between transactions: none leaves a setting, a lock or a listener to the session."""
+
     with naming_outages():
         pool = await asyncpg.create_pool(
             url,
             min_size=0,
             max_size=connections,
             init=prepare,
+            reset=keep,
             command_timeout=STATEMENT_TIMEOUT.total_seconds(),
             server_settings={
                 "search_path": f"{schema}, pg_temp",

@@ -1,9 +1,8 @@
 """Refused facts in PostgreSQL."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import astuple
 
-from attendance_projector.projection.adapters.columns import side_by_side
+from attendance_projector.projection.adapters.columns import as_row, side_by_side
 from attendance_projector.projection.refusals import OUT_OF_SCOPE, RefusedFact
 from attendance_projector.projection.stored import FactKey
 from attendance_projector.store.connection import Connection
@@ -11,6 +10,7 @@ from attendance_projector.store.sql import statements
 from attendance_schemas.events import ReviewDecided
 
 SQL = statements("refused")
+REFUSED_ROW = as_row(RefusedFact)
 
 
 class PostgresRefusedFacts:
@@ -21,8 +21,7 @@ class PostgresRefusedFacts:
 
     async def store(self, refused: Sequence[RefusedFact]) -> None:
         """Store refused facts, in one statement; one that is stored with the same reason stays."""
-        columns = zip(*map(astuple, refused), strict=True)
-        await self._connection.execute(SQL["store"], *map(list, columns))
+        await self._connection.execute(SQL["store"], *side_by_side(map(REFUSED_ROW, refused)))
 
     async def accept(self, reviews: Collection[FactKey]) -> None:
         """Take back that these reviews reach beyond their authority."""

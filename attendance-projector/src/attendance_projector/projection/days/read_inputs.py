@@ -94,7 +94,7 @@ async def stale_of_people(
         people = await transaction.directory.people(changes)
     bounded = {key for key, of_person in changes.items() if needs_extent(of_person)}
     extents = await transaction.days.extents(bounded)
-    as_of = await transaction.absence.as_of()
+    as_of = await transaction.absence.as_of() if bounded else None
     retention = await transaction.retention.read()
     stale = {}
     for key, of_person in changes.items():

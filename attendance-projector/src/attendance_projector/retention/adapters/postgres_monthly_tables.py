@@ -35,9 +35,9 @@ class PostgresMonthlyTables:
         """Return what is kept so far."""
         return await read_retention(self._connection)
 
-    async def open_from(self, final_before: date | None) -> date | None:
+    async def open_from(self, final_before: date | None, before: date | None = None) -> date | None:
         """Return the first date that payroll has not closed everywhere; None where none is ever closed."""
-        found: date | None = await self._connection.fetchval(SQL["open_from"], final_before)
+        found: date | None = await self._connection.fetchval(SQL["open_from"], final_before, before)
         return found
 
     async def months(self, retention: Retention) -> Sequence[Month]:

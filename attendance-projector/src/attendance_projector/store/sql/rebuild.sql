@@ -82,8 +82,8 @@ WHERE index.relnamespace = $1::regnamespace
 ORDER BY index.relname;
 
 -- name: tables
--- $1: the schema. key: by which the table is partitioned; volatile: columns that no fact decides, such as when
--- a row was written.
+-- $1: the schema. partition_key: by which the table is partitioned; columns: without those that no fact decides, such as
+-- when a row was written, or that the server makes of others.
 SELECT
     class.relname AS name,
     class.relkind = 'p' AS is_partitioned,
@@ -95,7 +95,7 @@ SELECT
     ARRAY (
         SELECT attname::text FROM pg_attribute
         LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-        WHERE attrelid = class.oid AND attnum > 0 AND NOT attisdropped AND attidentity = ''
+        WHERE attrelid = class.oid AND attnum > 0 AND NOT attisdropped AND attidentity = '' AND attgenerated = ''
             AND coalesce(pg_get_expr(adbin, adrelid), '') !~ '(clock_timestamp|now|nextval|CURRENT_TIMESTAMP)'
         ORDER BY attname
     ) AS columns,

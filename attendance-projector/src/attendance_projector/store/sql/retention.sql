@@ -15,7 +15,7 @@ SELECT earliest_on FROM installation;
 UPDATE installation SET earliest_on = $1;
 
 -- name: open_from
--- $1: earlier days are final, or null. First date from then on that an organisation which closes periods has not closed:
+-- $1: earlier days are final, or null; $2: days from then on are not looked at, or null. First date that an organisation which closes periods has not closed:
 -- since its first lock ever, the first that no lock keeps, and the first with a day of somebody that none keeps; null when
 -- nobody closes periods.
 WITH closing AS (
@@ -36,6 +36,7 @@ SELECT least(
         FROM closing
         JOIN attendance_day AS day ON day.org_id = closing.org_id
             AND day.attendance_on >= closing.first_on
+            AND ($2::date IS NULL OR day.attendance_on < $2)
             AND NOT day.attendance_on <@ closing.everywhere
         -- Where sites are locked one by one: somebody moved, or one of them was left out.
         WHERE somewhere <> everywhere

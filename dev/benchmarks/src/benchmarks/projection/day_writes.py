@@ -1,13 +1,15 @@
 """What a day takes in PostgreSQL: its bytes, how its updates are written, and the statements of one capture.
 
-`python -m benchmarks.projection.day_writes [--events N] [--people N] [--batch N]`. The use case of the live
-projector applies invented punches to a real PostgreSQL, without Kafka: a day is made by its first punch and
-updated by each of the others. Counts come from the server: tuples that were updated, how many of them HOT
-(without touching an index), bytes of WAL. To compare two versions, run it in a checkout of each.
+`python -m benchmarks.projection.day_writes [--events N] [--people N] [--batch N] [--updates N]`. The use case
+of the live projector applies invented punches to a real PostgreSQL, without Kafka: a day is made by its first
+punch and updated by each of the others. Then so many copies of a day are updated in one statement, as a punch
+changes a day, without its explanation. Counts come from the server: tuples that were updated, how many of
+them HOT (without touching an index), bytes of WAL. To compare two versions, run it in a checkout of each.
 """
 
 import argparse
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -34,14 +36,32 @@ from local_stack.settings import cache_folder, stack_folder
 from service_kit.kafka.records import Record
 
 AT_ONCE = 2000
-DAYS = "relname ~ '^(attendance_day|day_explanation|open_day|unsettled_day)(_[0-9]{4}_[0-9]{2})?$'"
+ROWS = (
+    "relname ~ '^(capture|punch|attendance_day|day_explanation|open_day|unsettled_day)(_[0-9]{4}_[0-9]{2})?$'"
+)
 TABLES = f"""
 SELECT regexp_replace(relname, '_[0-9]{{4}}_[0-9]{{2}}$', '') AS name, sum(n_live_tup)::bigint AS rows,
     sum(n_tup_upd)::bigint AS updates, sum(n_tup_hot_upd)::bigint AS hot,
     sum(pg_table_size(relid))::bigint AS heap, sum(pg_indexes_size(relid))::bigint AS indexes
-FROM pg_stat_user_tables WHERE schemaname = 'attendance' AND {DAYS}
+FROM pg_stat_user_tables WHERE schemaname = 'attendance' AND {ROWS}
 GROUP BY 1 HAVING sum(n_tup_ins) > 0 ORDER BY 1
 """  # noqa: S608
+COPY_A_DAY = """
+INSERT INTO attendance.attendance_day ({columns})
+SELECT {values}
+FROM (SELECT * FROM attendance.attendance_day LIMIT 1) AS day, generate_series(1, $1) AS number
+"""
+COLUMNS_OF_DAYS = """
+SELECT attname FROM pg_attribute
+WHERE attrelid = 'attendance.attendance_day'::regclass AND attnum > 0 AND NOT attisdropped
+    AND attgenerated = ''
+"""
+UPDATE_THE_COPIES = """
+UPDATE attendance.attendance_day
+SET status = 'INCOMPLETE', punch_count = punch_count + 1, worked_minutes = worked_minutes + 1,
+    open_since = coalesce(last_out_at, now())
+WHERE person_id LIKE 'copy-%'
+"""
 
 
 class _Known:
@@ -84,6 +104,7 @@ async def measure(options: argparse.Namespace, url: str) -> None:
         say(f"WAL: {wal / 1e6:.1f} MB, {wal / options.events:.0f} bytes for a capture with its punch and day")
         say(f"changes told: {await _told(sql) - written}")
         await _say_tables(sql)
+        await _say_updates(sql, options.updates)
         await _say_statements(pool, projector, known.records(MATCHES.name, list(islice(facts, 1))))
 
 
@@ -112,6 +133,17 @@ async def _say_tables(sql: asyncpg.Connection) -> None:
             f"{row['name']:<16} {row['rows']:>8} {row['heap'] / rows:>12.0f} {row['indexes'] / rows:>10.0f}"
             f" {row['updates']:>8} {share}"
         )
+
+
+async def _say_updates(sql: asyncpg.Connection, count: int) -> None:
+    columns = [row["attname"] for row in await sql.fetch(COLUMNS_OF_DAYS)]
+    values = ["'copy-' || number" if name == "person_id" else name for name in columns]
+    await sql.execute(COPY_A_DAY.format(columns=", ".join(columns), values=", ".join(values)), count)
+    await sql.execute("VACUUM ANALYZE attendance.attendance_day")
+    before, began = await _wal(sql), time.monotonic()
+    await sql.execute(UPDATE_THE_COPIES)
+    seconds, wal = time.monotonic() - began, await _wal(sql) - before
+    say(f"{count} days updated in one statement: WAL {wal / 1e6:.1f} MB, {seconds:.1f} s")
 
 
 async def _say_statements(pool: asyncpg.Pool, projector: ApplyRecords, records: Sequence[Record]) -> None:
@@ -144,6 +176,7 @@ def main() -> None:
     )
     parser.add_argument("--events", type=int, default=40_000)
     parser.add_argument("--people", type=int, default=2_000)
+    parser.add_argument("--updates", type=int, default=800_000, help="days updated in one statement")
     parser.add_argument("--batch", type=int, default=100, help="captures in a transaction")
     options, root = parser.parse_args(), Path.cwd()
     stack = Stack(stack_folder(root=root, name="benchmark"), cache_folder(root=root))

@@ -37,6 +37,7 @@ from local_stack.settings import cache_folder, stack_folder
 
 POLL_SECONDS = 0.02
 SETTINGS_WITHIN = 10.0
+LEFT = "SELECT EXISTS (SELECT FROM attendance.stale_span) OR EXISTS (SELECT FROM attendance.outbox)"
 
 
 @dataclass
@@ -54,7 +55,8 @@ class Projecting:
     async def project(self, events: Sequence[Any], topic: Topic) -> float:
         """Publish events while the services stand still, let them project; return events per second.
 
-        Returns when all changes of them are told as well, so that nothing of it lasts into what follows.
+        Returns when the days of a directory are computed and all changes told as well, so that nothing of it
+        lasts into what follows.
         """
         self._signal(signal.SIGSTOP)
         try:
@@ -66,7 +68,7 @@ class Projecting:
         while await consumed(self.connection) < self.plant.sent:  # noqa: ASYNC110
             await asyncio.sleep(POLL_SECONDS)
         seconds = time.perf_counter() - began
-        while await self.connection.fetchval("SELECT EXISTS (SELECT FROM attendance.outbox)"):  # noqa: ASYNC110
+        while await self.connection.fetchval(LEFT):  # noqa: ASYNC110
             await asyncio.sleep(POLL_SECONDS)
         self.told_seconds += time.perf_counter() - began
         self.service_seconds += self._service_cpu() - service

@@ -12,6 +12,16 @@ LIVE_TABLES = """
 """
 
 
+async def columns_of(connection: asyncpg.Connection, table: str) -> str:
+    """Return the columns of a table that can be written, as a list in SQL."""
+    names: str = await connection.fetchval(
+        "SELECT string_agg(attname, ', ') FROM pg_attribute"
+        " WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
+        table,
+    )
+    return names
+
+
 class LaggingStandby:
     """The tables as they stood when it was made; `promote` puts them back."""
 
@@ -34,4 +44,7 @@ class LaggingStandby:
         async with self._connection.transaction():
             await self._connection.execute(f"TRUNCATE {', '.join(self._tables)}")
             for name in self._tables:
-                await self._connection.execute(f"INSERT INTO {name} SELECT * FROM lagging_{name}")  # noqa: S608
+                columns = await columns_of(self._connection, name)
+                await self._connection.execute(
+                    f"INSERT INTO {name} ({columns}) SELECT {columns} FROM lagging_{name}"  # noqa: S608
+                )

@@ -350,6 +350,9 @@ CREATE TABLE attendance_day (
     shift_effective_on date NOT NULL,
     break_minutes integer NOT NULL DEFAULT 0,
     overtime_minutes integer NOT NULL DEFAULT 0,
+    status_without_punch text GENERATED ALWAYS AS (
+        CASE WHEN status IN ('ABSENT', 'LEAVE', 'HOLIDAY', 'WEEKLY_OFF') THEN status END
+    ) STORED,
     PRIMARY KEY (org_id, person_id, attendance_on, shift_id)
 ) PARTITION BY RANGE (attendance_on);
 COMMENT ON TABLE attendance_day IS
@@ -364,9 +367,14 @@ COMMENT ON COLUMN attendance_day.punch_count IS 'Punches used; repeats and ignor
 COMMENT ON COLUMN attendance_day.break_minutes IS 'Unpaid break that was deducted from worked_minutes.';
 COMMENT ON COLUMN attendance_day.overtime_minutes IS
     'Part of worked_minutes beyond the shift; the explanation says when it needs approval.';
+COMMENT ON COLUMN attendance_day.status_without_punch IS
+    'The status where no punch gives it, else null: an index of status itself would be written anew with nearly every punch.';
 -- Pages of days come in these orders, of the organisation or of a site.
 CREATE INDEX attendance_day_page ON attendance_day (org_id, attendance_on, person_id, shift_id);
 CREATE INDEX attendance_day_site_page ON attendance_day (org_id, site_id, attendance_on, person_id, shift_id);
+CREATE INDEX attendance_day_without_punch
+    ON attendance_day (org_id, status_without_punch, attendance_on, person_id, shift_id)
+    WHERE status_without_punch IS NOT NULL;
 
 CREATE TABLE day_explanation (
     org_id text COLLATE "C" NOT NULL,
