@@ -1,6 +1,7 @@
 """The variables by which services find the stack."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -23,6 +24,8 @@ class StackEnv:
     kafka_topic_prefix: str
     schema_registry_url: str
     database_url: str
+    writer_database_url: str
+    feed_database_url: str
     query_database_url: str
     postgres_admin_url: str
     object_store_endpoint: str
@@ -63,7 +66,9 @@ def stack_env(folder: Path, state: StackState, *, proxied: bool = False) -> Stac
         kafka_bootstrap_servers=",".join(f"{LOOPBACK}:{ports[f'kafka-{node}']}" for node in state.broker_ids),
         kafka_topic_prefix="",
         schema_registry_url=f"http://{LOOPBACK}:{ports['registry']}/apis/ccompat/v7",
-        database_url=postgres("attendance_projector", "attendance", ports["postgres"]),
+        database_url=postgres("attendance_owner", "attendance", ports["postgres"]),
+        writer_database_url=postgres("attendance_projector", "attendance", ports["postgres"]),
+        feed_database_url=postgres("attendance_projector_feed", "attendance", ports["postgres"]),
         query_database_url=postgres("query_api", "attendance", query_port),
         postgres_admin_url=postgres("postgres", "postgres", ports["postgres"]),
         object_store_endpoint=f"http://{LOOPBACK}:{ports['s3']}",
@@ -77,3 +82,12 @@ def stack_env(folder: Path, state: StackState, *, proxied: bool = False) -> Stac
         auth_jwks=str(jwks_path(folder)),
         template_encryption_keys=template_encryption_keys(folder),
     )
+
+
+def with_login_of(environ: Mapping[str, str], *command: str) -> dict[str, str]:
+    """Return the variables for a command of attendance-projector: what runs all day does not own the tables.
+
+    DATABASE_URL is the owner's, as which `migrate`, `rebuild` and the like are run, and `run --migrate`.
+    """
+    logins: dict[tuple[str, ...], str] = {("run",): "WRITER_DATABASE_URL", ("feed",): "FEED_DATABASE_URL"}
+    return {**environ, "DATABASE_URL": environ[logins.get(command, "DATABASE_URL")]}

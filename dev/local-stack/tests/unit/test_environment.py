@@ -34,6 +34,8 @@ def test_every_variable_of_the_brief_is_there(folder: Path) -> None:
         "KAFKA_TOPIC_PREFIX",
         "SCHEMA_REGISTRY_URL",
         "DATABASE_URL",
+        "WRITER_DATABASE_URL",
+        "FEED_DATABASE_URL",
         "QUERY_DATABASE_URL",
         "POSTGRES_ADMIN_URL",
         "OBJECT_STORE_ENDPOINT",

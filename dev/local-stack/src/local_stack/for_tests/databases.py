@@ -21,12 +21,23 @@ class Database:
 
     name: str
     url: str
+    writer_url: str
+    feed_url: str
     query_url: str
     admin_url: str
 
     def __repr__(self) -> str:
         # Test reports print fixtures; passwords do not belong there.
         return f"Database({self.name!r})"
+
+    def environ(self) -> dict[str, str]:
+        """Return the variables that lead to it, by their names in the environment of a stack."""
+        return {
+            "DATABASE_URL": self.url,
+            "WRITER_DATABASE_URL": self.writer_url,
+            "FEED_DATABASE_URL": self.feed_url,
+            "QUERY_DATABASE_URL": self.query_url,
+        }
 
 
 # What the fixture `template_database` is: (name, prepare) -> a clone for one test.
@@ -35,7 +46,13 @@ CloneTemplate = Callable[[str, Prepare], AbstractAsyncContextManager[Database]]
 
 def database_at(stack: StackEnv, name: str) -> Database:
     """Name the addresses of a database of the stack."""
-    urls = (stack.database_url, stack.query_database_url, stack.postgres_admin_url)
+    urls = (
+        stack.database_url,
+        stack.writer_database_url,
+        stack.feed_database_url,
+        stack.query_database_url,
+        stack.postgres_admin_url,
+    )
     return Database(name, *(urlsplit(url)._replace(path=f"/{name}").geturl() for url in urls))
 
 

@@ -56,7 +56,7 @@ def topic_prefix() -> str:
 
 @pytest_asyncio.fixture
 async def database(stack: StackEnv) -> AsyncIterator[Database]:
-    """An empty database owned by attendance_projector; dropped after the test."""
+    """An empty database owned by attendance_owner; dropped after the test."""
     from local_stack.for_tests.databases import create_database, drop_database
 
     made = await create_database(stack)

@@ -11,7 +11,7 @@ from local_stack.errors import LocalStackError
 from local_stack.files import PASSABLE_FOLDER, write_private
 from local_stack.running.ports import pick_ports
 
-FORMAT = 1
+FORMAT = 2
 SINGLE_BROKER, CLUSTER = 1, 3
 PORT_NAMES = (
     "registry",
@@ -36,7 +36,9 @@ PORT_NAMES = (
 )
 SECRET_NAMES = (
     "postgres",
+    "attendance_owner",
     "attendance_projector",
+    "attendance_projector_feed",
     "query_api",
     "replicator",
     "valkey",

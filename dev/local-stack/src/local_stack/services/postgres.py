@@ -23,12 +23,15 @@ from local_stack.settings import is_durable
 CHECK_SECONDS = 3.0
 DATABASE = "attendance"
 SLOT = "attendance_replica"
-OWNER, READER, QUERY, REPLICATOR = "attendance_projector", "attendance_reader", "query_api", "replicator"
+OWNER, REPLICATOR = "attendance_owner", "replicator"
+WRITER, FEED, QUERY = "attendance_projector", "attendance_projector_feed", "query_api"
+# The groups to which the tables' migration gives its grants, and who logs in as a member of each.
+MEMBERS = {"attendance_writer": WRITER, "attendance_feed": FEED, "attendance_reader": QUERY}
 ROLES = {
     OWNER: "LOGIN CREATEDB",
-    READER: "NOLOGIN",
-    QUERY: "LOGIN",
     REPLICATOR: "LOGIN REPLICATION",
+    **dict.fromkeys(MEMBERS, "NOLOGIN"),
+    **dict.fromkeys(MEMBERS.values(), "LOGIN"),
 }
 SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -143,7 +146,8 @@ class Postgres:
         async with connected(self._port, self._state.secrets["postgres"]) as connection:
             for role, options in ROLES.items():
                 await self._ensure_role(connection, role, options)
-            await connection.execute(f"GRANT {READER} TO {QUERY}")
+            for group, login in MEMBERS.items():
+                await connection.execute(f"GRANT {group} TO {login}")
             await connection.execute(f"ALTER ROLE {QUERY} SET default_transaction_read_only = on")
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
                 await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
