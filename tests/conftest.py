@@ -108,8 +108,7 @@ def environ(stack, topic_prefix, database, bucket) -> dict[str, str]:
     return {
         **stack.environ(),
         "KAFKA_TOPIC_PREFIX": topic_prefix,
-        "DATABASE_URL": database.url,
-        "QUERY_DATABASE_URL": database.query_url,
+        **database.environ(),
         "OBJECT_STORE_BUCKET": bucket,
     }
 

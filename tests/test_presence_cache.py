@@ -48,7 +48,7 @@ class Kept:
         async with open_presence_board(self._url, self.feed.kafka.topic_prefix) as board:
             task = asyncio.create_task(
                 keep_presence(
-                    lambda: open_presence_source(self.plant.url),
+                    lambda: open_presence_source(self.plant.feed_url),
                     lambda: open_change_tail(self.feed.kafka, Codec(self.feed.schemas)),
                     board,
                     metrics,
@@ -151,7 +151,7 @@ async def test_one_projector_keeps_presence_and_another_takes_over(kept: Kept) -
     async with kept.keeping(), kept.keeping():
         await kept.equals_the_tables({"p-1"})
         assert sorted(each.keeping._value.get() for each in kept.metrics) == [0, 1]
-        await kept.plant.sql.execute(
+        await kept.plant.as_administrator(
             "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
             " WHERE locktype = 'advisory' AND granted AND datname = current_database()"
             " AND application_name = 'attendance-projector presence'"

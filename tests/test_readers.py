@@ -86,7 +86,9 @@ async def days_of(pools: ReadPools, first_on: date, last_on: date) -> Any:
 async def days_that_stand(pools: ReadPools, pool: asyncpg.Pool) -> Any:
     """Return what a rebuild cannot change, and how many schemas one statement reads."""
     days = await days_of(pools, FIRST_ON, date(2026, 4, 5))
-    used = await pool.fetchrow(SCHEMAS_OF_ONE_STATEMENT)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('attendance.org_id', 'org', true)")
+        used = await connection.fetchrow(SCHEMAS_OF_ONE_STATEMENT)
     return tuple(map(tuple, days)), tuple(used)
 
 

@@ -145,7 +145,7 @@ async def test_partitions_are_made_for_old_months(plant: Any) -> None:
 
 
 async def test_partitions_made_by_two_at_once(plant: Any) -> None:
-    async with open_read_model(plant.url) as other:
+    async with open_read_model(plant.writer_url) as other:
         months = {date(2027, month, 1) for month in range(1, 13)}
         await asyncio.gather(plant.read_model.ensure_months(months), other.ensure_months(months))
     made = await plant.sql.fetchval("SELECT count(*) FROM pg_class WHERE relname ~ '^punch_2027_..$'")

@@ -141,7 +141,7 @@ async def test_a_killed_part_is_done_again_and_the_parts_before_it_are_not(plant
         await work_off(transaction)
         connection = transaction.positions._connection
         backend = await connection.fetchval("SELECT pg_backend_pid()")
-        await plant.sql.execute("SELECT pg_terminate_backend($1)", backend)
+        await plant.as_administrator("SELECT pg_terminate_backend($1)", backend)
         await connection.fetchval("SELECT 1")
 
     with pytest.raises(TransientFailure):
@@ -160,7 +160,7 @@ async def test_only_one_projector_works_the_backlog_off(plant: Any) -> None:
     await plant.tell(stricter(plant))
 
     async def both(transaction: Any) -> None:
-        async with open_read_model(plant.url) as other:
+        async with open_read_model(plant.writer_url) as other:
             assert (await other.in_transaction(work_off)).is_idle
         await work_off(transaction)
 
@@ -186,7 +186,7 @@ async def test_facts_of_other_organisations_wait_for_nobody(plant: Any) -> None:
 
     holding = asyncio.create_task(plant.read_model.in_transaction(hold))
     await is_done.wait()
-    async with asyncio.timeout(10), open_read_model(plant.url) as other:
+    async with asyncio.timeout(10), open_read_model(plant.writer_url) as other:
         projector = plant.projector_on(other)
         punch = changed(plant.match("binod", f"{DAYS[0]}T08:00+05:30"), org_id="other")
         await projector.apply([plant.record(punch, partition=1)])
@@ -269,7 +269,7 @@ async def test_days_that_cannot_be_computed_keep_nobody_else_waiting(plant: Any)
 
 async def test_a_wait_for_a_lock_says_nothing_about_the_record(plant: Any) -> None:
     """It is tried again for as long as it takes: nothing was ever wrong with it."""
-    async with open_read_model(plant.url) as other, plant.sql.transaction():
+    async with open_read_model(plant.writer_url) as other, plant.sql.transaction():
         await plant.sql.execute(statements("positions")["lock_everyone"])
         with pytest.raises(TransientFailure) as failure:
             await other.in_transaction(partial(joined_within, milliseconds=50))

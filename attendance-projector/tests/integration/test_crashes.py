@@ -39,7 +39,7 @@ async def test_a_killed_transaction_leaves_the_position(plant: Any) -> None:
 
     async def kill(transaction: PostgresTransaction) -> None:
         backend = await transaction.positions._connection.fetchval("SELECT pg_backend_pid()")
-        await plant.sql.execute("SELECT pg_terminate_backend($1)", backend)
+        await plant.as_administrator("SELECT pg_terminate_backend($1)", backend)
         await transaction.positions._connection.fetchval("SELECT 1")
 
     records = [plant.record(plant.match("asha", OUT))]
@@ -57,7 +57,7 @@ async def test_redelivery_after_a_crash_between_commit_and_kafka(plant: Any) -> 
     records = [plant.record(plant.match("asha", at)) for at in (IN, OUT)]
     await plant.projector.apply(records[:1])
     once = await plant.tables("capture")
-    async with open_read_model(plant.url) as after_restart:
+    async with open_read_model(plant.writer_url) as after_restart:
         partition = TopicPartition(records[0].topic, 0)
         assert await after_restart.positions([partition, TopicPartition("other", 0)]) == {partition: 1}
         await plant.projector_on(after_restart).apply(records)
@@ -68,7 +68,7 @@ async def test_redelivery_after_a_crash_between_commit_and_kafka(plant: Any) -> 
 
 async def test_two_projectors_apply_the_same_records_once(plant: Any) -> None:
     records = [plant.record(plant.match("asha", at)) for at in (IN, OUT)]
-    async with open_read_model(plant.url) as other:
+    async with open_read_model(plant.writer_url) as other:
         second = plant.projector_on(other)
         await asyncio.gather(*(each.apply(records) for each in (plant.projector, second) * 3))
     assert await plant.sql.fetchval("SELECT count(*) FROM punch") == 2
@@ -85,7 +85,7 @@ async def test_two_projectors_with_punches_of_one_person_lose_none(plant: Any) -
         for record in records:
             await projector.apply([record])
 
-    async with open_read_model(plant.url) as other:
+    async with open_read_model(plant.writer_url) as other:
         await asyncio.gather(feed(plant.projector, ins), feed(plant.projector_on(other), outs))
     assert await plant.days("asha") == [(day, "day", "PRESENT", 240) for day in days]
 
@@ -104,7 +104,7 @@ async def test_a_shift_and_a_punch_at_the_same_time_agree(
         await may_commit.wait()
 
     holding = plant.projector_on(EndsBeforeCommit(plant.read_model, hold))
-    async with asyncio.timeout(30), open_read_model(plant.url) as other:
+    async with asyncio.timeout(30), open_read_model(plant.writer_url) as other:
         slow = asyncio.create_task(holding.apply([plant.record(first)]))
         await is_done.wait()
         fast = asyncio.create_task(plant.projector_on(other).apply([plant.record(second)]))

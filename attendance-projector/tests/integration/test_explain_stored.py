@@ -118,9 +118,11 @@ def _as_said(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-async def ran(*arguments: str) -> Result:
+async def ran(*arguments: str, whose: tuple[str, ...] = ("--org", "org")) -> Result:
     """Run the command as a process would, without the loop of the test."""
-    return await asyncio.to_thread(CliRunner().invoke, cli, ["explain", *arguments], catch_exceptions=False)
+    # The login of readers sees one organisation at a time.
+    asked = ["explain", *arguments, *(() if "--scenario" in arguments else whose)]
+    return await asyncio.to_thread(CliRunner().invoke, cli, asked, catch_exceptions=False)
 
 
 @pytest.fixture
@@ -163,6 +165,12 @@ async def test_explain_from_store_says_what_the_database_used_and_why(week: Any,
         "2026-03-03 08:00:00+05:30, by hr-1: asked"
     ]
     assert (tuesday["days"][0]["status"], tuesday["differences"]) == ("INCOMPLETE", [])
+
+
+async def test_a_reader_has_to_name_the_organisation_and_sees_no_other(week: Any) -> None:
+    for whose, said in (((), "name it with --org"), (("--org", "other"), "nobody is recorded")):
+        result = await ran("--from-store", "asha", "--on", "2026-03-02", whose=whose)
+        assert (result.exit_code, said in result.output) == (2, True), result.output
 
 
 async def test_explain_fails_when_the_stored_day_is_not_what_the_rules_give(week: Any) -> None:

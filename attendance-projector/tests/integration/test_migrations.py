@@ -1,7 +1,7 @@
 import asyncpg
 import pytest
 
-from attendance_projector.errors import MigrationRefused, ReadModelOutdated
+from attendance_projector.errors import ReadModelOutdated
 from attendance_projector.projection.adapters.postgres_days import DAY_KEY
 from attendance_projector.store.migrate import check_migrated, head, migrate
 from local_stack.for_tests.databases import Database
@@ -105,22 +105,6 @@ async def test_an_empty_database_is_outdated(database: Database) -> None:
         await connection.close()
 
 
-async def test_reader_sees_tables_and_partitions_and_writes_nothing(migrated: Database) -> None:
-    owner = await asyncpg.connect(migrated.url, server_settings={"search_path": "attendance"})
-    reader = await asyncpg.connect(migrated.query_url)
-    try:
-        made = await owner.fetchval("SELECT ensure_partitions('punch', '{2026-03-05,2026-03-31,2026-04-01}')")
-        again = await owner.fetchval("SELECT ensure_partitions('punch', '{2026-03-05}')")
-        assert (made, again) == (2, 0)
-        assert await reader.fetchval("SELECT count(*) FROM attendance.punch_2026_03") == 0
-        assert await reader.fetchval("SELECT count(*) FROM attendance.attendance_day") == 0
-        with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError)):
-            await reader.execute("DELETE FROM attendance.punch")
-    finally:
-        await owner.close()
-        await reader.close()
-
-
 async def test_partition_bounds_are_utc_months(migrated: Database) -> None:
     owner = await asyncpg.connect(
         migrated.url, server_settings={"search_path": "attendance", "timezone": "Asia/Kolkata"}
@@ -141,8 +125,3 @@ async def test_partition_bounds_are_utc_months(migrated: Database) -> None:
         ]
     finally:
         await owner.close()
-
-
-async def test_a_missing_reader_role_is_named(database: Database) -> None:
-    with pytest.raises(MigrationRefused, match="CREATE ROLE nobody_of_this_name"):
-        await migrate(database.url, reader_role="nobody_of_this_name")

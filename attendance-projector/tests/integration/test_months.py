@@ -68,8 +68,8 @@ async def test_a_day_in_a_month_of_its_own_is_stored_once(plant: Any) -> None:
 async def test_two_projectors_make_months_at_once_and_keep_no_writer_waiting(plant: Any) -> None:
     await plant.tell(plant.person("ravi"), plant.match("asha", "2026-03-02T02:30Z"))
     async with (
-        open_read_model(plant.url) as one,
-        open_read_model(plant.url) as other,
+        open_read_model(plant.writer_url) as one,
+        open_read_model(plant.writer_url) as other,
         asyncio.timeout(DEADLINE),
     ):
         overridden = [plant.override(name, date(2018, 5, 2), DayStatus.LEAVE) for name in ("asha", "ravi")]

@@ -144,10 +144,10 @@ async def tables_of(
     """Tell what these organisations say to an empty read model; return the rows of each."""
     async with AsyncExitStack() as stack:
         empty = await stack.enter_async_context(template_database("projector", migrate))
-        read_model = await stack.enter_async_context(open_read_model(empty.url))
+        read_model = await stack.enter_async_context(open_read_model(empty.writer_url))
         sql = await asyncpg.connect(empty.url, server_settings={"search_path": "attendance"})
         stack.push_async_callback(sql.close)
-        one = type(plant)(read_model, empty.url, sql)
+        one = type(plant)(read_model, empty, sql)
         for org_id in by_org:
             await one.tell(*of(org_id, plant.site(), plant.shift("day", 8, 12), plant.person("asha")))
         await told(one, [month for months in by_org.values() for month in months], random.Random(len(by_org)))

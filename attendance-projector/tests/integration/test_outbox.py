@@ -80,7 +80,7 @@ async def test_rows_that_were_published_are_cleared_out_of_the_way(plant: Any) -
         " SELECT 't', 'k', 'E', '{}' FROM generate_series(1, $1)",
         ROWS_IN_THE_WAY,
     )
-    async with open_outbox_queue(plant.url) as queue:
+    async with open_outbox_queue(plant.feed_url) as queue:
         while rows := await queue.first_rows(ROWS_IN_THE_WAY // 4):
             await queue.remove(rows)
     cleared = "SELECT vacuum_count FROM pg_stat_user_tables WHERE relid = 'outbox'::regclass"

@@ -183,7 +183,7 @@ async def test_two_projectors_share_what_a_lock_recorded(plant: Any) -> None:
     await plant.tell(plant.lock(*MARCH))
     *days, seal = await plant.outbox()
     late = [plant.match(name, LATE) for name in names]
-    async with open_read_model(plant.url) as other:
+    async with open_read_model(plant.writer_url) as other:
         # Each has partitions of its own; the last of all batches finds the lock complete, whosever it is.
         batches = [
             (plant.projector if number % 2 else plant.projector_on(other), number, days[number::4])
@@ -257,10 +257,10 @@ async def test_any_order_gives_the_same_tables(
     for _ in range(2):
         async with AsyncExitStack() as stack:
             empty = await stack.enter_async_context(template_database("projector", migrate))
-            read_model = await stack.enter_async_context(open_read_model(empty.url))
+            read_model = await stack.enter_async_context(open_read_model(empty.writer_url))
             sql = await asyncpg.connect(empty.url, server_settings={"search_path": "attendance"})
             stack.push_async_callback(sql.close, timeout=5)
-            again = type(plant)(read_model, empty.url, sql)
+            again = type(plant)(read_model, empty, sql)
             *shuffled, tick = log
             chance.shuffle(shuffled)
             while shuffled:

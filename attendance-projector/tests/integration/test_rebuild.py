@@ -95,10 +95,13 @@ async def test_a_rebuild_in_another_order_gives_equal_tables(
     facts = history(plant, chance)
     results = []
     for _ in range(2):
-        async with template_database("projector", migrate) as empty, open_read_model(empty.url) as read_model:
+        async with (
+            template_database("projector", migrate) as empty,
+            open_read_model(empty.writer_url) as read_model,
+        ):
             sql = await asyncpg.connect(empty.url, server_settings={"search_path": "attendance"})
             try:
-                again = type(plant)(read_model, empty.url, sql)
+                again = type(plant)(read_model, empty, sql)
                 await played(again, facts, chance)
                 results.append(await again.tables(*tables, without=without))
             finally:

@@ -91,7 +91,7 @@ async def test_a_relay_killed_before_it_removes_repeats_the_same_events(feed: Fe
             async def remove(self, _rows: Sequence[OutboxRow]) -> None:
                 raise Killed
 
-        async with open_outbox_queue(feed.plant.url) as queue:
+        async with open_outbox_queue(feed.plant.feed_url) as queue:
             yield Dying(queue)
 
     async with feed.relaying(dies_before_removing) as dying:
@@ -114,7 +114,7 @@ async def test_of_two_relays_one_publishes_and_the_other_takes_over(feed: Feed) 
         await feed.published(4 * len(PEOPLE))
         assert sorted(each.relaying._value.get() for each in feed.metrics) == [0, 1]
         # The connection of whoever leads ends, as when its process is killed.
-        ended = await feed.plant.sql.fetchval(
+        ended = await feed.plant.as_administrator(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_locks JOIN pg_stat_activity USING (pid)"
             " WHERE locktype = 'advisory' AND granted AND application_name = 'attendance-projector relay'"
             " AND datname = current_database()"
@@ -134,7 +134,7 @@ async def test_a_projector_killed_while_it_publishes_is_followed_by_another(
         **os.environ,
         **stack.environ(),
         "KAFKA_TOPIC_PREFIX": feed.kafka.topic_prefix,
-        "DATABASE_URL": feed.plant.url,
+        "DATABASE_URL": feed.plant.writer_url,
         "ATTENDANCE_PROJECTOR_PORT": "0",
     }
 

@@ -16,7 +16,7 @@ ASHA = PersonKey("org", "asha")
 
 
 async def test_what_another_projector_changes_is_not_remembered(plant: Any) -> None:
-    async with open_read_model(plant.url) as other:
+    async with open_read_model(plant.writer_url) as other:
         remembering = plant.projector_on(other)
         await remembering.apply([plant.record(plant.match("asha", f"{DAY}T08:00+05:30"))])
         await plant.tell(plant.shift("day", 7, 12, late_grace_minutes=0))
@@ -26,7 +26,7 @@ async def test_what_another_projector_changes_is_not_remembered(plant: Any) -> N
 
 
 async def test_people_are_asked_for_once_while_nothing_changes(plant: Any) -> None:
-    async with open_read_model(plant.url) as other:
+    async with open_read_model(plant.writer_url) as other:
         remembering = plant.projector_on(other)
         for hour in (8, 9):
             await remembering.apply([plant.record(plant.match("asha", f"{DAY}T{hour:02}:00+05:30"))])
@@ -47,7 +47,7 @@ async def test_every_fact_that_plans_people_is_noticed(plant: Any, fact: str) ->
         "leave taken back": plant.tombstone(leave),
         "policy": plant.policy(date(2026, 3, 1), expects_attendance=True),
     }
-    async with open_read_model(plant.url) as other:
+    async with open_read_model(plant.writer_url) as other:
         remembering = plant.projector_on(other)
         await remembering.apply([plant.record(plant.match("asha", f"{DAY}T08:00+05:30"))])
         before = other._memory.people[ASHA]
@@ -61,7 +61,7 @@ async def test_every_fact_that_plans_people_is_noticed(plant: Any, fact: str) ->
 async def test_people_stay_remembered_when_time_passes_and_what_it_decides_does_not(plant: Any) -> None:
     await plant.tell(plant.policy(expects_attendance=True), plant.device("kiosk"))
     match = plant.match("asha", f"{DAY}T08:00+05:30")
-    async with open_read_model(plant.url) as other:
+    async with open_read_model(plant.writer_url) as other:
         remembering = plant.projector_on(other)
         await remembering.apply([plant.record(match)])
         before = other._memory.people[ASHA]

@@ -101,7 +101,7 @@ async def test_the_old_version_and_the_new_one_work_between_the_steps(plant: Any
     assert found == "0002pre4"
     assert works_with(new_version, found)
     await punched(DAY, "08:00", plant.read_model)
-    async with open_read_model(plant.url) as old_version:
+    async with open_read_model(plant.writer_url) as old_version:
         await punched(DAY, "12:00", old_version)
         await migrate(plant.url, more=sample)
         assert works_with(new_version, "0002post1")

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from attendance_schemas.topics import DIRECTORY, MATCHES
-from local_stack.environment import StackEnv
+from local_stack.environment import StackEnv, with_login_of
 from service_kit.kafka.dead_letters import read_origin
 
 pytestmark = pytest.mark.integration
@@ -30,6 +30,7 @@ async def eventually(question: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def test_a_killed_projector_goes_on_where_its_rows_end(plant: Any, cluster: Any) -> None:
+    # The one migrates first, as the owner; the other may not.
     process = await cluster.start("run", "--migrate")
     await cluster.publish(plant.person("binod"), DIRECTORY)
     await cluster.publish(plant.match("binod", f"{DAY}T08:00+05:30"), MATCHES)
@@ -62,7 +63,7 @@ async def test_time_passes_as_a_fact_and_decides_absences(plant: Any, cluster: A
     today = datetime.now(UTC).date()
     yesterday, before = (today - timedelta(days=number) for number in (1, 3))
     await cluster.publish(plant.policy(before, expects_attendance=True), DIRECTORY)
-    processes = [await cluster.start("run", "--migrate")]
+    processes = [await cluster.start("run")]
     cluster.environ["ATTENDANCE_PROJECTOR_PORT"] = "0"
     processes.append(await cluster.start("run"))
 
@@ -84,7 +85,7 @@ async def test_time_passes_as_a_fact_and_decides_absences(plant: Any, cluster: A
 
 async def test_changes_wait_in_the_outbox_for_a_process_that_tells_them(plant: Any, cluster: Any) -> None:
     cluster.environ |= {"ATTENDANCE_PROJECTOR_FEED_CHANGES": "false", "ATTENDANCE_PROJECTOR_PORT": "0"}
-    projecting = await cluster.start("run", "--migrate")
+    projecting = await cluster.start("run")
     await cluster.publish(plant.match("asha", f"{DAY}T08:00+05:30"), MATCHES)
 
     async def waiting() -> int:
@@ -153,8 +154,7 @@ async def test_an_old_read_model_ends_the_service_with_advice(
 ) -> None:
     environ = {
         **os.environ,
-        **stack.environ(),
-        "DATABASE_URL": database.url,
+        **with_login_of({**stack.environ(), **database.environ()}, command),
         "ATTENDANCE_PROJECTOR_PORT": str(unused_port),
     }
     process = await asyncio.create_subprocess_exec(

@@ -102,7 +102,7 @@ async def test_a_month_that_only_the_old_server_had_is_made_again(plant: Any) ->
 async def test_revisions_never_come_again_after_a_promotion(plant: Any) -> None:
     """A follower would take the new state of a day for an old one."""
     newest = await plant.sql.fetchval("SELECT setval('outbox_id_seq', 1000)")
-    async with open_read_model(plant.url) as read_model:
+    async with open_read_model(plant.writer_url) as read_model:
         await plant.projector_on(read_model).apply([plant.record(plant.match("asha", IN))])
     assert await plant.sql.fetchval("SELECT min(id) FROM outbox WHERE id > 1000") > newest + 10**12
 

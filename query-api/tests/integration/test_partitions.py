@@ -66,6 +66,7 @@ CASE_IDS = ["-".join((name, *sorted(expected))) for name, _, expected in CASES]
 async def connection(read_database: Database) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
     options = PoolOptions(size=1, statement_timeout_ms=5000, connect_timeout_seconds=2.0)
     async with open_pool(read_database.query_url, options) as pool, pool.acquire() as made:
+        await made.execute("SET attendance.org_id TO acme")
         yield made
 
 
@@ -117,6 +118,7 @@ async def test_with_years_of_partitions_the_plan_names_only_those_in_range(
     query = named_query(name)
     options = PoolOptions(size=1, statement_timeout_ms=5000, connect_timeout_seconds=2.0)
     async with open_pool(read_database.query_url, options) as pool:
+        await pool.execute("SET attendance.org_id TO acme")
         plan = await pool.fetchval(f"EXPLAIN (FORMAT JSON) {query.text}", *query.arguments(values))
     assert set(re.findall(r'"Relation Name": "(\w+_\d{4}_\d{2})"', plan)) == expected
     assert not re.search('"Subplans Removed": [1-9]', plan)

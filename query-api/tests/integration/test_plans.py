@@ -159,6 +159,7 @@ async def large(large_database: Database) -> AsyncIterator[asyncpg.Pool]:
     await owner.execute("VACUUM ANALYZE")
     await owner.close()
     async with open_pool(large_database.query_url, OPTIONS) as pool:
+        await pool.execute("SET attendance.org_id TO big")
         yield pool
 
 

@@ -90,7 +90,7 @@ async def test_the_cache_and_the_database_give_the_same_answer(
         model = PostgresReadModel(ReadPools(pool, None, metrics, monotonic=time.monotonic, retry_seconds=0.0))
         cache = await opened.enter_async_context(open_presence_cache(stack.valkey_url, topic_prefix, metrics))
         assert await cache.open_days("acme") is None
-        days = await open_days_of(read_database.url, seeded - CACHED_FOR)
+        days = await open_days_of(read_database.feed_url, seeded - CACHED_FOR)
         await fill_presence(stack.valkey_url, topic_prefix, days)
 
         async def asked(which: PresenceCache, scope: Scope, now: datetime, **page: Any) -> Presence:

@@ -28,7 +28,8 @@ async def test_the_login_may_not_write(read_database: Database, statement: str) 
         await connection.execute("SET default_transaction_read_only = off")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
-        assert await connection.fetchval("SELECT count(*) FROM attendance.organisation") == 2
+        await connection.execute("SET attendance.org_id TO acme")
+        assert await connection.fetchval("SELECT count(*) FROM attendance.organisation") == 1
     finally:
         await connection.close()
 

@@ -24,6 +24,12 @@ def test_names_become_numbers_in_order_of_appearance() -> None:
     assert query.arguments({"a": 1, "b": 2}) == [2, 1]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_query_but_ping_names_its_organisation(name: str) -> None:
+    """By this parameter the database learns whose rows to show; without it there would be none."""
+    assert ("org_id" in named_query(name).parameters) == (name != "ping")
+
+
 @pytest.mark.parametrize("values", [{"a": 1}, {"a": 1, "b": 2, "c": 3}])
 def test_a_call_must_fit_its_query(values: dict[str, object]) -> None:
     with pytest.raises(KeyError):

@@ -26,6 +26,12 @@ class FakePool:
     async def release(self, connection: "FakePool") -> None:
         assert connection is self
 
+    async def execute(self, text: str) -> None:
+        """Begin and end transactions."""
+
+    def is_closed(self) -> bool:
+        return False
+
     async def fetch(self, text: str, *arguments: object) -> list[str]:
         if self.on_fetch is not None:
             raise self.on_fetch

@@ -97,7 +97,7 @@ def compare_month(path: Path, whose: Whose, month: str | None, *, as_json: bool)
 
 
 async def _explain(person_id: str, org_id: str | None, on: date) -> StoredExplanation:
-    async with open_snapshot(_database()) as snapshot:
+    async with open_snapshot(_database(), org_id) as snapshot:
         return await explain_stored(snapshot, person_id, on, org_id)
 
 
@@ -114,7 +114,7 @@ def _print_scenario(found: StoredExplanation) -> None:
 async def _compare(what_if: WhatIf, whose: Whose, first_on: date, *, as_json: bool) -> None:
     last_on = first_on.replace(day=monthrange(first_on.year, first_on.month)[1])
     totals = Totals()
-    async with open_snapshot(_database()) as snapshot:
+    async with open_snapshot(_database(), whose.org_id) as snapshot:
         people = await people_asked(snapshot, whose.person_id, whose.site_id, whose.org_id)
         await check_shifts(snapshot, what_if, people)
         with _progress() as progress:

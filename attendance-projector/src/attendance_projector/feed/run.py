@@ -23,7 +23,7 @@ from attendance_projector.feed.metrics import OutboxMetrics, PresenceMetrics
 from attendance_projector.feed.relay_outbox import relay_outbox
 from attendance_projector.operations import Opening, serve_operations
 from attendance_projector.settings import Settings
-from attendance_projector.wait_for_tables import wait_for_tables
+from attendance_projector.wait_for_tables import wait_for_told_tables
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
 from service_kit.collect_rarely import collect_rarely
@@ -45,7 +45,7 @@ async def run_feed(settings: Settings, stopping: asyncio.Event) -> None:
             stack.enter_context(contextlib.suppress(DeliveryStopped))
             schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
             opening = Opening(health)
-            read_model = await wait_for_tables(settings, stopping, stack)
+            read_model = await wait_for_told_tables(settings, stopping, stack)
             health.add_ready("postgresql", read_model.check)
             collect_rarely()
             opening.done()

@@ -22,15 +22,13 @@ from service_kit.errors import TransientFailure
 AWAY = (OSError, OperationalError, InterfaceError, asyncpg.OperatorInterventionError)
 # Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 LOCK_NOT_AVAILABLE = "55P03"
+INSUFFICIENT_PRIVILEGE = "42501"
 # Some two minutes, with pauses in which readers have the tables.
 TRIES = 120
 LONGEST_PAUSE = timedelta(seconds=1)
-READER_ROLE = "attendance_reader"
 
 
-def _config(
-    url: str, reader_role: str = READER_ROLE, schema: str = SCHEMA, more: Path | None = None
-) -> Config:
+def _config(url: str, schema: str = SCHEMA, more: Path | None = None) -> Config:
     migrations = Path(__file__).parent / "migrations"
     versions = [migrations / "versions", *([] if more is None else [more])]
     config = Config()
@@ -38,7 +36,6 @@ def _config(
     config.set_main_option("path_separator", "os")
     config.set_main_option("version_locations", os.pathsep.join(map(str, versions)))
     config.attributes["url"] = url
-    config.attributes["reader_role"] = reader_role
     config.attributes["schema"] = schema
     return config
 
@@ -59,19 +56,18 @@ async def migrate(
     url: str,
     revision: str = "head",
     *,
-    reader_role: str = READER_ROLE,
     schema: str = SCHEMA,
     more: Path | None = None,
 ) -> None:
-    """Migrate a schema of the database at a postgresql:// URL; migrated already, it stays as it is.
+    """Migrate a schema of the database at the URL of its owner; migrated already, it stays as it is.
 
     revision: "pre" for the steps beside which the version before this one still runs. Each step is a
     transaction of its own; one that waits for a table is begun again: readers never wait behind it for long.
-    Raises MigrationRefused when the reader's role is missing, or when a table is never free;
+    Raises MigrationRefused when roles are missing, or when a table is never free;
     TransientFailure when the database is away.
     """
     scheme, _, rest = url.partition("://")
-    config = _config(f"{scheme}+asyncpg://{rest}", reader_role, schema, more)
+    config = _config(f"{scheme}+asyncpg://{rest}", schema, more)
     step = command.downgrade if revision == "base" else command.upgrade
     target, backoff = last_pre(steps(more)) if revision == "pre" else revision, Backoff()
     for _ in range(TRIES):
@@ -79,7 +75,12 @@ async def migrate(
             # Alembic is synchronous and starts an event loop of its own.
             await asyncio.to_thread(step, config, target)
         except (OSError, DBAPIError, asyncpg.PostgresError) as error:
-            if getattr(getattr(error, "orig", error), "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            state = getattr(getattr(error, "orig", error), "sqlstate", None)
+            if state == INSUFFICIENT_PRIVILEGE:
+                raise MigrationRefused(
+                    f"migrate as the owner of the tables and the database: {error}"
+                ) from error
+            if state != LOCK_NOT_AVAILABLE:
                 if isinstance(error, AWAY):
                     raise TransientFailure("postgresql", f"migration could not connect: {error}") from error
                 raise

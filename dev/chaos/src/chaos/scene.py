@@ -112,8 +112,7 @@ async def _stores(stack: Stack, run: str) -> AsyncIterator[tuple[Mapping[str, st
     await asyncio.to_thread(create_bucket, direct, bucket)
     here, there = (url.split("@")[1].split("/")[0] for url in (direct.database_url, proxied.database_url))
     own = {
-        "DATABASE_URL": database.url.replace(here, there),
-        "QUERY_DATABASE_URL": database.query_url.replace(here, there),
+        **{name: url.replace(here, there) for name, url in database.environ().items()},
         "KAFKA_TOPIC_PREFIX": f"{run}.",
         "OBJECT_STORE_BUCKET": bucket,
     }

@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 
 from attendance_demo.errors import ServiceFailed
+from local_stack.environment import with_login_of
 
 READY_WITHIN_SECONDS = 90.0
 STOP_WITHIN_SECONDS = 30.0
@@ -126,8 +127,9 @@ class Deployment:
         key = name + instance
         port = self.services[key].port if key in self.services else free_port()
         prefix = variable_prefix(name)
+        login = with_login_of(self.environ, "run")
         own = {f"{prefix}{setting.upper()}": value for setting, value in settings.items()}
-        environ = {**os.environ, **self.environ, f"{prefix}PORT": str(port), **own}
+        environ = {**os.environ, **login, f"{prefix}PORT": str(port), **own}
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / f"{key}.log"
         with log.open("ab") as output:

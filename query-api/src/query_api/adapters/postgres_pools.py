@@ -2,6 +2,10 @@
 
 Every connection is told to refuse writes and to give up slow statements, on top of a login that may only
 SELECT. Plans are made for the actual parameters, so that partitions outside the range are never opened.
+
+The database shows such a login the rows of one organisation: that which the transaction has named, and none
+while it has named none. So each query has a transaction of its own, which begins with the name; the name ends
+with it, on whichever connection of whichever pooler the next one comes.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -10,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from query_api.adapters.named_queries import NamedQuery, named_query
 from query_api.errors import QueryTooSlow, ReadModelUnavailable
@@ -34,6 +39,8 @@ _AWAY = (
 )
 # The client gives up later than the server, so that the server's own answer is the usual one.
 _CLIENT_GRACE_SECONDS = 2.0
+# One trip to the server; hexadecimal digits need no quoting, whatever is in an id.
+_BEGIN_FOR = "BEGIN; SELECT set_config('attendance.org_id', convert_from('\\x{}', 'UTF8'), true)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +70,28 @@ async def open_pool(url: str, options: PoolOptions) -> AsyncIterator[asyncpg.Poo
             "jit": "off",
             "timezone": "UTC",
         },
+        # Nothing outlives a transaction that would have to be taken back.
+        reset=_as_it_is,
     )
     async with pool:
         yield pool
+
+
+async def _as_it_is(_connection: object) -> None:
+    """Leave a connection as it is."""
+
+
+async def _fetch_for(
+    org_id: str, connection: PoolConnectionProxy, text: str, arguments: Sequence[Any]
+) -> list[asyncpg.Record]:
+    """Return the rows of a query that are this organisation's."""
+    try:
+        await connection.execute(_BEGIN_FOR.format(org_id.encode().hex()))
+        return await connection.fetch(text, *arguments)
+    finally:
+        if not connection.is_closed():
+            # Of a transaction that failed it is the end, too.
+            await connection.execute("COMMIT")
 
 
 class ReadPools:
@@ -90,39 +116,42 @@ class ReadPools:
         self._replica_away_until = 0.0
 
     async def fetch(self, name: str, **values: object) -> list[asyncpg.Record]:
-        """Return the rows of `sql/NAME.sql`. Raises ReadModelUnavailable or QueryTooSlow."""
+        """Return the rows of `sql/NAME.sql`, those of the organisation `org_id` alone.
+
+        Raises ReadModelUnavailable or QueryTooSlow.
+        """
         query = named_query(name)
-        arguments = query.arguments(values)
+        arguments, org_id = query.arguments(values), values.get("org_id")
         with self._metrics.query_seconds.labels(name).time():
             if self._primary is not None and self._monotonic() < self._replica_away_until:
-                return await self._from_primary(self._primary, query, arguments)
+                return await self._from_primary(self._primary, query, arguments, org_id)
             try:
-                records = await self._run(self._replica, query, arguments)
+                records = await self._run(self._replica, query, arguments, org_id)
             except _AWAY as error:
                 self._note_replica_away(error)
                 if self._primary is None:
                     raise self._unavailable(query, error) from error
-                return await self._from_primary(self._primary, query, arguments)
+                return await self._from_primary(self._primary, query, arguments, org_id)
             except asyncpg.SerializationError as error:
                 # A replica cancels reads that stand in the way of its recovery; the primary never does.
                 if self._primary is None:
                     raise self._too_slow(query, "timeout") from error
-                return await self._from_primary(self._primary, query, arguments)
+                return await self._from_primary(self._primary, query, arguments, org_id)
             self._note_replica_back()
             return records
 
     async def _from_primary(
-        self, pool: asyncpg.Pool, query: NamedQuery, arguments: Sequence[object]
+        self, pool: asyncpg.Pool, query: NamedQuery, arguments: Sequence[object], org_id: object
     ) -> list[asyncpg.Record]:
         try:
-            records = await self._run(pool, query, arguments)
+            records = await self._run(pool, query, arguments, org_id)
         except _AWAY as error:
             raise self._unavailable(query, error) from error
         self._metrics.primary_reads.inc()
         return records
 
     async def _run(
-        self, pool: asyncpg.Pool, query: NamedQuery, arguments: Sequence[Any]
+        self, pool: asyncpg.Pool, query: NamedQuery, arguments: Sequence[Any], org_id: object
     ) -> list[asyncpg.Record]:
         try:
             connection = await pool.acquire(timeout=self._acquire_seconds)
@@ -131,7 +160,9 @@ class ReadPools:
                 raise self._too_slow(query, "busy") from error
             raise
         try:
-            return await connection.fetch(query.text, *arguments)
+            if org_id is None:
+                return await connection.fetch(query.text, *arguments)
+            return await _fetch_for(str(org_id), connection, query.text, arguments)
         except asyncpg.QueryCanceledError as error:
             raise self._too_slow(query, "timeout") from error
         finally:

@@ -8,7 +8,7 @@ from datetime import date
 import asyncpg
 import msgspec
 
-from attendance_projector.errors import ProjectorError, ReadModelSwitched
+from attendance_projector.errors import ProjectorError, ReadModelSwitched, SnapshotRefused
 from attendance_projector.explain.ports import Alter
 from attendance_projector.explain.recorded import TEXTS, AskedFacts, RecordedFact
 from attendance_projector.projection.adapters.postgres_absence import PostgresAbsence
@@ -143,10 +143,13 @@ def _fact(kind: str, row: asyncpg.Record) -> RecordedFact:
 
 
 @asynccontextmanager
-async def open_snapshot(url: str, *, schema: str = SCHEMA) -> AsyncIterator[PostgresSnapshot]:
+async def open_snapshot(
+    url: str, org_id: str | None = None, *, schema: str = SCHEMA
+) -> AsyncIterator[PostgresSnapshot]:
     """Open a snapshot of a migrated read model; a login that can only read, and a replica, will do.
 
-    Raises ReadModelOutdated, ReadModelSwitched at the end, or TransientFailure when the database is away.
+    org_id: whose rows such a login is to see. Raises SnapshotRefused when it names none, ReadModelOutdated,
+    ReadModelSwitched at the end, or TransientFailure when the database is away.
     """
     with naming_outages():
         connection = await asyncpg.connect(
@@ -157,6 +160,10 @@ async def open_snapshot(url: str, *, schema: str = SCHEMA) -> AsyncIterator[Post
         try:
             await check_migrated(connection, schema)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
+                if org_id is not None:
+                    await connection.execute(SQL["name_organisation"], org_id)
+                elif await connection.fetchval(SQL["needs_organisation"]):
+                    raise SnapshotRefused("this login sees one organisation at a time: name it with --org")
                 snapshot = PostgresSnapshot(connection, await connection.fetchval(SQL["identity"]))
                 try:
                     yield snapshot

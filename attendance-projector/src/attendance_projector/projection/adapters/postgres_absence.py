@@ -1,15 +1,18 @@
 """How far time has come and sites have reported, in PostgreSQL."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 
 from attendance_projector.projection.adapters.columns import as_row, side_by_side
 from attendance_projector.projection.stored import DevicePoint, EntryKey, PersonDates, PersonKey
 from attendance_projector.store.connection import Connection
+from attendance_projector.store.insert_rows import insert_rows
 from attendance_projector.store.sql import statements
 
 SQL = statements("absence")
 POINT_ROW = as_row(DevicePoint)
+POINT_COLUMNS = tuple(each.name for each in fields(DevicePoint))
 
 
 class PostgresAbsence:
@@ -33,7 +36,7 @@ class PostgresAbsence:
     async def store_points(self, points: Sequence[DevicePoint]) -> None:
         """Keep sequence numbers until the next tick."""
         if points:
-            await self._connection.copy_records_to_table("device_point", records=map(POINT_ROW, points))
+            await insert_rows(self._connection, "device_point", map(POINT_ROW, points), POINT_COLUMNS)
 
     async def move_clock(self, as_of: datetime) -> None:
         """Move the clock and, with all numbers that have come, the watermarks of the sites."""

@@ -14,6 +14,7 @@ from attendance_projector.projection.stored import (
     Place,
 )
 from attendance_projector.store.connection import Connection
+from attendance_projector.store.insert_rows import insert_rows
 from attendance_projector.store.sql import statements
 from attendance_schemas.events import EnrolmentDecided, MatchDecided
 
@@ -64,6 +65,8 @@ PUNCH_COLUMNS = (
 class PostgresCaptures:
     """`Captures` within one transaction."""
 
+    _add = staticmethod(insert_rows)
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._unknown: set[FactKey] = set()
@@ -79,14 +82,14 @@ class PostgresCaptures:
     async def store(self, decisions: Sequence[MatchDecided]) -> None:
         """Store one decision for each capture, in place of an earlier round."""
         # Decisions on one capture share a partition, whose position is locked: what was not known cannot
-        # appear meanwhile, and is copied straight to its place.
+        # appear meanwhile, and goes straight to its place.
         new: list[tuple[object, ...]] = []
         later: list[tuple[object, ...]] = []
         for event in decisions:
             is_new = FactKey(event.org_id, event.capture_id) in self._unknown
             (new if is_new else later).append(capture_row(event))
         if new:
-            await self._connection.copy_records_to_table("capture", records=new, columns=CAPTURE_COLUMNS)
+            await self._add(self._connection, "capture", new, CAPTURE_COLUMNS)
             self._unknown.clear()
         if later:
             await self._connection.copy_records_to_table(
@@ -115,9 +118,8 @@ class PostgresCaptures:
     async def store_punches(self, punches: Sequence[tuple[AcceptedPunch, Place]]) -> None:
         """Store new punches in their places."""
         if punches:
-            await self._connection.copy_records_to_table(
-                "punch", records=[punch_row(*each) for each in punches], columns=PUNCH_COLUMNS
-            )
+            rows = [punch_row(*each) for each in punches]
+            await self._add(self._connection, "punch", rows, PUNCH_COLUMNS)
 
     async def store_enrolments(self, enrolments: Sequence[EnrolmentDecided]) -> None:
         """Store decided enrolments."""

@@ -16,6 +16,7 @@ from attendance_projector.projection.stored import (
     PersonKey,
 )
 from attendance_projector.store.connection import Connection
+from attendance_projector.store.insert_rows import insert_rows
 from attendance_projector.store.sql import statements
 from attendance_schemas.events import ReviewDecided
 
@@ -45,9 +46,7 @@ class PostgresCorrections:
     async def store(self, rows: Sequence[CorrectionRow]) -> None:
         """Store new corrections."""
         if rows:
-            await self._connection.copy_records_to_table(
-                "correction", records=map(CORRECTION_ROW, rows), columns=CORRECTION_COLUMNS
-            )
+            await insert_rows(self._connection, "correction", map(CORRECTION_ROW, rows), CORRECTION_COLUMNS)
 
     async def punches(self, punches: Collection[FactKey]) -> Mapping[FactKey, KnownPunch]:
         """Return those of the punches that are stored or wait for the holder of a badge."""

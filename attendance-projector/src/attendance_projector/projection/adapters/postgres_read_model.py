@@ -274,12 +274,17 @@ async def open_pool(
     connections: int = 4,
     settings: Mapping[str, str] | None = None,
     begin: Callable[[Connection], Awaitable[None]] | None = None,
+    will_write: bool = True,
 ) -> AsyncIterator[asyncpg.Pool]:
-    """Connect to a migrated schema, with these settings of the server; `begin` hears of new connections."""
+    """Connect to a migrated schema, with these settings of the server; `begin` hears of new connections.
+
+    will_write: captures and days, so that each connection has the temporary tables for many of them.
+    """
 
     async def prepare(connection: Connection) -> None:
         await check_migrated(connection, schema)
-        await connection.execute(statements("staging")["create_staging"])
+        if will_write:
+            await connection.execute(statements("staging")["create_staging"])
         if begin is not None:
             await begin(connection)
 

@@ -33,6 +33,7 @@ from attendance_projector.projection.stored import (
 )
 from attendance_projector.rebuild.put_off_days import ComputeDays
 from attendance_projector.store.connection import Connection
+from attendance_projector.store.insert_rows import copy_rows
 from attendance_projector.store.sql import statements
 
 T = TypeVar("T")
@@ -62,12 +63,13 @@ class _DirectoryStands(_NobodyComputes):
 class _WaitingPunches(PostgresCaptures):
     """Captures whose punches are kept apart until all are there."""
 
+    _add = staticmethod(copy_rows)
+
     async def store_punches(self, punches: Sequence[tuple[AcceptedPunch, Place]]) -> None:
         """Keep new punches; they have no place yet."""
         if punches:
-            await self._connection.copy_records_to_table(
-                "rebuild_punch", records=[punch_row(*each) for each in punches], columns=PUNCH_COLUMNS
-            )
+            rows = [punch_row(*each) for each in punches]
+            await self._add(self._connection, "rebuild_punch", rows, PUNCH_COLUMNS)
 
     async def remove_punches(self, punches: Sequence[AcceptedPunch]) -> Sequence[PersonDates]:
         """Drop punches that a later decision took back; they were on no day."""

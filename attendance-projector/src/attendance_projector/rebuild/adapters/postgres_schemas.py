@@ -223,11 +223,12 @@ class PostgresSchemas:
     async def discard(self, schema: str = NEXT) -> None:
         """Drop a schema that nobody reads, table by table: one transaction would fill the server's locks.
 
-        First goes what says that it is whole: nobody goes on with what is left when this is stopped.
+        First goes what says that it is whole: nobody goes on with what is left when this is stopped. With the
+        tables go the functions that are bound to them.
         """
         await self.connection.execute(f"DROP TABLE IF EXISTS {schema}.alembic_version")
         for (table,) in await self.connection.fetch(SQL["tables_to_drop"], schema):
-            await self.connection.execute(f"DROP TABLE {table}")
+            await self.connection.execute(f"DROP TABLE {table} CASCADE")
         await self.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
     @asynccontextmanager

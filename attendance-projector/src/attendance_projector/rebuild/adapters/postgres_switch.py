@@ -15,6 +15,7 @@ from attendance_projector.errors import RebuildRefused
 from attendance_projector.rebuild.adapters.postgres_schemas import CARRIED, SQL, PostgresSchemas
 from attendance_projector.rebuild.ports import LIVE, NEXT, PREVIOUS
 from attendance_projector.store.migrate import revision_of
+from attendance_projector.store.roles import keep_out, let_in
 from attendance_projector.store.schema import SCHEMA
 from service_kit.backoff import Backoff
 
@@ -47,8 +48,10 @@ class PostgresSwitch:
             await self._check_revisions()
             await self._carry(NEXT)
             await self._connection.execute(SQL["drop_state"].format(next=NEXT))
+            await self._connection.execute(keep_out(LIVE))
             await self._connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {PREVIOUS}")
             await self._connection.execute(f"ALTER SCHEMA {NEXT} RENAME TO {LIVE}")
+            await self._connection.execute(let_in(LIVE))
 
         await self._while_held((LIVE, NEXT), finish, rename)
 
@@ -74,9 +77,11 @@ class PostgresSwitch:
         async def rename() -> None:
             await self._carry(PREVIOUS)
             aside = f"{SCHEMA}_aside"
+            await self._connection.execute(keep_out(LIVE))
             await self._connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {aside}")
             await self._connection.execute(f"ALTER SCHEMA {PREVIOUS} RENAME TO {LIVE}")
             await self._connection.execute(f"ALTER SCHEMA {aside} RENAME TO {PREVIOUS}")
+            await self._connection.execute(let_in(LIVE))
 
         await self._while_held((LIVE, PREVIOUS), check, rename)
 

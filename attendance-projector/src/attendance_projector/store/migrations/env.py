@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from attendance_projector.errors import MigrationRefused
+from attendance_projector.store.roles import ROLES, let_in
+from attendance_projector.store.schema import SCHEMA
 
 # Any constant does, as long as nothing else in the database locks the same number.
 MIGRATION_LOCK = 4_203_671
@@ -34,20 +36,17 @@ def _migrate(connection: Connection) -> None:
 
 
 def _prepare(connection: Connection, schema: str) -> None:
-    """Make the schema, which the reader's role can read."""
-    reader = context.config.attributes["reader_role"]
-    known = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": reader})
-    if known.first() is None:
+    """Make the schema; a rebuild's is the owner's alone. Raises MigrationRefused when roles are missing."""
+    known = set(connection.execute(text("SELECT rolname FROM pg_roles")).scalars())
+    if missing := [role for role in ROLES if role not in known]:
+        lines = "\n".join(f"CREATE ROLE {role} NOLOGIN;" for role in missing)
         raise MigrationRefused(
-            f"role {reader} is missing, and without it nobody could read; as an administrator run "
-            f"`CREATE ROLE {reader} NOLOGIN`, then migrate again"
+            f"the tables are granted to roles that are missing: {', '.join(missing)}. "
+            f"As an administrator run\n{lines}\nthen migrate again"
         )
     connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
-    connection.execute(text(f'GRANT USAGE ON SCHEMA {schema} TO "{reader}"'))
-    # Tables of later revisions and partitions that the service makes are readable, too.
-    connection.execute(
-        text(f'ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO "{reader}"')
-    )
+    if schema == SCHEMA:
+        connection.execute(text(let_in(schema)))
 
 
 async def _run() -> None:

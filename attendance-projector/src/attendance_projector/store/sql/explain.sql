@@ -2,6 +2,13 @@
 -- {first_at} and {last_at}: the first and last instant of a punch that can matter to it; numbered by the reader.
 -- Columns: fact_id, version, recorded_at, then what the fact says. No names of people.
 
+-- name: name_organisation
+-- Whose rows a login of readers sees, in this transaction.
+SELECT set_config('attendance.org_id', $1, true);
+
+-- name: needs_organisation
+SELECT row_security_active('person') AND NOT pg_has_role('attendance_writer', 'USAGE');
+
 -- name: person
 SELECT person_id AS fact_id, NULL AS version, recorded_at, home_site_id, default_shift_id, joined_on, left_on, active
 FROM person

@@ -153,7 +153,7 @@ async def _say_statements(pool: asyncpg.Pool, projector: ApplyRecords, records: 
         connection.add_query_logger(lambda query: sent.append(query.query))
     sent.clear()
     await projector.apply(records)
-    say(f"statements of one live capture, beside three COPY: {len(sent)}")
+    say(f"statements of one live capture: {len(sent)}")
     for query in sent:
         words = " ".join(line for line in query.splitlines() if not line.startswith("--"))
         say(f"    {words[:110]}")
@@ -164,7 +164,7 @@ async def run(options: argparse.Namespace, stack: StackEnv) -> None:
     database = await create_database(stack)
     try:
         await migrate(database.url)
-        await measure(options, database.url)
+        await measure(options, database.writer_url)
     finally:
         await drop_database(stack, database.name)
 

@@ -25,7 +25,7 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.events import Event
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import DIRECTORY, MATCHES, Topic
-from local_stack.environment import StackEnv
+from local_stack.environment import StackEnv, with_login_of
 from local_stack.for_tests.databases import Database
 
 PROJECTOR = (sys.executable, "-m", "attendance_projector")
@@ -146,8 +146,7 @@ async def prepared(stack: StackEnv, database: Database) -> AsyncIterator[Prepare
         **os.environ,
         **stack.environ(),
         "KAFKA_TOPIC_PREFIX": prefix,
-        "DATABASE_URL": database.url,
-        "QUERY_DATABASE_URL": database.query_url,
+        **database.environ(),
         "ATTENDANCE_PROJECTOR_PORT": "0",
         "ATTENDANCE_PROJECTOR_LOG_LEVEL": "WARNING",
     }
@@ -176,7 +175,8 @@ async def live_services(
         environ = {**environ, "ATTENDANCE_PROJECTOR_FEED_CHANGES": "false"}
         commands.append("feed")
     processes = [
-        await asyncio.create_subprocess_exec(*PROJECTOR, command, env=environ) for command in commands
+        await asyncio.create_subprocess_exec(*PROJECTOR, command, env=with_login_of(environ, command))
+        for command in commands
     ]
     try:
         yield [process.pid for process in processes]

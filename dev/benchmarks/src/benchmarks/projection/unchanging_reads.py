@@ -17,6 +17,8 @@ from datetime import date
 import asyncpg
 import httpx
 
+from benchmarks.projection.facts import ORG
+
 EVERY_SECONDS = 0.05
 # Nobody waits longer for a page.
 TIMEOUT_SECONDS = 30.0
@@ -89,7 +91,7 @@ async def reading(
 ) -> AsyncIterator[Reading]:
     """Let both readers read inside the block, from once every URL has answered."""
     made = Reading()
-    connection = await asyncpg.connect(query_url)
+    connection = await asyncpg.connect(query_url, server_settings={"attendance.org_id": ORG})
     client = httpx.AsyncClient(
         base_url=api, headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT_SECONDS
     )

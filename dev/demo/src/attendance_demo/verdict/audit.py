@@ -131,7 +131,9 @@ class Stores:
 
 async def read_stores(environ: Mapping[str, str], org_id: str, *when: object) -> Stores:
     """Read the tables as the query API's login. when: first instant, first and last local date."""
-    connection = await asyncpg.connect(environ["QUERY_DATABASE_URL"])
+    connection = await asyncpg.connect(
+        environ["QUERY_DATABASE_URL"], server_settings={"attendance.org_id": org_id}
+    )
     try:
         counts = await connection.fetchrow(COUNTS, org_id, *when)
         rows = await connection.fetch(CAPTURES_OF_ORG, org_id, when[0])

@@ -60,7 +60,7 @@ class Feed:
                 codec = Codec(self.schemas, prefix=self.kafka.topic_prefix)
                 yield KafkaOutboxPublisher(producer, codec, self.kafka)
 
-        queue = open_queue or (lambda: open_outbox_queue(self.plant.url))
+        queue = open_queue or (lambda: open_outbox_queue(self.plant.feed_url))
         task = asyncio.create_task(relay_outbox(queue, open_publisher, metrics, stopping))
         try:
             yield task

@@ -13,7 +13,8 @@ from attendance_schemas.apply import all_topics, apply
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import DIRECTORY, MATCHES
-from local_stack.environment import StackEnv
+from local_stack.environment import StackEnv, with_login_of
+from local_stack.for_tests.databases import Database
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings
@@ -46,7 +47,7 @@ class Cluster:
         """Start a process; what `is_heard` leaves its last words to the test."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "attendance_projector", *arguments),
-            env=self.environ,
+            env=with_login_of(self.environ, *arguments),
             stderr=asyncio.subprocess.PIPE if is_heard else None,
         )
         self._processes.append(process)
@@ -60,14 +61,14 @@ class Cluster:
 
 
 @asynccontextmanager
-async def open_cluster(stack: StackEnv, database_url: str, prefix: str, port: int) -> AsyncIterator[Cluster]:
+async def open_cluster(stack: StackEnv, database: Database, prefix: str, port: int) -> AsyncIterator[Cluster]:
     """Make the topics and register the schemas; afterwards end the processes and remove the topics."""
     servers, registry_url = stack.kafka_bootstrap_servers, stack.schema_registry_url
     environ = {
         **os.environ,
         **stack.environ(),
         "KAFKA_TOPIC_PREFIX": prefix,
-        "DATABASE_URL": database_url,
+        **database.environ(),
         "ATTENDANCE_PROJECTOR_PORT": str(port),
     }
     await apply(servers, registry_url, prefix=prefix, partitions=PARTITIONS)

@@ -39,10 +39,10 @@ async def plant(migrated: "Database") -> "AsyncIterator[Plant]":
     from attendance_testing.projector.plant import Plant
 
     async with AsyncExitStack() as stack:
-        read_model = await stack.enter_async_context(open_read_model(migrated.url))
+        read_model = await stack.enter_async_context(open_read_model(migrated.writer_url))
         connection = await asyncpg.connect(migrated.url, server_settings={"search_path": "attendance"})
         stack.push_async_callback(connection.close, timeout=5)
-        made = Plant(read_model, migrated.url, connection)
+        made = Plant(read_model, migrated, connection)
         await made.tell(made.site(), made.shift("day", 8, 12), made.person("asha"))
         yield made
 
@@ -54,5 +54,5 @@ async def cluster(
     """The topics of one test, and projector processes over the database of the plant."""
     from attendance_testing.projector.cluster import open_cluster
 
-    async with open_cluster(stack, plant.url, topic_prefix, unused_port) as made:
+    async with open_cluster(stack, plant.database, topic_prefix, unused_port) as made:
         yield made

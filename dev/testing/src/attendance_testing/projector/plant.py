@@ -50,6 +50,7 @@ from attendance_schemas.identity import deterministic_id
 from attendance_schemas.org_types import load_org_types
 from attendance_schemas.topics import DIRECTORY as DIRECTORY_TOPIC
 from attendance_schemas.topics import TOPICS
+from local_stack.for_tests.databases import Database
 from service_kit.kafka.records import Record, TopicPartition
 
 MATCHES, DIRECTORY = "attendance.matches", "attendance.directory"
@@ -119,9 +120,14 @@ def _common(at: datetime = RECORDED_AT, **fields: Any) -> dict[str, Any]:
 class Plant:
     """A site with facts to tell about it, and a projector that hears them."""
 
-    def __init__(self, read_model: PostgresReadModel, url: str, connection: asyncpg.Connection) -> None:
+    def __init__(
+        self, read_model: PostgresReadModel, database: Database, connection: asyncpg.Connection
+    ) -> None:
         self.read_model = read_model
-        self.url = url
+        self.database = database
+        self.url = database.url
+        self.writer_url = database.writer_url
+        self.feed_url = database.feed_url
         self.sql = connection
         self.events = EventsInMemory()
         self.projector = self.projector_on(read_model)
@@ -135,6 +141,14 @@ class Plant:
         topic = topic or TOPIC_OF.get(type(event).__name__, DIRECTORY)
         offsets = self._offsets.setdefault(TopicPartition(topic, partition), count())
         return Record(topic, partition, next(offsets), b"k", self.events.keep(event), (), RECORDED_AT)
+
+    async def as_administrator(self, statement: str, *values: object) -> Any:
+        """Run what only an administrator may, such as to end a connection of another login."""
+        connection = await asyncpg.connect(self.database.admin_url)
+        try:
+            return await connection.fetchval(statement, *values)
+        finally:
+            await connection.close()
 
     async def tell(self, *events: Event | Tombstone) -> list[Record]:
         records = [self.record(event) for event in events]

@@ -21,7 +21,7 @@ from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CORRECTIONS, DIRECTORY, MATCHES, PUNCHES
 from attendance_testing.polling import DEADLINE, eventually
 from attendance_testing.projector.plant import by
-from local_stack.environment import StackEnv
+from local_stack.environment import StackEnv, with_login_of
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings
@@ -204,7 +204,12 @@ class Deployment:
 
     async def start(self, *arguments: str, **options: Any) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "attendance_projector", *arguments, env=self._environ, **options
+            sys.executable,
+            "-m",
+            "attendance_projector",
+            *arguments,
+            env=with_login_of(self._environ, *arguments),
+            **options,
         )
         self._processes.append(process)
         return process
@@ -252,7 +257,7 @@ async def open_deployment(
         **os.environ,
         **stack.environ(),
         "KAFKA_TOPIC_PREFIX": topic_prefix,
-        "DATABASE_URL": plant.url,
+        **plant.database.environ(),
         "ATTENDANCE_PROJECTOR_PORT": str(port),
         "ATTENDANCE_PROJECTOR_LOG_LEVEL": "WARNING",
         "ATTENDANCE_PROJECTOR_TICK_INTERVAL": "PT1H",

@@ -34,6 +34,7 @@ from attendance_projector.projection.periods.stored import (
 )
 from attendance_projector.projection.stored import FactKey, PersonDates, PersonDay, PersonKey
 from attendance_projector.store.connection import Connection
+from attendance_projector.store.insert_rows import insert_rows
 from attendance_schemas.events import (
     DaysLocked,
     LockedAdjustment,
@@ -90,19 +91,17 @@ class PostgresPeriods:
         }
         rows = await self._connection.fetch(SQL["store_people"], *side_by_side(first))
         new = [first[tuple(row)] for row in rows]
-        await self._connection.copy_records_to_table(
+        await insert_rows(
+            self._connection,
             "locked_day",
-            records=[event_row(each, day, LOCKED_COLUMNS) for each in new for day in each.days],
-            columns=("lock_id", "sealing_id", *LOCKED_COLUMNS),
+            [event_row(each, day, LOCKED_COLUMNS) for each in new for day in each.days],
+            ("lock_id", "sealing_id", *LOCKED_COLUMNS),
         )
-        await self._connection.copy_records_to_table(
+        await insert_rows(
+            self._connection,
             "locked_adjustment",
-            records=[
-                event_row(each, paid, RECORDED_ADJUSTMENT_COLUMNS)
-                for each in new
-                for paid in each.adjustments
-            ],
-            columns=("lock_id", "sealing_id", *RECORDED_ADJUSTMENT_COLUMNS),
+            [event_row(each, paid, RECORDED_ADJUSTMENT_COLUMNS) for each in new for paid in each.adjustments],
+            ("lock_id", "sealing_id", *RECORDED_ADJUSTMENT_COLUMNS),
         )
 
     async def decide_force(self, locks: Collection[FactKey]) -> Mapping[FactKey, bool]:

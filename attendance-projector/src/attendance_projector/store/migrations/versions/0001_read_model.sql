@@ -668,19 +668,26 @@ COMMENT ON COLUMN installation.earliest_on IS 'No fact counts, no day is compute
 INSERT INTO installation (earliest_on) VALUES ('2015-01-01');
 
 CREATE FUNCTION ensure_partitions(parent text, months date[]) RETURNS integer
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 -- Make the missing partitions of a table for the months that contain these dates; return how many were made. A month
 -- that is not kept is never made again: with a part of its rows it would look whole. Nor is one before the first date of
 -- the installation.
 -- Attaching a finished table blocks neither readers nor writers of the parent. Two callers wait for each other.
+-- Only the owner of a table can: whoever calls it does it as the owner of this function, who trusts no name of the caller's. A
+-- rebuild and a switch rename the schema, so that the function asks where it lies; what it sets here ends with the call.
 DECLARE
+    own oid;
     month date;
     child text;
     made integer := 0;
-    known partitioned_table;
+    known record;
     first_month date;
     midnight text;
 BEGIN
+    GET DIAGNOSTICS own = PG_ROUTINE_OID;
+    PERFORM set_config('search_path', format('%I, pg_temp', nspname), true)
+    FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+    WHERE pg_proc.oid = own;
     PERFORM pg_advisory_xact_lock(hashtext('ensure_partitions'), hashtext(current_schema()));
     -- A statement of its own, after the lock: who moves kept_from holds the lock, too.
     SELECT * INTO STRICT known FROM partitioned_table WHERE table_name = parent;
@@ -706,3 +713,87 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION ensure_partitions IS 'Make monthly partitions of a partitioned_table.';
+
+-- 7. Who may what. The owner, who migrates, rebuilds and drops months, may everything; `attendance_writer` is what `run` needs,
+-- `attendance_feed` what `feed` needs, `attendance_reader` what query-api and `explain` read. Grants stand on the tables alone:
+-- a month is reached through its table, and only there do the policies hold. Who may use the schema is granted with its name
+-- (store/roles.py): that of a rebuild is nobody's, and a switch passes it on.
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON organisation, site, device, person, shift, roster, holiday, leave, policy TO attendance_writer;
+GRANT SELECT, INSERT, UPDATE ON capture, enrolment, pending_fact, period_lock, clock, consumed_position TO attendance_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+    punch, attendance_day, day_explanation, open_day, unsettled_day, adjustment, device_report, site_watermark, stale_span
+    TO attendance_writer;
+GRANT SELECT, INSERT ON review, correction, locked_person, locked_day, locked_adjustment, consumed_topic TO attendance_writer;
+GRANT SELECT, INSERT, DELETE ON refused_fact, device_point, untold_lock TO attendance_writer;
+GRANT SELECT ON partitioned_table, installation, alembic_version TO attendance_writer;
+GRANT UPDATE (earliest_on) ON installation TO attendance_writer;
+GRANT USAGE, SELECT ON SEQUENCE directory_version TO attendance_writer;
+REVOKE EXECUTE ON FUNCTION ensure_partitions FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ensure_partitions TO attendance_writer;
+
+-- `run` tells what changes, too, unless `feed` does.
+GRANT SELECT, DELETE, MAINTAIN ON outbox TO attendance_feed, attendance_writer;
+GRANT UPDATE (refused) ON outbox TO attendance_feed, attendance_writer;
+GRANT INSERT ON outbox TO attendance_writer;
+GRANT SELECT, UPDATE ON SEQUENCE outbox_id_seq TO attendance_feed, attendance_writer;
+GRANT USAGE ON SEQUENCE outbox_id_seq TO attendance_writer;
+GRANT SELECT ON open_day, alembic_version TO attendance_feed;
+
+GRANT SELECT ON
+    organisation, site, person, capture, enrolment, attendance_day, day_explanation, open_day, period_lock, locked_person,
+    adjustment, refused_fact
+    TO attendance_reader;
+-- Of these only `explain` reads.
+GRANT SELECT ON
+    device, shift, roster, holiday, leave, policy, punch, pending_fact, review, correction, unsettled_day, locked_day,
+    locked_adjustment, clock, device_report, site_watermark, stale_span, partitioned_table, installation, alembic_version
+    TO attendance_reader;
+
+-- A reader sees the rows of the organisation that its transaction has named, and none while it has named none. The subquery is
+-- asked once for each statement, not for each row.
+DO $$
+DECLARE
+    each regclass;
+BEGIN
+    FOR each IN
+        SELECT attrelid FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+        WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+            AND attname = 'org_id'
+        ORDER BY relname
+    LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', each);
+        EXECUTE format(
+            'CREATE POLICY own_organisation ON %s FOR SELECT TO attendance_reader'
+            ' USING (org_id = (SELECT current_setting(''attendance.org_id'', true)))', each
+        );
+        EXECUTE format(
+            'CREATE POLICY every_organisation ON %s TO attendance_writer, attendance_feed USING (true) WITH CHECK (true)', each
+        );
+    END LOOP;
+END
+$$;
+
+CREATE FUNCTION people_found(part text, whole text, sites text[], after text, at_most integer) RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER
+-- Under a policy no index serves LIKE, which could tell what is in rows that the policy hides. So the owner looks, in the
+-- organisation that the reader's transaction has named. The names are bound here, once and for all: no search path can bend
+-- them, and no switch.
+BEGIN ATOMIC
+    SELECT person.person_id
+    FROM person
+    WHERE person.org_id = (SELECT current_setting('attendance.org_id', true))
+        AND (people_found.sites IS NULL OR person.home_site_id = ANY (people_found.sites))
+        AND (
+            lower(person.display_name) LIKE lower(people_found.part)
+            OR person.person_id = people_found.whole
+            OR person.badge = people_found.whole
+        )
+        AND (people_found.after IS NULL OR person.person_id > people_found.after)
+    ORDER BY person.person_id
+    LIMIT people_found.at_most;
+END;
+COMMENT ON FUNCTION people_found IS
+    'The first people after one, by id, with this part in their name (for LIKE), or with this whole id or badge.';
+REVOKE EXECUTE ON FUNCTION people_found FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION people_found TO attendance_reader;
