@@ -106,6 +106,11 @@ async def test_what_expired_is_named_and_can_be_kept(deployment: Deployment, sta
     code, lines, errors = await deployment.rebuild("--from", "2026-05")
     assert (code, lines[-1]["differences"], lines[-1]["is_switched"]) == (0, [], True), errors
     assert await deployment.tables() == live
+    previous = "SELECT to_regnamespace('attendance_previous') IS NOT NULL"
+    assert await deployment.sql.fetchval(previous)
+    assert (await deployment.rebuild("--drop-previous"))[0] == 0
+    assert not await deployment.sql.fetchval(previous)
+    assert await deployment.tables() == live
 
 
 async def test_a_rebuild_agrees_with_tables_that_have_lost_months(deployment: Deployment) -> None:

@@ -30,6 +30,9 @@ Tell = Annotated[
     bool, typer.Option("--tell-differences", help="Tell followers which days a switch or rollback changed.")
 ]
 Discard = Annotated[bool, typer.Option("--discard", help="Drop what an unfinished rebuild left.")]
+DropPrevious = Annotated[
+    bool, typer.Option("--drop-previous", help="Drop the tables that the last switch took away.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print lines of JSON for scripts.")]
 
 
@@ -42,6 +45,7 @@ def rebuild(
     rollback: Rollback = False,
     tell_differences: Tell = False,
     drop: Discard = False,
+    drop_previous: DropPrevious = False,
     as_json: AsJson = False,
 ) -> None:
     """Build the tables again from Kafka, compare, and switch.
@@ -53,9 +57,12 @@ def rebuild(
     from attendance_projector.rebuild.progress import open_progress
     from attendance_projector.rebuild.report import Options
 
-    if rollback or drop:
-        _finish(run.run_rollback(settings) if rollback else run.run_discard(settings))
-        typer.echo("the tables that the last switch took away are live again" if rollback else "dropped")
+    if rollback:
+        _finish(run.run_rollback(settings))
+        typer.echo("the tables that the last switch took away are live again")
+    elif drop or drop_previous:
+        _finish(run.run_discard(settings, previous=drop_previous))
+        typer.echo("dropped")
     elif tell_differences:
         with open_progress(as_json=as_json) as progress:
             _finish(run.run_telling(settings, progress))

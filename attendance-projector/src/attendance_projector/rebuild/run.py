@@ -9,7 +9,7 @@ from attendance_projector.rebuild.adapters.postgres_schemas import open_schemas
 from attendance_projector.rebuild.adapters.postgres_switch import PostgresSwitch
 from attendance_projector.rebuild.adapters.worker_processes import peak_memory_mb, run_together
 from attendance_projector.rebuild.loading import open_loading
-from attendance_projector.rebuild.ports import Progress
+from attendance_projector.rebuild.ports import NEXT, PREVIOUS, Progress
 from attendance_projector.rebuild.rebuild import Means, Rebuild, roll_back
 from attendance_projector.rebuild.report import Options, Report
 from attendance_projector.rebuild.tell_differences import tell_differences
@@ -47,7 +47,7 @@ async def run_telling(settings: Settings, progress: Progress) -> None:
     progress.note(f"{told} days that differ were told to followers of the change feed")
 
 
-async def run_discard(settings: Settings) -> None:
-    """Drop what an unfinished rebuild left."""
+async def run_discard(settings: Settings, *, previous: bool) -> None:
+    """Drop the tables that the last switch took away, or those that an unfinished rebuild left."""
     async with open_schemas(settings.database.url.get_secret_value()) as schemas:
-        await schemas.discard()
+        await schemas.discard(PREVIOUS if previous else NEXT)
