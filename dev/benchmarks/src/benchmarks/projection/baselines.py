@@ -86,10 +86,21 @@ async def _copy(connection: asyncpg.Connection, rows: Sequence[tuple[object, ...
     await connection.copy_records_to_table("capture", records=rows, columns=CAPTURE_COLUMNS)
 
 
+async def columns_of(connection: asyncpg.Connection, table: str) -> list[str]:
+    """Return the columns of a live table that can be written."""
+    rows = await connection.fetch(
+        "SELECT attname FROM pg_attribute"
+        " WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
+        f"attendance.{table}",
+    )
+    return [row["attname"] for row in rows]
+
+
 async def copy_all(url: str, folder: Path, count: int) -> float:
     """COPY all rows of the live tables into empty ones with the same indexes; return events per second."""
     connection = await asyncpg.connect(url)
     try:
+        columns: dict[str, list[str]] = {}
         await connection.execute("SET search_path TO baseline")
         for table in TABLES:
             await connection.execute(f"TRUNCATE {table}")
@@ -98,16 +109,17 @@ async def copy_all(url: str, folder: Path, count: int) -> float:
                 f"SELECT ensure_partitions('{table}', array_agg(DISTINCT {key}::date))"  # noqa: S608
                 f" FROM attendance.{table}"
             )
+            columns[table] = await columns_of(connection, table)
             with (folder / table).open("wb") as file:
                 await connection.copy_from_query(
-                    f"SELECT * FROM attendance.{table}",  # noqa: S608
+                    f"SELECT {', '.join(columns[table])} FROM attendance.{table}",  # noqa: S608
                     output=file,
                     format="binary",
                 )
         began = time.perf_counter()
         for table in TABLES:
             with (folder / table).open("rb") as file:
-                await connection.copy_to_table(table, source=file, format="binary")
+                await connection.copy_to_table(table, source=file, format="binary", columns=columns[table])
         return count / (time.perf_counter() - began)
     finally:
         await connection.close()

@@ -26,6 +26,7 @@ from attendance_projector.projection.stored import EventOrTombstone
 from attendance_projector.store.migrate import migrate
 from attendance_schemas.events import Event
 from attendance_schemas.topics import DIRECTORY, MATCHES
+from benchmarks.projection.baselines import columns_of
 from benchmarks.projection.facts import directory, matches
 from benchmarks.projection.service import say
 from local_stack.environment import StackEnv
@@ -50,11 +51,6 @@ COPY_A_DAY = """
 INSERT INTO attendance.attendance_day ({columns})
 SELECT {values}
 FROM (SELECT * FROM attendance.attendance_day LIMIT 1) AS day, generate_series(1, $1) AS number
-"""
-COLUMNS_OF_DAYS = """
-SELECT attname FROM pg_attribute
-WHERE attrelid = 'attendance.attendance_day'::regclass AND attnum > 0 AND NOT attisdropped
-    AND attgenerated = ''
 """
 UPDATE_THE_COPIES = """
 UPDATE attendance.attendance_day
@@ -136,7 +132,7 @@ async def _say_tables(sql: asyncpg.Connection) -> None:
 
 
 async def _say_updates(sql: asyncpg.Connection, count: int) -> None:
-    columns = [row["attname"] for row in await sql.fetch(COLUMNS_OF_DAYS)]
+    columns = await columns_of(sql, "attendance_day")
     values = ["'copy-' || number" if name == "person_id" else name for name in columns]
     await sql.execute(COPY_A_DAY.format(columns=", ".join(columns), values=", ".join(values)), count)
     await sql.execute("VACUUM ANALYZE attendance.attendance_day")
