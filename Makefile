@@ -54,7 +54,7 @@ demo: $(READY)  ## play a morning on real components, then say what to try ## ON
 .PHONY: test
 test: $(READY)  ## run every test: unit, contract, integration, end to end
 	$(PYTEST) -m "not integration and not end_to_end and not chaos $(WITHOUT)" --durations=5 $(WITH_ONE_MODEL)
-	CHAOS_ROUNDS=3 $(PYTEST) -m "(integration or end_to_end or chaos) $(WITHOUT)" --durations=15 $(SIDE_BY_SIDE) tests $(FOLDERS)
+	CHAOS_ROUNDS=2 $(PYTEST) -m "(integration or end_to_end or chaos) $(WITHOUT)" --durations=15 $(SIDE_BY_SIDE) tests $(FOLDERS)
 
 ##@ Develop
 

@@ -52,8 +52,8 @@ FILL = {
     INSERT INTO {child} (person_id, attendance_on, shift_id, org_id, explanation)
     SELECT DISTINCT ON (person_id, at::date) person_id, at::date, 'day', 'plant', (
         SELECT jsonb_agg(jsonb_build_object(
-            'rule', 'window', 'punch', id, 'text', repeat('in the window of day ', 4)))
-        FROM generate_series(1, 6)
+            'rule', 'window ' || step, 'punch', id, 'text', repeat('in the window of day ', 4)))
+        FROM generate_series(1, 6) AS step
     )
     FROM named
     ON CONFLICT DO NOTHING""",

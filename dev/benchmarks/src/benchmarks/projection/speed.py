@@ -210,9 +210,9 @@ async def measure_rebuild(
 async def measure_flatness(
     options: argparse.Namespace, url: str, live: Projecting, facts: Iterator[MatchDecided]
 ) -> None:
-    """Measure live projection with tables of several sizes."""
+    """Measure live projection with the rows that the rounds made, then with tables of several sizes."""
     costs = []
-    for size in options.sizes:
+    for size in (0, *options.sizes):
         began = time.perf_counter()
         rows = await fill(url, size, options.people)
         filled = time.perf_counter() - began
@@ -220,7 +220,7 @@ async def measure_flatness(
         rates = [await sized.project(list(islice(facts, options.round)), MATCHES) for _ in range(3)]
         costs.append(1e6 / statistics.median(rates))
         say(f"with {rows} rows (made in {filled:.0f} s): {costs[-1]:.0f} microseconds; {sized.said()}")
-    say(f"cost of an event, greatest to smallest size: {costs[-1] / costs[0]:.2f}, goal at most 1.3")
+    say(f"cost of an event, greatest to smallest size: {costs[-1] / costs[0]:.2f}, goal at most 1.1")
 
 
 def numbers(text: str) -> list[int]:
