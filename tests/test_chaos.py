@@ -8,6 +8,7 @@ import os
 import asyncpg
 import pytest
 
+from attendance_testing.projector.standby import columns_of
 from chaos.run import FLOWING_COUNT, run_rounds
 from chaos.scene import open_scene
 
@@ -42,12 +43,13 @@ async def assert_the_auditor_sees_tampering(scene):
             lost["person_id"],
             lost["attendance_on"],
         )
+        columns = await columns_of(connection, "attendance.attendance_day")
         await connection.execute(
-            """
-            INSERT INTO attendance.attendance_day
-            SELECT (jsonb_populate_record(day, '{"shift_id": "another"}')).*
-            FROM attendance.attendance_day AS day WHERE person_id = $1 AND attendance_on = $2
-            """,
+            f"""
+            INSERT INTO attendance.attendance_day ({columns})
+            SELECT {columns.replace("shift_id", "'another'")}
+            FROM attendance.attendance_day WHERE person_id = $1 AND attendance_on = $2
+            """,  # noqa: S608
             doubled["person_id"],
             doubled["attendance_on"],
         )
