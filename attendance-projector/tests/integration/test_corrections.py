@@ -10,6 +10,7 @@ from attendance_schemas.events import DayStatus, Outcome
 pytestmark = pytest.mark.integration
 
 DAY = "2026-03-02"
+LEAVE = DayStatus.LEAVE
 MONDAY = date(2026, 3, 2)
 IN, OUT = f"{DAY}T08:00+05:30", f"{DAY}T12:00+05:30"
 PRESENT = [(DAY, "day", "PRESENT", 240)]
@@ -32,7 +33,7 @@ async def test_adding_then_voiding_a_correction_restores_the_day(plant: Any) -> 
     (before,) = await plant.whole_days()
     for correction in (
         plant.addition("asha", OUT),
-        plant.override("asha", MONDAY, DayStatus.LEAVE),
+        plant.override("asha", MONDAY, LEAVE),
         plant.void("asha", UUID(int=7)),  # a correction that never comes
     ):
         await plant.tell(correction)
@@ -86,7 +87,7 @@ async def test_a_void_is_of_the_punches_of_its_person_only(plant: Any) -> None:
 async def test_an_override_replaces_the_day_and_the_newest_stands(plant: Any) -> None:
     await plant.tell(plant.match("asha", IN), plant.match("asha", OUT))
     first_in = datetime(2026, 3, 2, 2, 30, tzinfo=UTC)
-    older = plant.override("asha", MONDAY, DayStatus.LEAVE)
+    older = plant.override("asha", MONDAY, LEAVE)
     newer = plant.override(
         "asha", MONDAY, DayStatus.PRESENT, worked_minutes=480, overtime_minutes=30, first_in_at=first_in
     )
@@ -105,7 +106,7 @@ async def test_an_override_makes_a_day_without_a_punch(plant: Any) -> None:
     sunday = date(2026, 3, 1)
     await plant.tell(plant.override("asha", sunday, DayStatus.PRESENT, worked_minutes=60, shift_id="extra"))
     assert await plant.days("asha") == [("2026-03-01", "extra", "PRESENT", 60)]
-    await plant.tell(plant.override("chandra", sunday, DayStatus.LEAVE))
+    await plant.tell(plant.override("chandra", sunday, LEAVE))
     assert await plant.days("chandra") == []
     await plant.tell(plant.person("chandra", shift=None))
     assert await plant.days("chandra") == [("2026-03-01", "", "LEAVE", 0)]
@@ -116,7 +117,7 @@ async def test_an_override_makes_a_day_without_a_punch(plant: Any) -> None:
 async def test_the_same_correction_again_changes_nothing(plant: Any) -> None:
     corrections = [
         plant.addition("asha", OUT),
-        plant.override("asha", MONDAY, DayStatus.LEAVE),
+        plant.override("asha", MONDAY, LEAVE),
         plant.void("asha", uuid4()),
         plant.review(uuid4(), "asha"),
     ]
@@ -127,7 +128,7 @@ async def test_the_same_correction_again_changes_nothing(plant: Any) -> None:
 
 
 async def test_another_content_under_the_same_id_is_refused(plant: Any) -> None:
-    leave = plant.override("asha", MONDAY, DayStatus.LEAVE)
+    leave = plant.override("asha", MONDAY, LEAVE)
     await plant.tell(leave)
     for other in ({"status": DayStatus.PRESENT}, {"person_id": "binod"}):
         await plant.tell(msgspec.structs.replace(leave, **other))
@@ -170,3 +171,36 @@ async def test_a_review_by_another_organisation_counts_nothing(plant: Any) -> No
     await plant.tell(plant.match("asha", IN, capture_id))
     await plant.tell(plant.review(capture_id, None, org_id="globex"))
     assert await plant.days("asha") == INCOMPLETE
+
+
+@pytest.mark.timeout(60)
+async def test_circles_over_several_people_stop_nobody(plant: Any) -> None:
+    """A void of somebody else's correction counts nothing, so it closes no circle, whatever it comes with."""
+    of_asha, of_binod = uuid4(), uuid4()
+    await plant.tell(plant.person("binod"), plant.match("asha", IN))
+    await plant.tell(plant.void("asha", of_binod, correction_id=of_asha))
+    await plant.tell(plant.void("binod", of_asha, correction_id=of_binod))
+    await plant.tell(plant.void("asha", of_asha), plant.void("binod", of_binod))
+    # One that the void of somebody else leads back to, in a batch with both people.
+    back = uuid4()
+    leading = plant.void("binod", back)
+    await plant.tell(leading)
+    await plant.tell(
+        plant.void("asha", leading.correction_id, correction_id=back), plant.override("binod", MONDAY, LEAVE)
+    )
+    assert await plant.refusals() == []
+    assert await plant.days("asha") == INCOMPLETE
+    assert await plant.days("binod") == [(DAY, "day", "LEAVE", 0)]
+
+
+async def test_hundreds_of_voids_of_voids_stop_nobody(plant: Any) -> None:
+    leave = plant.override("asha", MONDAY, LEAVE)
+    corrections = [leave]
+    for _ in range(1200):
+        corrections.append(plant.void("asha", corrections[-1].correction_id))
+    await plant.tell(plant.match("asha", IN))
+    await plant.tell(*corrections)
+    assert await plant.days("asha") == [(DAY, "day", "LEAVE", 0)]
+    await plant.tell(plant.void("asha", corrections[-1].correction_id))
+    assert await plant.days("asha") == INCOMPLETE
+    assert await plant.refusals() == []

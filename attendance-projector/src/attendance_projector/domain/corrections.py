@@ -5,7 +5,7 @@ nothing; a correction is in force unless a void that is in force names it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -101,7 +101,7 @@ def corrections_in_force(corrections: Iterable[Correction]) -> CorrectionsInForc
             raise RuleError(f"correction {correction_id} is given twice with different facts; keep one")
         if isinstance(each, Void) and each.correction_id is not None:
             voids_of[each.correction_id].append(each)
-    holding = [each for each in ordered if _holds(each, voids_of, frozenset())]
+    holding = _holding(ordered, by_id, voids_of)
     voids: dict[PunchId, Void] = {}
     additions: dict[PunchId, Addition] = {}
     for each in holding:
@@ -114,12 +114,28 @@ def corrections_in_force(corrections: Iterable[Correction]) -> CorrectionsInForc
     return CorrectionsInForce(voids, additions, tuple(each for each in holding if isinstance(each, Override)))
 
 
-def _holds(correction: Correction, voids_of: Mapping[str, list[Void]], above: frozenset[str]) -> bool:
-    correction_id = correction.made.correction_id
-    if correction_id is None or correction_id not in voids_of:
-        return True
-    if correction_id in above:
-        raise RuleError(f"correction {correction_id} voids itself in a circle; make a new correction instead")
-    # All of them, also after one that holds: a circle is an error in any order.
-    holding = [_holds(void, voids_of, above | {correction_id}) for void in voids_of[correction_id]]
-    return not any(holding)
+def _holding(
+    ordered: Sequence[Correction], by_id: Mapping[str, Correction], voids_of: Mapping[str, Sequence[Void]]
+) -> list[Correction]:
+    """Leave out what a void that holds names; each is decided once, after all that void it.
+
+    Step by step, since people can void voids as often as they like.
+    """
+    waiting = {voided: len(voids) for voided, voids in voids_of.items()}
+    decided = [each for each in ordered if each.made.correction_id not in voids_of]
+    taken_out: set[str | None] = set()
+    for each in decided:
+        if not isinstance(each, Void) or each.correction_id is None:
+            continue
+        named = each.correction_id
+        if each.made.correction_id not in taken_out:
+            taken_out.add(named)
+        waiting[named] -= 1
+        if waiting[named] == 0 and named in by_id:
+            decided.append(by_id[named])
+    if len(decided) < len(ordered):
+        # Every void names one correction, so what is left lies in circles.
+        circle = set(ordered) - set(decided)
+        first = next(each.made.correction_id for each in ordered if each in circle)
+        raise RuleError(f"correction {first} voids itself in a circle; make a new correction instead")
+    return [each for each in ordered if each.made.correction_id not in taken_out]

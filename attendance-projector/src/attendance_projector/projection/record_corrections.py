@@ -103,12 +103,18 @@ def added_id(event: CorrectionEvent) -> FactKey | None:
 
 
 def _is_circle(row: CorrectionRow, rows: Mapping[FactKey, CorrectionRow]) -> bool:
+    """Say whether a void leads back to itself by corrections of its person.
+
+    Voids of somebody else's count nothing and can lie in a circle: they came in no order.
+    """
     voided = row.voided_correction_id
     while voided is not None:
         if voided == row.correction_id:
             return True
         target = rows.get(FactKey(row.org_id, voided))
-        voided = None if target is None else target.voided_correction_id
+        if target is None or target.person != row.person:
+            return False
+        voided = target.voided_correction_id
     return False
 
 
