@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.end_to_end
 
 CAPTURES = 30
-AWAY_SECONDS = 60
+AWAY_SECONDS = 30
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def without(stack_control):
         await start(name)
 
 
-async def test_captures_wait_while_recognition_is_away_for_a_minute(scene):
+async def test_captures_wait_while_recognition_is_away_for_half_a_minute(scene):
     worker = scene.deployment.services["recognition-worker"]
     assert await asyncio.to_thread(worker.stop) == 0
     away_since = time.monotonic()
