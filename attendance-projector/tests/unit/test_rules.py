@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from attendance_projector.domain.attendance import Attendance, attendance
+from attendance_projector.domain.corrections import Addition, Made
 from attendance_projector.domain.explanation import Rule
 from attendance_projector.domain.facts import (
     Direction,
@@ -16,7 +17,7 @@ from attendance_projector.domain.facts import (
     ShiftVersion,
 )
 from attendance_projector.domain.schedule import Schedule
-from attendance_projector.domain.shift_windows import instances_between, instants_of
+from attendance_projector.domain.shift_windows import instances_between, instants_of, shift_instance
 from attendance_projector.domain.touched import (
     DateSpan,
     date_touched_by_punch,
@@ -154,3 +155,19 @@ def test_three_shared_windows_are_cut_one_after_the_other() -> None:
         ("b", {"p11"}),
         ("c", {"p13", "in"}),
     ]
+
+
+def test_a_punch_added_years_before_is_no_burden_for_the_days_of_today() -> None:
+    plan = schedule(MORNING)
+    worked = [punch("p1", "2026-03-02T08:00"), punch("p2", "2026-03-02T12:00")]
+    added = [
+        Addition(Made("hr-1", "asked"), punch(name, at))
+        for name, at in (("a1", "2015-01-05T08:00"), ("a2", "2026-03-02T10:00"), ("a3", "2099-12-30T08:00"))
+    ]
+    shift_instance.cache_clear()
+    found = attendance(worked, plan, D, D, corrections=added)
+    assert shift_instance.cache_info().misses < 10
+    assert [each for day in found.days for each in day.punches] == ["p1", "a2", "p2"]
+    everything = attendance(worked, plan, corrections=added)
+    assert [day for day in everything.days if day.attendance_on == D] == list(found.days)
+    assert [day.punches for day in everything.days] == [("a1",), ("p1", "a2", "p2"), ("a3",)]

@@ -21,7 +21,12 @@ from attendance_projector.domain.local_time import start_instant
 from attendance_projector.domain.override import day_of_override, overridden
 from attendance_projector.domain.ownership import Ownership, owner_of
 from attendance_projector.domain.schedule import Schedule
-from attendance_projector.domain.shift_windows import ShiftInstance, instances_between, instances_reaching
+from attendance_projector.domain.shift_windows import (
+    ShiftInstance,
+    instances_between,
+    instances_reaching,
+    instants_of,
+)
 
 NOTHING_KNOWN = Knowledge()
 Order = tuple[datetime, datetime, date, str]
@@ -53,7 +58,7 @@ def attendance(
     `shift_windows.instants_of` its date. Raises RuleError when one id names two facts.
     """
     in_force = corrections_in_force(corrections)
-    ordered = distinct_punches([*punches, *(each.punch for each in in_force.additions.values())])
+    ordered = distinct_punches([*punches, *_added(in_force, schedule, first_on, last_on)])
     owned: dict[ShiftInstance, list[Ownership]] = defaultdict(list)
     unscheduled: list[Ownership] = []
     for ownership in _ownerships(ordered, schedule):
@@ -77,6 +82,17 @@ def attendance(
             days.append((instance.order, built))
     days = sorted(_with_overrides(days, schedule, first_on, last_on, in_force), key=lambda each: each[0])
     return Attendance(tuple(day for _, day in days), tuple(unscheduled))
+
+
+def _added(
+    in_force: CorrectionsInForce, schedule: Schedule, first_on: date | None, last_on: date | None
+) -> list[Punch]:
+    """Return the added punches that these days can depend on: years without any lie between others."""
+    added = [each.punch for each in in_force.additions.values()]
+    if not added or first_on is None or last_on is None:
+        return added
+    first_at, last_at = instants_of(schedule, first_on, last_on)
+    return [punch for punch in added if first_at <= punch.occurred_at <= last_at]
 
 
 def _ownerships(ordered: list[Punch], schedule: Schedule) -> Iterator[Ownership]:
