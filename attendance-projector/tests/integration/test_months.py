@@ -124,3 +124,21 @@ async def test_years_of_months_are_discarded_in_small_transactions(plant: Any) -
             )
         await schemas.discard()
         assert not await schemas.exists(NEXT)
+
+
+async def test_what_is_before_the_first_date_stays_whose_it_is(plant: Any) -> None:
+    """A badge that passes on, and a review, leave punches where the days of them stay as they are."""
+    await plant.tell(plant.person("binod"), plant.person("asha", badge="B1"))
+    face = plant.match("asha", "2026-02-16T08:00+05:30")
+    shown = [plant.punch("B1", f"2026-0{month}-16T12:00+05:30") for month in (2, 3)]
+    await plant.tell(face, *shown)
+    before = await plant.tables("attendance_day", "punch")
+    await plant.read_model.begin_at(date(2026, 3, 1))
+    await plant.tell(
+        plant.person("asha"), plant.person("binod", badge="B1"), plant.review(face.capture_id, "binod")
+    )
+    after = await plant.tables("attendance_day", "punch")
+    for table, column in (("attendance_day", "attendance_on"), ("punch", "occurred_at")):
+        stayed = [[row for row in rows[table] if str(row[column]) < "2026-03"] for rows in (before, after)]
+        assert stayed[0] == stayed[1], table
+    assert await plant.days("binod") == [("2026-03-16", "day", "INCOMPLETE", 0)]

@@ -29,7 +29,7 @@ from attendance_projector.projection.record_corrections import (
     judge_corrections,
 )
 from attendance_projector.projection.refusals import Reason, Refuse
-from attendance_projector.projection.refuse_final import still_judged
+from attendance_projector.projection.refuse_final import still_judged, still_passed_on
 from attendance_projector.projection.stored import EntryKey, EventOrTombstone, FactKey, PersonKey
 from attendance_schemas.events import Event, MatchDecided, PunchSubmitted, ReviewDecided
 from service_kit.kafka.records import Record
@@ -75,7 +75,9 @@ async def judge_punches_beside(
     """Judge new punches beside the captures of the batch, and those whose badge may have got a holder."""
     received = of_type(fresh, PunchSubmitted)
     named = set(map(punch_of, received))
-    pending = await transaction.corrections.pending(badges)
+    pending = still_passed_on(
+        await transaction.corrections.pending(badges), await transaction.retention.read()
+    )
     shown = {(each.org_id, each.credential) for each in received if each.person_id is None}
     taken = await transaction.corrections.punches(named | {fact.key for fact in pending})
     holders = await transaction.corrections.holders(badges | shown)

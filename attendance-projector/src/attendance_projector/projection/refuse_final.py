@@ -4,12 +4,12 @@ Such a fact is refused with the date that it is about. Payroll closed that month
 change is for people to settle; nothing is dropped in silence, and no month comes back without its rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 
 from attendance_projector.domain.retention import Retention
 from attendance_projector.projection.refusals import Reason
-from attendance_projector.projection.stored import EventOrTombstone, FactKey, KnownCapture
+from attendance_projector.projection.stored import EventOrTombstone, FactKey, KnownCapture, PendingFact
 from attendance_schemas.events import DayOverridden, MatchDecided, PunchAdded, PunchSubmitted
 
 
@@ -47,10 +47,20 @@ def still_judged(
     known: Mapping[FactKey, KnownCapture], retention: Retention
 ) -> Mapping[FactKey, KnownCapture]:
     """Leave out captures whose punches are final: a review of them is recorded and changes nothing."""
-    counts_from = retention.decisions_from
-    if counts_from is None:
-        return known
-    return {key: each for key, each in known.items() if _utc_date(each.occurred_at) >= counts_from}
+    return {
+        key: each
+        for key, each in known.items()
+        if _counts(each.occurred_at, retention.decisions_from, retention)
+    }
+
+
+def still_passed_on(pending: Iterable[PendingFact], retention: Retention) -> list[PendingFact]:
+    """Leave out punches by badge that are final: they stay whose they are, whoever gets the badge."""
+    return [each for each in pending if _counts(each.occurred_at, retention.facts_from, retention)]
+
+
+def _counts(at: datetime, counts_from: date | None, retention: Retention) -> bool:
+    return all(first is None or _utc_date(at) >= first for first in (counts_from, retention.earliest_on))
 
 
 def _utc_date(at: datetime) -> date:
