@@ -18,7 +18,13 @@ pytestmark = pytest.mark.integration
 DAY = "2026-03-02"
 # A tenth of a second above what a step may wait for a table.
 LONGEST_READ_SECONDS = 1.0
+# Of attendance_projector/store/migrations/env.py, which only Alembic can import.
+MIGRATION_LOCK = 4_203_671
 IS_VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'attendance.correction_note'::regclass"
+ASKS_FOR_LOCK = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE query ~ 'advisory_lock' AND datname = current_database() AND pid NOT IN (pg_backend_pid(), $1)
+"""
 MODULE = """
 from pathlib import Path
 
@@ -116,6 +122,23 @@ async def test_a_new_version_does_not_start_before_its_pre_steps(plant: Any, sam
     found = await revision_of(plant.sql)
     assert found == "0002pre3"
     assert not works_with(steps(sample), found)
+
+
+async def test_who_waits_for_another_migration_is_in_no_way_of_it(plant: Any, sample: Path) -> None:
+    """An index that is made concurrently waits for every older snapshot: nobody waits with one."""
+    running = await asyncpg.connect(plant.url)
+    try:
+        await running.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
+        waiting = asyncio.create_task(migrate(plant.url, more=sample))
+        while not await plant.sql.fetchval(ASKS_FOR_LOCK, running.get_server_pid()):
+            assert not waiting.done()
+            await asyncio.sleep(0.01)
+        await running.execute("SET lock_timeout TO '200ms'")
+        await running.execute("CREATE INDEX CONCURRENTLY other_note ON attendance.correction (reason)")
+    finally:
+        await running.close()
+    await asyncio.wait_for(waiting, 60)
+    assert await revision_of(plant.sql) == "0002post1"
 
 
 async def test_migrating_again_goes_on_where_it_was(plant: Any, sample: Path) -> None:

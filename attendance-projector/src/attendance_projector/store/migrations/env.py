@@ -5,6 +5,8 @@ wait behind it (`migrate.py`).
 """
 
 import asyncio
+import time
+from datetime import timedelta
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -17,14 +19,14 @@ from attendance_projector.store.schema import SCHEMA
 
 # Any constant does, as long as nothing else in the database locks the same number.
 MIGRATION_LOCK = 4_203_671
+ASKS_EVERY = timedelta(seconds=0.1)
 # So long readers may wait behind a step that waits for another reader.
 LOCK_TIMEOUT = "200ms"
 
 
 def _migrate(connection: Connection) -> None:
     schema = context.config.attributes["schema"]
-    # Two projectors that start together must not migrate together; the lock ends with the connection.
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+    _wait_for_others(connection)
     connection.execute(text(f"SET lock_timeout TO '{LOCK_TIMEOUT}'"))
     _prepare(connection, schema)
     connection.execute(text(f"SET search_path TO {schema}"))
@@ -33,6 +35,18 @@ def _migrate(connection: Connection) -> None:
     with context.begin_transaction():
         context.run_migrations()
     connection.commit()
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Let two projectors that start together not migrate together; the lock ends with the connection.
+
+    Asked again and again, each time in a transaction of its own: a statement that waited for the lock would
+    hold a snapshot, and an index that the other one makes concurrently would wait for that.
+    """
+    query = text("SELECT pg_try_advisory_lock(:key)")
+    while not connection.execute(query, {"key": MIGRATION_LOCK}).scalar_one():
+        connection.commit()
+        time.sleep(ASKS_EVERY.total_seconds())
 
 
 def _prepare(connection: Connection, schema: str) -> None:
