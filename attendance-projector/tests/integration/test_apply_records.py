@@ -4,12 +4,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from attendance_projector.projection.adapters.postgres_days import MANY_DAYS
 from attendance_projector.projection.adapters.postgres_read_model import open_read_model
 from attendance_projector.projection.days.recompute_days import PEOPLE_PER_ROUND
 from attendance_projector.service import TOPICS
-from attendance_schemas.events import Outcome
+from attendance_schemas.events import DayStatus, Outcome
 from attendance_schemas.golden import golden_examples
 from attendance_testing.projector.plant import TABLES
 from service_kit.errors import PoisonRecord
@@ -257,3 +258,18 @@ async def test_a_batch_of_more_people_than_a_round_holds_misses_nobody(plant: An
     punches = (await plant.tables("punch"))["punch"]
     assert {(punch["placement"], punch["placed_shift_id"]) for punch in punches} == {("DAY", "day")}
     assert len(punches) == 2 * len(people)
+
+
+async def test_numbers_that_no_table_can_count_with_stop_nobody(plant: Any) -> None:
+    """They come from nobody whom ingest accepts; time passes, and the facts of others are applied."""
+    largest, smallest = 2**63 - 1, -(2**63)
+    await plant.tell(plant.tick("2026-03-03T00:00Z"))
+    for number in (largest, smallest, 2**53 - 1):
+        await plant.tell(replace(plant.report("kiosk", 1, "2026-03-02T02:30Z"), device_sequence=number))
+    minutes = [{"worked_minutes": 2**31 - 1}, {"worked_minutes": -(2**31)}, {"overtime_minutes": 1441}]
+    on = date(2026, 3, 2)
+    await plant.tell(*(plant.override("asha", on, DayStatus.PRESENT, **each) for each in minutes))
+    await plant.tell(plant.tick("2026-03-04T00:00Z"))
+    assert [reason for _, _, reason in await plant.refusals()] == ["impossible-fact"] * len(minutes)
+    assert await plant.sql.fetchval("SELECT max(last_sequence) FROM device_report") == 2**53 - 1
+    assert await plant.days("asha") == []

@@ -55,6 +55,7 @@ from service_kit.observing.telemetry import extract_context, tracer
 
 DATED = (MatchDecided, PunchSubmitted, PunchAdded)
 UNDATED = (ClockTicked, EnrolmentDecided, PunchVoided, DayOverridden, ReviewDecided)
+MINUTES_PER_DAY = 1440
 PERIODS = (PeriodLocked, PeriodReopened, PeriodSealed, DaysLocked)
 
 
@@ -181,6 +182,13 @@ def _impossibility(event: Event) -> Reason | None:
     if isinstance(event, PeriodLocked) and event.ends_on < event.starts_on:
         detail = f"lock {event.lock_id} ends on {event.ends_on}, before it starts; lock with a new id"
         return Reason("impossible-fact", detail)
+    if isinstance(event, DayOverridden):
+        minutes = (event.worked_minutes, event.overtime_minutes)
+        if not all(0 <= each <= MINUTES_PER_DAY for each in minutes):
+            detail = (
+                f"correction {event.correction_id} gives a day {minutes[0]} minutes, {minutes[1]} overtime"
+            )
+            return Reason("impossible-fact", f"{detail}; a day has up to {MINUTES_PER_DAY}")
     if is_of_directory(event):
         try:
             check_directory_event(event)

@@ -15,6 +15,8 @@ from attendance_projector.projection.stored import DevicePoint, PersonKey
 from attendance_schemas.events import ClockTicked, Event, MatchDecided, PunchSubmitted
 
 ONE_DAY = timedelta(days=1)
+# The largest number that ingest accepts. Others come from no device, and not all of them can be counted on.
+LAST_SEQUENCE = 2**53 - 1
 
 
 def device_points(events: Iterable[Event | object]) -> list[DevicePoint]:
@@ -23,7 +25,7 @@ def device_points(events: Iterable[Event | object]) -> list[DevicePoint]:
     for event in events:
         if isinstance(event, MatchDecided | PunchSubmitted):
             device_id, sequence = event.device_id, event.device_sequence
-            if device_id is not None and sequence is not None:
+            if device_id is not None and sequence is not None and 1 <= sequence <= LAST_SEQUENCE:
                 points.append(DevicePoint(event.org_id, device_id, sequence, event.occurred_at))
     return points
 
