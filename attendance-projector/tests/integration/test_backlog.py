@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from attendance_projector.domain.retention import KeptMonths
 from attendance_projector.errors import RetentionRefused
@@ -13,11 +14,14 @@ from attendance_projector.explain.adapters.postgres_snapshot import open_snapsho
 from attendance_projector.explain.explain_stored import explain_stored
 from attendance_projector.projection.adapters.postgres_read_model import open_read_model
 from attendance_projector.projection.backlog.put_off import PEOPLE_AT_ONCE
+from attendance_projector.projection.backlog.run import work_off_backlog
 from attendance_projector.projection.backlog.work_off import work_off
+from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.retention.adapters.postgres_monthly_tables import open_monthly_tables
 from attendance_projector.retention.drop_months import drop_months
 from attendance_projector.store.sql import statements
 from attendance_schemas.events import AttendanceDayChanged, DaysLocked, PeriodSealed
+from attendance_testing.polling import eventually
 from service_kit.errors import TransientFailure
 
 pytestmark = pytest.mark.integration
@@ -242,12 +246,6 @@ async def test_stale_days_never_become_final(plant: Any) -> None:
 
 
 async def test_days_that_cannot_be_computed_keep_nobody_else_waiting(plant: Any) -> None:
-    from prometheus_client import CollectorRegistry
-
-    from attendance_projector.projection.backlog.run import work_off_backlog
-    from attendance_projector.projection.metrics import ProjectorMetrics
-    from attendance_testing.polling import eventually
-
     people = await worked(plant)
     await plant.tell(stricter(plant))
     await plant.sql.execute(
@@ -265,6 +263,38 @@ async def test_days_that_cannot_be_computed_keep_nobody_else_waiting(plant: Any)
     (left,) = await plant.sql.fetch("SELECT * FROM stale_span WHERE refused IS NOT NULL")
     assert left["person_id"] == "p003" in people
     assert "not_this_person" in left["refused"]
+
+
+class SecondProjector:
+    """The tables, where another projector sets the days aside that failed here, a moment before."""
+
+    def __init__(self, plant: Any) -> None:
+        self._plant = plant
+
+    async def in_transaction(self, work: Any) -> Any:
+        if "reason" in work.keywords:
+            await self._plant.sql.execute("UPDATE stale_span SET refused = 'it' WHERE person_id = 'p003'")
+        return await self._plant.read_model.in_transaction(work)
+
+
+async def test_two_projectors_set_the_same_days_aside_and_no_others(plant: Any) -> None:
+    await worked(plant)
+    await plant.tell(stricter(plant))
+    await plant.sql.execute(
+        "ALTER TABLE attendance_day ADD CONSTRAINT not_this_person CHECK (person_id <> 'p003' OR NOT late)"
+    )
+    stopping, metrics = asyncio.Event(), ProjectorMetrics(CollectorRegistry())
+    tables: Any = SecondProjector(plant)
+    working = asyncio.create_task(work_off_backlog(lambda: tables, metrics, stopping))
+
+    async def nothing_waits() -> bool:
+        return not await plant.sql.fetchval("SELECT count(*) FROM stale_span WHERE refused IS NULL")
+
+    await eventually(nothing_waits)
+    stopping.set()
+    await working
+    assert [row["person_id"] for row in await plant.sql.fetch(SPANS)] == ["p003"]
+    assert await late_days(plant) == (MANY - 1) * len(DAYS)
 
 
 async def test_a_wait_for_a_lock_says_nothing_about_the_record(plant: Any) -> None:

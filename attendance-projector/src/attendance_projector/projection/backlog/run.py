@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
 from attendance_projector.domain.facts import RuleError
 from attendance_projector.errors import ReadModelSwitched
-from attendance_projector.projection.backlog.work_off import PEOPLE_PER_PART, refuse_oldest, work_off
+from attendance_projector.projection.backlog.ports import StaleSpan
+from attendance_projector.projection.backlog.work_off import PEOPLE_PER_PART, set_aside, work_off
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.ports import ReadModel
 from service_kit.backoff import Backoff, wait
@@ -58,11 +59,14 @@ class _Worker:
         self._tables = tables
         self._metrics = metrics
         self._people = PEOPLE_PER_PART
+        self._tried: Sequence[StaleSpan] = ()
 
     async def work(self) -> bool:
         """Do one part; say whether there was anything to do."""
+        self._tried = ()
+        part = partial(work_off, people=self._people, trying=self._hear)
         try:
-            done = await self._tables.in_transaction(partial(work_off, people=self._people))
+            done = await self._tables.in_transaction(part)
         except (PoisonRecord, RuleError) as error:
             if self._people == 1:
                 await self._set_aside(str(error))
@@ -72,8 +76,13 @@ class _Worker:
         self._metrics.backlog_days.inc(done.day_count)
         return not done.is_idle
 
+    def _hear(self, spans: Sequence[StaleSpan]) -> None:
+        self._tried = spans
+
     async def _set_aside(self, reason: str) -> None:
-        for each in await self._tables.in_transaction(partial(refuse_oldest, reason=reason)):
+        # Those that failed: another projector can have set them aside meanwhile, and the next ones are sound.
+        refusing = partial(set_aside, spans=self._tried, reason=reason)
+        for each in await self._tables.in_transaction(refusing):
             self._metrics.backlog_refused.inc()
             # The reason can name people; it stays in the table.
             log.error(

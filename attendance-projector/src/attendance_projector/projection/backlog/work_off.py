@@ -9,7 +9,7 @@ When nothing holds a lock of a period up any more, its days are told, as they ar
 backlog.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -40,9 +40,15 @@ class WorkedOff:
 
 
 async def work_off(
-    transaction: Transaction, people: int = PEOPLE_PER_PART, dates: int = DATES_PER_PART
+    transaction: Transaction,
+    people: int = PEOPLE_PER_PART,
+    dates: int = DATES_PER_PART,
+    trying: Callable[[Sequence[StaleSpan]], None] = lambda _spans: None,
 ) -> WorkedOff:
-    """Compute the dates that have waited longest, of so many people and so many of them at most."""
+    """Compute the dates that have waited longest, of so many people and so many of them at most.
+
+    trying: hears of which spans these are, before they are computed.
+    """
     if not await transaction.backlog.claim():
         return WorkedOff(is_idle=True)
     spans = first_spans(await transaction.backlog.oldest(people), dates)
@@ -51,6 +57,7 @@ async def work_off(
     await transaction.positions.join_everyone({each.person.org_id for each in spans})
     await transaction.positions.lock_people({each.person for each in spans})
     spans = await transaction.backlog.keep([each.number for each in spans])
+    trying(spans)
     waited: dict[PersonKey, list[DatesWaited]] = {}
     for each in spans:
         waited.setdefault(each.person, []).append(DatesWaited(each.span))
@@ -62,11 +69,13 @@ async def work_off(
     return WorkedOff(day_count)
 
 
-async def refuse_oldest(transaction: Transaction, reason: str) -> Sequence[StaleSpan]:
-    """Set the oldest span aside, whose days cannot be computed; return it."""
-    spans = await transaction.backlog.oldest(1) if await transaction.backlog.claim() else ()
-    await transaction.backlog.refuse(spans, reason)
-    return spans
+async def set_aside(transaction: Transaction, spans: Sequence[StaleSpan], reason: str) -> Sequence[StaleSpan]:
+    """Set spans aside whose days cannot be computed; return those that nobody else has taken out since."""
+    if not await transaction.backlog.claim():
+        return ()
+    left = await transaction.backlog.keep([each.number for each in spans])
+    await transaction.backlog.refuse(left, reason)
+    return left
 
 
 def first_spans(spans: Sequence[StaleSpan], limit: int) -> Sequence[StaleSpan]:
