@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from attendance_schemas.events import Act, DayStatus, MatchDecided, Outcome, PunchMethod
-from attendance_testing.projector.plant import by
+from attendance_testing.projector.plant_events import by
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from attendance_projector.explain.scenario.apply import explain_scenario, read_scenario
-from attendance_testing.projector.oracle import oracle
+from attendance_testing.projector.oracle.days import oracle
 from attendance_testing.projector.random_months import random_month
 
 MONTHS = int(os.environ.get("RULE_MONTHS", "2000"))

@@ -20,7 +20,7 @@ from attendance_schemas.events import DayStatus, Direction, Outcome
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CORRECTIONS, DIRECTORY, MATCHES, PUNCHES
 from attendance_testing.polling import DEADLINE, eventually
-from attendance_testing.projector.plant import by
+from attendance_testing.projector.plant_events import by
 from local_stack.environment import StackEnv, with_login_of
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord

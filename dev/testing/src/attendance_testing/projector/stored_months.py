@@ -24,7 +24,7 @@ from attendance_schemas.events import (
     RoundingMode,
     Weekday,
 )
-from attendance_testing.projector.plant import by
+from attendance_testing.projector.plant_events import by
 from attendance_testing.projector.random_months import random_month
 
 ALWAYS = date(2000, 1, 1)
