@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
+
+from attendance_schemas.events import AttendanceStatus
+from local_stack.for_tests.databases import Database
 
 pytestmark = pytest.mark.integration
 
@@ -27,6 +31,21 @@ async def every_item(client: httpx.AsyncClient, route: str, name: str = "items")
         items += body[name]
         following = body["next"]
     return items
+
+
+@pytest.mark.parametrize("status", AttendanceStatus)
+async def test_days_of_every_status_are_found(
+    client: httpx.AsyncClient, read_database: Database, status: AttendanceStatus
+) -> None:
+    """Some by a column of their own, which has to name the same statuses as the query."""
+    connection = await asyncpg.connect(read_database.url, ssl=False)
+    try:
+        await connection.execute("UPDATE attendance.attendance_day SET status = $1", status)
+    finally:
+        await connection.close()
+    every_day = await get(client, f"/v1/attendance?{MARCH}")
+    assert await get(client, f"/v1/attendance?{MARCH}&status={status}") == every_day
+    assert len(every_day["items"]) == 5
 
 
 async def test_attendance_has_names_zones_and_utc_instants(client: httpx.AsyncClient) -> None:
