@@ -8,9 +8,9 @@ import os
 import asyncpg
 import pytest
 
-from attendance_testing.projector.standby import columns_of
 from chaos.run import FLOWING_COUNT, run_rounds
 from chaos.scene import open_scene
+from local_stack.for_tests.databases import columns_of
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.chaos, pytest.mark.timeout(600)]
 
@@ -43,7 +43,7 @@ async def assert_the_auditor_sees_tampering(scene):
             lost["person_id"],
             lost["attendance_on"],
         )
-        columns = await columns_of(connection, "attendance.attendance_day")
+        columns = ", ".join(await columns_of(connection, "attendance.attendance_day"))
         await connection.execute(
             f"""
             INSERT INTO attendance.attendance_day ({columns})

@@ -22,7 +22,7 @@ from attendance_projector.rebuild.ports import LIVE, PREVIOUS
 from attendance_projector.rebuild.tell_differences import Pace, tell_differences
 from attendance_projector.store.migrate import migrate
 from attendance_schemas.topics import CLOCK
-from attendance_testing.projector.standby import columns_of
+from local_stack.for_tests.databases import columns_of
 
 pytestmark = pytest.mark.integration
 
@@ -173,7 +173,7 @@ async def test_days_that_differ_after_a_switch_can_be_told(plant: Any) -> None:
 
 async def copied(plant: Any, table: str) -> None:
     """Copy a live table into the one of that name in the schema that the connection looks in."""
-    columns = await columns_of(plant.sql, table)
+    columns = ", ".join(await columns_of(plant.sql, table))
     await plant.sql.execute(
         f"INSERT INTO {table} ({columns}) SELECT {columns} FROM attendance.{table}"  # noqa: S608
     )

@@ -33,6 +33,36 @@ FROM pg_class
 WHERE relnamespace = 'attendance'::regnamespace AND relkind IN ('r', 'p')
 """
 RIGHTS = "SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER, MAINTAIN"
+# What `run` and `feed` never do.
+REFUSED = {
+    "writer": (
+        "DROP TABLE attendance.leave",
+        "ALTER TABLE attendance.leave ADD COLUMN more text",
+        "ALTER TABLE attendance.leave DISABLE ROW LEVEL SECURITY",
+        "TRUNCATE attendance.leave",
+        "CREATE TABLE attendance.more (id int)",
+        "SELECT * FROM attendance.punch_2026_03",
+        "DELETE FROM attendance.punch_2026_03",
+        "UPDATE attendance.alembic_version SET version_num = '0'",
+        "UPDATE attendance.partitioned_table SET kept_from = NULL",
+        "DELETE FROM attendance.installation",
+        "DELETE FROM attendance.capture",
+        "DELETE FROM attendance.correction",
+        "UPDATE attendance.locked_day SET status = 'PRESENT'",
+        "UPDATE attendance.outbox SET payload = '{}'",
+    ),
+    "feed": (
+        "UPDATE attendance.attendance_day SET status = 'PRESENT'",
+        "SELECT * FROM attendance.attendance_day",
+        "SELECT * FROM attendance.person",
+        "DELETE FROM attendance.open_day",
+        "INSERT INTO attendance.outbox (topic, key, event_type, payload) VALUES ('t', 'k', 'e', '{}')",
+        "UPDATE attendance.outbox SET payload = '{}'",
+        "TRUNCATE attendance.outbox",
+        "UPDATE attendance.consumed_position SET next_offset = 0",
+        "SELECT attendance.ensure_partitions('punch', '{2026-09-01}')",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,46 +159,13 @@ async def test_a_reader_sees_the_organisation_that_it_named_and_no_other(plant: 
 
 
 @pytest.mark.parametrize(
-    "statement",
-    [
-        "DROP TABLE attendance.leave",
-        "ALTER TABLE attendance.leave ADD COLUMN more text",
-        "ALTER TABLE attendance.leave DISABLE ROW LEVEL SECURITY",
-        "TRUNCATE attendance.leave",
-        "CREATE TABLE attendance.more (id int)",
-        "SELECT * FROM attendance.punch_2026_03",
-        "DELETE FROM attendance.punch_2026_03",
-        "UPDATE attendance.alembic_version SET version_num = '0'",
-        "UPDATE attendance.partitioned_table SET kept_from = NULL",
-        "DELETE FROM attendance.installation",
-        "DELETE FROM attendance.capture",
-        "DELETE FROM attendance.correction",
-        "UPDATE attendance.locked_day SET status = 'PRESENT'",
-        "UPDATE attendance.outbox SET payload = '{}'",
-    ],
+    ("role", "statement"), [(role, each) for role, statements in REFUSED.items() for each in statements]
 )
-async def test_the_writer_is_refused_what_run_never_does(logins: Logins, statement: str) -> None:
+async def test_a_role_is_refused_what_its_service_never_does(
+    logins: Logins, role: str, statement: str
+) -> None:
     with pytest.raises(Refused):
-        await logins.writer.execute(statement)
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE attendance.attendance_day SET status = 'PRESENT'",
-        "SELECT * FROM attendance.attendance_day",
-        "SELECT * FROM attendance.person",
-        "DELETE FROM attendance.open_day",
-        "INSERT INTO attendance.outbox (topic, key, event_type, payload) VALUES ('t', 'k', 'e', '{}')",
-        "UPDATE attendance.outbox SET payload = '{}'",
-        "TRUNCATE attendance.outbox",
-        "UPDATE attendance.consumed_position SET next_offset = 0",
-        "SELECT attendance.ensure_partitions('punch', '{2026-09-01}')",
-    ],
-)
-async def test_the_feed_is_refused_what_it_never_does(logins: Logins, statement: str) -> None:
-    with pytest.raises(Refused):
-        await logins.feed.execute(statement)
+        await getattr(logins, role).execute(statement)
 
 
 async def test_only_the_writer_makes_months_and_only_readers_look_for_names(logins: Logins) -> None:

@@ -4,7 +4,7 @@ The explanation of a day says who made those in force, when and why. The order i
 nothing; a correction is in force unless a void that is in force names it.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -94,14 +94,14 @@ def corrections_in_force(corrections: Iterable[Correction]) -> CorrectionsInForc
         return NO_CORRECTIONS
     ordered = sorted(distinct, key=lambda each: (each.made.order, repr(each)))
     by_id: dict[str, Correction] = {}
-    voids_of: dict[str, list[Void]] = defaultdict(list)
+    void_count: Counter[str | None] = Counter()
     for each in ordered:
         correction_id = each.made.correction_id
         if correction_id is not None and by_id.setdefault(correction_id, each) != each:
             raise RuleError(f"correction {correction_id} is given twice with different facts; keep one")
         if isinstance(each, Void) and each.correction_id is not None:
-            voids_of[each.correction_id].append(each)
-    holding = _holding(ordered, by_id, voids_of)
+            void_count[each.correction_id] += 1
+    holding = _holding(ordered, by_id, void_count)
     voids: dict[PunchId, Void] = {}
     additions: dict[PunchId, Addition] = {}
     for each in holding:
@@ -115,14 +115,14 @@ def corrections_in_force(corrections: Iterable[Correction]) -> CorrectionsInForc
 
 
 def _holding(
-    ordered: Sequence[Correction], by_id: Mapping[str, Correction], voids_of: Mapping[str, Sequence[Void]]
+    ordered: Sequence[Correction], by_id: Mapping[str, Correction], void_count: Mapping[str | None, int]
 ) -> list[Correction]:
     """Leave out what a void that holds names; each is decided once, after all that void it.
 
     Step by step, since people can void voids as often as they like.
     """
-    waiting = {voided: len(voids) for voided, voids in voids_of.items()}
-    decided = [each for each in ordered if each.made.correction_id not in voids_of]
+    waiting = dict(void_count)
+    decided = [each for each in ordered if each.made.correction_id not in void_count]
     taken_out: set[str | None] = set()
     for each in decided:
         if not isinstance(each, Void) or each.correction_id is None:

@@ -14,9 +14,14 @@ def side_by_side(rows: Iterable[Iterable[object]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
+def names_of(row_type: type) -> tuple[str, ...]:
+    """Return the columns of a dataclass that is a row."""
+    return tuple(each.name for each in fields(row_type))
+
+
 def as_row(row_type: type) -> Callable[[Any], tuple[object, ...]]:
     """Return what makes rows of a dataclass of flat values: `astuple` would copy each value in depth."""
-    return attrgetter(*(each.name for each in fields(row_type)))
+    return attrgetter(*names_of(row_type))
 
 
 def spans_in_columns(spans: Sequence[PersonDates | LockedSpan]) -> list[list[object]]:

@@ -1,10 +1,9 @@
 """How far time has come and sites have reported, in PostgreSQL."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 
-from attendance_projector.projection.adapters.columns import as_row, side_by_side
+from attendance_projector.projection.adapters.columns import as_row, names_of, side_by_side
 from attendance_projector.projection.stored import DevicePoint, EntryKey, PersonDates, PersonKey
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.insert_rows import insert_rows
@@ -12,7 +11,7 @@ from attendance_projector.store.sql import statements
 
 SQL = statements("absence")
 POINT_ROW = as_row(DevicePoint)
-POINT_COLUMNS = tuple(each.name for each in fields(DevicePoint))
+POINT_COLUMNS = names_of(DevicePoint)
 
 
 class PostgresAbsence:

@@ -1,11 +1,10 @@
 """Corrections, reviews, and punches that wait for the holder of a badge, in PostgreSQL."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
 
 import asyncpg
 
-from attendance_projector.projection.adapters.columns import as_row, side_by_side
+from attendance_projector.projection.adapters.columns import as_row, names_of, side_by_side
 from attendance_projector.projection.stored import (
     CorrectionRow,
     EntryKey,
@@ -21,7 +20,7 @@ from attendance_projector.store.sql import statements
 from attendance_schemas.events import ReviewDecided
 
 SQL = statements("corrections")
-CORRECTION_COLUMNS = tuple(each.name for each in fields(CorrectionRow))
+CORRECTION_COLUMNS = names_of(CorrectionRow)
 CORRECTION_ROW, PENDING_ROW = as_row(CorrectionRow), as_row(PendingFact)
 NOBODY: tuple[list[object], ...] = ([], [])
 

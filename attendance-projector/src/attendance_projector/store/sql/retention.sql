@@ -15,9 +15,9 @@ SELECT earliest_on FROM installation;
 UPDATE installation SET earliest_on = $1;
 
 -- name: open_from
--- $1: earlier days are final, or null; $2: days from then on are not looked at, or null. First date that an organisation which closes periods has not closed:
--- since its first lock ever, the first that no lock keeps, and the first with a day of somebody that none keeps; null when
--- nobody closes periods.
+-- $1: earlier days are final, or null; $2: days from then on are not looked at, or null. First date from $1 on that an
+-- organisation which closes periods has not closed: since its first lock ever, the first that no lock keeps, and the first
+-- with a day of somebody that none keeps; null when nobody closes periods.
 WITH closing AS (
     SELECT
         org_id,

@@ -18,6 +18,7 @@ import asyncpg
 
 from attendance_projector.projection.adapters.postgres_captures import CAPTURE_COLUMNS, capture_row
 from attendance_schemas.events import MatchDecided
+from local_stack.for_tests.databases import columns_of
 
 ROWS_PER_EXECUTEMANY = 500
 TABLES = ("capture", "punch", "attendance_day", "day_explanation")
@@ -86,16 +87,6 @@ async def _copy(connection: asyncpg.Connection, rows: Sequence[tuple[object, ...
     await connection.copy_records_to_table("capture", records=rows, columns=CAPTURE_COLUMNS)
 
 
-async def columns_of(connection: asyncpg.Connection, table: str) -> list[str]:
-    """Return the columns of a live table that can be written."""
-    rows = await connection.fetch(
-        "SELECT attname FROM pg_attribute"
-        " WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
-        f"attendance.{table}",
-    )
-    return [row["attname"] for row in rows]
-
-
 async def copy_all(url: str, folder: Path, count: int) -> float:
     """COPY all rows of the live tables into empty ones with the same indexes; return events per second."""
     connection = await asyncpg.connect(url)
@@ -109,7 +100,7 @@ async def copy_all(url: str, folder: Path, count: int) -> float:
                 f"SELECT ensure_partitions('{table}', array_agg(DISTINCT {key}::date))"  # noqa: S608
                 f" FROM attendance.{table}"
             )
-            columns[table] = await columns_of(connection, table)
+            columns[table] = await columns_of(connection, f"attendance.{table}")
             with (folder / table).open("wb") as file:
                 await connection.copy_from_query(
                     f"SELECT {', '.join(columns[table])} FROM attendance.{table}",  # noqa: S608

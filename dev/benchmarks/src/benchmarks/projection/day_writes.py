@@ -26,11 +26,10 @@ from attendance_projector.projection.stored import EventOrTombstone
 from attendance_projector.store.migrate import migrate
 from attendance_schemas.events import Event
 from attendance_schemas.topics import DIRECTORY, MATCHES
-from benchmarks.projection.baselines import columns_of
 from benchmarks.projection.facts import directory, matches
 from benchmarks.projection.service import say
 from local_stack.environment import StackEnv
-from local_stack.for_tests.databases import create_database, drop_database
+from local_stack.for_tests.databases import columns_of, create_database, drop_database
 from local_stack.running.lease import leased
 from local_stack.running.stack import Stack
 from local_stack.settings import cache_folder, stack_folder
@@ -132,7 +131,7 @@ async def _say_tables(sql: asyncpg.Connection) -> None:
 
 
 async def _say_updates(sql: asyncpg.Connection, count: int) -> None:
-    columns = await columns_of(sql, "attendance_day")
+    columns = await columns_of(sql, "attendance.attendance_day")
     values = ["'copy-' || number" if name == "person_id" else name for name in columns]
     await sql.execute(COPY_A_DAY.format(columns=", ".join(columns), values=", ".join(values)), count)
     await sql.execute("VACUUM ANALYZE attendance.attendance_day")

@@ -69,6 +69,16 @@ async def drop_database(stack: StackEnv, name: str) -> None:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
+async def columns_of(connection: asyncpg.Connection, table: str) -> list[str]:
+    """Return the columns of a table that can be written; `table` may name its schema."""
+    rows = await connection.fetch(
+        "SELECT attname FROM pg_attribute"
+        " WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
+        table,
+    )
+    return [row["attname"] for row in rows]
+
+
 class TemplateDatabases:
     """Templates by name; each is prepared at its first use and dropped at the end of the run."""
 

@@ -4,22 +4,14 @@ from typing import Any
 
 import asyncpg
 
+from local_stack.for_tests.databases import columns_of
+
 LIVE_TABLES = """
     SELECT relname FROM pg_class
     WHERE relnamespace = 'attendance'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
         AND relname <> 'alembic_version'
     ORDER BY relname
 """
-
-
-async def columns_of(connection: asyncpg.Connection, table: str) -> str:
-    """Return the columns of a table that can be written, as a list in SQL."""
-    names: str = await connection.fetchval(
-        "SELECT string_agg(attname, ', ') FROM pg_attribute"
-        " WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
-        table,
-    )
-    return names
 
 
 class LaggingStandby:
@@ -44,7 +36,7 @@ class LaggingStandby:
         async with self._connection.transaction():
             await self._connection.execute(f"TRUNCATE {', '.join(self._tables)}")
             for name in self._tables:
-                columns = await columns_of(self._connection, name)
+                columns = ", ".join(await columns_of(self._connection, name))
                 await self._connection.execute(
                     f"INSERT INTO {name} ({columns}) SELECT {columns} FROM lagging_{name}"  # noqa: S608
                 )
