@@ -15,7 +15,7 @@ from attendance_projector.explain.explain_stored import explain_stored
 from attendance_projector.projection.adapters.postgres_read_model import open_read_model
 from attendance_projector.projection.backlog.put_off import PEOPLE_AT_ONCE
 from attendance_projector.projection.backlog.run import work_off_backlog
-from attendance_projector.projection.backlog.work_off import work_off
+from attendance_projector.projection.backlog.work_off import DATES_PER_PART, work_off
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.retention.adapters.postgres_monthly_tables import open_monthly_tables
 from attendance_projector.retention.drop_months import drop_months
@@ -87,6 +87,24 @@ async def test_a_shift_of_many_people_waits_and_is_worked_off_in_bounded_parts(p
     assert sorted((each.person_id, str(each.attendance_on)) for each in told) == [
         (person, day) for person in people for day in DAYS
     ]
+
+
+async def test_many_years_of_few_people_wait_as_many_people_do(plant: Any) -> None:
+    await plant.tell(*(plant.person(each) for each in ("p1", "p2")), plant.tick("2026-03-02T12:00+05:30"))
+    await plant.tell(plant.policy(date(2020, 1, 1), expects_attendance=True))
+    days = "SELECT count(*) FROM attendance_day"
+    known = await plant.sql.fetchval(days)
+    # They should have come for six years; and then an hour less.
+    for ends_at in (12, 11):
+        assert await plant.sql.fetchval(STALE) == 0
+        await plant.tell(plant.shift("day", 9, ends_at, date(2020, 1, 1)))
+        assert await plant.sql.fetchval(STALE) > 0
+        assert await plant.sql.fetchval(days) == known
+        assert await drained(plant) > known / DATES_PER_PART
+        known = await plant.sql.fetchval(days)
+        assert known > 2 * 6 * 250
+    absences = "SELECT count(*) FROM attendance_day WHERE status = 'ABSENT'"
+    assert await plant.sql.fetchval(absences) > 2 * 6 * 250
 
 
 async def test_what_waits_is_in_the_end_what_computing_at_once_gives(plant: Any) -> None:

@@ -1,16 +1,16 @@
 """Compute days with the fact that made them stale, or let them wait when they are many.
 
-A fact about one person or a few is computed in its own transaction, as punches are. One about many, such as
-another version of a shift, would keep everybody waiting: it stores whose dates are stale, and they are
-computed afterwards, a bounded part at a time. Which dates these are is then a matter of the schedule of that
-time; here it is enough that none is left out.
+A fact about a few dates of a few people is computed in its own transaction, as punches are. One about many
+people, or many years of a few, such as another version of a shift, would keep everybody waiting: it stores
+whose dates are stale, and they are computed afterwards, a bounded part at a time. Which dates these are is
+then a matter of the schedule of that time; here it is enough that none is left out.
 
 A later fact about a day that waits computes it with all that is known, and once more when its turn comes:
 computing twice changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 
 from attendance_projector.domain.facts import LONGEST_WINDOW
 from attendance_projector.domain.shift_windows import REACH_AHEAD, REACH_BACK
@@ -19,6 +19,7 @@ from attendance_projector.domain.touched import (
     dates_touched_by_employment,
     dates_touched_by_policies,
 )
+from attendance_projector.projection.days.read_inputs import stale_of_people
 from attendance_projector.projection.days.recompute_days import Write, recompute_days
 from attendance_projector.projection.days.stale_dates import (
     OF_ONE_DATE,
@@ -31,12 +32,15 @@ from attendance_projector.projection.days.stale_dates import (
     PoliciesChanged,
     RosterChanged,
     ShiftChanged,
+    needs_extent,
 )
 from attendance_projector.projection.ports import Transaction
 from attendance_projector.projection.stored import AcceptedPunch, PersonKey
 
-# A year of days of so many people, some 7,000, takes about as long as a batch of punches: under a second.
+# Of more people not even the number of dates is looked for.
 PEOPLE_AT_ONCE = 20
+# So many take about as long as a batch of punches: half a second.
+DATES_AT_ONCE = 2000
 # No change of a shift or roster reaches days farther away, whatever the windows.
 FARTHEST = REACH_BACK + REACH_AHEAD + 2 * LONGEST_WINDOW
 
@@ -51,8 +55,10 @@ async def compute_or_put_off(
     *,
     people_at_once: int = PEOPLE_AT_ONCE,
 ) -> int:
-    """Compute what single punches and few people make stale, let the rest wait; return the days computed."""
+    """Compute single punches, and few dates of few people; let the rest wait; return the days computed."""
     now, later = parted(changes, people_at_once)
+    if not later and await _has_many_dates(transaction, changes, added):
+        now, later = parted(changes, 0)
     if later:
         await transaction.backlog.add(later)
     return await recompute_days(transaction, now, added, write)
@@ -75,6 +81,18 @@ def parted(
         if (narrow := [each for each in of_person if isinstance(each, OF_ONE_DATE)])
     }
     return now, {person: _spans(of_person) for person, of_person in of_many.items()}
+
+
+async def _has_many_dates(transaction: Transaction, changes: Changes, added: Sequence[AcceptedPunch]) -> bool:
+    wide = {person: of_person for person, of_person in changes.items() if needs_extent(of_person)}
+    if not wide:
+        return False
+    new_at: dict[PersonKey, list[datetime]] = {}
+    for punch in added:
+        new_at.setdefault(punch.person, []).append(punch.occurred_at)
+    stale = await stale_of_people(transaction, wide, new_at=new_at)
+    dates = sum((last - first).days + 1 for spans in stale.values() for first, last in spans)
+    return dates > DATES_AT_ONCE
 
 
 def _spans(changes: Sequence[Change]) -> list[DateSpan]:
