@@ -7,6 +7,7 @@ import typer
 
 from attendance_projector.explain.command import explain, scenarios
 from attendance_projector.plain_failures import plain_failures
+from attendance_projector.positions.command import positions
 from attendance_projector.rebuild.command import rebuild, rebuild_worker
 from attendance_projector.retention.command import retention
 from attendance_projector.settings import SERVICE, Settings
@@ -61,7 +62,7 @@ def migrate(
 cli = command_line(
     SERVICE, "Turn facts into attendance days, and look after the tables that hold them.", Settings, run
 )
-for command in (feed, migrate, rebuild, retention, explain, scenarios):
+for command in (feed, migrate, rebuild, retention, positions, explain, scenarios):
     cli.command()(command)
 cli.command(hidden=True)(rebuild_worker)
 

@@ -25,6 +25,10 @@ class TopicReplaced(ProjectorError):
     """A topic is not the one that was consumed; nothing is applied until an operator says what counts."""
 
 
+class PositionsRefused(ProjectorError):
+    """A loss of the log cannot be accepted now; nothing was changed."""
+
+
 class RebuildRefused(ProjectorError):
     """The rebuild cannot begin or end as asked; nothing that readers see was changed."""
 

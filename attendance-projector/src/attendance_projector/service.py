@@ -43,7 +43,7 @@ from service_kit.kafka.delivery import DeliveryLoop
 from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import TopicPartition
-from service_kit.kafka.topic_ids import topic_ids
+from service_kit.kafka.topic_ids import identify_topics
 from service_kit.observing.health import Health, ProgressWatchdog
 from service_kit.observing.logs import get_logger
 
@@ -233,8 +233,8 @@ class _Delivery:
 
     async def _positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return where to go on, of the topics that were consumed before."""
-        ids = await topic_ids(self._settings.kafka, {each.topic for each in partitions})
-        return await self._servers.read_model.positions(partitions, ids)
+        topics = await identify_topics(self._settings.kafka, {each.topic for each in partitions})
+        return await self._servers.read_model.positions(partitions, topics)
 
     def _new_loop(self) -> DeliveryLoop:
         return DeliveryLoop(

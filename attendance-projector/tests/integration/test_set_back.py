@@ -16,14 +16,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 from attendance_projector.errors import PositionsSetBack, TopicReplaced
 from attendance_projector.projection.adapters.postgres_read_model import open_read_model
 from attendance_schemas.apply import apply
-from attendance_schemas.topics import MATCHES
+from attendance_schemas.topics import CORRECTIONS, MATCHES
+from attendance_testing.deleted_records import delete_before
 from attendance_testing.polling import DEADLINE, eventually
 from attendance_testing.projector.cluster import PARTITIONS
 from attendance_testing.projector.standby import LaggingStandby
 from local_stack.environment import StackEnv
 from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Record
-from service_kit.kafka.topic_ids import topic_ids
+from service_kit.kafka.topic_ids import TopicIdentity, identify_topics
 from service_kit.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration
@@ -108,11 +109,20 @@ async def test_revisions_never_come_again_after_a_promotion(plant: Any) -> None:
 
 
 async def test_a_topic_that_was_made_again_is_refused(plant: Any) -> None:
-    first, second = uuid4(), uuid4()
+    first, second = (TopicIdentity("here", uuid4()) for _ in range(2))
     await plant.read_model.positions([], {"a": first})
     await plant.read_model.positions([], {"a": first, "b": second})
-    with pytest.raises(TopicReplaced, match=rf"a \(was {first}, is {second}\)"):
+    of_first, of_second = (f"{each.topic_id} of cluster here" for each in (first, second))
+    with pytest.raises(TopicReplaced, match=rf"a \(was {of_first}, is {of_second}\)"):
         await plant.read_model.positions([], {"a": second, "b": second})
+
+
+async def test_a_topic_of_another_cluster_is_refused(plant: Any) -> None:
+    here, there = (TopicIdentity(cluster, uuid4()) for cluster in ("here", "there"))
+    there = there._replace(topic_id=here.topic_id)
+    await plant.read_model.positions([], {"a": here})
+    with pytest.raises(TopicReplaced, match=f"is {here.topic_id} of cluster there"):
+        await plant.read_model.positions([], {"a": there})
 
 
 async def test_an_idle_service_notices_and_reads_again(plant: Any, cluster: Any) -> None:
@@ -170,23 +180,72 @@ async def test_positions_beyond_the_log_end_the_service_with_advice(plant: Any, 
     assert await plant.next_offset(topic) == 1000
 
 
+async def told(cluster: Any, *arguments: str) -> tuple[int, str]:
+    """Run a command; return its exit code and what it printed."""
+    process = await cluster.start("positions", *arguments, is_printing=True)
+    printed, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
+    return process.returncode, printed.decode()
+
+
+async def test_records_that_were_deleted_unread_end_the_service_until_somebody_accepts_it(
+    plant: Any, cluster: Any, stack: StackEnv
+) -> None:
+    topic = cluster.prefix + CORRECTIONS.name
+    first, *deleted, last = (plant.addition("asha", f"2026-03-{day:02}T08:00+05:30") for day in range(2, 7))
+    process = await cluster.start("run", is_heard=True)
+    await cluster.publish(first, CORRECTIONS)
+    await eventually(lambda: plant.places("asha"))
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    assert (await told(cluster))[0] == 0
+    # While nobody consumes:
+    for each in (*deleted, last):
+        await cluster.publish(each, CORRECTIONS)
+    partition, next_offset = await plant.sql.fetchrow(
+        "SELECT partition, next_offset FROM consumed_position WHERE topic = $1 AND next_offset > 0", topic
+    )
+    assert next_offset == 1
+    await delete_before(stack.kafka_bootstrap_servers, topic, partition, 4)
+    said = await last_words(await cluster.start("run", is_heard=True))
+    assert (
+        f"{topic}[{partition}] begins at 4, and 1 comes next: 3 records were deleted before they were" in said
+    )
+    assert len(await plant.places("asha")) == 1
+    code, printed = await told(cluster)
+    assert code == 1
+    assert f"{topic}[{partition}] at 1: 3 records were deleted before they were consumed" in printed
+    code, printed = await told(cluster, "--accept-loss", "--json")
+    assert code == 0
+    states = {(each["topic"], each["partition"]): each["state"] for each in json.loads(printed)["positions"]}
+    assert {key for key, state in states.items() if state != "fits"} == {(topic, partition)}
+    process = await cluster.start("run")
+
+    async def last_is_there() -> bool:
+        return len(await plant.places("asha")) == 2
+
+    await eventually(last_is_there)
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0
+
+
 async def made_again(topic: str, prefix: str, stack: StackEnv) -> tuple[Any, Any]:
     """Delete a topic and make it again; return its ids, before and after."""
     kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers)
-    before = await topic_ids(kafka, [topic])
+    before = await identify_topics(kafka, [topic])
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
     await admin.start()
     await admin.delete_topics([topic])
     await admin.close()
 
     async def is_gone() -> bool:
-        return not await topic_ids(kafka, [topic])
+        return not await identify_topics(kafka, [topic])
 
     await eventually(is_gone)
     await apply(
         stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=prefix, partitions=PARTITIONS
     )
-    return before[topic], (await topic_ids(kafka, [topic]))[topic]
+    after = await identify_topics(kafka, [topic])
+    return before[topic].topic_id, after[topic].topic_id
 
 
 async def test_a_topic_that_was_made_again_ends_a_service_at_its_start(
@@ -199,8 +258,20 @@ async def test_a_topic_that_was_made_again_ends_a_service_at_its_start(
     process.send_signal(signal.SIGTERM)
     await process.communicate()
     before, after = await made_again(topic, cluster.prefix, stack)
+
+    async def both_are_there() -> bool:
+        return len(await plant.places("asha")) == 2
+
     said = await last_words(await cluster.start("run", is_heard=True))
-    assert f"{topic} (was {before}, is {after})" in said
+    assert (await told(cluster))[0] == 1
+    assert (await told(cluster, "--accept-loss"))[0] == 0
+    process = await cluster.start("run")
+    await cluster.publish(plant.match("asha", OUT), MATCHES)
+    await eventually(both_are_there)
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0
+    assert f"{topic} (was {before} of cluster" in said
+    assert f"is {after} of cluster" in said
     assert "docs/operations/failover.md" in said
 
 

@@ -68,9 +68,10 @@ class DeadLetterLimitExceeded(ServiceKitError):
 
 
 class LogLost(ServiceKitError):
-    """The log ends before a position that was consumed: Kafka lost records, or the topic was made again.
+    """The log ends before a position, or begins after it: records were lost, or the topic was made again.
 
-    Going on would take new records for old ones. Nothing is consumed until somebody has decided what counts.
+    Going on would take new records for old ones, or pass over some. Nothing is consumed until somebody has
+    decided what counts.
     """
 
 

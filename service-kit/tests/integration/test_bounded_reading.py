@@ -7,8 +7,9 @@ from datetime import timedelta
 import aiokafka
 import pytest
 
-from service_kit.errors import TransientFailure
-from service_kit.kafka.bounded_reading import Chunk, beginnings, records_of, records_until
+from attendance_testing.deleted_records import delete_before
+from service_kit.errors import LogLost, TransientFailure
+from service_kit.kafka.bounded_reading import Chunk, beginnings, bounds_of, records_of, records_until
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord, Position, Record, TopicPartition
 from service_kit.settings import KafkaSettings
@@ -120,7 +121,27 @@ async def test_nobody_there_is_said(kafka: KafkaSettings, make_topic: MakeTopic)
         [record async for record in records_of(nowhere, "things")]
     with pytest.raises(TransientFailure, match="no topic"):
         [record async for record in records_of(kafka, kafka.topic("absent"))]
+
+
+async def test_an_end_that_the_log_does_not_reach_is_said_at_once(
+    kafka: KafkaSettings, make_topic: MakeTopic
+) -> None:
     topic = await make_topic("things", 1)
-    beyond = {TopicPartition(topic, 0): 5}
-    with pytest.raises(TransientFailure, match=r"before the end of .*things\[0\]"):
-        await chunks_of(kafka, {}, beyond, patience=timedelta(seconds=1))
+    await send(kafka, topic, "one")
+    with pytest.raises(LogLost, match=r"things\[0\] ends at 1, and everything before 5 was consumed"):
+        await chunks_of(kafka, {}, {TopicPartition(topic, 0): 5})
+
+
+async def test_records_that_were_deleted_are_never_passed_over(
+    kafka: KafkaSettings, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("things", 1)
+    partition = TopicPartition(topic, 0)
+    await send(kafka, topic, *(str(number) for number in range(10)))
+    await delete_before(kafka.bootstrap_servers, topic, 0, 6)
+    assert await bounds_of(kafka, [partition]) == {partition: (6, 10)}
+    with pytest.raises(LogLost, match=r"begins at 6, and 4 comes next: 2 records were deleted"):
+        await chunks_of(kafka, {partition: 4}, {partition: 10})
+    for positions in ({}, {partition: 6}):
+        (chunk,) = await chunks_of(kafka, positions, {partition: 10})
+        assert values(chunk.records) == ["6", "7", "8", "9"]

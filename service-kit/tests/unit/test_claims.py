@@ -55,6 +55,23 @@ def test_a_log_that_ends_before_what_is_done_is_lost() -> None:
         claims.check_ends(claims.done, {NUMBERS: 4}, is_start=True)
 
 
+def test_a_log_that_begins_after_what_comes_next_is_lost() -> None:
+    claims = begun(5)
+    claims.check_beginnings({NUMBERS: 5})
+    with pytest.raises(LogLost, match="begins at 9, and 5 comes next: 4 records were deleted"):
+        claims.check_beginnings({NUMBERS: 9})
+    begun(None).check_beginnings({NUMBERS: 9})
+
+
+def test_the_loss_of_many_partitions_is_told_at_once() -> None:
+    claims = begun(5)
+    others = [TopicPartition("numbers", each) for each in (1, 2)]
+    for each in others:
+        claims.begin(each, 0)
+    with pytest.raises(LogLost, match=r"numbers\[0\] begins at 9.* 4 records .*, and 20 of other partitions"):
+        claims.check_beginnings({NUMBERS: 9} | dict.fromkeys(others, 10))
+
+
 def test_a_leader_that_does_not_know_its_end_yet_is_asked_again() -> None:
     claims = begun(5)
     claims.note_done([Position(*NUMBERS, 8)])

@@ -48,6 +48,19 @@ async def beginnings(
         return {TopicPartition(*each): offset for each, offset in found.items()}
 
 
+async def bounds_of(
+    kafka: KafkaSettings, partitions: Collection[TopicPartition]
+) -> Mapping[TopicPartition, tuple[int, int]]:
+    """Return the first offset that is left of each partition, and its end. Raises TransientFailure."""
+    if not partitions:
+        return {}
+    async with _consumer(kafka) as consumer:
+        theirs = [kafka_partition(each) for each in partitions]
+        firsts = await consumer.beginning_offsets(theirs)
+        ends = await consumer.end_offsets(theirs)
+        return {TopicPartition(*each): (first, ends[each]) for each, first in firsts.items()}
+
+
 async def records_of(
     kafka: KafkaSettings, topic: str, *, since: datetime | None = None, patience: timedelta = PATIENCE
 ) -> AsyncIterator[Record]:
@@ -84,6 +97,7 @@ async def records_until(
 
     Raises:
         TransientFailure: Kafka is away.
+        LogLost: the log begins after a position, or ends before an end.
     """
     left = {each: end for each, end in ends.items() if positions.get(each, 0) < end}
     if not left:
@@ -91,7 +105,9 @@ async def records_until(
     async with _consumer(kafka, group) as consumer:
         consumer.assign([kafka_partition(each) for each in left])
         first = await consumer.beginning_offsets([kafka_partition(each) for each in left])
-        starts = {each: max(positions.get(each, 0), first[kafka_partition(each)]) for each in left}
+        found = await consumer.end_offsets([kafka_partition(each) for each in left])
+        _check_log(positions, left, _own_names(first), _own_names(found))
+        starts = {each: positions.get(each, first[kafka_partition(each)]) for each in left}
         told = {each: positions.get(each, 0) for each in left}
         reading = _chunks(consumer, starts, left, told=told, max_records=max_records, patience=patience)
         async with aclosing(reading) as chunks:
@@ -101,6 +117,23 @@ async def records_until(
                 if group is not None and time.monotonic() - committed_at >= commit_every.total_seconds():
                     committed_at = time.monotonic()
                     await _commit(consumer, chunk)
+
+
+def _own_names(offsets: Mapping[Any, int]) -> dict[TopicPartition, int]:
+    return {TopicPartition(*each): offset for each, offset in offsets.items()}
+
+
+def _check_log(
+    positions: Mapping[TopicPartition, int],
+    targets: Mapping[TopicPartition, int],
+    firsts: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+) -> None:
+    claims = Claims()
+    for each in targets:
+        claims.begin(each, positions.get(each))
+    claims.check_beginnings(firsts)
+    claims.check_ends(targets, ends, is_start=True)
 
 
 async def _chunks(

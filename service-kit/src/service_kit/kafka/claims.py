@@ -1,7 +1,8 @@
 """What a consumer may rely on, by partition: where it reads on, and what it was told is done, or did itself.
 
 An application that keeps positions itself can compare: when its store says less than was done, the store was
-set back, as by the promotion of a standby that lagged. When the log ends before what was done, the log was.
+set back, as by the promotion of a standby that lagged. When the log ends before what was done, the log was;
+when it begins after what comes next, records were deleted unread.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import Any
 from service_kit.errors import LogLost
 from service_kit.kafka.records import Position, Record, TopicPartition
 
-ADVICE = (
-    "Kafka has lost records, or the topic was made again. Nothing is consumed until somebody decides: bring "
-    "the log back, or say that the new one counts, as docs/operations/failover.md describes"
+DECIDE = (
+    "Nothing is consumed until somebody decides: bring the log back, or accept the loss, as "
+    "docs/operations/failover.md describes"
 )
+ADVICE = f"Kafka has lost records, or the topic was made again. {DECIDE}"
 
 
 class Claims:
@@ -60,6 +62,17 @@ class Claims:
     def note_done(self, positions: Sequence[Position]) -> None:
         """Note what is done."""
         self._done |= {each.topic_partition: each.next_offset for each in positions}
+
+    def check_beginnings(self, firsts: Mapping[TopicPartition, int]) -> None:
+        """Raise LogLost when a log begins after what comes next, of partitions that were consumed before."""
+        lost = {each: firsts[each] - done for each, done in self._done.items() if done < firsts.get(each, 0)}
+        for partition, count in sorted(lost.items()):
+            others = f", and {sum(lost.values()) - count} of other partitions" if len(lost) > 1 else ""
+            raise LogLost(
+                f"{partition.topic}[{partition.partition}] begins at {firsts[partition]}, and "
+                f"{self._done[partition]} comes next: {count} records were deleted before they were "
+                f"consumed{others}. {DECIDE}"
+            )
 
     def check_ends(
         self,

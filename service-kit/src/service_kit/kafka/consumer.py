@@ -17,7 +17,12 @@ from typing import Any
 
 import aiokafka
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+)
 
 from service_kit.errors import LogLost, TransientFailure
 from service_kit.kafka.claims import Claims
@@ -100,7 +105,7 @@ class RecordSource:
 
         Raises:
             TransientFailure: Kafka, or the keeper of the positions, is away; the next call starts over.
-            LogLost: the log ends before what the keeper of the positions says was consumed.
+            LogLost: the log ends before what the keeper of the positions says was consumed, or begins after.
         """
         if self._log_lost is not None:
             raise self._log_lost
@@ -111,7 +116,10 @@ class RecordSource:
             fetched = await consumer.getmany(
                 timeout_ms=int(timeout.total_seconds() * 1000), max_records=self._max_records
             )
+        except NoOffsetForPartitionError:
+            return []  # the group has committed nothing yet, and `_place` has sought what counts instead
         except (KafkaError, TimeoutError) as error:
+            # Also an offset that the log does not have: whether it is lost is found out where it is sought.
             await self._close()
             raise TransientFailure("kafka", f"fetch for {self._group}: {error!r}") from error
         if generation != self._generation:
@@ -179,7 +187,8 @@ class RecordSource:
         consumer = AIOKafkaConsumer(
             group_id=self._group,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            # The keeper of the positions alone says where to go on: never elsewhere without a word.
+            auto_offset_reset="earliest" if self._positions is None else "none",
             session_timeout_ms=_ms(self._session_timeout),
             heartbeat_interval_ms=_ms(self._session_timeout / 4),
             rebalance_timeout_ms=_ms(self._rebalance_timeout),
@@ -254,8 +263,8 @@ class RecordSource:
                 self._claims.begin(tp, known.get(tp))
                 self._next[tp] = known.get(tp, first[kafka_partition(tp)])
                 consumer.seek(kafka_partition(tp), self._next[tp])
-                self._say_what_expired(tp, first[kafka_partition(tp)])
             if self._positions is not None:
+                self._claims.check_beginnings({tp: first[kafka_partition(tp)] for tp in known})
                 self._claims.check_ends(known, {tp: ends[kafka_partition(tp)] for tp in known}, is_start=True)
             self._unplaced.clear()
             consumer.resume(*(kafka_partition(tp) for tp in partitions))
@@ -263,15 +272,6 @@ class RecordSource:
                 "positions sought",
                 group=self._group,
                 positions={str(tp): self._next[tp] for tp in partitions},
-            )
-
-    def _say_what_expired(self, partition: TopicPartition, first: int) -> None:
-        if self._next[partition] < first:
-            log.error(
-                "records expired before they were consumed; going on with the first that is left",
-                partition=f"{partition.topic}[{partition.partition}]",
-                position=self._next[partition],
-                first=first,
             )
 
     async def _committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:

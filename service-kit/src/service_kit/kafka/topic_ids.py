@@ -1,4 +1,4 @@
-"""The ids by which Kafka knows topics: a topic that is made again under its old name has another one.
+"""Which cluster and topic a name stands for: one that is made again under its old name has another id.
 
 aiokafka asks for the description of topics in a form that is older than these ids, so the newer form is
 spelled out here. Source: https://kafka.apache.org/protocol, Metadata, version 10; known since Kafka 2.8.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from io import BytesIO
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from aiokafka.client import AIOKafkaClient
@@ -29,6 +29,13 @@ from service_kit.errors import TransientFailure
 from service_kit.settings import KafkaSettings
 
 NO_ID = UUID(int=0)
+
+
+class TopicIdentity(NamedTuple):
+    """What offsets belong to, whatever the names are: a topic of a cluster, by their ids."""
+
+    cluster_id: str
+    topic_id: UUID
 
 
 class _Uuid(AbstractType[UUID]):  # type: ignore[misc]
@@ -117,8 +124,8 @@ class _DescribeTopics(Request[_DescribeTopicsV10]):  # type: ignore[misc]
         return request_struct_class(named, False, False, False, {})
 
 
-async def topic_ids(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[str, UUID]:
-    """Return the ids of those of the topics (full names) that there are.
+async def identify_topics(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[str, TopicIdentity]:
+    """Return the identities of those of the topics (full names) that there are.
 
     Raises:
         TransientFailure: Kafka is away.
@@ -131,4 +138,5 @@ async def topic_ids(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[st
         raise TransientFailure("kafka", f"no answer about the ids of topics: {error!r}") from error
     finally:
         await client.close()
-    return {topic: id_ for error, topic, id_, *_ in answer.topics if not error}
+    cluster_id = answer.cluster_id or ""
+    return {topic: TopicIdentity(cluster_id, id_) for error, topic, id_, *_ in answer.topics if not error}

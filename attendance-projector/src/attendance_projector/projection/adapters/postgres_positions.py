@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping
-from uuid import UUID
 
 import asyncpg
 
@@ -11,6 +10,7 @@ from attendance_projector.projection.stored import FactKey, PersonKey
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.sql import statements
 from service_kit.kafka.records import Position, TopicPartition
+from service_kit.kafka.topic_ids import TopicIdentity
 
 SQL = statements("positions")
 # One lock for each capture, person or organisation would fill the server's table.
@@ -85,18 +85,29 @@ async def read_positions(
     return _positions(await connection.fetch(SQL["read"], *_columns(partitions)))
 
 
-async def check_topics(connection: Connection, topics: Mapping[str, UUID]) -> None:
-    """Remember the ids of topics. Raises TopicReplaced for one that was consumed under another id."""
-    asked = list(topics), list(topics.values())
+async def check_topics(connection: Connection, topics: Mapping[str, TopicIdentity]) -> None:
+    """Remember what topics are. Raises TopicReplaced for one that was another when it was consumed."""
+    asked = (
+        list(topics),
+        [each.cluster_id for each in topics.values()],
+        [each.topic_id for each in topics.values()],
+    )
     if others := await connection.fetch(SQL["other_topics"], *asked):
-        names = ", ".join(
-            f"{row['topic']} (was {row['consumed_id']}, is {row['topic_id']})" for row in others
-        )
+        names = ", ".join(f"{row['topic']} (was {_consumed(row)}, is {_asked(row)})" for row in others)
         raise TopicReplaced(
-            f"made again under the same name: {names}. The positions say nothing about these topics, and new "
-            "records would be taken for old ones. docs/operations/failover.md says how to let them count"
+            f"made again under the same name, or of another cluster: {names}. The positions say nothing "
+            "about these topics, and new records would be taken for old ones. docs/operations/failover.md "
+            "says how to let them count"
         )
     await connection.execute(SQL["remember_topics"], *asked)
+
+
+def _consumed(row: asyncpg.Record) -> str:
+    return f"{row['consumed_id']} of cluster {row['consumed_cluster_id']}"
+
+
+def _asked(row: asyncpg.Record) -> str:
+    return f"{row['topic_id']} of cluster {row['cluster_id']}"
 
 
 def _columns(partitions: Collection[TopicPartition]) -> tuple[list[str], list[int]]:

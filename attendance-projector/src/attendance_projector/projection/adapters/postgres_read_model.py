@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TypeVar
-from uuid import UUID
 
 import asyncpg
 
@@ -42,6 +41,7 @@ from attendance_projector.store.schema import SCHEMA
 from attendance_projector.store.sql import statements
 from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.kafka.records import TopicPartition
+from service_kit.kafka.topic_ids import TopicIdentity
 
 T = TypeVar("T")
 
@@ -161,11 +161,11 @@ class PostgresReadModel:
                 await begin_at(connection, earliest_on)
 
     async def positions(
-        self, partitions: Collection[TopicPartition], topics: Mapping[str, UUID] | None = None
+        self, partitions: Collection[TopicPartition], topics: Mapping[str, TopicIdentity] | None = None
     ) -> Mapping[TopicPartition, int]:
         """Return where to go on; a partition that was never consumed is left out.
 
-        topics: the ids of the topics now. Raises TopicReplaced when one was consumed under another id.
+        topics: what the topics are now. Raises TopicReplaced when one was another when it was consumed.
         """
         with naming_outages():
             async with self._pool.acquire() as connection, connection.transaction():

@@ -6,6 +6,21 @@ SELECT topic, partition, next_offset
 FROM consumed_position
 JOIN unnest($1::text[], $2::int[]) AS asked (topic, partition) USING (topic, partition);
 
+-- name: read_all
+SELECT topic, partition, next_offset FROM consumed_position ORDER BY topic, partition;
+
+-- name: read_topics
+SELECT topic, cluster_id, topic_id FROM consumed_topic;
+
+-- name: set
+UPDATE consumed_position SET next_offset = $3 WHERE topic = $1 AND partition = $2;
+
+-- name: forget
+DELETE FROM consumed_position WHERE topic = $1 AND partition = $2;
+
+-- name: forget_topics
+DELETE FROM consumed_topic WHERE topic = ANY ($1::text[]);
+
 -- name: add_missing
 INSERT INTO consumed_position (topic, partition, next_offset)
 SELECT topic, partition, 0
@@ -30,16 +45,18 @@ WHERE position.topic = moved.topic
     AND position.next_offset < moved.next_offset;
 
 -- name: other_topics
--- $1 topics and $2 their ids, side by side. Returned are those that were consumed under another id.
-SELECT topic, known.topic_id AS consumed_id, asked.topic_id
-FROM unnest($1::text[], $2::uuid[]) AS asked (topic, topic_id)
+-- $1 topics, $2 their clusters and $3 their ids, side by side. Returned are those that were others when they were consumed.
+SELECT topic, known.cluster_id AS consumed_cluster_id, known.topic_id AS consumed_id, asked.cluster_id, asked.topic_id
+FROM unnest($1::text[], $2::text[], $3::uuid[]) AS asked (topic, cluster_id, topic_id)
 JOIN consumed_topic AS known USING (topic)
-WHERE known.topic_id <> asked.topic_id
+WHERE (known.cluster_id, known.topic_id) <> (asked.cluster_id, asked.topic_id)
 ORDER BY topic;
 
 -- name: remember_topics
-INSERT INTO consumed_topic (topic, topic_id)
-SELECT topic, topic_id FROM unnest($1::text[], $2::uuid[]) AS asked (topic, topic_id) ORDER BY topic
+INSERT INTO consumed_topic (topic, cluster_id, topic_id)
+SELECT topic, cluster_id, topic_id
+FROM unnest($1::text[], $2::text[], $3::uuid[]) AS asked (topic, cluster_id, topic_id)
+ORDER BY topic
 ON CONFLICT DO NOTHING;
 
 -- name: lock_everyone

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from attendance_schemas.apply import all_topics, apply
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import DIRECTORY, MATCHES
+from attendance_schemas.topics import CORRECTIONS, DIRECTORY, MATCHES
 from local_stack.environment import StackEnv, with_login_of
 from local_stack.for_tests.databases import Database
 from service_kit.kafka.producer import RecordProducer
@@ -43,11 +43,14 @@ class Cluster:
     async def publish_raw(self, value: bytes, topic: Any) -> None:
         await self._producer.send(OutgoingRecord(self.prefix + topic.name, b"k", value, (("who", b"me"),)))
 
-    async def start(self, *arguments: str, is_heard: bool = False) -> asyncio.subprocess.Process:
-        """Start a process; what `is_heard` leaves its last words to the test."""
+    async def start(
+        self, *arguments: str, is_heard: bool = False, is_printing: bool = False
+    ) -> asyncio.subprocess.Process:
+        """Start a process; `is_heard` leaves its last words to the test, `is_printing` its output."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "attendance_projector", *arguments),
             env=with_login_of(self.environ, *arguments),
+            stdout=asyncio.subprocess.PIPE if is_printing else None,
             stderr=asyncio.subprocess.PIPE if is_heard else None,
         )
         self._processes.append(process)
@@ -75,7 +78,7 @@ async def open_cluster(stack: StackEnv, database: Database, prefix: str, port: i
     kafka = KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix)
     async with SchemaRegistry(registry_url) as registry, RecordProducer(kafka) as producer:
         codec = Codec(registry, prefix=prefix)
-        await codec.prepare([DIRECTORY, MATCHES])
+        await codec.prepare([DIRECTORY, MATCHES, CORRECTIONS])
         made = Cluster(environ, prefix, codec, producer)
         yield made
         await made.stop()

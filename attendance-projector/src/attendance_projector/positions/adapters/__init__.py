@@ -1,0 +1,1 @@
+"""Positions in PostgreSQL beside the log in Kafka."""
