@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
@@ -14,10 +15,12 @@ from attendance_projector.errors import PositionsSetBack, ReadModelSwitched
 from attendance_projector.feed.run import feed_changes
 from attendance_projector.operations import Opening, serve_operations
 from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
+from attendance_projector.projection.adapters.kafka_directory_keys import read_directory_keys
 from attendance_projector.projection.adapters.kafka_tick_publisher import KafkaTickPublisher
 from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel
 from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.backlog.run import watch_backlog, work_off_backlog
+from attendance_projector.projection.directory.take_back_missed import take_back_missed
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.tick_clock import tick_clock
 from attendance_projector.settings import SERVICE, Settings
@@ -34,7 +37,7 @@ from attendance_schemas.topics import (
     MATCHES,
     PUNCHES,
 )
-from service_kit.backoff import wait
+from service_kit.backoff import Backoff, retry, wait
 from service_kit.collect_rarely import collect_rarely
 from service_kit.errors import DeliveryStopped, TransientFailure
 from service_kit.kafka.consumer import RecordSource
@@ -50,6 +53,7 @@ from service_kit.observing.logs import get_logger
 TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK, LOCKED_DAYS)
 REGISTRY_ANSWERS_WITHIN = 2.0
 LOOKS_AT_TABLES_EVERY = timedelta(seconds=1)
+TOMBSTONES_KEPT = timedelta(days=90)
 ENDS_WITHIN = timedelta(seconds=5)
 
 SET_BACK = (
@@ -159,6 +163,10 @@ async def _project(
             task.result()
 
 
+def _waits(failure: Exception, delay: timedelta) -> None:
+    log.warning("the directory cannot be compared yet", detail=str(failure), again_in=delay.total_seconds())
+
+
 class _Delivery:
     """Records to the read model, from one set of tables to the next that a rebuild puts in place."""
 
@@ -190,11 +198,29 @@ class _Delivery:
         Those that a rebuild or rollback put in place, or those of a standby that was promoted.
         """
         while True:
+            await self._take_back_missed(stopping)
             await self._deliver(self._new_loop(), stopping)
             if stopping.is_set():
                 return
             log.info("going on from the positions of the read model")
             self._source = self._new_source()
+
+    async def _take_back_missed(self, stopping: asyncio.Event) -> None:
+        """Before records move the clock: afterwards nothing would show that nobody followed."""
+        directory = TopicPartition(self._settings.kafka.topic(DIRECTORY.name), 0)
+
+        async def attempt() -> int:
+            if not await self._servers.read_model.positions([directory]):
+                return 0  # nothing was consumed that could have been taken back
+            return await take_back_missed(
+                self._servers.read_model,
+                partial(read_directory_keys, self._settings.kafka),
+                self._applying.take_back,
+                tombstones_kept=TOMBSTONES_KEPT,
+                now=datetime.now(UTC),
+            )
+
+        await retry(attempt, backoff=Backoff(), retry_on=TransientFailure, stopping=stopping, on_retry=_waits)
 
     async def _deliver(self, loop: DeliveryLoop, stopping: asyncio.Event) -> None:
         """Deliver until `stopping` is set, or until other tables answer."""

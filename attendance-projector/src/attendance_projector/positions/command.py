@@ -15,7 +15,6 @@ from attendance_projector.positions.compare_positions import (
     compare_position,
 )
 from attendance_projector.settings import SERVICE, Settings
-from attendance_schemas.topics import TOPICS
 from service_kit.command import ExitCode, load_or_refuse
 
 
@@ -44,6 +43,7 @@ def positions(
 
 async def _compare(settings: Settings, *, accept_loss: bool) -> Sequence[ComparedPosition]:
     from attendance_projector.positions.adapters.stored_positions import open_stored_positions
+    from attendance_schemas.topics import TOPICS
     from service_kit.kafka.bounded_reading import bounds_of
     from service_kit.kafka.topic_ids import identify_topics
 

@@ -15,7 +15,7 @@ Locks are taken in one order by all: positions, everyone, organisations, capture
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from attendance_projector.domain.retention import Retention
@@ -96,6 +96,15 @@ async def apply_batch(
         return Applied(duplicate_count=len(received))
     repeated = len(received) - len(fresh)
     last_positions = _last_positions(fresh)
+    applied = await apply_fresh(transaction, fresh, recompute)
+    await transaction.positions.move(last_positions)
+    return replace(applied, duplicate_count=repeated + applied.duplicate_count)
+
+
+async def apply_fresh(
+    transaction: Transaction, fresh: Sequence[ReceivedEvent], recompute: Recompute = compute_or_put_off
+) -> Applied:
+    """Apply events that are new, and leave the positions where they are."""
     await _lock_everyone(transaction, fresh)
     retention, refusals = await transaction.retention.read(), Refusals()
     await transaction.absence.store_points(device_points(each.event for each in fresh))
@@ -115,9 +124,8 @@ async def apply_batch(
     day_count = await recompute(transaction, changes, added, store)
     await _tell_locked(transaction, recorded.untold if transaction.is_live else ())
     await _keep_refused(transaction, refusals, decided)
-    await transaction.positions.move(last_positions)
     without_effect = decided.without_effect + punched.without_effect + corrected.without_effect
-    return Applied(fresh, repeated + without_effect, day_count, refusals)
+    return Applied(fresh, without_effect, day_count, refusals)
 
 
 async def _lock_everyone(transaction: Transaction, fresh: Sequence[ReceivedEvent]) -> None:

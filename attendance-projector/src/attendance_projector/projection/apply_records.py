@@ -9,7 +9,7 @@ and a second projector waits for the lock on it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from time import perf_counter, time_ns
@@ -19,6 +19,7 @@ from attendance_projector.projection.apply_batch import (
     Applied,
     Recompute,
     apply_batch,
+    apply_fresh,
     check_nothing_is_missing,
     is_of_directory,
 )
@@ -50,7 +51,7 @@ from attendance_schemas.events import (
     ReviewDecided,
 )
 from service_kit.errors import PoisonRecord
-from service_kit.kafka.records import Record
+from service_kit.kafka.records import Position, Record
 from service_kit.observing.telemetry import extract_context, tracer
 
 DATED = (MatchDecided, PunchSubmitted, PunchAdded)
@@ -129,6 +130,26 @@ class ApplyRecords:
             await transaction.positions.move([record.committable])
 
         await self._read_model.in_transaction(move)
+
+    async def take_back(self, keys: Collection[bytes], ends: Collection[Position]) -> bool:
+        """Take back what the directory says under these keys, while no position is past these ends.
+
+        Returns whether none was. Positions stay where they are.
+        """
+        (topic,) = {each.topic for each in ends}
+        records = [Record(topic, 0, 0, key, None, (), self._now()) for key in keys]
+        gone = [ReceivedEvent(each, await self._reader.read(each)) for each in records]
+
+        async def apply(transaction: Transaction) -> Applied | None:
+            next_offsets = await transaction.positions.lock([each.topic_partition for each in ends])
+            if any(next_offsets[each.topic_partition] > each.next_offset for each in ends):
+                return None
+            return await apply_fresh(transaction, gone, self._recompute)
+
+        applied = await self._read_model.in_transaction(apply)
+        if applied is not None:
+            self._metrics.days.inc(applied.day_count)
+        return applied is not None
 
     def _observe(self, applied: Applied, seconds: float) -> None:
         self._metrics.batch_seconds.observe(seconds)

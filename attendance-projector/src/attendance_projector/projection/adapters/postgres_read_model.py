@@ -191,6 +191,12 @@ class PostgresReadModel:
             async with self._pool.acquire() as connection:
                 return await PostgresAbsence(connection).as_of()
 
+    async def directory_keys(self) -> set[bytes]:
+        """Return the record keys of everything that the directory says."""
+        with naming_outages():
+            rows = await self._pool.fetch(statements("directory")["keys"])
+        return {row["key"].encode() for row in rows}
+
     async def is_switched(self) -> bool:
         """Say whether other tables took the place of those that the positions were asked of."""
         try:

@@ -158,3 +158,15 @@ JOIN person ON person.org_id = asked.org_id AND person.home_site_id = asked.site
 SELECT org_id, person_id FROM person WHERE org_id = $1 AND default_shift_id = $2
 UNION
 SELECT org_id, person_id FROM roster WHERE org_id = $1 AND shift_id = $2;
+
+-- name: keys
+-- The record key of everything that the directory says, in the formats of the topic's file.
+SELECT org_id || ':organisation' AS key FROM organisation
+UNION ALL SELECT org_id || ':site:' || site_id FROM site
+UNION ALL SELECT org_id || ':device:' || device_id FROM device
+UNION ALL SELECT org_id || ':person:' || person_id FROM person
+UNION ALL SELECT org_id || ':shift:' || shift_id || ':' || to_char(effective_on, 'YYYY-MM-DD') FROM shift
+UNION ALL SELECT org_id || ':roster:' || roster_id FROM roster
+UNION ALL SELECT org_id || ':holiday:' || holiday_id FROM holiday
+UNION ALL SELECT org_id || ':leave:' || leave_id FROM leave
+UNION ALL SELECT org_id || ':policy:' || policy_id || ':' || to_char(effective_on, 'YYYY-MM-DD') FROM policy;

@@ -70,7 +70,10 @@ class EventsInMemory:
         return name
 
     async def read(self, record: Record) -> Event | Tombstone:
-        assert record.value is not None
+        if record.value is None:
+            named = TOPICS[DIRECTORY].fields_of(record.key or b"")
+            assert named is not None
+            return Tombstone(*named, key=record.key or b"")
         return self._events[record.value]
 
 

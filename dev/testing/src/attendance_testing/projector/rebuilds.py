@@ -78,6 +78,13 @@ class Deployment:
         await self._producer.send(OutgoingRecord(self.prefix + topic.name, topic.key_of(event), value))
         self.sent += 1
 
+    async def take_back(self, *events: Any) -> None:
+        """Send tombstones of what the directory says."""
+        topic = self.prefix + DIRECTORY.name
+        for event in events:
+            await self._producer.send(OutgoingRecord(topic, DIRECTORY.key_of(event), None))
+            self.sent += 1
+
     async def history(self) -> None:
         plant, chance = self.plant, random.Random(5)
         await asyncio.gather(

@@ -1,0 +1,79 @@
+"""Take back what the directory does not say any more, for tables that were not followed for a long time.
+
+A compacted topic keeps a tombstone for a while (`delete.retention.ms`) and then has nothing of its key.
+Tables that nobody moved for longer than that, since the projector was away or a backup is old, would keep for
+ever what was taken back meanwhile, and a rebuild would not find it. So they are compared with the topic:
+
+1. which keys do the tables have;
+2. which of them has the topic, up to its end at this moment;
+3. apply a tombstone for each of the others, unless somebody else has read past that end by then.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from service_kit.kafka.records import Position
+from service_kit.observing.logs import get_logger
+
+KEYS_AT_ONCE = 500
+
+log = get_logger(__name__)
+
+
+class DirectoryTables(Protocol):
+    """What the tables say of the directory."""
+
+    async def as_of(self) -> datetime | None:
+        """Return the newest instant that has come; None before the first tick."""
+
+    async def directory_keys(self) -> set[bytes]:
+        """Return the record keys of everything that the directory says."""
+
+
+class TopicKeys(NamedTuple):
+    """The keys that a topic has, and up to where it was read, by partition."""
+
+    keys: Collection[bytes]
+    ends: Collection[Position]
+
+
+# Applies tombstones while no position is past those ends; says whether that was so.
+TakeBack = Callable[[Collection[bytes], Collection[Position]], Awaitable[bool]]
+
+
+async def take_back_missed(
+    tables: DirectoryTables,
+    read_keys: Callable[[], Awaitable[TopicKeys]],
+    take_back: TakeBack,
+    *,
+    tombstones_kept: timedelta,
+    now: datetime,
+) -> int:
+    """Take back what the topic does not have, where tombstones can have been missed; return how many things.
+
+    Time that came to the tables in the last half of `tombstones_kept` shows that they were followed. Raises
+    TransientFailure.
+    """
+    as_of = await tables.as_of()
+    if as_of is not None and now - as_of < tombstones_kept / 2:
+        return 0
+    log.info("comparing the directory with its topic: tombstones may be gone", as_of=str(as_of))
+    taken_back = 0
+    is_complete = False
+    while not is_complete:
+        if not (known := await tables.directory_keys()):
+            return taken_back
+        found = await read_keys()
+        is_complete = True
+        for part in _parts(sorted(known.difference(found.keys))):
+            if not (is_complete := await take_back(part, found.ends)):
+                break  # another projector reads on: what is gone now may have been recorded again
+            taken_back += len(part)
+    if taken_back:
+        log.warning("taken back what the directory does not say any more", count=taken_back)
+    return taken_back
+
+
+def _parts(keys: list[bytes]) -> Iterable[list[bytes]]:
+    return (keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE))

@@ -1,0 +1,151 @@
+"""What the directory took back while nobody followed, and compaction then forgot."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from attendance_projector.projection.directory.take_back_missed import TopicKeys, take_back_missed
+from attendance_schemas.events import Event
+from attendance_schemas.topics import DIRECTORY
+from attendance_testing.polling import eventually
+from attendance_testing.projector.rebuilds import Deployment, open_deployment
+from attendance_testing.projector.standby import LaggingStandby
+from local_stack.environment import StackEnv
+from service_kit.kafka.bounded_reading import records_of
+from service_kit.kafka.records import Position
+from service_kit.settings import KafkaSettings
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+KEPT = timedelta(days=90)
+FORGETS_SOON = {
+    "cleanup.policy": "compact",
+    "segment.ms": "100",
+    "min.cleanable.dirty.ratio": "0.001",
+    "min.compaction.lag.ms": "0",
+    "max.compaction.lag.ms": "100",
+    "delete.retention.ms": "100",
+}
+
+
+@pytest_asyncio.fixture
+async def deployment(
+    stack: StackEnv, plant: Any, topic_prefix: str, unused_port: int
+) -> AsyncIterator[Deployment]:
+    async with open_deployment(stack, plant, topic_prefix, unused_port) as made:
+        yield made
+
+
+def everything(plant: Any) -> list[Event]:
+    """Return one event of each kind that the directory knows."""
+    return [
+        plant.organisation(),
+        plant.site(),
+        plant.device("gate"),
+        plant.person("p-1"),
+        plant.shift("late", 10, 18),
+        plant.roster("p-1", "late", date(2026, 3, 2)),
+        plant.holiday(date(2026, 3, 4)),
+        plant.leave("p-1", date(2026, 3, 5)),
+        plant.policy(date(2026, 3, 1)),
+    ]
+
+
+async def test_the_tables_say_the_keys_of_all_that_was_recorded(plant: Any) -> None:
+    before = await plant.read_model.directory_keys()
+    events = everything(plant)
+    assert {type(each).__name__ for each in events} == set(DIRECTORY.events)
+    await plant.tell(*events)
+    keys = {DIRECTORY.key_of(each) for each in events}
+    assert await plant.read_model.directory_keys() == before | keys
+    await plant.tell(*map(plant.tombstone, events))
+    assert await plant.read_model.directory_keys() == before - keys
+
+
+async def missed(plant: Any, kept: set[bytes], *, end: int, now: datetime = NOW) -> int:
+    async def read_keys() -> TopicKeys:
+        return TopicKeys(kept, [Position(DIRECTORY.name, 0, end)])
+
+    return await take_back_missed(
+        plant.read_model, read_keys, plant.projector.take_back, tombstones_kept=KEPT, now=now
+    )
+
+
+async def test_tables_that_were_followed_are_not_compared(plant: Any) -> None:
+    await plant.tell(plant.tick("2026-10-31T12:00Z"))
+    assert await missed(plant, set(), end=1000) == 0
+    assert await missed(plant, set(), end=1000, now=NOW + KEPT / 2) > 0
+    assert await plant.read_model.directory_keys() == set()
+
+
+async def test_what_another_projector_reads_on_is_compared_again(plant: Any) -> None:
+    """What the topic did not have may have been recorded again since."""
+    holiday = plant.holiday(date(2026, 3, 4))
+    await plant.tell(holiday)
+    known = await plant.read_model.directory_keys()
+    ends = iter([0, 1000])
+
+    async def read_keys() -> TopicKeys:
+        kept = known - {DIRECTORY.key_of(holiday)}
+        return TopicKeys(kept, [Position(DIRECTORY.name, 0, next(ends))])
+
+    found = await take_back_missed(
+        plant.read_model, read_keys, plant.projector.take_back, tombstones_kept=KEPT, now=NOW
+    )
+    assert (found, list(ends)) == (1, [])
+    assert await plant.read_model.directory_keys() == known - {DIRECTORY.key_of(holiday)}
+
+
+async def test_a_projector_that_was_away_a_backup_and_a_rebuild_agree(
+    deployment: Deployment, stack: StackEnv, topic_prefix: str
+) -> None:
+    plant = deployment.plant
+    backup = await LaggingStandby.of(plant)
+    await deployment.stop()
+    gone = [
+        plant.holiday(date(2026, 3, 26)),
+        plant.leave("p-5", date(2026, 4, 6), date(2026, 4, 8)),
+        plant.roster("p-7", "night", date(2026, 3, 25), date(2026, 4, 1)),
+        plant.person("p-3"),
+    ]
+    await deployment.take_back(*gone)
+    await forget(deployment, stack, {DIRECTORY.key_of(each) for each in gone})
+
+    async def came_back() -> dict[str, Any]:
+        await plant.sql.execute("UPDATE clock SET as_of = $1", datetime.now(UTC) - KEPT)
+        await deployment.start("run")
+        await deployment.live_is_even()
+        tables = await deployment.tables()
+        await deployment.stop()
+        return {name: rows for name, rows in tables.items() if name != "clock"}
+
+    away = await came_back()
+    assert [len(away[name]) for name in ("holiday", "leave")] == [0, 0]
+    await backup.promote()
+    assert await plant.sql.fetchval("SELECT count(*) FROM holiday") == 1
+    assert await came_back() == away
+    code, lines, errors = await deployment.rebuild("--compare-only")
+    assert (code, lines[-1]["differences"]) == (0, []), errors
+
+
+async def forget(deployment: Deployment, stack: StackEnv, keys: set[bytes]) -> None:
+    """Wait until the topic has no record of these keys, tombstones among them."""
+    kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers)
+    topic = deployment.prefix + DIRECTORY.name
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
+    await admin.start()
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, FORGETS_SOON)])
+    await admin.close()
+
+    async def is_forgotten() -> bool:
+        # A segment is closed, and then compacted, when something is written after it.
+        await deployment.publish(deployment.plant.person("p-1"), DIRECTORY)
+        return not keys & {record.key async for record in records_of(kafka, topic)}
+
+    await eventually(is_forgotten)
