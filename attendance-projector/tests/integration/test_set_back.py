@@ -242,7 +242,11 @@ async def made_again(topic: str, prefix: str, stack: StackEnv) -> tuple[Any, Any
 
     await eventually(is_gone)
     await apply(
-        stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=prefix, partitions=PARTITIONS
+        stack.kafka_bootstrap_servers,
+        stack.schema_registry_url,
+        prefix=prefix,
+        partitions=PARTITIONS,
+        single_broker=True,
     )
     after = await identify_topics(kafka, [topic])
     return before[topic].topic_id, after[topic].topic_id

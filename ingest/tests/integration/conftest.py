@@ -77,7 +77,13 @@ def installation(stack: StackEnv) -> Iterator[KafkaSettings]:
         bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=f"t{secrets.token_hex(3)}."
     )
     asyncio.run(
-        apply(kafka.bootstrap_servers, stack.schema_registry_url, prefix=kafka.topic_prefix, partitions=2)
+        apply(
+            kafka.bootstrap_servers,
+            stack.schema_registry_url,
+            prefix=kafka.topic_prefix,
+            partitions=2,
+            single_broker=True,
+        )
     )
     yield kafka
     asyncio.run(_delete_topics(kafka))

@@ -158,7 +158,13 @@ def as_caller() -> Callable[[str], dict[str, str]]:
 @pytest.fixture
 async def matches_prefix(stack: StackEnv, topic_prefix: str) -> AsyncIterator[str]:
     """A topic prefix under which the contract's topics and schemas are there."""
-    await apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=topic_prefix, partitions=2)
+    await apply(
+        stack.kafka_bootstrap_servers,
+        stack.schema_registry_url,
+        prefix=topic_prefix,
+        partitions=2,
+        single_broker=True,
+    )
     yield topic_prefix
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
     await admin.start()

@@ -277,7 +277,14 @@ def people(faces_dir: Path) -> list[Path]:
 @pytest.fixture
 def prefix(stack: StackEnv) -> Iterator[str]:
     name = f"t{secrets.token_hex(3)}."
-    asyncio.run(apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=name))
+    asyncio.run(
+        apply(
+            stack.kafka_bootstrap_servers,
+            stack.schema_registry_url,
+            prefix=name,
+            single_broker=True,
+        )
+    )
     yield name
     asyncio.run(delete_topics(stack.kafka_bootstrap_servers, name))
 

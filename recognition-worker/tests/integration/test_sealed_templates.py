@@ -234,7 +234,13 @@ async def place(stack: StackEnv) -> AsyncIterator[Installation]:
 @asynccontextmanager
 async def installation(stack: StackEnv) -> AsyncIterator[Installation]:
     prefix = f"t{secrets.token_hex(3)}."
-    await apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=prefix, partitions=3)
+    await apply(
+        stack.kafka_bootstrap_servers,
+        stack.schema_registry_url,
+        prefix=prefix,
+        partitions=3,
+        single_broker=True,
+    )
     kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=prefix)
     made = Installation(stack, kafka)
     try:

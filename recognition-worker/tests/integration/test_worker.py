@@ -342,7 +342,14 @@ def world(
 ) -> Iterator[World]:
     prefix, bucket = f"t{secrets.token_hex(3)}.", f"t-{secrets.token_hex(6)}"
     create_bucket(stack, bucket)
-    asyncio.run(apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=prefix))
+    asyncio.run(
+        apply(
+            stack.kafka_bootstrap_servers,
+            stack.schema_registry_url,
+            prefix=prefix,
+            single_broker=True,
+        )
+    )
     environment = {
         **stack.environ(),
         "KAFKA_TOPIC_PREFIX": prefix,

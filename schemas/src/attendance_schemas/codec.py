@@ -1,28 +1,31 @@
 """Events to bytes and back: Avro in Confluent framing (byte 0, 4-byte schema id, body).
 
-Writing needs the ids of the writer's schemas, looked up once by `prepare`; nothing is registered here,
-that is the work of `attendance-schemas apply`. Reading resolves the writer's schema, fetched once by
-id, to ours.
+Writing needs schemas that the registry has under their ids, looked up once by `prepare`; nothing is
+registered here, that is the work of `attendance-schemas apply`. Reading resolves the writer's schema to ours.
+The texts that this version knows lie in its package; only a newer version's is asked for, once by id.
 """
 
 import io
 import json
 import struct
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any, Protocol
 
 import fastavro
 import msgspec
 
-from attendance_schemas.errors import SchemaError, SchemaNotRegistered, UndecodableRecord
+from attendance_schemas.errors import RegistryUnavailable, SchemaError, SchemaNotRegistered, UndecodableRecord
 from attendance_schemas.events import EVENT_BY_NAME, Event, from_fields, from_wire, to_fields
+from attendance_schemas.schema_files import registered_texts, schema_text
 from attendance_schemas.topics import Topic
 
 MAGIC = 0
 FRAME = struct.Struct(">bI")
 NAMESPACE = "attendance"
+# So long an unknown id may be a registry that is being restored; later it is a record that nobody can read.
+RESTORED_WITHIN_SECONDS = 600.0
 
 
 class SchemaSource(Protocol):
@@ -35,13 +38,6 @@ class SchemaSource(Protocol):
     async def id_of(self, subject: str, schema: str) -> int:
         """Return the id of a registered schema."""
         ...
-
-
-@cache
-def schema_text(event_name: str) -> str:
-    """Return the schema file of an event, as one line of JSON."""
-    text = files("attendance_schemas").joinpath("avro", f"{event_name}.avsc").read_text(encoding="utf-8")
-    return json.dumps(json.loads(text))
 
 
 @cache
@@ -98,11 +94,18 @@ def encode_body(event: Event) -> bytes:
 
 
 class Codec:
-    """Encode and decode events. `prefix` is put before topic names (tests, shared clusters)."""
+    """Encode and decode events.
 
-    def __init__(self, registry: SchemaSource, *, prefix: str = "") -> None:
+    prefix: put before topic names (tests, shared clusters). clock: seconds that only grow.
+    """
+
+    def __init__(
+        self, registry: SchemaSource, *, prefix: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._registry = registry
         self._prefix = prefix
+        self._clock = clock
+        self._unknown_since: dict[int, float] = {}
         self._writer_ids: dict[tuple[str, str], int] = {}
         self._writer_schemas: dict[int, Any] = {}
 
@@ -144,6 +147,11 @@ class Codec:
             else:
                 fields = fastavro.schemaless_reader(body, writer, _parsed(event_name))
                 event = from_fields(EVENT_BY_NAME[event_name], fields)
+        except fastavro.read.SchemaResolutionError as error:
+            raise UndecodableRecord(
+                f"a newer version wrote this {event_name}: {error}. Update this service, then consume its "
+                "dead letters again"
+            ) from error
         except (
             ValueError,
             TypeError,
@@ -153,7 +161,6 @@ class Codec:
             OverflowError,
             msgspec.ValidationError,
             fastavro.schema.SchemaParseException,
-            fastavro.read.SchemaResolutionError,
         ) as error:
             raise UndecodableRecord(f"the body does not read as {event_name}: {error!r}") from error
         if body.read(1):
@@ -162,13 +169,22 @@ class Codec:
 
     async def _writer_schema(self, schema_id: int) -> Any:
         if schema_id not in self._writer_schemas:
-            try:
-                text = await self._registry.schema_by_id(schema_id)
-            except SchemaNotRegistered as error:
-                raise UndecodableRecord(str(error)) from error
+            text = registered_texts().get(schema_id) or await self._text_of_another_version(schema_id)
             parsed: Any = fastavro.parse_schema(json.loads(text))
             name = str(parsed["name"]).removeprefix(f"{NAMESPACE}.")
             # The same object for writer and reader says that nothing is to be resolved: a third of the time.
             is_ours = name in EVENT_BY_NAME and parsed == _parsed(name)
             self._writer_schemas[schema_id] = _parsed(name) if is_ours else parsed
         return self._writer_schemas[schema_id]
+
+    async def _text_of_another_version(self, schema_id: int) -> str:
+        try:
+            return await self._registry.schema_by_id(schema_id)
+        except SchemaNotRegistered as error:
+            unknown_for = self._clock() - self._unknown_since.setdefault(schema_id, self._clock())
+            if unknown_for >= RESTORED_WITHIN_SECONDS:
+                raise UndecodableRecord(str(error)) from error
+            raise RegistryUnavailable(
+                f"{error}; unknown for {unknown_for:.0f} s, given up after {RESTORED_WITHIN_SECONDS:.0f} s. "
+                "If it was emptied, run `attendance-schemas apply` of the newest version"
+            ) from error

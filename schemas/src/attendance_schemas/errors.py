@@ -21,5 +21,5 @@ class SchemaNotRegistered(SchemaError):
     """A schema that a service writes is not in the registry: run `attendance-schemas apply`."""
 
 
-class TopicMismatch(SchemaError):
-    """A topic on the broker differs from its topic file in a way that cannot be applied."""
+class ContractMismatch(SchemaError):
+    """A topic or a registry differs from its files in a way that cannot be applied; nothing was changed."""

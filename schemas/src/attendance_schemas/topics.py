@@ -1,7 +1,8 @@
 """The topics of the contract, read from `schemas/topics/*.yaml`: each is a reviewed file.
 
-A file is named like its topic, without `attendance.`. A topic knows its events and the key of each; who
-publishes asks it for the key, so that what must stay in order stays in one partition.
+A file is named like its topic, without `attendance.`; `every-topic.yaml` has what all need. A topic knows its
+events and the key of each; who publishes asks it for the key, so that what must stay in order stays in one
+partition.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any, cast
 
 import yaml
 
@@ -16,27 +18,45 @@ from attendance_schemas.errors import SchemaError
 from attendance_schemas.events import Event
 
 DEAD_LETTER_SUFFIX = ".dlq"
-DEAD_LETTER_PARTITIONS = 3
-DEAD_LETTER_RETENTION_DAYS = 30
-MILLISECONDS_PER_DAY = 86_400_000
-MILLISECONDS_PER_HOUR = 3_600_000
+FOREVER = "-1"
+MILLISECONDS = {"day": 86_400_000, "hour": 3_600_000}
+BACKWARD_TRANSITIVE, FULL_TRANSITIVE = "BACKWARD_TRANSITIVE", "FULL_TRANSITIVE"
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic file. `events` maps the name of an event to the format of its key."""
+    """One topic file, with what every topic needs.
+
+    events: the name of an event and the format of its key. settings: of the broker, by its names and as it
+    writes them. compatibility: what a new schema must be to earlier ones.
+    """
 
     name: str
     description: str
     owner: str
+    replicas: int
     partitions: int
-    retention_days: int | None
-    cleanup: str
+    settings: Mapping[str, str]
     events: Mapping[str, str]
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
     dead_letters: bool
-    compaction_lag_hours: int | None = None
+    compatibility: str = BACKWARD_TRANSITIVE
+
+    @property
+    def is_compacted(self) -> bool:
+        """Tell whether only the last record of a key is kept."""
+        return "compact" in self.settings["cleanup.policy"]
+
+    @property
+    def kept(self) -> str:
+        """Say how long records are kept."""
+        retention = self.settings.get("retention.ms")
+        if self.is_compacted:
+            return "compacted"
+        if retention in {None, FOREVER}:
+            return "kept for ever"
+        return f"kept {int(retention) // MILLISECONDS['day']} days"
 
     def key_of(self, event: Event) -> bytes:
         """Return the record key of an event of this topic, UTF-8."""
@@ -57,26 +77,18 @@ class Topic:
                 return name, match.groupdict()
         return None
 
-    def config(self) -> dict[str, str]:
-        """Return the broker's topic configuration."""
-        retention = -1 if self.retention_days is None else self.retention_days * MILLISECONDS_PER_DAY
-        config = {"cleanup.policy": self.cleanup, "retention.ms": str(retention)}
-        if self.compaction_lag_hours is not None:
-            # What was superseded or erased leaves the brokers' disks after this, however little is written.
-            config["max.compaction.lag.ms"] = str(self.compaction_lag_hours * MILLISECONDS_PER_HOUR)
-        return config
-
     def dead_letter_topic(self) -> "Topic | None":
         """Return the topic of this topic's dead letters, or None when it has none."""
         if not self.dead_letters:
             return None
+        every = _every_topic()
         return Topic(
             name=self.name + DEAD_LETTER_SUFFIX,
             description=f"Records of {self.name} that can never work, unchanged, with the reason in headers.",
             owner=self.owner,
-            partitions=DEAD_LETTER_PARTITIONS,
-            retention_days=DEAD_LETTER_RETENTION_DAYS,
-            cleanup="delete",
+            replicas=every["replicas"],
+            partitions=every["dead_letters"]["partitions"],
+            settings=_settings(every["settings"], every["dead_letters"]["settings"]),
             events={},
             producers=self.consumers,
             consumers=(),
@@ -89,13 +101,35 @@ def _keys_of(form: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^:]+)", re.escape(form)))
 
 
+@cache
+def _every_topic() -> dict[str, Any]:
+    text = files("attendance_schemas").joinpath("every-topic.yaml").read_text(encoding="utf-8")
+    return cast("dict[str, Any]", yaml.safe_load(text))
+
+
+def _settings(*layers: Mapping[str, object]) -> dict[str, str]:
+    """Return settings as the broker writes them; a later layer stands before an earlier one."""
+    return {name: _as_the_broker_writes(value) for layer in layers for name, value in layer.items()}
+
+
+def _as_the_broker_writes(value: object) -> str:
+    match str(value).split():
+        case ["forever"]:
+            return FOREVER
+        case [count, unit] if (one := MILLISECONDS.get(unit.removesuffix("s"))) is not None:
+            return str(int(count) * one)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _load() -> dict[str, Topic]:
     topics = {}
+    every = _every_topic()
     for entry in sorted(files("attendance_schemas").joinpath("topics").iterdir(), key=lambda path: path.name):
         fields = yaml.safe_load(entry.read_text(encoding="utf-8"))
         fields["producers"] = tuple(fields["producers"])
         fields["consumers"] = tuple(fields["consumers"])
-        topic = Topic(**fields)
+        fields["settings"] = _settings(every["settings"], fields["settings"])
+        topic = Topic(**{"replicas": every["replicas"], **fields})
         topics[topic.name] = topic
     return topics
 

@@ -3,14 +3,13 @@ import types
 import typing
 from datetime import date, datetime, time
 from enum import StrEnum
-from importlib.resources import files
 from uuid import UUID
 
 import msgspec
 import pytest
 
-from attendance_schemas.codec import schema_text
 from attendance_schemas.events import EVENT_TYPES
+from attendance_schemas.schema_files import schema_text
 from attendance_schemas.topics import TOPICS
 
 PLAIN = {str: "string", int: "int", float: "double", bool: "boolean", bytes: "bytes"}
@@ -114,8 +113,3 @@ def test_every_schema_has_a_golden_example():
 
     shown = {name.split("/")[0] for name, _, _ in golden_examples()}
     assert shown == {event_type.__name__ for event_type in EVENT_TYPES}
-
-
-def test_a_topic_file_is_named_like_its_topic() -> None:
-    names = {entry.name for entry in files("attendance_schemas").joinpath("topics").iterdir()}
-    assert names == {f"{name.removeprefix('attendance.')}.yaml" for name in TOPICS}

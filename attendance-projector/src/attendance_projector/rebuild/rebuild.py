@@ -197,7 +197,7 @@ class Rebuild:
 
     def _is_compacted(self, topic: str) -> bool:
         known = TOPICS.get(topic.removeprefix(self._means.topic_prefix))
-        return known is not None and "compact" in known.cleanup
+        return known is not None and known.is_compacted
 
     def _hear_load(self, said: Progressed) -> None:
         self._report.records += said.done

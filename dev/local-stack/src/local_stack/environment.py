@@ -9,7 +9,7 @@ from local_stack.keys.encryption import template_encryption_keys
 from local_stack.keys.tokens import AUDIENCE, ISSUER, jwks_path
 from local_stack.running.links import proxied_ports
 from local_stack.running.ports import LOOPBACK
-from local_stack.running.state import StackState
+from local_stack.running.state import SINGLE_BROKER, StackState
 
 BUCKET = "attendance-images"
 # Any name does; clients sign with it and the server compares.
@@ -22,6 +22,7 @@ class StackEnv:
 
     kafka_bootstrap_servers: str
     kafka_topic_prefix: str
+    kafka_single_broker: str
     schema_registry_url: str
     database_url: str
     writer_database_url: str
@@ -65,6 +66,7 @@ def stack_env(folder: Path, state: StackState, *, proxied: bool = False) -> Stac
     return StackEnv(
         kafka_bootstrap_servers=",".join(f"{LOOPBACK}:{ports[f'kafka-{node}']}" for node in state.broker_ids),
         kafka_topic_prefix="",
+        kafka_single_broker=str(state.brokers == SINGLE_BROKER).lower(),
         schema_registry_url=f"http://{LOOPBACK}:{ports['registry']}/apis/ccompat/v7",
         database_url=postgres("attendance_owner", "attendance", ports["postgres"]),
         writer_database_url=postgres("attendance_projector", "attendance", ports["postgres"]),

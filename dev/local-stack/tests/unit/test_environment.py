@@ -31,6 +31,7 @@ def a_state(*, brokers: int = 1, replica: bool = False) -> StackState:
 def test_every_variable_of_the_brief_is_there(folder: Path) -> None:
     assert set(stack_env(folder, a_state()).environ()) == {
         "KAFKA_BOOTSTRAP_SERVERS",
+        "KAFKA_SINGLE_BROKER",
         "KAFKA_TOPIC_PREFIX",
         "SCHEMA_REGISTRY_URL",
         "DATABASE_URL",

@@ -152,7 +152,7 @@ async def prepared(stack: StackEnv, database: Database) -> AsyncIterator[Prepare
     }
     await migrate(database.url)
     await migrate(database.url, schema="baseline")
-    await apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=prefix)
+    await apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=prefix, single_broker=True)
     try:
         async with SchemaRegistry(stack.schema_registry_url) as registry:
             codec = Codec(registry, prefix=prefix)

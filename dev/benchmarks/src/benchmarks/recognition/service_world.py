@@ -78,7 +78,9 @@ class Service:
         """Fill the gallery and the bucket, start the worker, and follow the matches."""
         stack = self._stack
         await asyncio.to_thread(create_bucket, stack, self._bucket)
-        await apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=self._prefix)
+        await apply(
+            stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=self._prefix, single_broker=True
+        )
         try:
             async with (
                 SchemaRegistry(stack.schema_registry_url) as registry,

@@ -139,6 +139,8 @@ class KafkaBroker:
             "transaction.state.log.min.isr": in_sync,
             "share.coordinator.state.topic.replication.factor": replication,
             "share.coordinator.state.topic.min.isr": in_sync,
+            # As in production: 60 days, as long as captures are kept.
+            "offsets.retention.minutes": 60 * 24 * 60,
             # Defaults of 50 each cost seconds at the first use and hold nothing here.
             "offsets.topic.num.partitions": 10,
             "transaction.state.log.num.partitions": 5,

@@ -14,9 +14,10 @@ from attendance_projector.feed.adapters.kafka_outbox_publisher import KafkaOutbo
 from attendance_projector.feed.adapters.postgres_outbox_queue import open_outbox_queue
 from attendance_projector.feed.metrics import OutboxMetrics
 from attendance_projector.feed.relay_outbox import relay_outbox
-from attendance_schemas.codec import Codec, schema_text, subject_of
+from attendance_schemas.codec import Codec, subject_of
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.registry import SchemaRegistry
+from attendance_schemas.schema_files import schema_text
 from attendance_schemas.topics import CHANGES
 from attendance_testing.polling import DEADLINE
 from local_stack.environment import StackEnv

@@ -74,7 +74,7 @@ async def open_cluster(stack: StackEnv, database: Database, prefix: str, port: i
         **database.environ(),
         "ATTENDANCE_PROJECTOR_PORT": str(port),
     }
-    await apply(servers, registry_url, prefix=prefix, partitions=PARTITIONS)
+    await apply(servers, registry_url, prefix=prefix, partitions=PARTITIONS, single_broker=True)
     kafka = KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix)
     async with SchemaRegistry(registry_url) as registry, RecordProducer(kafka) as producer:
         codec = Codec(registry, prefix=prefix)

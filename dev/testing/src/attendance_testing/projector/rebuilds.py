@@ -272,7 +272,13 @@ async def open_deployment(
         "ATTENDANCE_PROJECTOR_LOG_LEVEL": "WARNING",
         "ATTENDANCE_PROJECTOR_TICK_INTERVAL": "PT1H",
     }
-    await apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=topic_prefix, partitions=3)
+    await apply(
+        stack.kafka_bootstrap_servers,
+        stack.schema_registry_url,
+        prefix=topic_prefix,
+        partitions=3,
+        single_broker=True,
+    )
     kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=topic_prefix)
     async with SchemaRegistry(stack.schema_registry_url) as registry, RecordProducer(kafka) as producer:
         codec = Codec(registry, prefix=topic_prefix)

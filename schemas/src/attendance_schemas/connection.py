@@ -1,0 +1,65 @@
+"""How `attendance-schemas apply` reaches Kafka: by the variables that the services read.
+
+With SECRETS_DIR set, a variable may also be a file of that folder with the variable's name in lower case.
+"""
+
+import os
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attendance_schemas.errors import SchemaError
+
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+VARIABLES = (
+    "KAFKA_SECURITY_PROTOCOL",
+    "KAFKA_SSL_CA_FILE",
+    "KAFKA_SSL_CERT_FILE",
+    "KAFKA_SSL_KEY_FILE",
+    "KAFKA_SASL_MECHANISM",
+    "KAFKA_SASL_USERNAME",
+    "KAFKA_SASL_PASSWORD",
+)
+
+
+def client_options(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Return the keyword arguments of an aiokafka client, without the addresses. Raises SchemaError."""
+    protocol, ca, cert, key, mechanism, username, password = (_value(environ, name) for name in VARIABLES)
+    protocol, mechanism = protocol or "PLAINTEXT", mechanism or "PLAIN"
+    if protocol not in PROTOCOLS:
+        raise SchemaError(f"KAFKA_SECURITY_PROTOCOL: it should be one of {', '.join(PROTOCOLS)}")
+    options: dict[str, Any] = {"security_protocol": protocol}
+    if protocol.endswith("SSL"):
+        options["ssl_context"] = _tls(ca, cert, key)
+    if protocol.startswith("SASL"):
+        if not (username and password):
+            raise SchemaError(f"{protocol} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
+        if mechanism not in MECHANISMS:
+            raise SchemaError(f"KAFKA_SASL_MECHANISM: it should be one of {', '.join(MECHANISMS)}")
+        options |= {
+            "sasl_mechanism": mechanism,
+            "sasl_plain_username": username,
+            "sasl_plain_password": password,
+        }
+    return options
+
+
+def _value(environ: Mapping[str, str], name: str) -> str | None:
+    if name not in environ and (folder := environ.get("SECRETS_DIR")):
+        file = Path(folder) / name.lower()
+        return file.read_text(encoding="utf-8").strip() if file.is_file() else None
+    return environ.get(name)
+
+
+def _tls(ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext:
+    if (cert is None) != (key is None):
+        raise SchemaError("KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE go together")
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        if cert is not None:
+            context.load_cert_chain(cert, key)
+    except OSError as error:
+        raise SchemaError(f"KAFKA_SSL_CA_FILE, _CERT_FILE, _KEY_FILE cannot be read: {error}") from error
+    return context
