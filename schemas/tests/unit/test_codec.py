@@ -169,16 +169,6 @@ async def test_a_template_as_0_1_0_wrote_it_is_read():
     assert read.data_key_id is None
 
 
-# What a reader takes a word for that it does not know yet; the others decide days, and a guess would count.
-WORDS_FOR_UNKNOWN = {
-    "AttendanceStatus": "PENDING",
-    "DayChange": "UPDATED",
-    "EnrolmentOutcome": "REJECTED",
-    "Outcome": "UNKNOWN",
-    "TimeTrust": "UNTRUSTED",
-}
-
-
 def enums_of(schema: object):
     if isinstance(schema, list):
         for part in schema:
@@ -188,11 +178,6 @@ def enums_of(schema: object):
             yield schema
         for part in schema.values():
             yield from enums_of(part)
-
-
-def test_which_enums_have_a_word_for_what_they_do_not_know():
-    enums = [enum for name in TOPIC_OF for enum in enums_of(json.loads(schema_text(name)))]
-    assert {enum["name"]: enum["default"] for enum in enums if "default" in enum} == WORDS_FOR_UNKNOWN
 
 
 def written_by_a_newer_version(event, enum_name: str) -> tuple[InMemoryRegistry, bytes]:

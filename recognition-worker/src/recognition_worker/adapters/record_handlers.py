@@ -126,7 +126,8 @@ class RecordHandlers:
         except UndecodableRecord as error:
             raise PoisonRecord("undecodable", str(error)) from error
         except RegistryUnavailable as error:
-            raise TransientFailure("schema-registry", str(error)) from error
+            # That others pass, whose schemas are known, says nothing against this record.
+            raise TransientFailure("schema-registry", str(error), is_contention=True) from error
 
 
 def _unexpected(event: Event, record: Record) -> PoisonRecord:

@@ -89,13 +89,17 @@ class Cluster:
 
 @asynccontextmanager
 async def connected(bootstrap_servers: str, options: Mapping[str, Any]) -> AsyncIterator[Cluster]:
-    """Connect to a cluster. Raises BrokerUnavailable, also when it goes away meanwhile."""
+    """Connect to a cluster. Raises BrokerUnavailable, also when a broker goes away meanwhile."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, **options)
     try:
         await admin.start()
+    except KafkaError as error:
+        await admin.close()
+        raise BrokerUnavailable(f"no Kafka broker answers at {bootstrap_servers}: {error}") from error
+    try:
         yield Cluster(admin)
     except (KafkaError, TimeoutError) as error:
-        raise BrokerUnavailable(f"no Kafka broker answers at {bootstrap_servers}: {error!r}") from error
+        raise BrokerUnavailable(f"a Kafka broker went away, apply again: {error!r}") from error
     finally:
         await admin.close()
 

@@ -24,7 +24,8 @@ class AvroEventReader:
         except UndecodableRecord as error:
             raise PoisonRecord("undecodable", str(error), record=record) from error
         except RegistryUnavailable as error:
-            raise TransientFailure("schema-registry", str(error)) from error
+            # That others pass, whose schemas are known, says nothing against this record.
+            raise TransientFailure("schema-registry", str(error), is_contention=True) from error
 
     def _tombstone(self, record: Record) -> Tombstone:
         key = record.key or b""

@@ -23,6 +23,7 @@ from local_stack.running.ports import LOOPBACK
 from local_stack.running.state import StackState, load_state, open_state
 from local_stack.running.status import DOWN, Phase, StackStatus
 from local_stack.services.postgres_home import home_path
+from local_stack.services.registry import SchemaRegistry
 from local_stack.services.toxiproxy import Toxiproxy
 from local_stack.settings import cache_folder, command_for, stack_folder
 from local_stack.toxiproxy import build_toxiproxy
@@ -161,6 +162,12 @@ class Stack:
         if name == Toxiproxy.name:
             build_toxiproxy(self.cache.folder)
         return ask(self.folder, {"command": "start", "service": name})
+
+    def lose_registry(self) -> StackStatus:
+        """Take the schema registry's disk away, and bring it back empty."""
+        self.stop_service(SchemaRegistry.name, kill=True)
+        shutil.rmtree(self.folder / SchemaRegistry.name)
+        return self.start_service(SchemaRegistry.name)
 
     def _launch(self) -> bool:
         """Start the supervisor; False when another one was quicker."""

@@ -1,7 +1,7 @@
 """Finds where the photos of enrolments are stored: on `attendance.enrolments`, else beside the photos.
 
-The topic is kept for 30 days. ingest stores each accepted enrolment as an object too, beside its photos
-(`enrolments/ORG/PERSON/ENROLMENT/manifest`, the event as JSON); for older ones that is read.
+ingest stores each accepted enrolment as an object too, beside its photos
+(`enrolments/ORG/PERSON/ENROLMENT/manifest`, the event as JSON); that is read where the topic lacks one.
 """
 
 from uuid import UUID
