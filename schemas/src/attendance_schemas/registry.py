@@ -71,14 +71,10 @@ class SchemaRegistry:
         return found
 
     async def register(self, subject: str, schema: str) -> int:
-        """Register a schema under its id, and return the id; the same schema again changes nothing.
+        """Register a schema that was imported, and return its id; the same schema again changes nothing.
 
-        Raises SchemaError when the registry's rule forbids it or the id is taken.
+        Raises SchemaError when the registry's rule forbids it or it was not imported.
         """
-        try:
-            await self.schema_by_id(id_of_text(schema))
-        except SchemaNotRegistered:
-            await self.import_texts({id_of_text(schema): schema})
         body = {"schema": schema, "schemaType": "AVRO"}
         found = await self._ask("POST", f"/subjects/{subject}/versions", body)
         if (given := self._number(found, "id")) != id_of_text(schema):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from attendance_schemas.apply.plan import Plan
 from attendance_schemas.codec import NAMESPACE, subject_of
 from attendance_schemas.errors import SchemaNotRegistered
+from attendance_schemas.events import EVENT_BY_NAME
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.schema_files import id_of_text, one_line, registered_texts, schema_text
 from attendance_schemas.topics import Topic
@@ -17,6 +18,11 @@ RESTORE = (
 
 async def plan_schemas(registry: SchemaRegistry, topics: Iterable[Topic], prefix: str, plan: Plan) -> None:
     """Add to the plan what the registry lacks, and to its refusals what it has otherwise."""
+    plan.refused += [
+        f"the schema of {name} has no id; run `attendance-schemas number`"
+        for name in EVENT_BY_NAME
+        if id_of_text(schema_text(name)) not in registered_texts()
+    ]
     for identity, text in registered_texts().items():
         try:
             found = one_line(await registry.schema_by_id(identity))
@@ -41,7 +47,7 @@ async def register(registry: SchemaRegistry, plan: Plan) -> None:
     """Do what the plan says of schemas. Raises SchemaError."""
     if plan.imports:
         await registry.import_texts(plan.imports)
-        # Apicurio keeps only what lies under a subject: one for each event holds its texts of all times.
+        # Apicurio may remove what lies under no subject: one for each event holds its texts of all times.
         for text in plan.imports.values():
             await registry.register(archive_of(text), text)
     for subject, name in plan.subjects.items():

@@ -17,7 +17,7 @@ from attendance_projector.feed.relay_outbox import relay_outbox
 from attendance_schemas.codec import Codec, subject_of
 from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.schema_files import schema_text
+from attendance_schemas.schema_files import id_of_text, schema_text
 from attendance_schemas.topics import CHANGES
 from attendance_testing.polling import DEADLINE
 from local_stack.environment import StackEnv
@@ -102,6 +102,7 @@ async def open_feed(stack: StackEnv, plant: Any, topic_prefix: str) -> AsyncIter
     await admin.create_topics([NewTopic(topic, num_partitions=2, replication_factor=1)])
     await plant.tell(*(plant.person(name) for name in PEOPLE))
     async with SchemaRegistry(stack.schema_registry_url) as schemas:
+        await schemas.import_texts({id_of_text(schema_text(event)): schema_text(event)})
         await schemas.register(subject_of(topic, event), schema_text(event))
         yield Feed(plant, kafka, schemas)
     await admin.delete_topics([topic])
