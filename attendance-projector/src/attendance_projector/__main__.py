@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from attendance_projector.clock.command import clock
 from attendance_projector.explain.command import explain, scenarios
 from attendance_projector.plain_failures import plain_failures
 from attendance_projector.positions.command import positions
@@ -62,7 +63,7 @@ def migrate(
 cli = command_line(
     SERVICE, "Turn facts into attendance days, and look after the tables that hold them.", Settings, run
 )
-for command in (feed, migrate, rebuild, retention, positions, explain, scenarios):
+for command in (feed, migrate, rebuild, retention, positions, clock, explain, scenarios):
     cli.command()(command)
 cli.command(hidden=True)(rebuild_worker)
 

@@ -1,10 +1,12 @@
 import asyncio
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from attendance_projector.projection.backlog.work_off import work_off
 from attendance_schemas.events import DayStatus, Weekday
 from attendance_testing.polling import DEADLINE
 
@@ -80,6 +82,53 @@ async def test_a_late_punch_takes_the_absence_back(plant: Any) -> None:
         plant.match("asha", "2026-03-04T08:00+05:30"), plant.match("asha", "2026-03-04T12:00+05:30")
     )
     assert (await statuses(plant))[4] == "PRESENT"
+
+
+async def test_time_that_is_ahead_of_the_log_has_not_come(plant: Any) -> None:
+    await expect(plant)
+    await plant.tell(plant.tick("2026-03-03T00:00Z"))
+    before = await plant.whole_days()
+    (right, wrong) = (plant.record(plant.tick(at)) for at in ("2026-03-03T00:05Z", "2027-04-07T00:00Z"))
+    for log_time in (right.timestamp, wrong.timestamp - timedelta(minutes=5, seconds=1)):
+        await plant.projector.apply([replace(wrong, timestamp=log_time)])
+        assert await plant.sql.fetchval("SELECT as_of FROM clock") == datetime(2026, 3, 3, tzinfo=UTC)
+    assert await plant.whole_days() == before
+    assert await plant.refusals() == []
+    # A clock that is a little ahead is as it should be.
+    (ahead,) = [plant.record(plant.tick("2026-03-03T00:05Z"))]
+    await plant.projector.apply([replace(ahead, timestamp=ahead.timestamp - timedelta(minutes=5))])
+    assert await plant.sql.fetchval("SELECT as_of FROM clock") == ahead.timestamp
+
+
+@pytest.mark.parametrize("is_one_batch", [False, True])
+async def test_a_reset_of_the_clock_leaves_nothing_of_the_time_that_had_not_come(
+    plant: Any, is_one_batch: bool
+) -> None:
+    await expect(plant)
+    punches = [plant.match("asha", f"2026-03-0{day}T08:00+05:30") for day in (2, 3)]
+    await plant.tell(plant.device("gate"), *punches, plant.tick("2026-03-04T12:00Z"))
+    right = await as_stored(plant)
+    wrong = plant.tick("2027-04-07T00:00Z")
+    reset = plant.tick("2026-03-04T12:00Z", reset_by="ops", reason="a broker's clock was wrong")
+    if is_one_batch:
+        await plant.tell(wrong, reset)
+    else:
+        await plant.tell(wrong)
+        assert (await statuses(plant))[30] == "ABSENT"
+        await plant.tell(reset)
+    await drained(plant)
+    assert await as_stored(plant) == right
+    await plant.tell(plant.tick("2026-03-05T12:00Z"))
+    assert (await statuses(plant))[5] == "PENDING"
+
+
+async def as_stored(plant: Any) -> Any:
+    return await plant.tables("attendance_day", "punch", without=("xmin",)), await plant.whole_days()
+
+
+async def drained(plant: Any) -> None:
+    while not (await plant.read_model.in_transaction(work_off)).is_idle:
+        pass
 
 
 def joined(numbers: set[int]) -> list[tuple[int, int]]:

@@ -180,9 +180,9 @@ async def test_positions_beyond_the_log_end_the_service_with_advice(plant: Any, 
     assert await plant.next_offset(topic) == 1000
 
 
-async def told(cluster: Any, *arguments: str) -> tuple[int, str]:
+async def told(cluster: Any, *arguments: str, command: str = "positions") -> tuple[int, str]:
     """Run a command; return its exit code and what it printed."""
-    process = await cluster.start("positions", *arguments, is_printing=True)
+    process = await cluster.start(command, *arguments, is_printing=True)
     printed, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
     return process.returncode, printed.decode()
 
@@ -296,3 +296,20 @@ async def last_words(process: Any) -> str:
     assert process.returncode == 1
     lines = [line for line in errors.decode().strip().splitlines() if line.startswith("{")]
     return json.dumps(json.loads(lines[-1]))
+
+
+async def test_a_clock_that_was_ahead_is_set_back_by_a_record(plant: Any, cluster: Any) -> None:
+    process = await cluster.start("run")
+    as_of = "SELECT as_of FROM clock"
+    await eventually(lambda: plant.sql.fetchval(as_of))
+    await plant.sql.execute("UPDATE clock SET as_of = now() + interval '400 days'")
+    code, printed = await told(cluster, command="clock")
+    assert code == 0
+    assert "399 days" in printed
+    assert "ahead of this machine" in printed
+    assert (await told(cluster, "--reset", command="clock"))[0] == 2
+    reset = ("--reset", "--reason", "a broker was ahead", "--by", "ops")
+    assert (await told(cluster, *reset, command="clock"))[0] == 0
+    await eventually(lambda: plant.sql.fetchval("SELECT as_of <= now() FROM clock"))
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0

@@ -196,6 +196,8 @@ def _countable(
             continue
         if reason is None:
             countable.append(each)
+        elif isinstance(each.event, ClockTicked):
+            refusals.pass_over(each.event, reason)
         elif not isinstance(each.event, Tombstone):
             refusals.refuse(each.event, reason)
     return countable

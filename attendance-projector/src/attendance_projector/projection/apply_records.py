@@ -11,7 +11,7 @@ and a second projector waits for the lock on it.
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from time import perf_counter, time_ns
 
 from attendance_projector.domain.facts import RuleError
@@ -57,6 +57,8 @@ from service_kit.observing.telemetry import extract_context, tracer
 DATED = (MatchDecided, PunchSubmitted, PunchAdded)
 UNDATED = (ClockTicked, EnrolmentDecided, PunchVoided, DayOverridden, ReviewDecided)
 MINUTES_PER_DAY = 1440
+# The clocks of brokers and projectors differ by less.
+TICK_AHEAD = timedelta(minutes=5)
 PERIODS = (PeriodLocked, PeriodReopened, PeriodSealed, DaysLocked)
 
 
@@ -182,6 +184,12 @@ def check_event(record: Record, event: EventOrTombstone) -> Reason | None:
     if not (is_of_directory(event) or isinstance(event, (*DATED, *UNDATED, *PERIODS))):
         detail = f"{type(event).__name__} {event.event_id} is no event of {record.topic}"
         raise PoisonRecord("unexpected-event", detail, record=record)
+    if isinstance(event, ClockTicked) and event.occurred_at - record.timestamp > TICK_AHEAD:
+        return Reason(
+            "tick-ahead",
+            f"time came to {event.occurred_at} when the log had {record.timestamp}; set the clock of the "
+            "machine that runs a projector",
+        )
     reason = _impossibility(event)
     if reason is not None and not _is_of_somebody(event):
         # A service of ours made it: nobody waits for an answer.

@@ -3,12 +3,18 @@
 Time comes as a fact. A tick makes the days of dates that have begun since the last one, and decides those
 that were waiting for their window to close, for the devices of the site, or for 24 hours to pass. Between
 ticks nothing is decided by time, so the tables are a function of the facts up to the newest tick.
+
+A tick that was wrong would be for ever: a clock only moves forward. One that is ahead of the log's own time
+is refused (`apply_records`); where the log's time was wrong, too, somebody resets the clock, and that is a
+fact.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from attendance_projector.projection.days.stale_dates import Change, HorizonMoved
+from attendance_projector.domain.absence import LONGEST_WAIT
+from attendance_projector.domain.facts import LONGEST_WINDOW
+from attendance_projector.projection.days.stale_dates import Change, DatesChanged, HorizonMoved
 from attendance_projector.projection.directory.rule_inputs import read_zone
 from attendance_projector.projection.ports import Absence
 from attendance_projector.projection.stored import DevicePoint, PersonKey
@@ -33,12 +39,18 @@ def device_points(events: Iterable[Event | object]) -> list[DevicePoint]:
 async def pass_time(ticks: Sequence[ClockTicked], absence: Absence) -> dict[PersonKey, list[Change]]:
     """Move the clock to the newest tick and return what that changes, by person.
 
-    The transaction holds the lock on everyone. A tick that is older than the clock changes nothing.
+    The transaction holds the lock on everyone. A tick that is older than the clock changes nothing, unless it
+    resets it.
     """
-    before, now = await absence.as_of(), max(tick.occurred_at for tick in ticks)
-    if before is not None and now <= before:
+    before = now = await absence.as_of()
+    for tick in ticks:
+        if now is None or tick.occurred_at > now or tick.reset_by is not None:
+            now = tick.occurred_at
+    if now is None or now == before:
         return {}
     await absence.move_clock(now)
+    if before is not None and now < before:
+        return await _turned_back(absence, before, now)
     changes: dict[PersonKey, list[Change]] = {}
     for day in await absence.undecided_days(now):
         changes.setdefault(day.person, []).append(HorizonMoved(day.first_on, day.last_on))
@@ -47,6 +59,16 @@ async def pass_time(ticks: Sequence[ClockTicked], absence: Absence) -> dict[Pers
     }
     for person, zone in await absence.people_of_zones(begun):
         changes.setdefault(person, []).append(begun[zone])
+    return changes
+
+
+async def _turned_back(absence: Absence, before: datetime, now: datetime) -> dict[PersonKey, list[Change]]:
+    """Return the dates that have not begun after all, or that time had decided too early, by person."""
+    changes: dict[PersonKey, list[Change]] = {}
+    for person, zone_name in await absence.people_of_zones(await absence.zones()):
+        zone = read_zone(zone_name)
+        first_on = (now - LONGEST_WINDOW - LONGEST_WAIT).astimezone(zone).date() - ONE_DAY
+        changes[person] = [DatesChanged(first_on, before.astimezone(zone).date())]
     return changes
 
 

@@ -22,6 +22,9 @@ from attendance_schemas.events import (
     PunchVoided,
     ReviewDecided,
 )
+from service_kit.observing.logs import get_logger
+
+log = get_logger(__name__)
 
 OUT_OF_SCOPE = "out-of-scope"
 """The reason of all that reaches beyond the authority of its maker."""
@@ -71,6 +74,16 @@ class Refusals:
     def refuse(self, event: Event, reason: Reason) -> None:
         """Keep an event of the batch with the reason."""
         self.rows.append(refused_fact(event, reason))
+        self._count(event, reason)
+
+    def pass_over(self, event: Event, reason: Reason) -> None:
+        """Let an event of the batch count nothing that is nobody's fact, so that nobody looks for it."""
+        log.error(
+            "an event counts nothing", kind=type(event).__name__, reason=reason.slug, detail=reason.detail
+        )
+        self._count(event, reason)
+
+    def _count(self, event: Event, reason: Reason) -> None:
         self.kinds[type(event).__name__] += 1
         self.reasons[reason.slug] += 1
 

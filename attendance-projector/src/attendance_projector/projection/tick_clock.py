@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import msgspec
+
 from attendance_projector.projection.ports import TickPublisher, Timekeeper
 from attendance_schemas.events import ClockTicked
 from attendance_schemas.identity import deterministic_id
@@ -36,6 +38,13 @@ async def tick_clock(
         except TransientFailure as failure:
             log.warning("time is not recorded now", reason=str(failure))
         await wait(interval, stopping)
+
+
+def reset_of(at: datetime, by: str, reason: str) -> ClockTicked:
+    """Return the event by which somebody sets the clock back to an instant in UTC."""
+    return msgspec.structs.replace(
+        tick_of(at), event_id=deterministic_id("ClockReset", at.isoformat(), by), reset_by=by, reason=reason
+    )
 
 
 def tick_of(at: datetime) -> ClockTicked:

@@ -119,7 +119,13 @@ class ReviewDecided(Act, frozen=True, kw_only=True):
 
 
 class ClockTicked(Event, frozen=True, kw_only=True):
-    """Time has passed: `occurred_at` has come. `org_id` is empty: it holds for all."""
+    """Time has passed: `occurred_at` has come. `org_id` is empty: it holds for all.
+
+    With `reset_by` the clock is set back to it: a later instant that came before was wrong.
+    """
+
+    reset_by: str | None = None
+    reason: str | None = None
 
 
 class DayState(Struct, frozen=True, kw_only=True):

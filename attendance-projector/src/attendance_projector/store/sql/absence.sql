@@ -10,8 +10,9 @@ FROM unnest($1::text[], $2::text[]) AS asked (org_id, site_id)
 JOIN site_watermark USING (org_id, site_id);
 
 -- name: move_clock
+-- Back, too, where somebody has reset it. The transaction has locked everyone.
 INSERT INTO clock (as_of) VALUES ($1)
-ON CONFLICT (is_the_one) DO UPDATE SET as_of = excluded.as_of WHERE clock.as_of < excluded.as_of;
+ON CONFLICT (is_the_one) DO UPDATE SET as_of = excluded.as_of;
 
 -- name: fold_points
 -- Join the new numbers of each device to ranges, and these with the ranges known before that they overlap or touch.

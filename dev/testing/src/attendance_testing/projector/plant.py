@@ -15,6 +15,7 @@ from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.stored import Tombstone
 from attendance_schemas.events import (
     EVENT_BY_NAME,
+    ClockTicked,
     Event,
     PeriodLocked,
 )
@@ -100,7 +101,8 @@ class Plant(PlantEvents):
     def record(self, event: Event | Tombstone, topic: str | None = None, partition: int = 0) -> Record:
         topic = topic or TOPIC_OF.get(type(event).__name__, DIRECTORY)
         offsets = self._offsets.setdefault(TopicPartition(topic, partition), count())
-        return Record(topic, partition, next(offsets), b"k", self.events.keep(event), (), RECORDED_AT)
+        at = event.occurred_at if isinstance(event, ClockTicked) else RECORDED_AT
+        return Record(topic, partition, next(offsets), b"k", self.events.keep(event), (), at)
 
     async def as_administrator(self, statement: str, *values: object) -> Any:
         """Run what only an administrator may, such as to end a connection of another login."""

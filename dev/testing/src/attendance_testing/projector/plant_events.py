@@ -254,5 +254,6 @@ class PlantEvents:
         del common["correction_id"], common["person_id"]
         return PeriodReopened(**common | fields, reopening_id=uuid4(), lock_id=lock.lock_id)
 
-    def tick(self, at: str) -> ClockTicked:
-        return ClockTicked(**_common(datetime.fromisoformat(at).astimezone(UTC)) | {"org_id": ""})
+    def tick(self, at: str, **fields: Any) -> ClockTicked:
+        common = _common(datetime.fromisoformat(at).astimezone(UTC)) | {"org_id": ""}
+        return ClockTicked(**common, **fields)
