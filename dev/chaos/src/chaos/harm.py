@@ -47,6 +47,7 @@ class Harms:
             "link": self._link,
             "server": self._server,
             "rebalance": self._rebalance,
+            "registry": self._registry,
             "failover": self._failover,
         }
 
@@ -116,6 +117,17 @@ class Harms:
             if service.process.poll() is None:
                 service.kill()
             self._meant.discard(key)
+
+    async def _registry(self, harm: Harm) -> None:
+        """The registry's disk is lost; an operator starts an empty one and applies the contract again."""
+        await asyncio.to_thread(self.stack.lose_registry)
+        await asyncio.sleep(harm.lasts)
+        direct = self.stack.env
+        await asyncio.to_thread(
+            self.deployment.apply_contract,
+            KAFKA_BOOTSTRAP_SERVERS=direct.kafka_bootstrap_servers,
+            SCHEMA_REGISTRY_URL=direct.schema_registry_url,
+        )
 
     async def _failover(self, harm: Harm) -> None:
         """Let a standby take over; note how many records the primary had applied and the standby had not."""

@@ -11,7 +11,7 @@ GROUPS: Final = ("recognition-worker", "attendance-projector")
 LINKS: Final = ("kafka", "postgres", "object-store", "valkey", "registry", "ingest")
 SERVERS: Final = ("kafka", "kafka", "postgres", "object-store", "valkey")
 # Each round has one of them for certain, by turns, and others by chance.
-KINDS: Final = ("kill", "link", "server", "rebalance")
+KINDS: Final = ("kill", "link", "server", "rebalance", "registry")
 SHORTEST, LONGEST = 1.0, 4.0
 
 
@@ -37,10 +37,10 @@ def rounds(seed: int, count: int) -> Iterator[list[Harm]]:
     """Draw the harm of each round: one of each kind by turns, with one or two more beside it."""
     rng = random.Random(seed)
     for number in range(count):
-        kinds = [
-            KINDS[number % len(KINDS)],
-            *rng.choices(("kill", "link", "link", "rebalance"), k=rng.randint(1, 2)),
-        ]
+        kind = KINDS[number % len(KINDS)]
+        # A service that starts while the registry is empty stops and asks for `apply`: none starts meanwhile.
+        others = ("link",) if kind == "registry" else ("kill", "link", "link", "rebalance")
+        kinds = [kind, *rng.choices(others, k=rng.randint(1, 2))]
         yield [_draw(kind, rng) for kind in kinds]
 
 
@@ -59,6 +59,8 @@ def _draw(kind: str, rng: random.Random) -> Harm:
             return Harm(kind, rng.choice(SERVICES), "kill -9", starts_after, lasts)
         case "server":
             return Harm(kind, rng.choice(SERVERS), rng.choice(("stop", "kill -9")), starts_after, lasts)
+        case "registry":
+            return Harm(kind, "registry", "lose and restore", starts_after, lasts)
         case "rebalance":
             how = rng.choice(("join and leave", "join and kill -9"))
             return Harm(kind, rng.choice(GROUPS), how, starts_after, lasts)

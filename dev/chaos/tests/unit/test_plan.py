@@ -28,3 +28,4 @@ def test_fifty_rounds_leave_nothing_out() -> None:
         harm.how for harm in harms
     }
     assert ("server", "kafka") in targets
+    assert ("registry", "registry") in targets

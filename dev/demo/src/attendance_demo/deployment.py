@@ -119,8 +119,12 @@ class Deployment:
 
     def prepare(self) -> None:
         """Create topics, register schemas and migrate the database; again changes nothing."""
-        self._run("attendance_schemas", "apply")
+        self.apply_contract()
         self._run("attendance_projector", "migrate")
+
+    def apply_contract(self, **past_proxies: str) -> None:
+        """Make topics and schemas what their files say; `past_proxies`: variables in place of its own."""
+        self._run("attendance_schemas", "apply", **past_proxies)
 
     def start(self, name: str, *, instance: str = "", wait: bool = True, **settings: str) -> Service:
         """Start a service; `instance` tells several of one service apart. `settings` lack their prefix."""
@@ -176,10 +180,10 @@ class Deployment:
         if failures:
             raise ServiceFailed("\n".join(failures))
 
-    def _run(self, module: str, *arguments: str) -> None:
+    def _run(self, module: str, *arguments: str, **variables: str) -> None:
         run = subprocess.run(  # noqa: S603  # our own modules
             [sys.executable, "-m", module, *arguments],
-            env={**os.environ, **self.environ},
+            env={**os.environ, **self.environ, **variables},
             capture_output=True,
             text=True,
             check=False,

@@ -59,11 +59,11 @@ async def apply(
         if warning := offsets_warning(await cluster.offsets_retention(brokers)):
             plan.warnings.append(warning)
         await schemas.plan_schemas(registry, TOPICS.values(), prefix, plan)
+        if plan.refused and not dry_run:
+            raise ContractMismatch("; ".join(plan.refused))
         on_plan(plan)
         if dry_run:
             return plan
-        if plan.refused:
-            raise ContractMismatch("; ".join(plan.refused))
         await schemas.register(registry, plan)
         await cluster.create(plan.topics)
         await cluster.set(plan.settings)
