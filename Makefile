@@ -131,6 +131,10 @@ bench-recognition: $(READY)  ## measure recognition beside DeepFace, and end to 
 	$(BIN)/python -m benchmarks.recognition.pipeline --model-cache $(call quoted,MODELS)
 	$(BIN)/python -m benchmarks.recognition.service --model-cache $(call quoted,MODELS)
 
+.PHONY: bench-fairness
+bench-fairness: $(READY)  ## measure live captures beside a backlog ## COUNT=5000 (captures of the backlog)
+	$(BIN)/python -m benchmarks.recognition.fairness --model-cache $(call quoted,MODELS) $(call option,--count,COUNT)
+
 .PHONY: bench-search
 bench-search: $(READY)  ## measure searches in up to 1M templates beside numpy, faiss
 	$(BIN)/python -m benchmarks.search.gallery_search

@@ -96,9 +96,21 @@ class RecognitionMetrics:
         self.waiting_seconds = Histogram(
             "recognition_waiting_seconds",
             "Seconds from a capture's acceptance to its decision.",
-            ["topic"],
+            ["kind"],
             buckets=_WAITING_SECONDS,
             registry=registry,
+        )
+        # kind: live, backlog, enrolment, erasure. What was taken from the log and is not done: how long the
+        # oldest record lies in the log. Of live work more than a minute means: too few workers, or an outage.
+        self.work_oldest_seconds = Gauge(
+            "recognition_work_oldest_seconds",
+            "Seconds since the oldest record in hand was written, by kind of work.",
+            ["kind"],
+            registry=registry,
+        )
+        # While several kinds wait, the differences show what each gets.
+        self.work_done = Counter(
+            "recognition_work_done", "Records done, by kind of work.", ["kind"], registry=registry
         )
         # Captures embedded in one call; small batches under load mean that fetching is the bottleneck.
         self.batch_size = Histogram(

@@ -50,7 +50,7 @@ def main() -> int:
 
             feeds = [
                 Feed("live", (kafka.topic("live"),), republish),
-                Feed("backlog", (kafka.topic("backlog"),), republish, gives_way=True),
+                Feed("backlog", (kafka.topic("backlog"),), republish),
             ]
             runner = FaustRunner(kafka, kafka.group("churn"), feeds)
             if options.rebalance_delay:

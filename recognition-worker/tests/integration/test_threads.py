@@ -5,6 +5,7 @@ import os
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from recognition_worker.adapters.batched_inference import BatchedInference
 from recognition_worker.adapters.models.manifest_files import packaged_manifest
 from recognition_worker.adapters.models.packaged_models import ModelFiles
 from recognition_worker.composition.lane_loader import load_eyes
+from recognition_worker.domain.fair_turns import Kind, Work
 from recognition_worker.domain.identity import OrgId, PersonId, Template, TemplateId
 from recognition_worker.recognition.enrol_person import Photo
 from recognition_worker.recognition.results import CaptureResult
@@ -23,6 +25,7 @@ EACH = int(os.environ.get("CAPTURES_PER_THREAD", "250"))
 PHOTOS = 300
 AT_ONCE = 12  # captures of one sender under way, so that batches are full and mixed
 ORG = OrgId("acme")
+LIVE = Work(Kind.LIVE, datetime.now(UTC))
 
 pytestmark = pytest.mark.timeout(120 + EACH)
 
@@ -62,7 +65,7 @@ async def test_four_threads_answer_as_one(enrolled: Lane, faces_dir: Path) -> No
 
             async def one(number: int) -> bool:
                 async with slots:
-                    found = await inference.identify(images[number], org_id=ORG, orientation=1)
+                    found = await inference.identify(images[number], work=LIVE, org_id=ORG, orientation=1)
                 return without_timings(found) != alone[number]
 
             wrong: Sequence[bool] = await asyncio.gather(*[one(number) for number in order])

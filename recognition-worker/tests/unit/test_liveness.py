@@ -15,6 +15,7 @@ from recognition_worker.adapters.batched_inference import BatchedInference
 from recognition_worker.adapters.vision.eyes import LIVENESS_CHECKS
 from recognition_worker.domain.decision import Outcome
 from recognition_worker.domain.face import DetectedFace, Pixels
+from recognition_worker.domain.fair_turns import Kind, Work
 from recognition_worker.domain.identity import ImageRef, OrgId, PersonId
 from recognition_worker.domain.site_people import SitePeople
 from recognition_worker.metrics import RecognitionMetrics
@@ -41,7 +42,7 @@ class ScreenAt77:
 class Images:
     image: bytes
 
-    async def read(self, image: ImageRef) -> bytes:
+    async def read(self, image: ImageRef, work: Work) -> bytes:
         return self.image
 
 
@@ -104,7 +105,7 @@ async def test_a_suspicion_is_published_as_such_and_counted(guarded: Any, captur
             decides=lambda _site, _device: guarded.manifest.model,
             now=lambda: datetime.now(UTC),
         )
-        await decide(capture, topic="attendance.captures")
+        await decide(capture, Work(Kind.LIVE, datetime.now(UTC)))
     (match,) = matches.published
     assert (match.outcome, match.person_id, match.score) == (MatchOutcome.SUSPECTED_SPOOF, None, None)
     assert match.reasons == (REASON,)

@@ -9,6 +9,7 @@ import pytest
 from attendance_schemas.events import EnrolmentDecided, EnrolmentRequested, ImageReference, TemplateEnrolled
 from attendance_schemas.golden import golden_examples
 from recognition_worker.adapters.topics.stored_enrolments import StoredEnrolments
+from recognition_worker.domain.fair_turns import Work
 from recognition_worker.domain.identity import ImageRef, ModelId, Person, TemplateId
 from recognition_worker.recognition.event_mapping import template_id_of, template_of
 from recognition_worker.rollout.model_lanes import Lane
@@ -44,7 +45,7 @@ class Store:
     erase_while_writing: bool = False
     away: bool = False
 
-    async def read(self, image: ImageRef) -> bytes:
+    async def read(self, image: ImageRef, work: Work) -> bytes:
         if self.away:
             raise TransientFailure("object-store", "away")
         if image.sha256 not in self.photos:

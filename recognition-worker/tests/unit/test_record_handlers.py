@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -20,6 +20,8 @@ from attendance_schemas.events import (
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import ENROLMENTS
 from recognition_worker.adapters.record_handlers import RecordHandlers
+from recognition_worker.adapters.work_in_hand import WorkInHand
+from recognition_worker.domain.fair_turns import Work
 from recognition_worker.domain.identity import ImageRef, ModelId, Person, PersonId, TemplateId
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.decide_capture import DecideCapture
@@ -32,7 +34,6 @@ from service_kit.errors import DeliveryStopped, TransientFailure
 from service_kit.kafka.dead_letters import DeadLetters
 from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.records import OutgoingRecord, Position, Record
-from service_kit.settings import KafkaSettings
 
 NAMES = ("EnrolmentRequested", "PersonErased", "CaptureReceived")
 REQUEST = next(event for _, event, _ in golden_examples(EnrolmentRequested))
@@ -71,8 +72,9 @@ class World:
     did: list[str] = field(default_factory=list)
     decisions: list[EnrolmentDecided] = field(default_factory=list)
     letters: Letters = field(default_factory=Letters)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
-    async def read(self, image: ImageRef) -> bytes:
+    async def read(self, image: ImageRef, work: Work) -> bytes:
         self.did.append("fetch")
         await self.photos_arrive.wait()
         return b"photo"
@@ -105,17 +107,18 @@ class World:
         raise AssertionError("there is nothing to erase")
 
     def handlers(self) -> RecordHandlers:
-        metrics = RecognitionMetrics(CollectorRegistry())
+        self.registry = CollectorRegistry()
+        metrics = RecognitionMetrics(self.registry)
         everything = cast(object, self)
         return RecordHandlers(
             Codec(Schemas()),
-            KafkaSettings(bootstrap_servers="b:1"),
             cast(DecideCapture, None),
             DecideEnrolment(
                 everything, everything, everything, metrics, everything, deciding=lambda: MODEL, now=now
             ),  # type: ignore[arg-type]
             ErasePerson(everything, everything, everything, metrics, now=now),  # type: ignore[arg-type]
             DeadLetters(self.letters, service="w", version="1"),
+            in_hand=WorkInHand(metrics, now=now),
             metrics=DeliveryMetrics(CollectorRegistry()),
             progressed=lambda: None,
             backoff=lambda: Backoff(QUICK, QUICK),
@@ -155,6 +158,27 @@ async def test_an_erasure_waits_for_the_enrolment_before_it_and_others_do_not() 
     world.photos_arrive.set()
     await asyncio.gather(*tasks)
     assert world.did[4:] == ["judge p-1042", "erase p-1042", "erase p-1042"]
+
+
+async def test_each_kind_shows_since_when_its_oldest_waits_and_what_was_done() -> None:
+    world = World()
+    handlers, ended = world.handlers(), asyncio.Event()
+
+    def shown(name: str, kind: str) -> float | None:
+        return world.registry.get_sample_value(name, {"kind": kind})
+
+    old = replace(record(REQUEST), timestamp=now() - timedelta(seconds=90))
+    waiting = asyncio.create_task(handlers.enrolment(old, ended))
+    await settle()
+    await handlers.enrolment(record(msgspec.structs.replace(ERASURE, person_id="bob"), 1), ended)
+    assert shown("recognition_work_oldest_seconds", "enrolment") == 90
+    assert shown("recognition_work_oldest_seconds", "erasure") == 0
+    assert shown("recognition_work_done_total", "erasure") == 1
+    assert shown("recognition_work_done_total", "enrolment") == 0
+    world.photos_arrive.set()
+    await waiting
+    assert shown("recognition_work_done_total", "enrolment") == 1
+    assert shown("recognition_work_oldest_seconds", "enrolment") == 0
 
 
 async def test_the_same_person_id_of_another_organisation_does_not_wait() -> None:

@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 
+from recognition_worker.adapters.fair_queue import FairSlots
+from recognition_worker.domain.fair_turns import Work
 from recognition_worker.domain.identity import ImageRef
 from service_kit.backoff import Backoff
 from service_kit.errors import ObjectNotFound, PoisonRecord, TransientFailure
@@ -30,17 +32,17 @@ class ObjectStoreImageReader:
         backoff: Callable[[], Backoff] = lambda: Backoff(maximum=timedelta(seconds=2)),
     ) -> None:
         self._store = store
-        self._slots = asyncio.Semaphore(at_once)
+        self._slots = FairSlots(at_once)
         self._backoff = backoff
 
-    async def read(self, image: ImageRef) -> bytes:
+    async def read(self, image: ImageRef, work: Work) -> bytes:
         """Return the bytes.
 
         Raises:
             PoisonRecord: image-missing after five tries, or image-altered.
             TransientFailure: the store is away.
         """
-        data = await self._found(image)
+        data = await self._found(image, work)
         digest = hashlib.sha256(data).hexdigest()
         if digest != image.sha256:
             raise PoisonRecord(
@@ -49,11 +51,11 @@ class ObjectStoreImageReader:
             )
         return data
 
-    async def _found(self, image: ImageRef) -> bytes:
+    async def _found(self, image: ImageRef, work: Work) -> bytes:
         backoff = self._backoff()
         for attempt in range(1, TRIES + 1):
             try:
-                async with self._slots:
+                async with self._slots.slot(work):
                     return await self._store.get(image.bucket, image.key)
             except ObjectNotFound as error:
                 if attempt == TRIES:

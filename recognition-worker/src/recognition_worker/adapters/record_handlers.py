@@ -13,6 +13,8 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
 from attendance_schemas.events import CaptureReceived, EnrolmentRequested, Event, PersonErased
 from recognition_worker.adapters.turns import Turns
+from recognition_worker.adapters.work_in_hand import Held, WorkInHand
+from recognition_worker.domain.fair_turns import Kind, Work
 from recognition_worker.recognition.decide_capture import DecideCapture
 from recognition_worker.recognition.decide_enrolment import DecideEnrolment
 from recognition_worker.recognition.erase_person import ErasePerson
@@ -24,7 +26,6 @@ from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.records import Record
 from service_kit.observing.logs import get_logger
 from service_kit.observing.telemetry import extract_context, tracer
-from service_kit.settings import KafkaSettings
 
 _tracer = tracer(__name__)
 log = get_logger(__name__)
@@ -36,41 +37,48 @@ class RecordHandlers:
     def __init__(
         self,
         codec: Codec,
-        kafka: KafkaSettings,
         decide_capture: DecideCapture,
         decide_enrolment: DecideEnrolment,
         erase_person: ErasePerson,
         dead_letters: DeadLetters,
         *,
+        in_hand: WorkInHand,
         metrics: DeliveryMetrics,
         progressed: Callable[[], None],
         backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
         self._codec = codec
-        self._kafka = kafka
         self._decide_capture = decide_capture
         self._decide_enrolment = decide_enrolment
         self._erase_person = erase_person
         self._turns = Turns()
         self._dead_letters = dead_letters
+        self._in_hand = in_hand
         self._metrics = metrics
         self._progressed = progressed
         self._backoff = backoff
         self._passes = Passes()
 
-    async def capture(self, record: Record, ended: asyncio.Event) -> None:
-        """Deliver a record of a topic of captures."""
-        await self._deliver(record, self._capture, ended)
+    async def live(self, record: Record, ended: asyncio.Event) -> None:
+        """Deliver a record of the topic of captures."""
+        with self._in_hand.holding(Work(Kind.LIVE, record.timestamp)) as held:
+            await self._deliver(record, partial(self._capture, held=held), ended)
+
+    async def backlog(self, record: Record, ended: asyncio.Event) -> None:
+        """Deliver a record of the topic of older captures."""
+        with self._in_hand.holding(Work(Kind.BACKLOG, record.timestamp)) as held:
+            await self._deliver(record, partial(self._capture, held=held), ended)
 
     async def enrolment(self, record: Record, ended: asyncio.Event) -> None:
         """Deliver a record of the topic of enrolments; those of one person one after the other.
 
         The key is the person: what was asked for first is done first, in one partition and here.
         """
-        async with self._turns.turn(record.key):
-            if ended.is_set():
-                raise DeliveryStopped(f"{record} is left to the next owner")
-            await self._deliver(record, partial(self._enrolment, ended=ended), ended)
+        with self._in_hand.holding(Work(Kind.ENROLMENT, record.timestamp)) as held:
+            async with self._turns.turn(record.key):
+                if ended.is_set():
+                    raise DeliveryStopped(f"{record} is left to the next owner")
+                await self._deliver(record, partial(self._enrolment, held=held, ended=ended), ended)
 
     async def _deliver(
         self, record: Record, handle: Callable[[Record], Awaitable[None]], ended: asyncio.Event
@@ -87,20 +95,21 @@ class RecordHandlers:
                 progressed=self._progressed,
             )
 
-    async def _capture(self, record: Record) -> None:
+    async def _capture(self, record: Record, held: Held) -> None:
         with _tracer.start_as_current_span("decide capture"):
             event = await self._decoded(record)
             if not isinstance(event, CaptureReceived):
                 raise _unexpected(event, record)
-            await self._decide_capture(event, topic=record.topic.removeprefix(self._kafka.topic_prefix))
+            await self._decide_capture(event, held.work)
 
-    async def _enrolment(self, record: Record, ended: asyncio.Event) -> None:
+    async def _enrolment(self, record: Record, held: Held, ended: asyncio.Event) -> None:
         with _tracer.start_as_current_span("decide enrolment"):
             event = await self._decoded(record)
             match event:
                 case EnrolmentRequested():
-                    await self._decide_enrolment(event)
+                    await self._decide_enrolment(event, held.work)
                 case PersonErased():
+                    held.work = Work(Kind.ERASURE, record.timestamp)
                     await self._erase(event, ended)
                 case _:
                     raise _unexpected(event, record)

@@ -21,6 +21,7 @@ from recognition_worker.adapters.topics.erasure_sweep import ErasureSweep
 from recognition_worker.adapters.topics.kafka_directory_view import DirectoryFeed, KafkaDirectoryView
 from recognition_worker.adapters.topics.kafka_match_publisher import WRITTEN_TOPICS
 from recognition_worker.adapters.topics.kafka_templates import KafkaTemplates
+from recognition_worker.adapters.work_in_hand import WorkInHand
 from recognition_worker.composition.lanes import Manifests, read_manifests, start_lanes
 from recognition_worker.composition.observation import Observation
 from recognition_worker.composition.patient_start import PatientStart
@@ -40,7 +41,8 @@ from service_kit.observing.health import ProgressWatchdog, operations_app
 from service_kit.observing.logs import get_logger
 from service_kit.state.object_store import ObjectStore
 
-ENROLMENTS_AT_ONCE = 2
+# The model judges one at a time; the others fetch their photos, and an erasure among them waits for none.
+ENROLMENTS_AT_ONCE = 8
 # What captures leave behind, not models and gallery, which live to the end.
 YOUNG_OBJECTS = 20_000
 # Faust and its services tell each step of each start, stop and rebalance.
@@ -100,7 +102,6 @@ async def _work(
     seeing = (images, inference, publisher, metrics)
     handlers = RecordHandlers(
         codec,
-        kafka,
         DecideCapture(
             *seeing,
             scope_of=site_people.scope_of,
@@ -111,6 +112,7 @@ async def _work(
         DecideEnrolment(*seeing, keys, deciding=lambda: lanes.in_force.deciding, now=_now),
         ErasePerson(keys, lanes, publisher, metrics, now=_now),
         DeadLetters(producer, service=SERVICE, version=version(SERVICE)),
+        in_hand=WorkInHand(metrics, now=_now),
         metrics=seen.delivery,
         progressed=watchdog.progressed,
     )
@@ -156,9 +158,9 @@ def _feeds(settings: Settings, handlers: RecordHandlers) -> list[Feed]:
     few = ENROLMENTS_AT_ONCE
     backlog = (topic(CAPTURES_BACKLOG.name),)
     return [
-        Feed("captures", (topic(CAPTURES.name),), handlers.capture, at_once, 2 * at_once),
+        Feed("captures", (topic(CAPTURES.name),), handlers.live, at_once, 2 * at_once),
         Feed("enrolments", (topic(ENROLMENTS.name),), handlers.enrolment, few, 2 * few),
-        Feed("captures-backlog", backlog, handlers.capture, at_once, 2 * at_once, gives_way=True),
+        Feed("captures-backlog", backlog, handlers.backlog, at_once, 2 * at_once),
     ]
 
 

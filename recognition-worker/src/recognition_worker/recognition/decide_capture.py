@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from attendance_schemas.events import CaptureReceived, MatchDecided
+from recognition_worker.domain.fair_turns import Kind, Work
 from recognition_worker.domain.identity import ModelId, OrgId, Site, SiteId
 from recognition_worker.domain.site_people import SearchScope
 from recognition_worker.metrics import RecognitionMetrics
@@ -50,21 +51,25 @@ class DecideCapture:
         self._decides = decides
         self._now = now
 
-    async def __call__(self, capture: CaptureReceived, *, topic: str) -> MatchDecided:
-        """Decide and publish. topic: the name without prefix, for the metric of waiting.
+    async def __call__(self, capture: CaptureReceived, work: Work) -> MatchDecided:
+        """Decide and publish. work: live or of the backlog, and since when it waits.
 
         Raises:
             PoisonRecord: the image is missing, altered or no image.
             TransientFailure: the object store or Kafka is away.
         """
         begin = time.perf_counter()
-        image = await self._images.read(image_ref(capture.image))
+        image = await self._images.read(image_ref(capture.image), work)
         fetched = time.perf_counter()
         # The event's site is the device's when it was received: a device that moves takes no capture along.
         site = Site(OrgId(capture.org_id), SiteId(capture.site_id))
         scope = self._scope_of(site)
         result = await self._inference.identify(
-            image, org_id=site.org_id, orientation=capture.image.orientation, scope=scope.people
+            image,
+            work=work,
+            org_id=site.org_id,
+            orientation=capture.image.orientation,
+            scope=scope.people,
         )
         # What is not a stage of the use cases was spent waiting for the executor and for the batch.
         queued_ms = (time.perf_counter() - fetched) * MS - _stages_ms(result)
@@ -73,7 +78,7 @@ class DecideCapture:
         match = self._event(capture, counts, around)
         begin_publish = time.perf_counter()
         await self._matches.publish(match)
-        self._count(match, time.perf_counter() - begin_publish, topic)
+        self._count(match, time.perf_counter() - begin_publish, work.kind)
         self._metrics.search_scope.labels(scope.kind.value).inc()
         self._metrics.other_site_reviews.inc(counts.is_elsewhere)
         for other in beside:
@@ -90,12 +95,12 @@ class DecideCapture:
             capture, result, decided_at=self._now(), timings_ms=around_ms, home_of=self._home_of
         )
 
-    def _count(self, match: MatchDecided, publish_seconds: float, topic: str) -> None:
+    def _count(self, match: MatchDecided, publish_seconds: float, kind: Kind) -> None:
         self._metrics.captures.labels(match.outcome.value).inc()
         for stage, ms in match.timings_ms.items():
             self._metrics.stage_seconds.labels(stage).observe(ms / MS)
         self._metrics.stage_seconds.labels("publish").observe(publish_seconds)
-        self._metrics.waiting_seconds.labels(topic).observe(
+        self._metrics.waiting_seconds.labels(kind.value).observe(
             (match.recorded_at - match.received_at).total_seconds()
         )
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from attendance_schemas.events import EnrolmentDecided, EnrolmentRequested
+from recognition_worker.domain.fair_turns import Work
 from recognition_worker.domain.identity import ModelId, Person, PersonId
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.enrol_person import Photo
@@ -49,8 +50,8 @@ class DecideEnrolment:
         self._deciding = deciding
         self._now = now
 
-    async def __call__(self, request: EnrolmentRequested) -> EnrolmentDecided:
-        """Enrol and publish.
+    async def __call__(self, request: EnrolmentRequested, work: Work) -> EnrolmentDecided:
+        """Enrol and publish. work: since when it waits.
 
         Raises:
             PoisonRecord: a photo is missing or altered.
@@ -61,7 +62,7 @@ class DecideEnrolment:
             refused = PhotoResult(accepted=False, reasons=(ERASED_REASON,))
             result = EnrolmentResult(self._deciding(), (refused,) * len(request.photos))
         else:
-            result = await self._judge(request, person)
+            result = await self._judge(request, person, work)
         decided_at = self._now()
         templates = templates_enrolled(request, result, decided_at=decided_at)
         beside = [
@@ -76,14 +77,17 @@ class DecideEnrolment:
         self._metrics.enrolments.labels(decision.outcome.value).inc()
         return decision
 
-    async def _judge(self, request: EnrolmentRequested, person: Person) -> EnrolmentResult:
-        images = await asyncio.gather(*(self._images.read(image_ref(photo)) for photo in request.photos))
+    async def _judge(self, request: EnrolmentRequested, person: Person, work: Work) -> EnrolmentResult:
+        images = await asyncio.gather(
+            *(self._images.read(image_ref(photo), work) for photo in request.photos)
+        )
         photos = [
             Photo(image, reference.orientation)
             for image, reference in zip(images, request.photos, strict=True)
         ]
         return await self._inference.enrol(
             photos,
+            work=work,
             org_id=person.org_id,
             person_id=person.person_id,
             accepted_lookalikes=[PersonId(lookalike) for lookalike in request.accepted_lookalikes],

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from recognition_worker.domain.fair_turns import Work
 from recognition_worker.domain.identity import OrgId, PersonId
 from recognition_worker.recognition.enrol_person import Photo
 from recognition_worker.recognition.results import CaptureResult, EnrolmentResult
@@ -12,11 +13,17 @@ class Inference(Protocol):
     """IdentifyCapture and EnrolPerson, off the event loop."""
 
     async def identify(
-        self, image: bytes, *, org_id: OrgId, orientation: int, scope: frozenset[PersonId] | None = None
+        self,
+        image: bytes,
+        *,
+        work: Work,
+        org_id: OrgId,
+        orientation: int,
+        scope: frozenset[PersonId] | None = None,
     ) -> CaptureResult:
         """Identify a capture, perhaps in a batch with others; undecodable bytes are poison.
 
-        scope: the people of its site; None means the whole organisation.
+        work: by which its turn comes. scope: the people of its site; None means the whole organisation.
         """
         ...
 
@@ -24,6 +31,7 @@ class Inference(Protocol):
         self,
         photos: Sequence[Photo],
         *,
+        work: Work,
         org_id: OrgId,
         person_id: PersonId,
         accepted_lookalikes: Collection[PersonId] = (),

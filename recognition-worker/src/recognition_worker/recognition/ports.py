@@ -13,6 +13,7 @@ from typing import Protocol
 from attendance_schemas.events import EnrolmentDecided, MatchDecided, TemplateEnrolled
 from recognition_worker.domain.alignment import Similarity
 from recognition_worker.domain.face import DecodedImage, DetectedFace, Pixels, Vector
+from recognition_worker.domain.fair_turns import Work
 from recognition_worker.domain.identity import (
     ImageRef,
     ModelId,
@@ -29,8 +30,8 @@ from recognition_worker.domain.person_keys import KeyId
 class ImageReader(Protocol):
     """Fetches an image that an event refers to."""
 
-    async def read(self, image: ImageRef) -> bytes:
-        """Return the bytes, proven against `image.sha256`.
+    async def read(self, image: ImageRef, work: Work) -> bytes:
+        """Return the bytes, proven against `image.sha256`. work: by which its turn comes.
 
         A missing or altered object is poison, an unreachable store is transient.
         """

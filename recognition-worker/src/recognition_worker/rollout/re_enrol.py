@@ -14,6 +14,7 @@ from uuid import UUID
 
 from attendance_schemas.events import ImageReference, TemplateEnrolled
 from recognition_worker.domain.face import Vector
+from recognition_worker.domain.fair_turns import Kind, Work
 from recognition_worker.domain.identity import ModelId, TemplateId
 from recognition_worker.domain.quality import ENROLMENT_LIMITS
 from recognition_worker.errors import UndecodableImage
@@ -148,8 +149,9 @@ class ReEnrol:
         reference = await self._find_photo(template)
         if reference is None:
             return "nobody knows where the photo is stored"
+        work = Work(Kind.ENROLMENT, self._now())
         try:
-            return await self._images.read(image_ref(reference)), reference.orientation
+            return await self._images.read(image_ref(reference), work), reference.orientation
         except PoisonRecord as poison:
             return f"the photo in the object store: {poison.reason}"
 

@@ -34,7 +34,6 @@ COMMIT_INTERVAL = 0.5
 MAX_POLL_INTERVAL = 2_000_000.0
 COMMITS_LATE_LIMIT = timedelta(minutes=2)
 STOP_LIMIT = timedelta(seconds=15)
-GATE_POLL = 0.02
 
 HandleRecord = Callable[[Record, asyncio.Event], Awaitable[None]]
 """Returns when the record is done; gives up with DeliveryStopped when the event is set while it waits."""
@@ -45,8 +44,8 @@ class Feed:
     """Topics (full names) with their handler.
 
     at_once: records that are handled concurrently; each begins when it comes, none waits for others to come.
-    taken_limit: records taken and not done, above which nothing more is fetched. gives_way: work of this feed
-    begins only while no record of another feed waits.
+    taken_limit: records taken and not done, above which nothing more is fetched. No feed waits for another:
+    what of several feeds needs the same thing, has its turns there.
     """
 
     name: str
@@ -54,7 +53,6 @@ class Feed:
     handle: HandleRecord
     at_once: int = 32
     taken_limit: int = 64
-    gives_way: bool = False
 
 
 class FaustRunner:
@@ -132,12 +130,7 @@ class FaustRunner:
 
     def _admits(self, topic: str, tenure: Tenure) -> bool:
         feed = self._feeds[topic]
-        if feed.gives_way and self._others_wait(feed, tenure):
-            return False
         return sum(tenure.unfinished_count(name) for name in feed.topics) < feed.taken_limit
-
-    def _others_wait(self, feed: Feed, tenure: Tenure) -> bool:
-        return any(tenure.unfinished_count(topic) for topic in self._feeds if topic not in feed.topics)
 
     def _agent(self, feed: Feed) -> Callable[[Any], Awaitable[None]]:
         async def agent(stream: Any) -> None:
@@ -146,20 +139,12 @@ class FaustRunner:
             events: AsyncIterator[EventT[Any]] = stream.noack().events()
             async for event in events:
                 await slots.acquire()
-                await self._way_is_clear(feed)
                 task = asyncio.create_task(self._work(feed, event.message))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 task.add_done_callback(lambda _task: slots.release())
 
         return agent
-
-    async def _way_is_clear(self, feed: Feed) -> None:
-        if not feed.gives_way:
-            return
-        tenure = self._app.hardened.tenure
-        while self._others_wait(feed, tenure) and not tenure.ended.is_set():  # noqa: ASYNC110
-            await asyncio.sleep(GATE_POLL)  # two conditions of two objects; soon enough for a backlog
 
     async def _work(self, feed: Feed, message: Message) -> None:
         consumer = self._app.hardened
