@@ -1,12 +1,10 @@
 """Whose turn it is when several kinds of work wait for one model.
 
-A person at a kiosk waits for a live capture; a kiosk that was offline has a backlog; hr waits for an
-enrolment. Each kind that waits has a share of the turns, which rises with the age of what waits longest; what
-the others leave is live's. A share that is not used goes to those who wait, and is not saved up. What a kind
-took beyond its share it owes, also while it does not wait. An erasure needs no model, and so no turn.
-
-Start-time fair queuing: a clock of shares, on which a turn lasts its cost divided by its kind's share. The
-next turn is of the kind that may begin earliest. Source: Goyal, Vin, Cheng, "Start-time fair queuing", 1996.
+A person at a kiosk waits for a live capture, hr for an enrolment, and a kiosk that was offline has a backlog.
+They go before each other in this order. But a kind that waits and has lately got less than its share of the
+turns goes first; the share rises with the age of what waits longest. What a kind got while nobody else wanted
+it counts, so that live captures are held up only as far as a share needs it. An erasure needs no model, and
+so no turn.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,7 +14,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """The kinds of work; of two with the same claim, the first named goes first."""
+    """The kinds of work, in the order in which they go before each other."""
 
     LIVE = "live"
     ENROLMENT = "enrolment"
@@ -55,6 +53,8 @@ SHARES: Mapping[Kind, Share] = {
     Kind.BACKLOG: Share(0.10, 0.40, timedelta(hours=12)),
     Kind.ENROLMENT: Share(0.10, 0.20, timedelta(minutes=15)),
 }
+# What a kind got beyond its share is held against it up to so many captures: four batches.
+MEMORY = 64.0
 
 
 class FairTurns:
@@ -62,26 +62,18 @@ class FairTurns:
 
     def __init__(self, shares: Mapping[Kind, Share] = SHARES) -> None:
         self._shares = shares
-        self._clock = 0.0
-        self._ends = dict.fromkeys(Kind, 0.0)
+        self._owed = dict.fromkeys(Kind, 0.0)  # captures; negative: what the kind got beyond its share
 
     def next(self, waiting: Collection[Kind], among: Collection[Kind] = tuple(Kind)) -> Kind:
         """Return whose turn it is among the kinds that wait; one of them must."""
-        return min((kind for kind in Kind if kind in waiting and kind in among), key=self._begin)
+        asking = [kind for kind in Kind if kind in waiting and kind in among]
+        first = max(asking, key=self._owed.__getitem__)
+        return first if self._owed[first] > 0 else asking[0]
 
     def took(self, kind: Kind, waiting: Mapping[Kind, timedelta], cost: float = 1.0) -> None:
         """Note that a kind that waited took a turn. cost: in captures."""
-        begin = self._begin(kind)
-        self._clock = min(map(self._begin, waiting))
-        self._ends[kind] = begin + cost / self._share_of(kind, waiting)
-
-    def _begin(self, kind: Kind) -> float:
-        return max(self._ends[kind], self._clock)
-
-    def _share_of(self, kind: Kind, waiting: Mapping[Kind, timedelta]) -> float:
-        """Return the share of a kind; those of all that wait sum up to 1."""
-        shares = {each: self._shares[each].at(age) for each, age in waiting.items() if each in self._shares}
-        others = len(waiting) - len(shares)
-        if not others:
-            return shares[kind] / sum(shares.values())
-        return shares[kind] if kind in shares else (1.0 - sum(shares.values())) / others
+        for each, share in self._shares.items():
+            owed = self._owed[each] + share.at(waiting.get(each, timedelta(0))) * cost
+            if each is kind:
+                owed -= cost
+            self._owed[each] = max(owed if each in waiting else min(owed, 0.0), -MEMORY)

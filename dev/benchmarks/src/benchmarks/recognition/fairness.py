@@ -70,13 +70,19 @@ async def alone(service: Service, per_second: float, seconds: float) -> list[Ans
     return await live.stop()
 
 
-async def beside(service: Service, per_second: float, count: int) -> tuple[float, list[Answer]]:
-    """Let live captures come until a backlog is drained; return the seconds, and live answers."""
+async def beside(service: Service, per_second: float, count: int) -> tuple[float, float, list[Answer]]:
+    """Let live captures come until a backlog is drained.
+
+    Returns the seconds that it took, the backlog's part of all captures that were decided meanwhile, and the
+    answers to live ones.
+    """
     live = LiveTraffic(service, per_second)
     begin = time.perf_counter()
     old = await asyncio.gather(*[service.send(CAPTURES_BACKLOG) for _ in range(count)])
-    drained = await service.answers(old)
-    return max(answer.seen for answer in drained) - begin, await live.stop()
+    end = max(answer.seen for answer in await service.answers(old))
+    answers = await live.stop()
+    meanwhile = sum(answer.seen <= end for answer in answers)
+    return end - begin, count / (count + meanwhile), answers
 
 
 async def measure(arguments: argparse.Namespace, files: ModelFiles, stack: Stack) -> AsyncIterator[str]:
@@ -89,11 +95,10 @@ async def measure(arguments: argparse.Namespace, files: ModelFiles, stack: Stack
         for load in arguments.loads:
             can = await capacity(service)
             without = await alone(service, load * can, arguments.seconds)
-            seconds, live = await beside(service, load * can, arguments.count)
-            share = arguments.count / seconds / can
+            seconds, share, live = await beside(service, load * can, arguments.count)
             yield (
                 f"live at {load:.0%} of {can:.1f}/s: {arguments.count} of the backlog in {seconds:.0f} s, "
-                f"{share:.0%} of the capacity (goal {LEAST:.0%}); live p50 {_ms(live, 50)}, "
+                f"{share:.0%} of all captures (goal {LEAST:.0%}); live p50 {_ms(live, 50)}, "
                 f"p99 {_ms(live, 99)} (alone {_ms(without, 50)}, {_ms(without, 99)})"
             )
 
