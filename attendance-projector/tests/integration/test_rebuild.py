@@ -50,7 +50,10 @@ def history(plant: Any, chance: random.Random) -> dict[tuple[str, int], list[Eve
     for number in range(80):
         at = datetime(2026, 3, 1) + timedelta(minutes=chance.randrange(60 * 24 * 16))  # noqa: DTZ001
         capture_id = UUID(int=number)
-        for decision_round in range(chance.choice([1, 1, 1, 2, 3])):
+        # In any order, and one of them perhaps decided twice, with another gallery.
+        rounds = [*range(chance.choice([1, 1, 1, 2, 3])), *chance.choice([[], [], [0], [1]])]
+        chance.shuffle(rounds)
+        for decision_round in rounds:
             person = chance.choice([*PEOPLE, None])
             outcome = Outcome.IDENTIFIED if person else Outcome.UNKNOWN
             facts["attendance.matches", number % 3].append(

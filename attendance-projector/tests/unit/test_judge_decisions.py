@@ -2,11 +2,14 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from attendance_projector.projection.judge_decisions import (
     Judgement,
     StoredOfCaptures,
+    capture_of,
     judge_decisions,
     known_capture,
     punch_of,
@@ -17,6 +20,7 @@ from attendance_schemas.events import Direction, ImageReference, MatchDecided, O
 
 AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
 CAPTURE = UUID(int=7)
+PEOPLE = ("asha", "binod", None)
 IMAGE = ImageReference(
     bucket="b", key="k", sha256="00", media_type="image/jpeg", size_bytes=1, width=1, height=1
 )
@@ -68,6 +72,8 @@ def people(punches: object) -> list[str]:
         (known("asha"), [decided("asha", 1)], [], []),
         (known("asha"), [decided("binod", 1)], ["binod"], ["asha"]),
         (known("asha", 2), [decided("binod", 1)], [], []),
+        (known("asha"), [decided("binod")], [], []),
+        ({}, [decided("asha", 1), decided("binod", 1)], ["asha"], []),
         (known("asha"), [decided(None, 1)], [], ["asha"]),
         (known(None), [decided("asha", 1)], ["asha"], []),
         ({}, [decided("asha"), decided("binod", 2), decided("chandra", 1)], ["binod"], []),
@@ -76,6 +82,22 @@ def people(punches: object) -> list[str]:
 def test_the_highest_round_counts(before, rounds, added, taken_back) -> None:
     judgement = judged(rounds, before)
     assert (people(judgement.added), people(judgement.taken_back)) == (added, taken_back)
+
+
+@given(st.lists(st.tuples(st.sampled_from(PEOPLE), st.integers(0, 3)), min_size=1, max_size=8), st.data())
+def test_however_decisions_come_the_first_of_the_highest_round_counts(
+    log: list[tuple[str | None, int]], data: st.DataObject
+) -> None:
+    shown: dict[FactKey, KnownCapture] = {}
+    left = [decided(person, decision_round) for person, decision_round in log]
+    while left:
+        size = data.draw(st.integers(1, len(left)))
+        for event in judged(left[:size], shown).stored:
+            shown = {capture_of(event): known_capture(event)}
+        left = left[size:]
+    highest = max(decision_round for _, decision_round in log)
+    [capture] = shown.values()
+    assert (capture.person_id, capture.decision_round) == next(each for each in log if each[1] == highest)
 
 
 def test_what_has_no_effect_is_counted() -> None:

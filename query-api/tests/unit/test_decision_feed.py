@@ -71,6 +71,15 @@ async def test_an_older_round_does_not_replace_a_newer(memory: InMemoryDecisionF
     assert event.person_id == "p-2"
 
 
+async def test_the_first_decision_of_a_round_stands(memory: InMemoryDecisionFeed, decision: Make) -> None:
+    memory.publish(decision(person_id="p-1"))
+    memory.publish(decision(person_id="p-2"))  # decided again, by a worker that knew another gallery
+    with memory.subscribe(ORG, decision().capture_id) as subscription:
+        event = await subscription.next_decision(0)
+    assert event is not None
+    assert event.person_id == "p-1"
+
+
 async def test_stopping_wakes_everyone_and_leaves_nothing_behind(
     memory: InMemoryDecisionFeed, registry: CollectorRegistry
 ) -> None:

@@ -67,6 +67,22 @@ def test_a_repetition_is_the_same_event(capture: CaptureReceived) -> None:
         capture, identified(), decided_at=datetime.now(UTC), timings_ms={}, home_of=HOMES.get
     )
     assert decided(capture, identified()).event_id == again.event_id
+    rounds = [
+        mapping.match_decided(
+            capture,
+            identified(),
+            decided_at=DECIDED_AT,
+            timings_ms={},
+            home_of=HOMES.get,
+            decision_round=number,
+            gallery_offsets=(7, 0, 3),
+        )
+        for number in (0, 1, 2)
+    ]
+    assert [each.decision_round for each in rounds] == [0, 1, 2]
+    assert {each.gallery_offsets for each in rounds} == {(7, 0, 3)}
+    assert rounds[0].event_id == again.event_id
+    assert len({each.event_id for each in rounds}) == len(rounds)
     other_model = CaptureResult(Outcome.NO_FACE, ModelId("Paint", "2"))
     assert decided(capture, other_model).event_id != again.event_id
 

@@ -93,6 +93,7 @@ class FakeKeys:
 
 class Kept:
     def __init__(self) -> None:
+        self.applied = 0
         self.keys = FakeKeys()
         self.registry = CollectorRegistry()
         self.gallery = InMemoryGallery(MODEL, DIMENSIONS)
@@ -109,7 +110,8 @@ class Kept:
         await self.apply(key, FRAME.pack(MAGIC, number) + encode_body(event))
 
     async def apply(self, key: str, value: bytes | None) -> None:
-        await self.feed.apply(Record("gallery", 0, 0, key.encode(), value, (), datetime.now(UTC)))
+        await self.feed.apply(Record("gallery", 0, self.applied, key.encode(), value, (), datetime.now(UTC)))
+        self.applied += 1
 
     def found(self, person_id: str, org_id: OrgId = ORG) -> bool:
         probe = np.array([1, 0, 0, 0], np.float32)
@@ -134,6 +136,13 @@ async def test_a_template_twice_is_there_once(kept: Kept) -> None:
     assert kept.gallery.template_count == 1
     assert kept.metric("recognition_gallery_templates") == 1
     assert kept.metric("recognition_gallery_people") == 1
+
+
+async def test_it_tells_where_the_topic_is_read_on(kept: Kept) -> None:
+    assert kept.feed.offsets == ()
+    await kept.feed.apply(Record("gallery", 2, 40, b"unreadable", b"", (), datetime.now(UTC)))
+    await kept.apply("unreadable", b"")
+    assert kept.feed.offsets == (1, 0, 41)
 
 
 async def test_a_tombstone_erases(kept: Kept) -> None:

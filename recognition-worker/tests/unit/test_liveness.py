@@ -103,6 +103,7 @@ async def test_a_suspicion_is_published_as_such_and_counted(guarded: Any, captur
             scope_of=SitePeople().scope_of,
             home_of=SitePeople().home_of,
             decides=lambda _site, _device: guarded.manifest.model,
+            knows=dict,
             now=lambda: datetime.now(UTC),
         )
         await decide(capture, Work(Kind.LIVE, datetime.now(UTC)))

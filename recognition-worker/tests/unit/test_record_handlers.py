@@ -114,7 +114,14 @@ class World:
             Codec(Schemas()),
             cast(DecideCapture, None),
             DecideEnrolment(
-                everything, everything, everything, metrics, everything, deciding=lambda: MODEL, now=now
+                everything,
+                everything,
+                everything,
+                metrics,
+                everything,
+                deciding=lambda: MODEL,
+                knows=lambda: {MODEL: (3, 5)},
+                now=now,
             ),  # type: ignore[arg-type]
             ErasePerson(everything, everything, everything, metrics, now=now),  # type: ignore[arg-type]
             DeadLetters(self.letters, service="w", version="1"),
@@ -229,6 +236,27 @@ async def test_an_erasure_is_never_dead_lettered_though_it_fails_while_others_pa
     await handlers.enrolment(record(ERASURE), asyncio.Event())
     assert world.did == ["erase p-1042", "erase p-1042"]
     assert world.letters.sent == []
+
+
+@pytest.mark.parametrize(("stated", "expected"), [((), 0), ((("decision-round", b"2"),), 2)])
+async def test_a_decision_says_its_round_and_what_was_known(
+    stated: tuple[tuple[str, bytes], ...], expected: int
+) -> None:
+    world = World()
+    world.photos_arrive.set()
+    await world.handlers().enrolment(replace(record(REQUEST), headers=stated), asyncio.Event())
+    [decision] = world.decisions
+    assert (decision.decision_round, decision.gallery_offsets) == (expected, (3, 5))
+
+
+@pytest.mark.parametrize("stated", [b"", b"-1", b"one", b"2147483648", "²".encode()])
+async def test_a_round_that_is_no_number_is_dead_lettered(stated: bytes) -> None:
+    world = World()
+    wrong = replace(record(REQUEST), headers=(("decision-round", stated),))
+    await world.handlers().enrolment(wrong, asyncio.Event())
+    [letter] = world.letters.sent
+    assert dict(letter.headers)["dlq-reason"] == b"undecodable"
+    assert world.decisions == []
 
 
 async def test_what_does_not_belong_is_dead_lettered() -> None:

@@ -58,11 +58,14 @@ class InMemoryDecisionFeed:
         self.stopping = False
 
     def publish(self, event: MatchDecided) -> None:
-        """Keep a decision and wake the requests that wait for it; a round older than the known is dropped."""
+        """Keep a decision and wake the requests that wait for it.
+
+        One that does not supersede is dropped: an earlier round, or the same one decided again.
+        """
         self._metrics.decisions.inc()
         key = event.org_id, event.capture_id
         known = self._recent.get(key)
-        if known is not None and known[1].decision_round > event.decision_round:
+        if known is not None and known[1].decision_round >= event.decision_round:
             return
         self._recent[key] = (self._monotonic(), event)
         self._recent.move_to_end(key)

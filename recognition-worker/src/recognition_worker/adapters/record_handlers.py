@@ -12,6 +12,7 @@ from functools import partial
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
 from attendance_schemas.events import CaptureReceived, EnrolmentRequested, Event, PersonErased
+from attendance_schemas.headers import DECISION_ROUND
 from recognition_worker.adapters.turns import Turns
 from recognition_worker.adapters.work_in_hand import Held, WorkInHand
 from recognition_worker.domain.fair_turns import Kind, Work
@@ -27,6 +28,7 @@ from service_kit.kafka.records import Record
 from service_kit.observing.logs import get_logger
 from service_kit.observing.telemetry import extract_context, tracer
 
+MOST_ROUNDS = 2**31 - 1  # an Avro int
 _tracer = tracer(__name__)
 log = get_logger(__name__)
 
@@ -100,14 +102,14 @@ class RecordHandlers:
             event = await self._decoded(record)
             if not isinstance(event, CaptureReceived):
                 raise _unexpected(event, record)
-            await self._decide_capture(event, held.work)
+            await self._decide_capture(event, held.work, decision_round=_round_of(record))
 
     async def _enrolment(self, record: Record, held: Held, ended: asyncio.Event) -> None:
         with _tracer.start_as_current_span("decide enrolment"):
             event = await self._decoded(record)
             match event:
                 case EnrolmentRequested():
-                    await self._decide_enrolment(event, held.work)
+                    await self._decide_enrolment(event, held.work, decision_round=_round_of(record))
                 case PersonErased():
                     held.work = Work(Kind.ERASURE, record.timestamp)
                     await self._erase(event, ended)
@@ -137,6 +139,16 @@ class RecordHandlers:
         except RegistryUnavailable as error:
             # That others pass, whose schemas are known, says nothing against this record.
             raise TransientFailure("schema-registry", str(error), is_contention=True) from error
+
+
+def _round_of(record: Record) -> int:
+    """Return which decision on the record this is to be: 0 the first."""
+    stated = dict(record.headers).get(DECISION_ROUND, b"0")
+    if not stated.isdigit() or (found := int(stated)) > MOST_ROUNDS:
+        raise PoisonRecord(
+            "undecodable", f"the header {DECISION_ROUND} is no number from 0 to {MOST_ROUNDS}: {stated!r}"
+        )
+    return found
 
 
 def _unexpected(event: Event, record: Record) -> PoisonRecord:

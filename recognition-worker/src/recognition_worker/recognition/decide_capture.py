@@ -7,15 +7,16 @@ Undecodable bytes are poison; NO_FACE, POOR_QUALITY and UNKNOWN are outcomes lik
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from attendance_schemas.events import CaptureReceived, MatchDecided
 from recognition_worker.domain.fair_turns import Kind, Work
 from recognition_worker.domain.identity import ModelId, OrgId, Site, SiteId
 from recognition_worker.domain.site_people import SearchScope
 from recognition_worker.metrics import RecognitionMetrics
-from recognition_worker.recognition.event_mapping import HomeOf, image_ref, match_decided
+from recognition_worker.recognition.event_mapping import FIRST_ROUND, HomeOf, image_ref, match_decided
 from recognition_worker.recognition.inference import Inference
-from recognition_worker.recognition.ports import ImageReader, MatchPublisher
+from recognition_worker.recognition.ports import ImageReader, Knows, MatchPublisher
 from recognition_worker.recognition.results import CaptureResult
 
 MS = 1000.0
@@ -40,6 +41,7 @@ class DecideCapture:
         scope_of: ScopeOf,
         home_of: HomeOf,
         decides: Decides,
+        knows: Knows,
         now: Callable[[], datetime],
     ) -> None:
         self._images = images
@@ -49,9 +51,12 @@ class DecideCapture:
         self._scope_of = scope_of
         self._home_of = home_of
         self._decides = decides
+        self._knows = knows
         self._now = now
 
-    async def __call__(self, capture: CaptureReceived, work: Work) -> MatchDecided:
+    async def __call__(
+        self, capture: CaptureReceived, work: Work, *, decision_round: int = FIRST_ROUND
+    ) -> MatchDecided:
         """Decide and publish. work: live or of the backlog, and since when it waits.
 
         Raises:
@@ -64,6 +69,7 @@ class DecideCapture:
         # The event's site is the device's when it was received: a device that moves takes no capture along.
         site = Site(OrgId(capture.org_id), SiteId(capture.site_id))
         scope = self._scope_of(site)
+        known = self._knows()
         result = await self._inference.identify(
             image,
             work=work,
@@ -75,24 +81,37 @@ class DecideCapture:
         queued_ms = (time.perf_counter() - fetched) * MS - _stages_ms(result)
         around = {"fetch": (fetched - begin) * MS, "queue": max(queued_ms, 0.0)}
         counts, *beside = _in_order(result, self._decides(site, capture.device_id))
-        match = self._event(capture, counts, around)
+        event = partial(self._event, capture, around_ms=around, known=known, decision_round=decision_round)
+        match = event(counts)
         begin_publish = time.perf_counter()
         await self._matches.publish(match)
         self._count(match, time.perf_counter() - begin_publish, work.kind)
         self._metrics.search_scope.labels(scope.kind.value).inc()
         self._metrics.other_site_reviews.inc(counts.is_elsewhere)
         for other in beside:
-            scored = self._event(capture, other, around)
+            scored = event(other)
             await self._matches.publish_shadow(scored)
             agrees = (scored.outcome, scored.person_id) == (match.outcome, match.person_id)
             self._metrics.shadow_captures.labels(scored.model_name, "yes" if agrees else "no").inc()
         return match
 
     def _event(
-        self, capture: CaptureReceived, result: CaptureResult, around_ms: Mapping[str, float]
+        self,
+        capture: CaptureReceived,
+        result: CaptureResult,
+        *,
+        around_ms: Mapping[str, float],
+        known: Mapping[ModelId, tuple[int, ...]],
+        decision_round: int,
     ) -> MatchDecided:
         return match_decided(
-            capture, result, decided_at=self._now(), timings_ms=around_ms, home_of=self._home_of
+            capture,
+            result,
+            decided_at=self._now(),
+            timings_ms=around_ms,
+            home_of=self._home_of,
+            decision_round=decision_round,
+            gallery_offsets=known.get(result.model, ()),
         )
 
     def _count(self, match: MatchDecided, publish_seconds: float, kind: Kind) -> None:

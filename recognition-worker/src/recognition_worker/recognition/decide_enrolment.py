@@ -16,13 +16,14 @@ from recognition_worker.domain.identity import ModelId, Person, PersonId
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.enrol_person import Photo
 from recognition_worker.recognition.event_mapping import (
+    FIRST_ROUND,
     enrolment_decided,
     image_ref,
     person_of,
     templates_enrolled,
 )
 from recognition_worker.recognition.inference import Inference
-from recognition_worker.recognition.ports import Erasures, ImageReader, TemplatePublisher
+from recognition_worker.recognition.ports import Erasures, ImageReader, Knows, TemplatePublisher
 from recognition_worker.recognition.results import EnrolmentResult, PhotoResult
 
 ERASED_REASON = "the person was erased after this enrolment was requested: request a new one, with consent"
@@ -40,6 +41,7 @@ class DecideEnrolment:
         erasures: Erasures,
         *,
         deciding: Callable[[], ModelId],
+        knows: Knows,
         now: Callable[[], datetime],
     ) -> None:
         self._images = images
@@ -48,16 +50,19 @@ class DecideEnrolment:
         self._metrics = metrics
         self._erasures = erasures
         self._deciding = deciding
+        self._knows = knows
         self._now = now
 
-    async def __call__(self, request: EnrolmentRequested, work: Work) -> EnrolmentDecided:
+    async def __call__(
+        self, request: EnrolmentRequested, work: Work, *, decision_round: int = FIRST_ROUND
+    ) -> EnrolmentDecided:
         """Enrol and publish. work: since when it waits.
 
         Raises:
             PoisonRecord: a photo is missing or altered.
             TransientFailure: the object store or Kafka is away.
         """
-        person = person_of(request)
+        person, known = person_of(request), self._knows()
         if await self._erasures.voids(person, request.occurred_at):
             refused = PhotoResult(accepted=False, reasons=(ERASED_REASON,))
             result = EnrolmentResult(self._deciding(), (refused,) * len(request.photos))
@@ -72,7 +77,14 @@ class DecideEnrolment:
         ]
         for template in (*templates, *beside):
             await self._templates.enrol(template)
-        decision = enrolment_decided(request, result, templates, decided_at=decided_at)
+        decision = enrolment_decided(
+            request,
+            result,
+            templates,
+            decided_at=decided_at,
+            decision_round=decision_round,
+            gallery_offsets=known.get(result.model, ()),
+        )
         await self._templates.decide(decision)
         self._metrics.enrolments.labels(decision.outcome.value).inc()
         return decision

@@ -66,17 +66,19 @@ def match_decided(
     decided_at: datetime,
     timings_ms: Mapping[str, float],
     home_of: HomeOf,
+    decision_round: int = FIRST_ROUND,
+    gallery_offsets: tuple[int, ...] = (),
 ) -> MatchDecided:
     """Return the event of a decided capture.
 
     timings_ms: the stages around the use case; its own are added. home_of: whose reviewers may decide
-    otherwise goes by the home of the person.
+    otherwise goes by the home of the person. gallery_offsets: what was known of the gallery.
     """
     decision = result.decision
     named = None if result.person_id is None else Person(OrgId(capture.org_id), PersonId(result.person_id))
     return MatchDecided(
         event_id=deterministic_id(
-            "MatchDecided", capture.org_id, capture.capture_id, result.model.version, FIRST_ROUND
+            "MatchDecided", capture.org_id, capture.capture_id, result.model.version, decision_round
         ),
         occurred_at=capture.occurred_at,
         recorded_at=decided_at,
@@ -99,12 +101,13 @@ def match_decided(
         margin=decision.margin if decision else None,
         model_name=result.model.name,
         model_version=result.model.version,
-        decision_round=FIRST_ROUND,
+        decision_round=decision_round,
         gallery_size=result.gallery_size,
         face=_face_box(result.face) if result.face else None,
         reasons=result.reasons + result.notes,
         timings_ms={stage: round(ms, 3) for stage, ms in {**timings_ms, **result.timings_ms}.items()},
         person_home_site_id=None if named is None else home_of(named),
+        gallery_offsets=gallery_offsets,
     )
 
 
@@ -146,11 +149,19 @@ def enrolment_decided(
     templates: Sequence[TemplateEnrolled],
     *,
     decided_at: datetime,
+    decision_round: int = FIRST_ROUND,
+    gallery_offsets: tuple[int, ...] = (),
 ) -> EnrolmentDecided:
     """Return the verdict on an enrolment; accepted photos name their template."""
+    model = result.model
     return EnrolmentDecided(
         event_id=deterministic_id(
-            "EnrolmentDecided", request.org_id, request.enrolment_id, result.model.name, result.model.version
+            "EnrolmentDecided",
+            request.org_id,
+            request.enrolment_id,
+            model.name,
+            model.version,
+            decision_round,
         ),
         occurred_at=request.occurred_at,
         recorded_at=decided_at,
@@ -163,8 +174,10 @@ def enrolment_decided(
             _verdict(request, photo, verdict, result.model)
             for photo, verdict in zip(request.photos, result.photos, strict=True)
         ),
-        model_name=result.model.name,
-        model_version=result.model.version,
+        model_name=model.name,
+        model_version=model.version,
+        decision_round=decision_round,
+        gallery_offsets=gallery_offsets,
     )
 
 

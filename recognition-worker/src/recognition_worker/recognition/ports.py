@@ -6,7 +6,7 @@ Image and model adapters raise `UndecodableImage` (poison) and `ModelRefused` (d
 that is away is the kit's TransientFailure.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -151,6 +151,10 @@ class Gallery(Protocol):
     def people_count(self, org_id: OrgId) -> int:
         """Count the people of an organisation with at least one template."""
         ...
+
+
+Knows = Callable[[], Mapping[ModelId, tuple[int, ...]]]
+"""What each model's gallery holds by now: by partition, where its topic is read on."""
 
 
 class Erasures(Protocol):

@@ -69,6 +69,10 @@ class KeepLanes:
         """Return the loaded lanes."""
         return tuple(entry.lane for entry in self._open.values())
 
+    def knows(self) -> dict[ModelId, tuple[int, ...]]:
+        """Return by model, and by partition, where the gallery's topic is read on."""
+        return {model: entry.gallery.offsets for model, entry in self._open.items()}
+
     def decides(self, site: Site, device_id: str) -> ModelId:
         """Return the model whose decision counts for a device of a site."""
         return self.in_force.decides(site, device_id)

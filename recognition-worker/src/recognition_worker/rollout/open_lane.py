@@ -13,6 +13,11 @@ from recognition_worker.rollout.model_lanes import Lane
 class FollowedGallery(Protocol):
     """A lane's gallery, complete and following its topic."""
 
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Return, by partition, where its topic is read on."""
+        ...
+
     async def check(self) -> None:
         """Raise unless it is following."""
         ...

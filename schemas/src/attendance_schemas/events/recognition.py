@@ -77,7 +77,11 @@ class CaptureReceived(Event, frozen=True, kw_only=True):
 
 
 class MatchDecided(Event, frozen=True, kw_only=True):
-    """What recognition decided about one capture. Scores are cosine similarities in [-1, 1]."""
+    """What recognition decided about one capture. Scores are cosine similarities in [-1, 1].
+
+    A higher `decision_round` supersedes, in whatever order they come; of one round, the first in the log
+    stands. gallery_offsets: by partition, where the gallery's topic was read on at the comparison.
+    """
 
     capture_id: UUID
     device_id: str
@@ -103,6 +107,7 @@ class MatchDecided(Event, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
     person_home_site_id: str | None = None
+    gallery_offsets: tuple[int, ...] = ()
 
 
 class EnrolmentRequested(Event, frozen=True, kw_only=True):
@@ -128,7 +133,10 @@ class PhotoVerdict(Struct, frozen=True, kw_only=True):
 
 
 class EnrolmentDecided(Event, frozen=True, kw_only=True):
-    """Which photos of an enrolment became templates, and why others did not."""
+    """Which photos of an enrolment became templates, and why others did not.
+
+    `decision_round` and `gallery_offsets` are as in MatchDecided.
+    """
 
     enrolment_id: UUID
     person_id: str
@@ -137,6 +145,8 @@ class EnrolmentDecided(Event, frozen=True, kw_only=True):
     photos: tuple[PhotoVerdict, ...]
     model_name: str
     model_version: str
+    decision_round: int = 0
+    gallery_offsets: tuple[int, ...] = ()
 
 
 class TemplateEnrolled(Event, frozen=True, kw_only=True):

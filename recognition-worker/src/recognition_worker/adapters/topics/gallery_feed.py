@@ -73,6 +73,13 @@ class GalleryFeed:
         self._found: dict[Person, dict[TemplateId, Gallery]] = {}
         self._template_count = 0
         self._said: set[object] = set()
+        self._next_offsets: dict[int, int] = {}
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Return, by partition, where the topic is read on."""
+        count = max(self._next_offsets, default=-1) + 1
+        return tuple(self._next_offsets.get(number, 0) for number in range(count))
 
     async def apply(self, record: Record, read_at: float = NEVER_READ_BEFORE) -> None:
         """Apply one record; one that cannot be applied is counted and left out.
@@ -80,6 +87,10 @@ class GalleryFeed:
         Raises:
             RegistryUnavailable, TransientFailure: try the same record again.
         """
+        await self._apply(record, read_at)
+        self._next_offsets[record.partition] = record.committable.next_offset
+
+    async def _apply(self, record: Record, read_at: float) -> None:
         try:
             person, template_id = split_key(record.key)
         except ValueError as error:

@@ -25,6 +25,11 @@ class KafkaGalleryView:
         self._keys = keys
         self._stop_telling: Callable[[], None] = lambda: None
 
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Return, by partition, where the topic is read on: what comes before is in the galleries."""
+        return self._feed.offsets
+
     async def start(self) -> None:
         """Return when everything that the topic holds now is in the galleries; go on in the background.
 
