@@ -17,6 +17,18 @@ class KeysRefused(RecognitionError):
     """The key-encryption keys do not open what is stored; the service must not start."""
 
 
+class PositionsLost(RecognitionError):
+    """The group has worked here before and its positions are gone; the service must not guess new ones."""
+
+
+class PositionsRefused(RecognitionError):
+    """Positions of the group cannot be set now; the message says what comes before it."""
+
+
+class ConsumerBroken(RecognitionError):
+    """Records can no longer be taken from Kafka; only a new start helps."""
+
+
 class ModelMismatch(RecognitionError):
     """An embedding of one model met a gallery of another; such a comparison means nothing."""
 

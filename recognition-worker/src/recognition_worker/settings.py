@@ -115,6 +115,11 @@ class Settings(HttpSettings):
         ge=90,
         description="lag without progress for this long fails liveness; over the 60 s backoff",
     )
+    out_of_group_after_seconds: float = Field(
+        default=300.0,
+        ge=30,
+        description="out of the group for this long though Kafka answers fails liveness",
+    )
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     object_store: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings)
     schema_registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)

@@ -38,6 +38,7 @@ class Observation:
         """Show how records get on: progress, commits, membership of the group, lag."""
         self.health.add_live("progress", watchdog.check)
         self.health.add_live("commits", runner.check_commits)
+        self.health.add_live("membership", runner.check_membership)
         self.health.add_ready("consumer-group", runner.check)
         for topic in runner.topics:
             name = topic.removeprefix(topic_prefix)

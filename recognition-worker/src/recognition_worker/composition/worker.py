@@ -46,7 +46,12 @@ ENROLMENTS_AT_ONCE = 8
 # What captures leave behind, not models and gallery, which live to the end.
 YOUNG_OBJECTS = 20_000
 # Faust and its services tell each step of each start, stop and rebalance.
-CHATTY = ("faust", "mode", "recognition_worker.adapters.faust.faust_hardened_consumer")
+CHATTY = (
+    "faust",
+    "mode",
+    "recognition_worker.adapters.faust.faust_hardened_consumer",
+    "recognition_worker.adapters.faust.faust_quick_thread",
+)
 log = get_logger(SERVICE)
 
 
@@ -117,7 +122,9 @@ async def _work(
         metrics=seen.delivery,
         progressed=watchdog.progressed,
     )
-    runner = FaustRunner(kafka, kafka.group(SERVICE), _feeds(settings, handlers))
+    out_limit = timedelta(seconds=settings.out_of_group_after_seconds)
+    feeds = _feeds(settings, handlers)
+    runner = FaustRunner(kafka, kafka.group(SERVICE), feeds, out_of_group_limit=out_limit)
     seen.observe(keys, directory, lanes)
     seen.observe_records(runner, watchdog, kafka.topic_prefix)
     collect_rarely(YOUNG_OBJECTS)

@@ -1,4 +1,4 @@
-"""Runs record handlers on Faust: this file and `faust_hardened_consumer` are all that knows it.
+"""Runs record handlers on Faust: this file, `faust_hardened_consumer` and its thread are all that knows it.
 
 A feed is a set of topics with one handler. Records are handled as they come, a bounded number concurrently,
 and acknowledged one by one when their handler has returned, in any order; what is committed never passes
@@ -16,8 +16,10 @@ from typing import Any
 import faust
 from faust.types import EventT, Message
 
-from recognition_worker.adapters.faust.faust_hardened_consumer import HardenedApp
+from recognition_worker.adapters.faust.faust_hardened_consumer import SEEK_LIMIT, HardenedApp
+from recognition_worker.adapters.faust.membership import Membership
 from recognition_worker.adapters.faust.tenure import Tenure
+from recognition_worker.errors import ConsumerBroken
 from service_kit.errors import DeliveryStopped, TransientFailure
 from service_kit.kafka.records import Record
 from service_kit.observing.health import StalledError
@@ -33,6 +35,8 @@ COMMIT_INTERVAL = 0.5
 # the membership. In milliseconds it has to fit an int32.
 MAX_POLL_INTERVAL = 2_000_000.0
 COMMITS_LATE_LIMIT = timedelta(minutes=2)
+OUT_OF_GROUP_LIMIT = timedelta(minutes=5)
+WATCH_INTERVAL = 1.0
 STOP_LIMIT = timedelta(seconds=15)
 
 HandleRecord = Callable[[Record, asyncio.Event], Awaitable[None]]
@@ -56,14 +60,27 @@ class Feed:
 
 
 class FaustRunner:
-    """One member of a consumer group, over any number of feeds."""
+    """One member of a consumer group, over any number of feeds.
 
-    def __init__(self, kafka: KafkaSettings, group: str, feeds: Sequence[Feed]) -> None:
+    out_of_group_limit: how long without records, though Kafka answers, fails `check_membership`. seek_limit:
+    how long Kafka may take to tell the positions; then the run ends.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        group: str,
+        feeds: Sequence[Feed],
+        *,
+        out_of_group_limit: timedelta = OUT_OF_GROUP_LIMIT,
+        seek_limit: timedelta = SEEK_LIMIT,
+    ) -> None:
         self._feeds = {topic: feed for feed in feeds for topic in feed.topics}
+        self._membership = Membership(out_of_group_limit)
         self._broken = asyncio.Event()
         self._failure: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._app = HardenedApp(group, admits=self._admits, **_options(kafka))
+        self._app = HardenedApp(group, admits=self._admits, seek_limit=seek_limit, **_options(kafka))
         for feed in feeds:
             topic = self._app.topic(
                 *feed.topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
@@ -92,10 +109,19 @@ class FaustRunner:
 
     async def check(self) -> None:
         """Raise TransientFailure unless this worker is a member of its group; for readiness."""
+        if (reason := self._why_no_member()) is not None:
+            raise TransientFailure("kafka", reason)
+
+    async def check_membership(self) -> None:
+        """Raise when this worker has been out of its group for long though Kafka answers; for liveness."""
+        await self._membership.check()
+
+    def _why_no_member(self) -> str | None:
         if not self._app.started or self._app.rebalancing or not self._app.topics.acking_topics:
-            raise TransientFailure("kafka", "not a member of the consumer group yet")
+            return "not a member of the consumer group"
         if self._app.hardened.tenure.ended.is_set() and not self._app.unassigned:
-            raise TransientFailure("kafka", "no partitions assigned yet")
+            return "no partitions assigned"
+        return None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Handle records until `stopping` is set; what is in hand finishes and is committed.
@@ -105,17 +131,33 @@ class FaustRunner:
         """
         stop = asyncio.create_task(stopping.wait())
         broken = asyncio.create_task(self._broken.wait())
+        watching = asyncio.create_task(self._watch())
         try:
             await self._app.start()
             crashed = asyncio.create_task(self._app.wait_until_stopped())
-            await asyncio.wait({stop, broken, crashed}, return_when=asyncio.FIRST_COMPLETED)
+            ends = {stop, broken, crashed, watching}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             crashed.cancel()
         finally:
             stop.cancel()
             broken.cancel()
+            watching.cancel()
             await self._stop()
         if (reason := self._failure or self._app.crash_reason) is not None:
             raise reason
+
+    async def _watch(self) -> None:
+        """Look after the membership, which nobody else does while no records come."""
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL)
+            consumer = self._app.hardened
+            try:
+                await consumer.check_errors()
+            except ConsumerBroken as failure:
+                self._failure = self._failure or failure
+                return
+            reason = self._why_no_member()
+            self._membership.note(reason, kafka_answers=reason is None or await consumer.kafka_answers())
 
     async def _stop(self) -> None:
         if self._app.crash_reason is None:
@@ -191,7 +233,8 @@ def _options(kafka: KafkaSettings) -> dict[str, Any]:
         "broker_commit_interval": COMMIT_INTERVAL,
         "broker_max_poll_interval": MAX_POLL_INTERVAL,
         "broker_max_poll_records": 64,
-        "consumer_auto_offset_reset": "earliest",
+        # `HardenedConsumer` says where partitions begin; one that falls out of the log later ends the run.
+        "consumer_auto_offset_reset": "none",
         "processing_guarantee": "at_least_once",
         "producer_acks": -1,
         "stream_wait_empty": False,  # `HardenedConsumer.wind_up` does it, with a limit

@@ -13,7 +13,12 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import faust
-from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers.aiokafka import (
     AIOKafkaConsumerThread,
@@ -23,16 +28,16 @@ from faust.transport.drivers.aiokafka import (
 )
 from faust.types import TP, Message
 
+from recognition_worker.adapters.faust.faust_quick_thread import FETCH_WAIT, QuickThread
+from recognition_worker.adapters.faust.first_positions import FirstPosition, first_position
 from recognition_worker.adapters.faust.tenure import Tenure
+from recognition_worker.errors import ConsumerBroken
 from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
 
 FAUST_VERSION = "0.15.3"
 
-# One fetch returns when there is something, or after this. A seek waits for the fetch under way, so it is
-# short.
-_FETCH_WAIT = 0.25
 _NOTHING_ADMITTED_WAIT = 0.02
 # A record that waits for its dependency pauses its partition when so many after it are done: all of them come
 # again when the partition changes hands.
@@ -41,6 +46,10 @@ _UNCOMMITTABLE_LIMIT = 128
 # in.
 _FINISH_LIMIT = timedelta(seconds=20)
 _COMMIT_LIMIT = 10.0
+# Faust gives a seek up after `broker_request_timeout` (90 s).
+SEEK_LIMIT = timedelta(seconds=60)
+_REFUSALS = (GroupAuthorizationFailedError, TopicAuthorizationFailedError)
+_REFUSED_WAIT = 1.0
 
 
 Admits = Callable[[str, Tenure], bool]
@@ -53,9 +62,16 @@ class HardenedApp(faust.App):
     Faust keeps nothing on disk and reads no other topic.
     """
 
-    def __init__(self, *args: Any, admits: Admits = lambda _topic, _tenure: True, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        admits: Admits = lambda _topic, _tenure: True,
+        seek_limit: timedelta = SEEK_LIMIT,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.admits = admits
+        self.seek_limit = seek_limit
 
     @property
     def hardened(self) -> "HardenedConsumer":
@@ -98,7 +114,7 @@ class HardenedConsumer(Consumer):
         self.tenure = _ended_tenure()
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
-        return _QuickThread(self, loop=self.loop, beacon=self.beacon)
+        return QuickThread(self, loop=self.loop, beacon=self.beacon)
 
     # What the application calls.
 
@@ -133,6 +149,28 @@ class HardenedConsumer(Consumer):
                 found[tp] = max(end - start, 0)
         return found
 
+    async def check_errors(self) -> None:
+        """Look whether the membership of the group has failed, and let it go on; raise when it cannot.
+
+        Defect: Faust never asks, and aiokafka waits with everything until somebody does. A refusal that ends
+        (an access list is put right) and an unexpected answer so end the membership for good, unseen.
+
+        Raises:
+            ConsumerBroken: what keeps the membership has ended.
+        """
+        if self._thread._consumer is not None:
+            await self._quick_thread.on_loop(self._quick_thread.check_coordinator())
+
+    async def kafka_answers(self) -> bool:
+        """Ask the cluster for its metadata."""
+        return self._thread._consumer is not None and await self._quick_thread.on_loop(
+            self._quick_thread.kafka_answers()
+        )
+
+    @property
+    def _quick_thread(self) -> "QuickThread":
+        return cast(QuickThread, self._thread)
+
     # Overrides, each with the defect that it mends.
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ARG002
@@ -153,7 +191,7 @@ class HardenedConsumer(Consumer):
             tenure = self.tenure
             if tenure.ended.is_set():
                 return
-            records = await self._getmany(active_partitions=admitted, timeout=_FETCH_WAIT)
+            records = await self._fetched(admitted)
         for tp, record in self.scheduler.iterate(records):
             if tenure is not self.tenure or tenure.ended.is_set() or self.should_stop:
                 return  # the seek that begins the next tenure reads them again
@@ -161,6 +199,22 @@ class HardenedConsumer(Consumer):
             tenure.take(tp.topic, tp.partition, record.offset)
             self._tenure_of[message] = tenure
             yield tp, message
+
+    async def _fetched(self, admitted: set[TP]) -> Any:
+        try:
+            return await self._getmany(active_partitions=admitted, timeout=FETCH_WAIT)
+        except OffsetOutOfRangeError as error:
+            raise ConsumerBroken(
+                f"records expired before they were read, or the log lost its end ({error}); the next start "
+                "says what is missing"
+            ) from error
+        except KafkaError as error:
+            if type(error) is not KafkaError and not isinstance(error, _REFUSALS):
+                raise
+            # What befell the membership reaches who waits for records, too; `check_errors` looks after it.
+            log.warning("no records for now", error=repr(error))
+            await self.sleep(_REFUSED_WAIT)
+            return {}
 
     def _admitted(self) -> set[TP]:
         active = self._get_active_partitions()
@@ -172,22 +226,40 @@ class HardenedConsumer(Consumer):
         """Go to the committed offsets, or to the beginning, and begin a new tenure there.
 
         Defects: partitions whose committed offset is None or 0 are left where an abandoned fetch moved them;
-        a fetch under way moves the position after the seek (the lock lets it end first).
+        a fetch under way moves the position after the seek (the lock lets it end first); a seek that takes
+        longer than a request may is given up without a word, and nothing is ever read.
+        """
+        try:
+            async with asyncio.timeout(self.app.seek_limit.total_seconds()), self._positions:
+                await self._begin_tenure()
+        except TimeoutError:
+            await self.crash(
+                ConsumerBroken(
+                    f"Kafka did not tell the positions of the group within {self.app.seek_limit}: nothing "
+                    "can be read. Look at the group's coordinator; the supervisor starts this worker again"
+                )
+            )
+
+    async def _begin_tenure(self) -> None:
+        """Seek every partition, commit where it was moved to, and only then begin.
+
+        So a group that has ever decided something has a position for each of its partitions.
         """
         revocations = self._revocations
-        async with self._positions:
-            committed = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
-            unmoved = [tp for tp, offset in committed.items() if not offset or offset < 0]
-            starts = {tp: offset for tp, offset in committed.items() if offset and offset > 0}
-            if unmoved:
-                await self._thread.seek_to_beginning(*map(ensure_aiokafka_TP, unmoved))
-                beginnings = await self.earliest_offsets(*map(ensure_aiokafka_TP, unmoved))
-                starts |= {ensure_TP(tp): offset for tp, offset in beginnings.items()}
-            if revocations != self._revocations:
-                return  # revoked meanwhile: `resume_flow` will not resume, the next assignment seeks again
-            self._confirmed = starts
-            self._confirmed_at = monotonic()
-            self.tenure = Tenure(committed)
+        committed = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
+        partitions = [ensure_aiokafka_TP(tp) for tp in committed]
+        beginnings = await self.earliest_offsets(*partitions)
+        ends = await self.highwaters(*partitions)
+        firsts = {tp: first_position(committed[ensure_TP(tp)], beginnings[tp], ends[tp]) for tp in partitions}
+        _tell_what_is_lost(firsts)
+        starts = {ensure_TP(tp): first.offset for tp, first in firsts.items()}
+        await self._quick_thread.go_to(starts)
+        moved = {tp: offset for tp, offset in starts.items() if offset != committed[tp]}
+        if revocations != self._revocations or not (not moved or await self._thread.commit(moved)):
+            return  # revoked meanwhile: `resume_flow` will not resume, the next assignment seeks again
+        self._confirmed = starts
+        self._confirmed_at = monotonic()
+        self.tenure = Tenure(committed)
 
     def resume_flow(self) -> None:
         """Resume only what holds partitions and is not about to stop.
@@ -271,23 +343,24 @@ class HardenedConsumer(Consumer):
         self.tenure = _ended_tenure()
 
 
+def _tell_what_is_lost(firsts: Mapping[Any, FirstPosition]) -> None:
+    for tp, first in firsts.items():
+        named = f"{tp.topic}[{tp.partition}]"
+        if first.lost_count:
+            log.error("records expired before they were done", partition=named, count=first.lost_count)
+        if first.again:
+            log.error(
+                "the log ends before what was committed, so all that it holds is read: it lost records, or "
+                "the topic was made again",
+                partition=named,
+            )
+
+
 def _ended_tenure() -> Tenure:
     """Return what stands between two tenures: nothing is held, nothing can be committed."""
     tenure = Tenure()
     tenure.ended.set()
     return tenure
-
-
-class _QuickThread(AIOKafkaConsumerThread):
-    """Faust's thread around aiokafka.
-
-    Defect: its fetches wait 1.5 s, during which a new partition is not served.
-    """
-
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = int(_FETCH_WAIT * 1000)
-        return consumer
 
 
 class HardenedTransport(Transport):
