@@ -3,6 +3,7 @@
 from recognition_worker.commands.calibrate import SeveralTargets, calibrate
 from recognition_worker.commands.compare import compare
 from recognition_worker.commands.evaluate import evaluate
+from recognition_worker.commands.go_on_from import go_on_from
 from recognition_worker.commands.keys import new_key, re_encrypt
 from recognition_worker.commands.models import models
 from recognition_worker.commands.re_enrol import re_enrol
@@ -16,9 +17,9 @@ def run() -> None:
     """Run the worker until a signal says stop."""
     from attendance_schemas.errors import SchemaNotRegistered
     from recognition_worker.composition.worker import run_worker
-    from recognition_worker.errors import KeysRefused, ModelRefused
+    from recognition_worker.errors import KeysRefused, ModelRefused, PositionsLost
 
-    refusals = (ModelRefused, KeysRefused, SchemaNotRegistered)
+    refusals = (ModelRefused, KeysRefused, PositionsLost, SchemaNotRegistered)
     serve_until_stopped(SERVICE, Settings, run_worker, refusals=refusals)
 
 
@@ -42,6 +43,7 @@ cli.command("calibrate", cls=SeveralTargets)(calibrate)
 cli.command("new-key")(new_key)
 cli.command("re-encrypt")(re_encrypt)
 cli.command("models")(models)
+cli.command("go-on-from")(go_on_from)
 cli.add_typer(steps, name="rollout")
 cli.command("re-enrol")(re_enrol)
 cli.command("compare")(compare)

@@ -167,6 +167,15 @@ async def test_one_unexpected_answer_costs_no_membership(
         await handled(run, 3)
 
 
+async def test_a_membership_that_nobody_keeps_any_more_ends_the_run(kafka: KafkaSettings) -> None:
+    run = Run(kafka)
+    await eventually(run.is_member)
+    thread = run.runner._app.hardened._quick_thread
+    thread.thread_loop.call_soon_threadsafe(thread._ensure_consumer()._coordinator._coordination_task.cancel)
+    with pytest.raises(ConsumerBroken, match="what kept the membership of"):
+        await asyncio.wait_for(run.task, DEADLINE)
+
+
 async def test_positions_that_do_not_come_end_the_run(proxied: KafkaSettings, proxy: KafkaProxy) -> None:
     proxy.delay(Question.OFFSET_FETCH, 5)
     run = Run(proxied, seek_limit=timedelta(seconds=2))

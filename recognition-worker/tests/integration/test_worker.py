@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import cv2
+import numpy as np
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -55,6 +57,7 @@ from attendance_schemas.topics import (
     MATCHES,
     Topic,
 )
+from attendance_testing.forgotten_groups import forget_group
 from attendance_testing.hostile_images import KINDS, album_of, example
 from local_stack.environment import StackEnv
 from local_stack.for_tests.buckets import create_bucket, remove_bucket
@@ -637,6 +640,31 @@ async def test_health_and_metrics_tell(world: World) -> None:
     for name in ("recognition_gallery_templates ", "recognition_gallery_people ", "recognition_model_info{"):
         assert f"\n{name}" in metrics
     assert f'recognition_lag_records{{topic="{CAPTURES.name}"}}' in metrics
+
+
+async def test_a_worker_that_was_away_for_too_long_starts_when_it_is_told_where_to_go_on(
+    world: World,
+) -> None:
+    await world.worker.ready()
+    nobody = await world.store(bytes(cv2.imencode(".jpg", np.full((240, 320, 3), 90, np.uint8))[1]))
+    first, second = capture_of(nobody), capture_of(nobody)
+    await world.send(CAPTURES, first)
+    assert (await world.match_of(first)).decision_round == 0
+    assert world.worker.stop() == 0
+    await forget_group(world.kafka.bootstrap_servers, world.kafka.group("recognition-worker"))
+    world.worker.start()
+    assert world.worker.process is not None
+    assert await asyncio.to_thread(world.worker.process.wait, DEADLINE) == 2
+    assert "recognition-worker go-on-from end|earliest|TIME" in world.worker.tail()
+    command = [sys.executable, "-m", "recognition_worker", "go-on-from", "end"]
+    environment = {**os.environ, **world.worker.environment}
+    done = await asyncio.to_thread(subprocess.run, command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"{world.kafka.topic(CAPTURES.name)}: 0 records to do" in done.stdout
+    world.worker.start()
+    await world.worker.ready()
+    await world.send(CAPTURES, second)
+    assert (await world.match_of(second)).outcome is Outcome.NO_FACE
 
 
 async def test_captures_wait_for_an_object_store_that_is_away(

@@ -23,6 +23,7 @@ HEAVY = {"numpy", "cv2", "tensorflow", "openvino", "onnxruntime", "aiokafka", "f
 COMMANDS = (
     "run", "evaluate", "calibrate", "new-key", "re-encrypt", "models", "re-enrol", "compare", "rollout",
     "rollout canary",
+    "go-on-from",
 )  # fmt: skip
 CALIBRATE = ("calibrate", "--known", ".", "--unknown", ".")
 IMPORTED = """

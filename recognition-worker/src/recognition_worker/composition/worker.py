@@ -22,6 +22,7 @@ from recognition_worker.adapters.topics.kafka_directory_view import DirectoryFee
 from recognition_worker.adapters.topics.kafka_match_publisher import WRITTEN_TOPICS
 from recognition_worker.adapters.topics.kafka_templates import KafkaTemplates
 from recognition_worker.adapters.work_in_hand import WorkInHand
+from recognition_worker.composition.kafka import group_positions
 from recognition_worker.composition.lanes import Manifests, read_manifests, start_lanes
 from recognition_worker.composition.observation import Observation
 from recognition_worker.composition.patient_start import PatientStart
@@ -94,6 +95,7 @@ async def _work(
 ) -> None:
     kafka, metrics = settings.kafka, seen.metrics
     codec = await _open_codec(settings, start)
+    await start.step(group_positions(kafka).check)
     producer = await start.part(RecordProducer(kafka))
     templates = KafkaTemplates(kafka, codec, producer, settings.template_encryption.ring, now=_now)
     keys, publisher = await start.part(templates.keys), templates.publisher

@@ -19,7 +19,6 @@ from faust.types import EventT, Message
 from recognition_worker.adapters.faust.faust_hardened_consumer import SEEK_LIMIT, HardenedApp
 from recognition_worker.adapters.faust.membership import Membership
 from recognition_worker.adapters.faust.tenure import Tenure
-from recognition_worker.errors import ConsumerBroken
 from service_kit.errors import DeliveryStopped, TransientFailure
 from service_kit.kafka.records import Record
 from service_kit.observing.health import StalledError
@@ -145,17 +144,15 @@ class FaustRunner:
             await self._stop()
         if (reason := self._failure or self._app.crash_reason) is not None:
             raise reason
+        if watching.done() and not watching.cancelled():
+            watching.result()
 
     async def _watch(self) -> None:
-        """Look after the membership, which nobody else does while no records come."""
+        """Look after the membership, which nobody else does while no records come; end with what ends it."""
         while True:
             await asyncio.sleep(WATCH_INTERVAL)
             consumer = self._app.hardened
-            try:
-                await consumer.check_errors()
-            except ConsumerBroken as failure:
-                self._failure = self._failure or failure
-                return
+            await consumer.check_errors()
             reason = self._why_no_member()
             self._membership.note(reason, kafka_answers=reason is None or await consumer.kafka_answers())
 

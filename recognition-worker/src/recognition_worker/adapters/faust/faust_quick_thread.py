@@ -56,11 +56,9 @@ class QuickThread(AIOKafkaConsumerThread):
     async def check_coordinator(self) -> None:
         """Take the error that the coordinator holds, tell it, and have the coordinator join again."""
         coordinator = self._ensure_consumer()._coordinator
-        if coordinator._coordination_task.done():
-            raise ConsumerBroken(
-                f"the membership of the group {coordinator.group_id} has ended: "
-                f"{coordinator._coordination_task.exception()!r}"
-            )
+        if (keeping := coordinator._coordination_task).done():
+            why = "it was cancelled" if keeping.cancelled() else repr(keeping.exception())
+            raise ConsumerBroken(f"what kept the membership of {coordinator.group_id} has ended: {why}")
         try:
             coordinator.check_errors()
         except KafkaError as error:
