@@ -629,6 +629,7 @@ async def test_health_and_metrics_tell(world: World) -> None:
         "startup",
         "progress",
         "commits",
+        "membership",
         "gallery",
         "directory",
         "person-keys",
