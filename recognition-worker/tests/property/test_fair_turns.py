@@ -1,6 +1,7 @@
 """Nothing starves, and live work waits for one batch at most, whatever waits and however long."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
@@ -13,10 +14,13 @@ from recognition_worker.domain.fair_turns import CAPTURES, MEMORY, SHARES, FairT
 MODEL_WORK = (Kind.LIVE, Kind.ENROLMENT, Kind.BACKLOG)
 AGES = st.timedeltas(timedelta(seconds=-5), timedelta(days=60))
 WAITING = st.dictionaries(st.sampled_from(MODEL_WORK), AGES, min_size=1)
+# A memory and a patience that a history of an example can exhaust.
+SHORT = 4.0
+IMPATIENT = {kind: replace(share, patience=SHORT) for kind, share in SHARES.items()}
 # Live: a turn of each of the others, twice. The others: until what they got in excess is made up for.
 MOST_PASSED = {
     Kind.LIVE: 4,
-    **{kind: ceil((MEMORY + 2) / share.least) for kind, share in SHARES.items()},
+    **{kind: ceil((SHORT + SHORT + 2) / share.least) for kind, share in SHARES.items()},
 }
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 BATCH = 16
@@ -27,7 +31,7 @@ PHOTOS = 20.0
 def test_a_kind_that_waits_is_passed_over_so_often_at_most(
     others: list[dict[Kind, timedelta]], kind: Kind
 ) -> None:
-    turns, passed = FairTurns(), 0
+    turns, passed = FairTurns(IMPATIENT, memory=SHORT), 0
     for waiting in others:
         asked = waiting | {kind: timedelta(0)}
         taken = turns.next(asked)
@@ -62,18 +66,18 @@ def test_whatever_happened_before_each_kind_gets_its_share(
         taken[kind] += 1
     for kind, share in SHARES.items():
         if kind in waiting:
-            assert taken[kind] >= share.at(waiting[kind]) * 2000 - MEMORY - 2
+            assert taken[kind] >= share.at(waiting[kind]) * 2000 - MEMORY - share.patience - 2
     if Kind.LIVE in waiting:
         others = sum(share.at(waiting[kind]) for kind, share in SHARES.items() if kind in waiting)
-        assert taken[Kind.LIVE] >= (1 - others) * 2000 - 40 * len(SHARES) - 2
+        assert taken[Kind.LIVE] >= (1 - others) * 2000 - sum(share.patience + 5 for share in SHARES.values())
 
 
 def test_what_the_backlog_got_while_nobody_else_waited_counts() -> None:
     turns, old = FairTurns(), {Kind.BACKLOG: timedelta(0)}
-    for _ in range(100):
+    for _ in range(int(2 * MEMORY)):
         turns.took(turns.next(old), old)
     both = old | {Kind.LIVE: timedelta(0)}
-    for _ in range(int(MEMORY / SHARES[Kind.BACKLOG].least)):
+    for _ in range(int((MEMORY + SHARES[Kind.BACKLOG].patience) / SHARES[Kind.BACKLOG].least)):
         assert turns.next(both) is Kind.LIVE
         turns.took(Kind.LIVE, both)
     taken = set[Kind]()
@@ -134,11 +138,12 @@ def test_the_backlog_has_its_share_of_the_captures_while_live_work_fills_every_b
     old: int, enrolments: int
 ) -> None:
     queue: FairQueue[Kind] = FairQueue(now=lambda: NOW)
-    for kind, count in ((Kind.BACKLOG, old), (Kind.ENROLMENT, enrolments), (Kind.LIVE, 2000)):
+    for kind, count in ((Kind.BACKLOG, old), (Kind.ENROLMENT, enrolments), (Kind.LIVE, 3000)):
         for _ in range(count):
             queue.put(Work(kind, NOW), kind, cost=PHOTOS if kind is Kind.ENROLMENT else 1.0)
     taken = list[Kind]()
     while taken.count(Kind.BACKLOG) < old:
         taken += next_turn(queue)
     spent = sum(PHOTOS if kind is Kind.ENROLMENT else 1.0 for kind in taken)
-    assert spent <= ceil(old / SHARES[Kind.BACKLOG].least) + 2 * BATCH + PHOTOS
+    share = SHARES[Kind.BACKLOG]
+    assert spent <= (old + share.patience) / share.least + 2 * BATCH + PHOTOS
