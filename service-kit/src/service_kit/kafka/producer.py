@@ -1,15 +1,15 @@
 """Publish a record and know that every in-sync replica has it; failures are bounded in time and say so.
 
 aiokafka's idempotent producer never gives up a batch while its broker is away, so a record whose `send`
-failed may still arrive later: identities that do not change on a second try make that harmless. After an
-error that the client cannot recover from (sequence numbers out of step, a dead sender) the client is
+failed may still arrive minutes later: identities that do not change on a second try make that harmless. It is
+not harmless where the last record of a key counts: there the producer forgets what is late (`forget_late`).
+After an error that the client cannot recover from (sequence numbers out of step, a dead sender) the client is
 replaced by a new one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import Any, Protocol, Self, TypeVar
@@ -41,6 +41,8 @@ class RecordProducer:
     """An idempotent producer (acks=all, linger 0); an async context manager, or `start` and `stop`.
 
     `timeout` bounds every `start` and `send`. Starting it is optional: the first `send` connects when needed.
+    `forget_late`: the client whose record was not acknowledged in time is given up with all that it still
+    holds, so that nothing is sent once more when Kafka is back; other sends that wait for it fail, too.
     """
 
     def __init__(
@@ -49,12 +51,15 @@ class RecordProducer:
         *,
         timeout: timedelta = timedelta(seconds=5),
         max_request_bytes: int = 1_048_576,
+        forget_late: bool = False,
     ) -> None:
         self._kafka = kafka
         self._timeout = timeout
         self._max_request_bytes = max_request_bytes
+        self._forget_late = forget_late
         self._client: AIOKafkaProducer | None = None
         self._changing = asyncio.Lock()
+        self._given_up: set[asyncio.Task[None]] = set()
         self._stopped = False
 
     async def __aenter__(self) -> Self:
@@ -79,12 +84,14 @@ class RecordProducer:
             client, self._client = self._client, None
         if client is not None:
             await self._close(client)
+        await asyncio.gather(*self._given_up)
 
     async def send(self, record: OutgoingRecord) -> Position:
         """Publish and wait until every in-sync replica has the record; give the position after it.
 
         Raises:
-            TransientFailure: no acknowledgement within the timeout; the record may or may not arrive.
+            TransientFailure: no acknowledgement within the timeout; the record may or may not arrive. With
+                `forget_late` it is not sent again: it arrives only if it was on its way already.
             PoisonRecord: the record is larger than the broker or this client accepts.
         """
         return await self._bounded(self._send(record), f"publish to {record.topic}")
@@ -129,6 +136,10 @@ class RecordProducer:
         except KafkaError as error:
             if not error.retriable:
                 await self._replace(client)
+            raise
+        except asyncio.CancelledError:
+            if self._forget_late:
+                self._give_up(client)
             raise
         finally:
             for each in sent:
@@ -178,6 +189,16 @@ class RecordProducer:
         log.warning("the kafka producer is replaced after an error that it cannot recover from")
         await self._close(broken)
 
+    def _give_up(self, late: AIOKafkaProducer) -> None:
+        # At once, so that no other send takes this client; what closing it takes is nobody's time.
+        if self._client is not late:
+            return
+        self._client = None
+        log.warning("the kafka producer is given up with records that were not acknowledged in time")
+        closing = asyncio.create_task(self._abandon(late), name="give up a kafka producer")
+        self._given_up.add(closing)
+        closing.add_done_callback(self._given_up.discard)
+
     async def _close(self, client: AIOKafkaProducer) -> None:
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
@@ -188,9 +209,11 @@ class RecordProducer:
             await self._abandon(client)
 
     async def _abandon(self, client: AIOKafkaProducer) -> None:
-        # In this order: the sender's requests fail, the sender ends, and only then are its batches given up.
+        # In this order: the sender takes up no batch any more, its requests fail, it ends, and then its
+        # batches are given up.
+        client._closed = True
+        sending = client._sender.sender_task
+        sending.cancel()
         await client.client.close()
-        with contextlib.suppress(TimeoutError, KafkaError):
-            async with asyncio.timeout(self._timeout.total_seconds()):
-                await client._sender.close()
+        await asyncio.wait({sending}, timeout=self._timeout.total_seconds())
         client._message_accumulator.fail_all(KafkaError("closed before it was acknowledged"))
