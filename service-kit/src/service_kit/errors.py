@@ -6,6 +6,7 @@ error.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -73,6 +74,19 @@ class LogLost(ServiceKitError):
     Going on would take new records for old ones, or pass over some. Nothing is consumed until somebody has
     decided what counts.
     """
+
+
+class ViewOutdated(ServiceKitError):
+    """A view of a compacted topic was cut off so long that it may have missed what was taken back.
+
+    The log forgets tombstones after a while. The process ends and is started again: then it reads everything.
+    """
+
+    def __init__(self, topic: str, away: timedelta) -> None:
+        super().__init__(
+            f"{topic} was out of reach for {away}; what was taken back meanwhile may be gone from it. "
+            "Start again, so that the view is built anew"
+        )
 
 
 class DeliveryStopped(ServiceKitError):

@@ -19,8 +19,6 @@ from service_kit.state.followed_topic import FollowedTopic
 
 log = get_logger(__name__)
 
-START_LIMIT = timedelta(seconds=60)
-
 # Awaited together; keys of one file differ, so their order among each other does not matter.
 RECORDS_IN_FLIGHT = 500
 
@@ -53,9 +51,7 @@ class KafkaDirectory:
     async def start(self) -> None:
         """Read the topic and follow it. Raises TransientFailure: call again."""
         self._view = DirectoryView()
-        feed = FollowedTopic(
-            self._kafka, DIRECTORY.name, self._apply, again=(RegistryUnavailable,), start_limit=START_LIMIT
-        )
+        feed = FollowedTopic(self._kafka, DIRECTORY.name, self._apply, again=(RegistryUnavailable,))
         await feed.start()
         self._feed = feed
 

@@ -1,14 +1,16 @@
 """Read every partition of a topic without a consumer group: what views and tails of a topic have in common.
 
 The reader keeps its own positions and goes on from them when its client had to be replaced, so that a
-restart of the broker is a pause and not a gap. It notices new partitions.
+restart of the broker is a pause and not a gap. It notices new partitions. Every few seconds it asks where the
+topic ends, so that a reader that is cut off, or too slow, knows that it is behind. It reads no further ahead
+than its client does, and lets others run in between.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -18,19 +20,27 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from service_kit.backoff import Backoff
-from service_kit.errors import PoisonRecord, TransientFailure
+from service_kit.errors import LogLost, PoisonRecord, TransientFailure, ViewOutdated
 from service_kit.kafka.consumer import read_record
 from service_kit.kafka.records import Position, Record
+from service_kit.kafka.topic_ends import CALL_LIMIT, TopicEnds, reading_client, stop_client
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
 
 log = get_logger(__name__)
 
+BEHIND_AFTER = timedelta(seconds=15)
+"""So long may pass since a reader last knew all that its topic held; then it is behind."""
+_ASK_EVERY = timedelta(seconds=3)
 _POLL = timedelta(seconds=0.5)
-# A call that takes longer than this found a dead connection; the client is replaced.
-_CALL = timedelta(seconds=10)
+_RECORDS_AT_ONCE = 1000
+# The loop's other tasks wait so long at most, besides one record and what the client does at a stretch.
+_STRETCH_SECONDS = 0.01
 _TOPIC_SPREADS_WITHIN = timedelta(seconds=2)
 _ASK_AGAIN = timedelta(seconds=0.05)
+
+OnRecord = Callable[[Record], Awaitable[None] | None]
+"""Takes a record in; what it returns to wait for is awaited before the next one."""
 
 
 class StartAt(Enum):
@@ -40,18 +50,31 @@ class StartAt(Enum):
     END = "end"
 
 
+def seconds_passed() -> float:
+    """Tell a time that also passes while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class TopicReader:
-    """Calls `on_record` for each record of all partitions, in order per partition, from a task of its own."""
+    """Calls `on_record` for each record of all partitions, in order per partition, from a task of its own.
+
+    `outdated_after`: for readers of a compacted topic. After so long without contact they may have missed
+    tombstones; then the reader ends with ViewOutdated. It ends with LogLost when its topic ends before what
+    was read.
+    """
 
     def __init__(
         self,
         kafka: KafkaSettings,
         topic: str,
-        on_record: Callable[[Record], None],
+        on_record: OnRecord,
         *,
         start_at: StartAt,
         start_timeout: timedelta = timedelta(seconds=30),
         metadata_max_age: timedelta = timedelta(seconds=30),
+        behind_after: timedelta = BEHIND_AFTER,
+        outdated_after: timedelta | None = None,
+        clock: Callable[[], float] = seconds_passed,
     ) -> None:
         self._kafka = kafka
         self._topic = topic
@@ -59,46 +82,66 @@ class TopicReader:
         self._start_at = start_at
         self._start_timeout = start_timeout
         self._metadata_max_age = metadata_max_age
+        self._behind_after = behind_after
+        self._outdated_after = outdated_after
+        self._clock = clock
         self._next: dict[int, int] = {}
         self._moved = asyncio.Condition()
         self._consumer: AIOKafkaConsumer | None = None
-        self._asker: AIOKafkaConsumer | None = None
-        self._asking = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
-        self._behind: str | None = "not started"
+        self._ends = TopicEnds(kafka, topic)
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._current_as_of = 0.0
+        self._trouble = "it is slow"
+        self._fetched_at = 0.0
 
-    async def open(self) -> dict[int, int]:
-        """Connect, settle where to start and read on from there in the background; give the end offsets seen.
+    async def open(self) -> Mapping[int, range]:
+        """Connect, settle where to start and read on in the background; give what there is, by partition.
 
         Raises:
             TransientFailure: Kafka is away or has no such topic; call again.
         """
         consumer = await self._connect(self._start_timeout)
+        asked_at = self._clock()
         try:
             async with asyncio.timeout(self._start_timeout.total_seconds()):
                 partitions = list(consumer.assignment())
                 firsts = await consumer.beginning_offsets(partitions)
                 ends = await consumer.end_offsets(partitions)
         except (KafkaError, TimeoutError) as error:
-            await _stop(consumer)
+            await stop_client(consumer)
             raise TransientFailure("kafka", f"offsets of {self._topic}: {error!r}") from error
         start = firsts if self._start_at is StartAt.BEGINNING else ends
         self._next = {tp.partition: offset for tp, offset in start.items()}
-        self._behind = None
+        self._current_as_of = asked_at
         self._consumer = consumer
-        self._task = asyncio.create_task(self._read(), name=f"reader of {self._topic}")
-        return {tp.partition: offset for tp, offset in ends.items()}
+        self._tasks = (
+            asyncio.create_task(self._read(), name=f"reader of {self._topic}"),
+            asyncio.create_task(self._watch(), name=f"watcher of {self._topic}"),
+        )
+        return {tp.partition: range(start[tp], end) for tp, end in ends.items()}
 
     async def close(self) -> None:
         """Stop reading."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._disconnect()
-        async with self._asking:
-            asker, self._asker = self._asker, None
-        if asker is not None:
-            await _stop(asker)
+        await self._ends.close()
+
+    @property
+    def next_offsets(self) -> Mapping[int, int]:
+        """The next offset to read, by partition."""
+        return self._next
+
+    @property
+    def fetched_at(self) -> float:
+        """When the record that is being taken in was here, by the loop's clock."""
+        return self._fetched_at
+
+    @property
+    def seconds_behind(self) -> float:
+        """How long ago the reader last knew all that the topic held."""
+        return self._clock() - self._current_as_of
 
     async def reached(self, position: Position, timeout: timedelta) -> bool:
         """Wait until everything before the position was given to `on_record`; False after the timeout."""
@@ -106,14 +149,9 @@ class TopicReader:
 
     async def passed(self, next_offsets: Mapping[int, int], timeout: timedelta) -> bool:
         """Wait until all these next offsets, by partition, are reached; False after the timeout."""
-
-        def there() -> bool:
-            self._raise_bug()
-            return all(self._next.get(partition, 0) >= offset for partition, offset in next_offsets.items())
-
         try:
-            async with asyncio.timeout(timeout.total_seconds()), self._moved:
-                await self._moved.wait_for(there)
+            async with asyncio.timeout(timeout.total_seconds()):
+                await self._pass(next_offsets)
         except TimeoutError:
             return False
         return True
@@ -124,65 +162,91 @@ class TopicReader:
         Raises:
             TransientFailure: Kafka is away, so that nobody knows what the topic holds.
         """
-        self._raise_bug()
-        if self._task is None:
+        self._raise_end()
+        if not self._tasks:
             raise TransientFailure("kafka", f"{self._topic}: not started")
-        async with self._asking:
-            ends = await self._ends(min(timeout, _CALL))
-        return await self.passed({tp.partition: offset for tp, offset in ends.items()}, timeout)
-
-    async def _ends(self, timeout: timedelta) -> dict[Any, int]:
-        # By a client of its own, which reads nothing: a broker answers the requests of a connection one after
-        # the other, and the reader's is waiting for records most of the time.
-        partitions = [aiokafka.TopicPartition(self._topic, number) for number in sorted(self._next)]
-        try:
-            async with asyncio.timeout(timeout.total_seconds()):
-                if self._asker is None:
-                    self._asker = self._client()
-                    await self._asker.start()
-                ends: dict[Any, int] = await self._asker.end_offsets(partitions)
-        except (KafkaError, TimeoutError) as error:
-            asker, self._asker = self._asker, None
-            if asker is not None:
-                await _stop(asker)
-            raise TransientFailure("kafka", f"offsets of {self._topic}: {error!r}") from error
-        return ends
+        return await self.passed(await self._ends.ask(self._next, min(timeout, CALL_LIMIT)), timeout)
 
     async def check(self) -> None:
-        """Raise when the reader has died of a bug in `on_record`, or knows that it is behind."""
-        self._raise_bug()
-        if self._behind is not None:
-            raise TransientFailure("kafka", f"{self._topic}: {self._behind}")
+        """Raise when the reader has died of a bug in `on_record`, or is behind."""
+        self._raise_end()
+        if not self._tasks:
+            raise TransientFailure("kafka", f"{self._topic}: not started")
+        if (behind := self.seconds_behind) > self._behind_after.total_seconds():
+            raise TransientFailure("kafka", f"{self._topic}: {behind:.0f} s behind, {self._trouble}")
 
     async def join(self) -> None:
-        """Wait for the reader's end: it ends only when it is closed, or raises the bug it died of."""
-        if self._task is not None:
-            await asyncio.wait({self._task})
-            if not self._task.cancelled():
-                self._task.result()
+        """Wait for the reader's end: it ends only when it is closed, or raises what it died of."""
+        if self._tasks:
+            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if not task.cancelled():
+                    task.result()
 
-    def _raise_bug(self) -> None:
-        if self._task is None or not self._task.done():
-            return
-        if self._task.cancelled():
-            raise TransientFailure("kafka", f"{self._topic}: the reader is stopped")
-        self._task.result()
+    async def _pass(self, next_offsets: Mapping[int, int]) -> None:
+        def there() -> bool:
+            self._raise_end()
+            return all(self._next.get(partition, 0) >= offset for partition, offset in next_offsets.items())
+
+        async with self._moved:
+            await self._moved.wait_for(there)
+
+    def _raise_end(self) -> None:
+        for task in self._tasks:
+            if task.done():
+                if task.cancelled():
+                    raise TransientFailure("kafka", f"{self._topic}: the reader is stopped")
+                task.result()
 
     async def _read(self) -> None:
         backoff = Backoff()
         try:
             while True:
                 try:
-                    self._consumer = self._consumer or await self._connect(_CALL)
+                    self._consumer = self._consumer or await self._connect(CALL_LIMIT)
                     await self._follow(self._consumer, backoff)
                 except (KafkaError, TimeoutError, TransientFailure) as error:
-                    self._behind = f"the reader waits for Kafka: {error!r}"
+                    self._trouble = f"the reader waits for Kafka: {error!r}"
                     log.warning("topic reader reconnects", topic=self._topic, error=repr(error))
                     await self._disconnect()
                     await asyncio.sleep(backoff.next_delay().total_seconds())
         finally:
-            async with self._moved:
-                self._moved.notify_all()
+            await self._tell()
+
+    async def _watch(self) -> None:
+        """Find out again and again what the topic holds, and since when all of it is taken in."""
+        backoff = Backoff(maximum=_ASK_EVERY)
+        try:
+            while True:
+                asked_at, before = self._clock(), dict(self._next)
+                try:
+                    ends = await self._ends.ask(before)
+                except TransientFailure as failure:
+                    self._trouble = str(failure)
+                    await asyncio.sleep(backoff.next_delay().total_seconds())
+                    continue
+                self._look_whether_outdated(before, ends)
+                await self._pass(ends)
+                self._current_as_of, self._trouble = asked_at, "it is slow"
+                backoff.reset()
+                await asyncio.sleep(_ASK_EVERY.total_seconds())
+        finally:
+            await self._tell()
+
+    def _look_whether_outdated(self, read: Mapping[int, int], ends: Mapping[int, int]) -> None:
+        if self._outdated_after is None:
+            return
+        if self.seconds_behind > self._outdated_after.total_seconds():
+            raise ViewOutdated(self._topic, timedelta(seconds=self.seconds_behind))
+        if lost := {number: end for number, end in ends.items() if end < read.get(number, 0)}:
+            raise LogLost(
+                f"{self._topic} ends before what was read (partition and end: {lost}): it was made anew, "
+                "or lost records; start again, so that what it holds now is read"
+            )
+
+    async def _tell(self) -> None:
+        async with self._moved:
+            self._moved.notify_all()
 
     async def _follow(self, consumer: AIOKafkaConsumer, backoff: Backoff) -> None:
         partitions: list[Any] = []
@@ -192,20 +256,31 @@ class TopicReader:
                 consumer.assign(partitions)
                 for tp in partitions:
                     consumer.seek(tp, self._next.setdefault(tp.partition, 0))
-            fetched = await consumer.getmany(timeout_ms=int(_POLL.total_seconds() * 1000), max_records=1000)
-            for tp, records in fetched.items():
-                for raw in records:
-                    self._apply(read_record(raw))
-                    self._next[tp.partition] = raw.offset + 1
+            fetched = await consumer.getmany(
+                timeout_ms=int(_POLL.total_seconds() * 1000), max_records=_RECORDS_AT_ONCE
+            )
+            await self._take_in(fetched)
             await self._skip_gaps(consumer, partitions)
-            self._behind = None
             backoff.reset()
-            async with self._moved:
-                self._moved.notify_all()
+            await self._tell()
 
-    def _apply(self, record: Record) -> None:
+    async def _take_in(self, fetched: Mapping[Any, list[Any]]) -> None:
+        clock = asyncio.get_running_loop().time
+        self._fetched_at = clock()
+        pause_at = self._fetched_at + _STRETCH_SECONDS
+        for tp, records in fetched.items():
+            for raw in records:
+                await self._apply(read_record(raw))
+                self._next[tp.partition] = raw.offset + 1
+                if clock() >= pause_at:
+                    await asyncio.sleep(0)
+                    pause_at = clock() + _STRETCH_SECONDS
+
+    async def _apply(self, record: Record) -> None:
         try:
-            self._on_record(record)
+            waiting = self._on_record(record)
+            if waiting is not None:
+                await waiting
         except PoisonRecord as poison:
             log.warning(
                 "poison record left out", record=str(record), reason=poison.reason, detail=poison.detail
@@ -213,7 +288,7 @@ class TopicReader:
 
     async def _skip_gaps(self, consumer: AIOKafkaConsumer, partitions: list[Any]) -> None:
         # Offsets that compaction or markers took hold no record; the client's position passes them.
-        async with asyncio.timeout(_CALL.total_seconds()):
+        async with asyncio.timeout(CALL_LIMIT.total_seconds()):
             for tp in partitions:
                 self._next[tp.partition] = max(self._next[tp.partition], await consumer.position(tp))
 
@@ -225,33 +300,24 @@ class TopicReader:
 
     async def _connect(self, timeout: timedelta) -> AIOKafkaConsumer:
         """Connect a client that has all partitions assigned, at no position yet."""
-        consumer = self._client()
+        consumer = reading_client(self._kafka, metadata_max_age=self._metadata_max_age)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 await consumer.start()
                 numbers = await partitions_of_topic(consumer, self._topic)
         except (KafkaError, TimeoutError) as error:
-            await _stop(consumer)
+            await stop_client(consumer)
             raise TransientFailure("kafka", f"cannot read {self._topic}: {error!r}") from error
         except BaseException:
-            await _stop(consumer)
+            await stop_client(consumer)
             raise
         consumer.assign([aiokafka.TopicPartition(self._topic, number) for number in sorted(numbers)])
         return consumer
 
-    def _client(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            metadata_max_age_ms=int(self._metadata_max_age.total_seconds() * 1000),
-            request_timeout_ms=int(_CALL.total_seconds() * 1000),
-            **self._kafka.client_options(),
-        )
-
     async def _disconnect(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await _stop(consumer)
+            await stop_client(consumer)
 
 
 async def partitions_of_topic(consumer: AIOKafkaConsumer, topic: str) -> Collection[int]:
@@ -271,9 +337,3 @@ async def partitions_of_topic(consumer: AIOKafkaConsumer, topic: str) -> Collect
         if clock() > until:
             raise TransientFailure("kafka", f"no topic {topic}: create it")
         await asyncio.sleep(_ASK_AGAIN.total_seconds())
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    with contextlib.suppress(KafkaError, TimeoutError):
-        async with asyncio.timeout(_CALL.total_seconds()):
-            await consumer.stop()

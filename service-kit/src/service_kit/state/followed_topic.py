@@ -1,12 +1,12 @@
 """Follows a compacted topic, one record after the other, complete before it is used.
 
-A `CompactedView` hands over bytes without waiting; applying a record may have to wait for a dependency, to
-decode it, say. So records queue up here and one task applies them in order. A dependency that is away delays
-the topic.
+Applying a record may have to wait for a dependency, to decode it, say. A dependency that is away delays the
+topic; nothing is read ahead meanwhile but what Kafka's client holds. It can be started again.
 """
 
+from __future__ import annotations
+
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -15,11 +15,9 @@ from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Position, Record
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
-from service_kit.state.compacted_view import CompactedView
+from service_kit.state.compacted_view import PATIENCE, CompactedView
 
 log = get_logger(__name__)
-
-START_LIMIT = timedelta(minutes=5)
 
 Apply = Callable[[Record, float], Awaitable[None]]
 """Applies a record, read at a time of the loop's clock; one of the errors in `again`: try it again."""
@@ -35,19 +33,28 @@ class FollowedTopic:
         apply: Apply,
         *,
         again: tuple[type[Exception], ...] = (TransientFailure,),
-        start_limit: timedelta = START_LIMIT,
+        patience: timedelta = PATIENCE,
     ) -> None:
-        """Follow a topic, named without the prefix. again: errors of `apply` that only delay a record."""
+        """Follow a topic, named without the prefix. again: errors of `apply` that only delay a record.
+
+        patience: a start that applies nothing for so long has failed.
+        """
         self._kafka = kafka
         self._topic = topic
         self._apply = apply
         self._again = again
-        self._start_limit = start_limit
-        self._queue: asyncio.Queue[tuple[Record, float]] = asyncio.Queue()
-        self._queued = self._applied = 0
-        self._moved = asyncio.Condition()
+        self._patience = patience
         self._view: CompactedView | None = None
-        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def records_left(self) -> int:
+        """At most so many records of the start are not applied yet."""
+        return 0 if self._view is None else self._view.records_left
+
+    @property
+    def seconds_behind(self) -> float:
+        """How long ago it was known that all that the topic held is applied; 0 before the first start."""
+        return 0.0 if self._view is None else self._view.seconds_behind
 
     async def start(self) -> None:
         """Return when everything that the topic holds now is applied; go on in the background.
@@ -56,33 +63,16 @@ class FollowedTopic:
             TransientFailure: a dependency is away; call again.
         """
         await self.stop()
-        self._queue, self._queued, self._applied = asyncio.Queue(), 0, 0
-        view = CompactedView(
-            self._kafka, self._kafka.topic(self._topic), self._enqueue, start_timeout=self._start_limit
+        self._view = CompactedView(
+            self._kafka, self._kafka.topic(self._topic), self._apply_one, patience=self._patience
         )
-        self._task = asyncio.create_task(self._apply_all(), name=f"follower of {self._topic}")
-        try:
-            await view.start()
-            if not await self._applied_all(self._start_limit):
-                raise TransientFailure(
-                    "schema-registry", f"{self._topic} was not decoded in {self._start_limit}"
-                )
-        except BaseException:
-            await view.stop()
-            await self.stop()
-            raise
-        self._view = view
+        await self._view.start()
 
     async def stop(self) -> None:
         """Stop following."""
-        if self._view is not None:
-            await self._view.stop()
-            self._view = None
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        view, self._view = self._view, None
+        if view is not None:
+            await view.stop()
 
     async def caught_up(self, timeout: timedelta) -> None:
         """Return when all that the topic holds at this moment is applied.
@@ -90,71 +80,30 @@ class FollowedTopic:
         Raises:
             TransientFailure: a dependency is away, or it takes too long.
         """
-        if not (await self._following().caught_up(timeout) and await self._applied_all(timeout)):
+        if not await self._following().caught_up(timeout):
             raise TransientFailure("kafka", f"{self._topic} was not read up to its end in {timeout}")
 
     async def reached(self, position: Position, timeout: timedelta) -> bool:
         """Wait until everything before a position is applied; False when that takes too long."""
-        return await self._following().reached(position, timeout) and await self._applied_all(timeout)
+        return await self._following().reached(position, timeout)
 
     async def check(self) -> None:
-        """Raise unless the topic is complete and followed; for readiness."""
-        view = self._following()
-        self._raise_bug()
-        await view.check()
+        """Raise unless the topic is complete and followed, and not behind; for readiness."""
+        await self._following().check()
 
     async def join(self) -> None:
-        """Wait for the end: it comes only with `stop`, or raises the bug that it died of."""
-        if self._view is None or self._task is None:
-            return
-        reading = asyncio.create_task(self._view.join())
-        done, _ = await asyncio.wait({reading, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        reading.cancel()
-        for task in done:
-            if not task.cancelled():
-                task.result()
+        """Wait for the end: it comes only with `stop`, or raises what it died of."""
+        if self._view is not None and self._view.ready:
+            await self._view.join()
 
     def _following(self) -> CompactedView:
-        if self._view is None:
-            raise TransientFailure("kafka", f"{self._topic} is not complete yet")
+        if self._view is None or not self._view.ready:
+            left = "" if self._view is None else f"; {self._view.records_left} records are left"
+            raise TransientFailure("kafka", f"{self._topic} is not complete yet{left}")
         return self._view
 
-    def _enqueue(self, record: Record) -> None:
-        self._queue.put_nowait((record, asyncio.get_running_loop().time()))
-        self._queued += 1
-
-    async def _applied_all(self, timeout: timedelta) -> bool:
-        """Wait until what is queued now has been applied."""
-        target = self._queued
-
-        def there() -> bool:
-            self._raise_bug()
-            return self._applied >= target
-
-        try:
-            async with asyncio.timeout(timeout.total_seconds()), self._moved:
-                await self._moved.wait_for(there)
-        except TimeoutError:
-            return False
-        return True
-
-    def _raise_bug(self) -> None:
-        if self._task is not None and self._task.done() and not self._task.cancelled():
-            self._task.result()
-
-    async def _apply_all(self) -> None:
-        try:
-            while True:
-                await self._apply_one(*await self._queue.get())
-                self._applied += 1
-                if self._queue.empty():
-                    async with self._moved:
-                        self._moved.notify_all()
-        finally:
-            async with self._moved:
-                self._moved.notify_all()
-
-    async def _apply_one(self, record: Record, read_at: float) -> None:
+    async def _apply_one(self, record: Record) -> None:
+        read_at = self._view.fetched_at if self._view is not None else asyncio.get_running_loop().time()
         backoff = Backoff()
         while True:
             try:
