@@ -16,7 +16,7 @@ from service_kit.kafka.delivery import DeliveryLoop
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord, Record
 from service_kit.settings import KafkaSettings
-from service_kit.state.compacted_view import CompactedView
+from service_kit.views.compacted_view import CompactedView
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 

@@ -15,9 +15,9 @@ from service_kit.errors import LogLost, TransientFailure, ViewOutdated
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord
-from service_kit.kafka.topic_reader import StartAt, TopicReader, seconds_passed
 from service_kit.settings import KafkaSettings
-from service_kit.state.compacted_view import CompactedView
+from service_kit.views.compacted_view import CompactedView
+from service_kit.views.topic_reader import StartAt, TopicReader, seconds_passed
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 

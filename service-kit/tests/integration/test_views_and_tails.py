@@ -8,9 +8,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord, Record
-from service_kit.kafka.topic_reader import StartAt, TopicReader
 from service_kit.settings import KafkaSettings
-from service_kit.state.compacted_view import CompactedView
+from service_kit.views.compacted_view import CompactedView
+from service_kit.views.topic_reader import StartAt, TopicReader
 
 pytestmark = pytest.mark.integration
 

@@ -1,6 +1,6 @@
 from datetime import timedelta
 
-from service_kit.state.reading_progress import ReadingProgress
+from service_kit.views.reading_progress import ReadingProgress
 
 
 class Clock:

@@ -15,7 +15,7 @@ from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Position, Record
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
-from service_kit.state.followed_topic import FollowedTopic
+from service_kit.views.followed_topic import FollowedTopic
 
 log = get_logger(__name__)
 

@@ -17,9 +17,9 @@ from query_api.metrics import QueryApiMetrics
 from service_kit.backoff import Backoff
 from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Record
-from service_kit.kafka.topic_reader import StartAt, TopicReader
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
+from service_kit.views.topic_reader import StartAt, TopicReader
 
 log = get_logger(__name__)
 

@@ -21,7 +21,6 @@ from service_kit.errors import TransientFailure
 from service_kit.kafka.claims import Claims
 from service_kit.kafka.consumer import kafka_partition, read_record
 from service_kit.kafka.records import Position, Record, TopicPartition
-from service_kit.kafka.topic_reader import partitions_of_topic
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
 
@@ -30,6 +29,8 @@ log = get_logger(__name__)
 PATIENCE = timedelta(seconds=30)
 """So long a silence before the end is reached is an outage."""
 _POLL_MS = 500
+_TOPIC_SPREADS_WITHIN = timedelta(seconds=2)
+_ASK_AGAIN = timedelta(seconds=0.05)
 
 
 class Chunk(NamedTuple):
@@ -212,6 +213,24 @@ async def _commit(consumer: AIOKafkaConsumer, chunk: Chunk) -> None:
         await consumer.commit({kafka_partition(each): offset for each, offset in last.items()})
     except KafkaError as error:
         log.info("the position for lag dashboards was not committed", error=repr(error))
+
+
+async def partitions_of_topic(consumer: AIOKafkaConsumer, topic: str) -> Collection[int]:
+    """Ask a broker for the partitions, for a while: a topic just created is not known to each yet.
+
+    Raises:
+        TransientFailure: there is no such topic.
+    """
+    until = time.monotonic() + _TOPIC_SPREADS_WITHIN.total_seconds()
+    while True:
+        # The public calls tell the partitions of a topic only once it is subscribed or assigned.
+        metadata = await consumer._client.fetch_all_metadata()
+        numbers: Collection[int] | None = metadata.partitions_for_topic(topic)
+        if numbers:
+            return numbers
+        if time.monotonic() > until:
+            raise TransientFailure("kafka", f"no topic {topic}: create it")
+        await asyncio.sleep(_ASK_AGAIN.total_seconds())
 
 
 @asynccontextmanager

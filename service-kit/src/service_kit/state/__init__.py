@@ -1,1 +1,1 @@
-"""State at hand: views of compacted topics, objects, Valkey, and what is sealed in them."""
+"""State at hand: objects, Valkey, and what is sealed in them."""

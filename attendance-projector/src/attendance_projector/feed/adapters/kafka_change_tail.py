@@ -12,9 +12,9 @@ from attendance_schemas.events import AttendanceDayChanged
 from attendance_schemas.topics import CHANGES
 from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Record
-from service_kit.kafka.topic_reader import StartAt, TopicReader
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
+from service_kit.views.topic_reader import StartAt, TopicReader
 
 log = get_logger(__name__)
 

@@ -4,7 +4,7 @@ from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.topics import Topic
 from service_kit.errors import TransientFailure
 from service_kit.settings import KafkaSettings
-from service_kit.state.followed_topic import Apply, FollowedTopic
+from service_kit.views.followed_topic import Apply, FollowedTopic
 
 
 def followed(kafka: KafkaSettings, topic: Topic, apply: Apply) -> FollowedTopic:

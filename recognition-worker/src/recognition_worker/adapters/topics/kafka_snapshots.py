@@ -15,7 +15,7 @@ from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.records import Record
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
-from service_kit.state.compacted_view import CompactedView
+from service_kit.views.compacted_view import CompactedView
 
 log = get_logger(__name__)
 

@@ -15,7 +15,7 @@ from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Position, Record
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
-from service_kit.state.compacted_view import PATIENCE, CompactedView
+from service_kit.views.compacted_view import PATIENCE, CompactedView
 
 log = get_logger(__name__)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -21,11 +21,12 @@ from aiokafka.errors import KafkaError
 
 from service_kit.backoff import Backoff
 from service_kit.errors import LogLost, PoisonRecord, TransientFailure, ViewOutdated
+from service_kit.kafka.bounded_reading import partitions_of_topic
 from service_kit.kafka.consumer import read_record
 from service_kit.kafka.records import Position, Record
-from service_kit.kafka.topic_ends import CALL_LIMIT, TopicEnds, reading_client, stop_client
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
+from service_kit.views.topic_ends import CALL_LIMIT, TopicEnds, reading_client, stop_client
 
 log = get_logger(__name__)
 
@@ -36,8 +37,6 @@ _POLL = timedelta(seconds=0.5)
 _RECORDS_AT_ONCE = 1000
 # The loop's other tasks wait so long at most, besides one record and what the client does at a stretch.
 _STRETCH_SECONDS = 0.01
-_TOPIC_SPREADS_WITHIN = timedelta(seconds=2)
-_ASK_AGAIN = timedelta(seconds=0.05)
 
 OnRecord = Callable[[Record], Awaitable[None] | None]
 """Takes a record in; what it returns to wait for is awaited before the next one."""
@@ -318,22 +317,3 @@ class TopicReader:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await stop_client(consumer)
-
-
-async def partitions_of_topic(consumer: AIOKafkaConsumer, topic: str) -> Collection[int]:
-    """Ask a broker for the partitions, for a while: a topic just created is not known to each yet.
-
-    Raises:
-        TransientFailure: there is no such topic.
-    """
-    clock = asyncio.get_running_loop().time
-    until = clock() + _TOPIC_SPREADS_WITHIN.total_seconds()
-    while True:
-        # The public calls tell the partitions of a topic only once it is subscribed or assigned.
-        metadata = await consumer._client.fetch_all_metadata()
-        numbers: Collection[int] | None = metadata.partitions_for_topic(topic)
-        if numbers:
-            return numbers
-        if clock() > until:
-            raise TransientFailure("kafka", f"no topic {topic}: create it")
-        await asyncio.sleep(_ASK_AGAIN.total_seconds())

@@ -8,9 +8,9 @@ from typing import Self
 
 from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Position
-from service_kit.kafka.topic_reader import BEHIND_AFTER, OnRecord, StartAt, TopicReader
 from service_kit.settings import KafkaSettings
-from service_kit.state.reading_progress import ReadingProgress
+from service_kit.views.reading_progress import ReadingProgress
+from service_kit.views.topic_reader import BEHIND_AFTER, OnRecord, StartAt, TopicReader
 
 PATIENCE = timedelta(seconds=60)
 """A start that takes nothing in for so long has failed; one that goes on may take as long as it takes."""
