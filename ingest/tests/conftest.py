@@ -26,7 +26,7 @@ from attendance_schemas.events import (
 )
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import DIRECTORY, Topic
-from ingest.domain.directory import DirectoryView
+from ingest.domain.directory import DirectoryView, Write
 from ingest.domain.sequence_ranges import DeviceKey, SequenceRanges
 from ingest.first_accepted import first_accepted
 from service_kit.errors import TransientFailure
@@ -134,20 +134,32 @@ class FakeDirectory:
     is_away: bool = False
     # What another process records first, at the same time.
     rivals: list[Event] = field(default_factory=list)
+    # Whether that other process is first each time.
+    is_slow: bool = False
 
-    async def record(self, events: Sequence[Event]) -> None:
+    async def record(self, events: Sequence[Event]) -> Sequence[Event]:
         if self.is_away:
             raise TransientFailure("kafka", "away")
-        while self.rivals:
-            rival = self.rivals.pop()
-            self.view.apply(DIRECTORY.key_of(rival).decode(), rival)
-        for event in events:
-            self.recorded.append(event)
-            self.view.apply(DIRECTORY.key_of(event).decode(), event)
+        writes = [self.view.write_of(event) for event in events]
+        for rival in self.rivals:
+            self._apply(self.view.write_of(rival))
+        if not self.is_slow:
+            self.rivals.clear()
+        overtaken = [event for event, write in zip(events, writes, strict=True) if not self._apply(write)]
+        self.recorded += [event for event in events if event not in overtaken]
+        return overtaken
 
-    async def take_back(self, event: Event, authority: Authority) -> None:
-        self.taken_back.append((event, authority))
-        self.view.apply(DIRECTORY.key_of(event).decode(), None)
+    async def take_back(self, event: Event, authority: Authority) -> bool:
+        write = self.view.end_of(event, authority)
+        for rival in self.rivals:
+            self._apply(self.view.write_of(rival))
+        self.rivals.clear()
+        if counts := self._apply(write):
+            self.taken_back.append((event, authority))
+        return counts
+
+    def _apply(self, write: Write) -> bool:
+        return self.view.apply(write.key, write.event, version=write.version, ended_by=write.ended_by)
 
 
 @dataclass

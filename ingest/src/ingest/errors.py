@@ -61,6 +61,10 @@ class BadgeTaken(IngestError):
     """Another process recorded somebody else with the same badge first; the person has none now."""
 
 
+class Overtaken(IngestError):
+    """Another process changed the same thing at the same moment, and first: look again, then try again."""
+
+
 class InvalidRecord(IngestError):
     """A directory record refers to something that is not there; `errors` name the fields."""
 

@@ -51,6 +51,21 @@ class IngestMetrics:
         self.unreadable_records = Counter(
             "ingest_unreadable_records", "Records left out of a view.", ["topic"], registry=registry
         )
+        # The last record of a key did not count, so what does was written once more: a record came late, or
+        # two processes wrote at the same time. A steady rate: something writes to the topic without ingest.
+        self.directory_repairs = Counter(
+            "ingest_directory_repairs", "Directory records written once more.", registry=registry
+        )
+        # How long ago all that the topic held was known. Above 15, requests are answered 503.
+        self.directory_seconds_behind = Gauge(
+            "ingest_directory_seconds_behind", "Seconds that the directory view is behind.", registry=registry
+        )
+        # Falls to 0 while ingest starts.
+        self.directory_records_left = Gauge(
+            "ingest_directory_records_left",
+            "Directory records still to read at the start.",
+            registry=registry,
+        )
         # 0 while the directory is read at the start, or when a topic was lost.
         self.directory_records = Gauge(
             "ingest_directory_records", "Records in the directory view.", registry=registry

@@ -63,13 +63,13 @@ class Directory(Protocol):
         """Return what is recorded."""
         ...
 
-    async def record(self, events: Sequence[Event]) -> None:
-        """Publish records in order; return when all are acked and the view shows them."""
+    async def record(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Publish records in order; return, when all are acked and seen, those that do not count.
+
+        They do not when somebody else recorded the same thing at the same moment.
+        """
         ...
 
-    async def take_back(self, event: Event, authority: Authority) -> None:
-        """Publish a tombstone for the key of a record, which says by whom.
-
-        Return when it is acked and the view shows it.
-        """
+    async def take_back(self, event: Event, authority: Authority) -> bool:
+        """Publish the end of a record's key and by whom; return, when acked and seen, whether it counts."""
         ...

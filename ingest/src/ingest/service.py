@@ -72,7 +72,7 @@ async def _open_app(settings: Settings, stack: AsyncExitStack) -> tuple[ASGIApp,
     producer = RecordProducer(settings.kafka, timeout=_timeout(settings))
     stack.push_async_callback(producer.stop)
     publisher = KafkaEventPublisher(producer, codec, settings.kafka)
-    directory = _open_directory(settings, codec, publisher, metrics, stack)
+    directory = _open_directory(settings, codec, metrics, stack)
     sequences = _open_sequences(settings, stack)
     rebuild = SequenceRebuild(sequences, settings.kafka, codec, metrics)
     startup = Startup(codec, producer, directory, rebuild)
@@ -83,7 +83,7 @@ async def _open_app(settings: Settings, stack: AsyncExitStack) -> tuple[ASGIApp,
     health.add_ready("kafka", Steady(producer.check).check)
     health.add_ready("object-store", Steady(images.check).check)
     app = create_app(
-        Doorkeeper(tokens, directory, startup.is_done),
+        Doorkeeper(tokens, directory, startup.check),
         _desks(settings, images, publisher, directory, sequences),
         Rules(settings.query_api_url, settings.max_enrolment_bytes, settings.max_import_bytes),
         metrics,
@@ -102,10 +102,13 @@ async def _open_codec(settings: Settings, stack: AsyncExitStack) -> Codec:
 def _open_directory(
     settings: Settings,
     codec: Codec,
-    publisher: KafkaEventPublisher,
     metrics: IngestMetrics,
     stack: AsyncExitStack,
 ) -> KafkaDirectory:
+    # A late record must not be sent after what others recorded meanwhile.
+    producer = RecordProducer(settings.kafka, timeout=_timeout(settings), forget_late=True)
+    stack.push_async_callback(producer.stop)
+    publisher = KafkaEventPublisher(producer, codec, settings.kafka)
     directory = KafkaDirectory(settings.kafka, codec, publisher, metrics, timeout=_timeout(settings))
     stack.push_async_callback(directory.stop)
     return directory

@@ -33,14 +33,11 @@ class Startup:
         self._sequences = sequences
         self._is_done = False
 
-    def is_done(self) -> bool:
-        """Tell whether requests can be accepted."""
-        return self._is_done
-
     async def check(self) -> None:
-        """Raise until requests can be accepted; for readiness."""
+        """Raise TransientFailure until requests can be accepted, and while a revocation may be unseen."""
         if not self._is_done:
             raise TransientFailure("ingest", "still starting; the log says what it waits for")
+        await self._directory.check()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Start, then keep the views up to date until told to stop; raises the bug that one died of."""
@@ -49,9 +46,13 @@ class Startup:
         except DeliveryStopped:
             return
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(self._directory.join())
+            beside = [
+                tasks.create_task(self._directory.join()),
+                tasks.create_task(self._directory.keep_repaired()),
+            ]
             await self._sequences.run(stopping)
-            following.cancel()
+            for task in beside:
+                task.cancel()
 
     async def _start(self, stopping: asyncio.Event) -> None:
         await _patiently("schemas", lambda: self._codec.prepare(WRITTEN_TOPICS), stopping)

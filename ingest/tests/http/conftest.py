@@ -13,7 +13,7 @@ from attendance_schemas.events import (
     PersonRecorded,
 )
 from attendance_schemas.topics import DIRECTORY
-from attendance_testing.fake_tokens import FakeVerifier
+from attendance_testing.fake_tokens import FakeVerifier, always_ready
 from ingest.app import Desks, Rules, create_app
 from ingest.captures.accept_capture import CaptureDesk
 from ingest.corrections.record_correction import CorrectionDesk
@@ -53,7 +53,7 @@ async def front(images, publisher, sequences, directory, clock, now) -> AsyncIte
     directory.view.apply(DIRECTORY.key_of(person).decode(), person)
     registry, limits = CollectorRegistry(), ImageLimits(1000, 1000, 1)
     app = create_app(
-        Doorkeeper(FakeVerifier(), directory, lambda: True),
+        Doorkeeper(FakeVerifier(), directory, always_ready),
         Desks(
             CaptureDesk(images, publisher, sequences, clock, limits, OLDEST),
             EnrolmentDesk(images, publisher, directory, clock, limits),

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from attendance_testing.faces import folder_of_faces
+from attendance_testing.fake_tokens import always_ready
 from attendance_testing.hostile_images import (
     KINDS,
     LIMIT_BYTES,
@@ -91,7 +92,7 @@ async def door(images, publisher, sequences, directory, clock) -> AsyncIterator[
     limits = ImageLimits(LIMIT_BYTES, LIMIT_PIXELS, LIMIT_SIDE_PX)
     registry = CollectorRegistry()
     app = create_app(
-        Doorkeeper(AnyToken(), directory, lambda: True),
+        Doorkeeper(AnyToken(), directory, always_ready),
         Desks(
             CaptureDesk(images, publisher, sequences, clock, limits, timedelta(days=62)),
             EnrolmentDesk(images, publisher, directory, clock, limits),

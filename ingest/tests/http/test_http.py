@@ -23,6 +23,7 @@ from ingest.enrolments.request_enrolment import EnrolmentDesk
 from ingest.http.authentication import Doorkeeper
 from ingest.metrics import IngestMetrics
 from ingest.punches.accept_punch import PunchDesk
+from service_kit.errors import TransientFailure
 from service_kit.http.problems import MEDIA_TYPE
 from service_kit.observing.health import Health
 
@@ -37,6 +38,10 @@ OPS = bearer("ops-1", "ops")
 @dataclass
 class Readiness:
     is_ready: bool = True
+
+    async def check(self) -> None:
+        if not self.is_ready:
+            raise TransientFailure("ingest", "still starting")
 
 
 @dataclass
@@ -56,7 +61,7 @@ async def front(images, publisher, sequences, directory, clock) -> AsyncIterator
     limits = ImageLimits(size_bytes=LIMIT, pixels=100_000, least_side_px=9)
     readiness = Readiness()
     app = create_app(
-        Doorkeeper(FakeVerifier(), directory, lambda: readiness.is_ready),
+        Doorkeeper(FakeVerifier(), directory, readiness.check),
         Desks(
             CaptureDesk(images, publisher, sequences, clock, limits, timedelta(days=62)),
             EnrolmentDesk(images, publisher, directory, clock, limits),

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from attendance_testing.fake_tokens import FakeVerifier
+from attendance_testing.fake_tokens import FakeVerifier, always_ready
 from attendance_testing.tenancy.cases import cases
 from attendance_testing.tenancy.door import OURS, THEIRS, Door
 from ingest.app import Desks, Rules, create_app
@@ -49,7 +49,7 @@ async def door(images, publisher, sequences, directory) -> AsyncIterator[Door]:
         PunchDesk(images, publisher, directory, sequences, clock, OLDEST),
         CorrectionDesk(images, publisher, directory, clock),
     )
-    doorkeeper = Doorkeeper(FakeVerifier(), directory, lambda: True)
+    doorkeeper = Doorkeeper(FakeVerifier(), directory, always_ready)
     rules = Rules("https://query.example", LARGEST, LARGEST)
     app = create_app(doorkeeper, desks, rules, IngestMetrics(registry), health=Health(), registry=registry)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

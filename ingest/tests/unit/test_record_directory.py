@@ -1,7 +1,9 @@
 from datetime import date, time
 from importlib.resources import files
+from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from attendance_schemas.codec import encode_body
@@ -395,6 +397,60 @@ async def test_an_outage_is_passed_on(desk, directory):
         await record(desk, "persons", "p-2", PERSON)
 
 
+async def test_another_process_was_first_so_it_is_done_again_by_what_is_recorded_then(desk, directory):
+    directory.rivals = [
+        replace(directory.view.person("acme", "p-1"), display_name="Asha K", event_id=uuid4())
+    ]
+    event = await record(desk, "persons", "p-1", PERSON)
+    assert directory.view.person("acme", "p-1") == event
+    assert directory.recorded == [event]
+    assert event.display_name == "Ravi"
+
+
+async def test_a_change_that_another_process_made_alike_is_not_made_twice(desk, directory):
+    directory.rivals = [replace(directory.view.person("acme", "p-1"), display_name="Ravi", event_id=uuid4())]
+    event = await record(desk, "persons", "p-1", PERSON)
+    assert event.event_id == directory.view.person("acme", "p-1").event_id
+    assert directory.recorded == []
+
+
+async def test_what_another_process_moved_away_meanwhile_is_not_changed_by_those_of_the_old_site(
+    desk, directory
+):
+    await record(desk, "sites", "delhi", {"name": "Delhi", "time_zone": "Asia/Kolkata"}, OPS)
+    hr_of_pune = Actor("hr-2", "acme", frozenset({"hr"}), sites=frozenset({"pune"}))
+    moved = replace(directory.view.person("acme", "p-1"), home_site_id="delhi", event_id=uuid4())
+    directory.rivals = [moved]
+    with pytest.raises(Forbidden):
+        await record(desk, "persons", "p-1", PERSON, hr_of_pune)
+    assert directory.view.person("acme", "p-1") == moved
+
+
+async def test_somebody_who_is_never_first_is_asked_to_come_back(desk, directory):
+    directory.rivals, directory.is_slow = [directory.view.person("acme", "p-1")], True
+    with pytest.raises(TransientFailure, match="at this moment"):
+        await record(desk, "persons", "p-1", PERSON)
+    assert directory.recorded == []
+
+
+async def test_lines_that_another_process_overtook_are_recorded_again_and_counted_once(desk, directory):
+    directory.rivals = [
+        replace(directory.view.person("acme", "p-1"), display_name="Asha K", event_id=uuid4())
+    ]
+    rows = b"person_id,home_site_id,display_name\np-1,pune,Asha B\np-2,pune,Usha Rao\np-3,pune,Ravi\n"
+    counts = await import_documents(KINDS["persons"], rows, HR, desk)
+    assert (counts.recorded, counts.unchanged) == (2, 1)
+    assert directory.view.person("acme", "p-1").display_name == "Asha B"
+
+
+async def test_taking_back_what_another_process_changed_at_the_same_moment_is_done_again(desk, directory):
+    holiday = await record(desk, "holidays", "h-1", HOLIDAY)
+    directory.rivals = [replace(holiday, name="Another", event_id=uuid4())]
+    await take_back(KINDS["holidays"], "h-1", None, HR, desk)
+    assert "acme:holiday:h-1" not in directory.view.records
+    assert [event.name for event, _ in directory.taken_back] == ["Another"]
+
+
 def test_a_tombstone_forgets(directory, desk):
     directory.view.apply("acme:device:gate-1", None)
     directory.view.apply("acme:device:never-there", None)
@@ -404,7 +460,7 @@ def test_a_tombstone_forgets(directory, desk):
 async def test_a_forgotten_shift_is_no_reference(directory, desk):
     await record(desk, "shifts", "day", SHIFT)
     assert directory.view.has_shift("acme", "day")
-    directory.view.apply("acme:shift:day:2026-01-01", None)
+    directory.view.apply("acme:shift:day:2026-01-01", None, version=2)
     assert not directory.view.has_shift("acme", "day")
 
 

@@ -1,7 +1,7 @@
 """Record what the directory says: one document, or a file of them, all or nothing."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar
@@ -13,15 +13,18 @@ from attendance_schemas.events import Authority, Event, OrganisationRecorded, Pe
 from attendance_schemas.org_types import OrgType, load_org_types
 from attendance_schemas.topics import DIRECTORY
 from ingest.domain.actor import Actor
-from ingest.domain.directory import DirectoryView
+from ingest.domain.directory import DirectoryView, without_badge
 from ingest.domain.directory_documents import Document, Kind
 from ingest.domain.directory_rows import Row, parse_rows
 from ingest.domain.organisation_type import with_type
-from ingest.errors import BadgeTaken, FieldError, Forbidden, InvalidRecord, NotRecorded
+from ingest.errors import BadgeTaken, FieldError, Forbidden, InvalidRecord, NotRecorded, Overtaken
 from ingest.ports import Clock, Directory
+from service_kit.errors import TransientFailure
 from service_kit.observing.logs import get_logger
 
 E = TypeVar("E", bound=Event)
+T = TypeVar("T")
+TRIES = 3
 
 log = get_logger(__name__)
 
@@ -58,7 +61,8 @@ async def record_document(
         TransientFailure: Kafka is away; the same request may be repeated.
     """
     authority = actor.require_role(kind.roles, f"record {kind.path}")
-    async with desk.turn:
+
+    async def once() -> Event:
         untyped = kind.to_event(
             identity, document, org_id=actor.org_id, event_id=desk.new_id(), at=desk.clock()
         )
@@ -75,6 +79,8 @@ async def record_document(
         await _record([recorded], authority, desk)
         return recorded
 
+    return await _in_turn(desk, once)
+
 
 async def take_back(
     kind: Kind, identity: str, effective_on: date | None, actor: Actor, desk: DirectoryDesk
@@ -87,15 +93,19 @@ async def take_back(
     """
     what = f"take back {kind.path}"
     authority = actor.require_role(kind.roles, what)
-    async with desk.turn:
+
+    async def once() -> None:
         view = desk.directory.view
         key = kind.key_of(actor.org_id, identity, effective_on)
         recorded = view.records.get(key)
         if recorded is None:
             raise NotRecorded(f"{key} is not recorded")
         actor.require_site(view.site_of(recorded), what)
-        await desk.directory.take_back(recorded, authority)
+        if not await desk.directory.take_back(recorded, authority):
+            raise Overtaken(f"{key} was changed at the same moment")
         _log("take-back", recorded, authority)
+
+    await _in_turn(desk, once)
 
 
 async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: DirectoryDesk) -> ImportCounts:
@@ -107,46 +117,59 @@ async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: Director
         TransientFailure: Kafka is away; some may be recorded, and the same file may be sent again.
     """
     authority = actor.require_role(kind.roles, f"record {kind.path}")
-    async with desk.turn:
-        rows = await asyncio.to_thread(
+    rows = _with_types(
+        await asyncio.to_thread(
             parse_rows, data, kind, org_id=actor.org_id, at=desk.clock(), new_id=desk.new_id
-        )
+        ),
+        desk.org_types,
+    )
+
+    async def once() -> ImportCounts:
         view = desk.directory.view
-        rows = _with_types(rows, desk.org_types)
         errors = [error for row in rows for error in _row_errors(row, kind, actor, view)]
         if errors:
             raise InvalidRecord(errors)
         events = [view.same(row.event) or _by(authority, row.event) for row in rows]
-        recorded_count = await _record(events, authority, desk)
+        await _record(events, authority, desk)
+        ours = {row.event.event_id for row in rows}
+        recorded_count = sum(event.event_id in ours for event in events)
         return ImportCounts(recorded=recorded_count, unchanged=len(rows) - recorded_count)
 
+    return await _in_turn(desk, once)
 
-async def _record(events: Sequence[Event], authority: Authority, desk: DirectoryDesk) -> int:
-    """Record what is not in force yet; return how many. Raises BadgeTaken.
+
+async def _in_turn(desk: DirectoryDesk, work: Callable[[], Awaitable[T]]) -> T:
+    """Do one thing after the other; do it again, by what is recorded then, when another process was first."""
+    async with desk.turn:
+        for _ in range(TRIES):
+            try:
+                return await work()
+            except Overtaken as overtaken:
+                log.info("another process was first; tried again", reason=str(overtaken))
+    raise TransientFailure("directory", "other processes change the same thing at this moment")
+
+
+async def _record(events: Sequence[Event], authority: Authority, desk: DirectoryDesk) -> None:
+    """Record what is not in force yet. Raises Overtaken or BadgeTaken.
 
     1. publish, and read the own records from the topic, with all that came before them.
-    2. look whether somebody else was first to claim a badge: the order of the topic decides.
-    3. say in the topic what counts already: these people are without the badge.
+    2. look whether somebody else was first to change the same: the order of the topic decides.
+    3. look whether somebody else was first to claim a badge.
+    4. say in the topic what counts already: these people are without the badge.
     """
     view = desk.directory.view
     changed = [event for event in events if not view.is_in_force(event)]
-    await desk.directory.record(changed)
+    overtaken = await desk.directory.record(changed)
     for event in changed:
-        _log("record", event, authority)
+        if event not in overtaken:
+            _log("record", event, authority)
+    if overtaken:
+        raise Overtaken(f"{len(overtaken)} records do not count")
     losers = [event for event in events if isinstance(event, PersonRecorded) and view.is_without_badge(event)]
     if losers:
-        at = desk.clock()
-        await desk.directory.record(
-            [
-                structs.replace(
-                    _by(authority, event), badge=None, event_id=desk.new_id(), occurred_at=at, recorded_at=at
-                )
-                for event in losers
-            ]
-        )
+        await desk.directory.record([without_badge(event) for event in losers])
         people = ", ".join(f"{event.person_id} (badge {event.badge})" for event in losers)
         raise BadgeTaken(f"recorded without the badge, since somebody else got it at the same time: {people}")
-    return len(changed)
 
 
 def _by(authority: Authority, event: E) -> E:

@@ -2,15 +2,22 @@
 
 An id is its organisation's own, as the keys of the topic are: nothing here depends on other organisations.
 
+Of the records of a key those count that were written by somebody who knew what stood there: their version is
+greater than all before. One that comes late does not count, and what does is written once more.
+
 A badge is of one person. Two processes can record it for two people at once, since neither sees the other's
 record yet. Then the order of the topic decides, the same in every process: of the people whose newest record
-names a badge, the one who has named it longest holds it, and the records of others count without it.
+names a badge, the one who has named it longest holds it, and the records of others count without it: they are
+written once more without it.
 """
 
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
+from msgspec import structs
+
 from attendance_schemas.events import (
+    Authority,
     DeviceRecorded,
     Event,
     HolidayRecorded,
@@ -22,40 +29,97 @@ from attendance_schemas.events import (
     SiteRecorded,
     to_fields,
 )
+from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import DIRECTORY
 from ingest.errors import FieldError
+from service_kit.views.record_versions import RecordVersions
 
 E = TypeVar("E", bound=Event)
 # What differs between two records that say the same.
 CIRCUMSTANCES = ("event_id", "occurred_at", "recorded_at", "authority")
 
 
+class Write(NamedTuple):
+    """A record to write: an event, or the end of its key and by whom."""
+
+    key: str
+    event: Event | None
+    ended_by: Authority | None
+    version: int
+
+
 @dataclass(slots=True)
 class DirectoryView:
-    """The newest record of every key. `apply` in the order of the topic."""
+    """The record of every key that counts. `apply` in the order of the topic."""
 
     records: dict[str, Event] = field(default_factory=dict)
+    _ended_by: dict[str, Authority | None] = field(default_factory=dict)
+    _versions: RecordVersions[str] = field(default_factory=RecordVersions)
     # Keys of the versions of each shift.
-    _versions: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    # Whose newest record names a badge of an organisation, the holder first.
+    _shift_keys: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    # Whose record names a badge of an organisation, the holder first; and badges that several people name.
     _claims: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    _contested: set[tuple[str, str]] = field(default_factory=set)
 
-    def apply(self, key: str, event: Event | None) -> None:
-        """Take a record in, or forget its key (None)."""
+    def apply(
+        self, key: str, event: Event | None, *, version: int = 0, ended_by: Authority | None = None
+    ) -> bool:
+        """Take a record in, or the end of its key (None); return whether it counts."""
+        says_the_same = (event, ended_by) == (self.records.get(key), self._ended_by.get(key))
+        if not self._versions.take(key, version, says_the_same=says_the_same):
+            return False
         previous = self.records.pop(key, None)
-        before, now = _claim_of(previous), _claim_of(event)
-        if before != now:  # a claim that stays keeps its place
-            if before is not None:
-                self._claims[before.org_id, before.badge].remove(before.person_id)
-            if now is not None:
-                self._claims.setdefault((now.org_id, now.badge), []).append(now.person_id)
+        self._move_claim(_claim_of(previous), _claim_of(event))
         if isinstance(previous, ShiftRecorded):
-            self._versions[previous.org_id, previous.shift_id].discard(key)
+            self._shift_keys[previous.org_id, previous.shift_id].discard(key)
         if event is None:
-            return
+            self._ended_by[key] = ended_by
+            return True
+        self._ended_by.pop(key, None)
         self.records[key] = event
         if isinstance(event, ShiftRecorded):
-            self._versions.setdefault((event.org_id, event.shift_id), set()).add(key)
+            self._shift_keys.setdefault((event.org_id, event.shift_id), set()).add(key)
+        return True
+
+    def _move_claim(self, before: "_Claim | None", now: "_Claim | None") -> None:
+        if before == now:  # a claim that stays keeps its place
+            return
+        if before is not None:
+            self._claims[before.badge].remove(before.person_id)
+        if now is not None:
+            self._claims.setdefault(now.badge, []).append(now.person_id)
+        for claim in (before, now):
+            if claim is not None and len(self._claims[claim.badge]) > 1:
+                self._contested.add(claim.badge)
+            elif claim is not None:
+                self._contested.discard(claim.badge)
+
+    def write_of(self, event: Event) -> Write:
+        """Return how an event has to be written now."""
+        key = DIRECTORY.key_of(event).decode()
+        return Write(key, event, None, self._versions.next_of(key))
+
+    def end_of(self, event: Event, ended_by: Authority) -> Write:
+        """Return how the end of an event's key has to be written now."""
+        return self.write_of(event)._replace(event=None, ended_by=ended_by)
+
+    @property
+    def needs_repair(self) -> bool:
+        """Whether the last record of any key is not what counts."""
+        return bool(self._versions.has_overruled or self._contested)
+
+    def repairs(self) -> list[Write]:
+        """Return what has to be written once more, so that the last record of each key is what counts."""
+        writes = {
+            key: Write(key, self.records.get(key), self._ended_by.get(key), self._versions.next_of(key))
+            for key in self._versions.overruled
+        }
+        for org_id, badge in self._contested:
+            for person_id in self._claims[org_id, badge][1:]:
+                if (person := self.person(org_id, person_id)) is not None:
+                    write = self.write_of(without_badge(person))
+                    writes[write.key] = write
+        return list(writes.values())
 
     def device(self, org_id: str, device_id: str) -> DeviceRecorded | None:
         """Return a device of this organisation."""
@@ -84,7 +148,7 @@ class DirectoryView:
 
     def has_shift(self, org_id: str, shift_id: str) -> bool:
         """Say whether this organisation has any version of this shift."""
-        return bool(self._versions.get((org_id, shift_id)))
+        return bool(self._shift_keys.get((org_id, shift_id)))
 
     def check(self, event: Event) -> list[FieldError]:
         """Return the fields of a new record that refer to nothing, or to what somebody else has."""
@@ -157,15 +221,21 @@ class DirectoryView:
 
 
 class _Claim(NamedTuple):
-    org_id: str
-    badge: str
+    badge: tuple[str, str]
     person_id: str
 
 
 def _claim_of(event: Event | None) -> _Claim | None:
     if not isinstance(event, PersonRecorded) or event.badge is None:
         return None
-    return _Claim(event.org_id, event.badge, event.person_id)
+    return _Claim((event.org_id, event.badge), event.person_id)
+
+
+def without_badge(person: PersonRecorded) -> PersonRecorded:
+    """Return the record of somebody whose badge is another's, as it counts: the same in every process."""
+    return structs.replace(
+        person, badge=None, event_id=deterministic_id("PersonRecorded", person.event_id, "without-badge")
+    )
 
 
 def is_directory_event(event: Event) -> bool:

@@ -1,24 +1,28 @@
 """Who asks: devices and people by their tokens, devices also by the directory, where they can be revoked."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from ingest.domain.actor import Actor
 from ingest.domain.capture import DEVICE, Device
 from ingest.domain.identifiers import IDENTIFIER
 from ingest.ports import Directory
-from service_kit.errors import TransientFailure
 from service_kit.http.bearer import Credentials, claims_of
 from service_kit.http.problems import Problem
 from service_kit.http.tokens import Claims, Verifier
 
 
 class Doorkeeper:
-    """Tells devices and people from others. Until `is_ready`, everybody is asked to come back."""
+    """Tells devices and people from others; all are asked to come back while `ready` raises TransientFailure.
 
-    def __init__(self, verifier: Verifier, directory: Directory, is_ready: Callable[[], bool]) -> None:
+    It does while the directory is not read yet, or is behind: somebody may have revoked a device meanwhile.
+    """
+
+    def __init__(
+        self, verifier: Verifier, directory: Directory, ready: Callable[[], Awaitable[None]]
+    ) -> None:
         self._verifier = verifier
         self._directory = directory
-        self._is_ready = is_ready
+        self._ready = ready
 
     async def device(self, credentials: Credentials) -> Device:
         """Return the device of a token. Raises Problem 401 or 403, or TransientFailure."""
@@ -62,8 +66,7 @@ class Doorkeeper:
         return Actor(subject=claims.subject, org_id=claims.tenant, roles=claims.roles, sites=claims.sites)
 
     async def _claims(self, credentials: Credentials) -> Claims:
-        if not self._is_ready():
-            raise TransientFailure("ingest", "it is starting and has not read the directory yet")
+        await self._ready()
         claims = await claims_of(credentials, self._verifier)
         if not IDENTIFIER.fullmatch(claims.tenant):
             # It begins record keys and object keys, where a separator would reach into another organisation.

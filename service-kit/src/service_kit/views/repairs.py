@@ -1,0 +1,39 @@
+"""Repairs what needs it after a while of each process's own, so that the first one spares others the work."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from service_kit.errors import TransientFailure
+from service_kit.observing.logs import get_logger
+
+log = get_logger(__name__)
+
+AFTER_SECONDS = (0.5, 3.0)
+
+
+class Repairs:
+    """Calls `repair` after something asked for it; while a dependency is away, again and again."""
+
+    def __init__(self, what: str, repair: Callable[[], Awaitable[None]]) -> None:
+        self._what = what
+        self._repair = repair
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """Ask for a repair; more than one before it begins are one."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Repair until it is cancelled."""
+        while True:
+            await self._asked.wait()
+            await asyncio.sleep(random.uniform(*AFTER_SECONDS))
+            self._asked.clear()
+            try:
+                await self._repair()
+            except TransientFailure as failure:
+                log.warning("repaired later", what=self._what, reason=str(failure))
+                self._asked.set()
