@@ -14,7 +14,8 @@ from service_kit.kafka.producer import RecordProducer
 async def re_encrypt(settings: Settings, *, forget_unreadable: bool) -> str:
     """Rewrite what needs it, and say what was done."""
     kafka, ring = settings.kafka, settings.template_encryption.ring
-    async with SchemaRegistry(settings.schema_registry.url) as schemas, RecordProducer(kafka) as producer:
+    schema_registry = SchemaRegistry(settings.schema_registry.url)
+    async with schema_registry as schemas, RecordProducer(kafka, forget_late=True) as producer:
         codec = Codec(schemas, prefix=kafka.topic_prefix)
         await codec.prepare(WRITTEN_TOPICS)
         templates = KafkaTemplates(kafka, codec, producer, ring, now=lambda: datetime.now(UTC))

@@ -10,7 +10,7 @@ from rich.console import Console
 from attendance_schemas.topics import GALLERY, PERSON_KEYS
 from recognition_worker.adapters.models.manifest_files import read_registry
 from recognition_worker.adapters.object_store_image_reader import ObjectStoreImageReader
-from recognition_worker.adapters.topics.kafka_rollouts import recorded_plan
+from recognition_worker.adapters.topics.kafka_rollouts import recorded_rollout
 from recognition_worker.adapters.topics.kafka_snapshots import WholeGallery
 from recognition_worker.adapters.topics.kafka_templates import KafkaTemplates
 from recognition_worker.adapters.topics.stored_enrolments import StoredEnrolments
@@ -67,7 +67,7 @@ async def _source(
 ) -> ModelId:
     if named:
         return read_registry(choice.registry).find(named).model
-    plan = await recorded_plan(connection.kafka, connection.codec)
+    plan = (await recorded_rollout(connection.kafka, connection.codec)).plan
     return plan.deciding if plan else read_registry(choice.registry).find(default_model).model
 
 
@@ -81,7 +81,7 @@ async def _open_photos(connection: Connected, stack: AsyncExitStack) -> tuple[Ob
 
 
 async def _start_templates(connection: Connected, stack: AsyncExitStack) -> KafkaTemplates:
-    producer = await stack.enter_async_context(RecordProducer(connection.kafka))
+    producer = await stack.enter_async_context(RecordProducer(connection.kafka, forget_late=True))
     ring = TemplateEncryptionSettings.load().ring
     templates = KafkaTemplates(connection.kafka, connection.codec, producer, ring, now=_now)
     stack.push_async_callback(templates.keys.stop)

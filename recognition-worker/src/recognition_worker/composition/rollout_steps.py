@@ -13,14 +13,15 @@ from rich.console import Console
 
 from attendance_schemas.topics import MODEL_ROLLOUTS
 from recognition_worker.adapters.models.manifest_files import read_registry
-from recognition_worker.adapters.topics.kafka_rollouts import recorded_plan, rollout_record
+from recognition_worker.adapters.topics.kafka_rollouts import recorded_rollout, rollout_record
 from recognition_worker.adapters.topics.kafka_snapshots import coverage_of_gallery
 from recognition_worker.composition.answer import Answer
-from recognition_worker.composition.kafka import connected
+from recognition_worker.composition.kafka import Connected, connected
 from recognition_worker.domain.enrolment_coverage import Coverage
 from recognition_worker.domain.identity import ModelId, Site
 from recognition_worker.domain.model_registry import ModelRegistry
 from recognition_worker.domain.rollout import Mode, RolloutPlan
+from recognition_worker.errors import RolloutRefused
 from service_kit.kafka.producer import RecordProducer
 
 Step = Callable[[RolloutPlan, ModelRegistry, Coverage], RolloutPlan]
@@ -62,17 +63,26 @@ async def take(step: Step | None, *, by: str, default_model: str, models: Path |
     """Take a step and record it; without one, only say what is recorded."""
     registry = read_registry(models)
     async with connected(MODEL_ROLLOUTS) as connection:
-        plan = await recorded_plan(connection.kafka, connection.codec)
-        plan = plan or RolloutPlan(registry.find(default_model).model)
+        recorded = await recorded_rollout(connection.kafka, connection.codec)
+        plan = recorded.plan or RolloutPlan(registry.find(default_model).model)
         coverage = await coverage_of_gallery(connection.kafka, connection.codec)
         if step is not None:
             plan = step(plan, registry, coverage)
-            record = rollout_record(
-                plan, connection.codec, connection.kafka, recorded_by=by, now=datetime.now(UTC)
-            )
-            async with RecordProducer(connection.kafka) as producer:
-                await producer.send(record)
+            await _record(plan, recorded.next_version, by, connection)
     return Answer(partial(_show, plan, coverage), partial(_json, plan, coverage))
+
+
+async def _record(plan: RolloutPlan, version: int, by: str, connection: Connected) -> None:
+    kafka, codec = connection.kafka, connection.codec
+    record = rollout_record(plan, version, codec, kafka, recorded_by=by, now=datetime.now(UTC))
+    async with RecordProducer(kafka, forget_late=True) as producer:
+        await producer.send(record)
+    in_force = (await recorded_rollout(kafka, codec)).record
+    if in_force is None or in_force.value != record.value:
+        raise RolloutRefused(
+            "another step was recorded at the same moment and is in force; look at it with `rollout show`, "
+            "and take yours again if it still fits"
+        )
 
 
 def _deciding(wanted: str, change: Callable[[RolloutPlan, ModelId], RolloutPlan], *, force: bool) -> Step:

@@ -97,7 +97,9 @@ async def _work(
     codec = await _open_codec(settings, start)
     await start.step(group_positions(kafka).check)
     producer = await start.part(RecordProducer(kafka))
-    templates = KafkaTemplates(kafka, codec, producer, settings.template_encryption.ring, now=_now)
+    key_producer = await start.part(RecordProducer(kafka, forget_late=True))
+    ring = settings.template_encryption.ring
+    templates = KafkaTemplates(kafka, codec, producer, ring, now=_now, key_producer=key_producer)
     keys, publisher = await start.part(templates.keys), templates.publisher
     lanes, rollouts = await start_lanes(settings, manifests, codec, templates, metrics, start)
     site_people = SitePeople()

@@ -19,7 +19,8 @@ from service_kit.state.envelope import KeyRing
 class KafkaTemplates:
     """The keys of people, a publisher that seals with them, and views that open what it sealed.
 
-    The topics that the publisher writes must be prepared in the codec.
+    The topics that the publisher writes must be prepared in the codec. `key_producer` writes keys, whose last
+    record counts: it has to forget what is late. Without one, `producer` writes them too.
     """
 
     def __init__(
@@ -30,10 +31,11 @@ class KafkaTemplates:
         ring: KeyRing,
         *,
         now: Callable[[], datetime],
+        key_producer: Sender | None = None,
     ) -> None:
         self._kafka = kafka
         self._codec = codec
-        self.keys = KafkaPersonKeys(kafka, codec, producer, ring, now=now)
+        self.keys = KafkaPersonKeys(kafka, codec, key_producer or producer, ring, now=now)
         self.publisher = KafkaMatchPublisher(producer, codec, kafka, self.keys)
 
     def view_of(
