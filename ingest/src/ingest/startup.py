@@ -58,7 +58,6 @@ class Startup:
         await _patiently("schemas", lambda: self._codec.prepare(WRITTEN_TOPICS), stopping)
         await _patiently("kafka", self._producer.start, stopping)
         await _patiently("directory", self._directory.start, stopping)
-        await self._sequences.try_once()
         self._is_done = True
         log.info("ready")
 

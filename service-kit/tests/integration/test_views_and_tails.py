@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord, Record
 from service_kit.settings import KafkaSettings
 from service_kit.views.compacted_view import CompactedView
+from service_kit.views.followed_topic import FollowedTopic
 from service_kit.views.topic_reader import StartAt, TopicReader
 
 pytestmark = pytest.mark.integration
@@ -136,3 +138,89 @@ async def test_a_tail_gives_what_comes_after_its_start(kafka: KafkaSettings, mak
             assert await tail.reached(position, SOON)
         await tail.close()
     assert seen == [b"1", b"2", b"3"]
+
+
+async def fill(kafka: KafkaSettings, topic: str, count: int) -> None:
+    async with RecordProducer(kafka, timeout=timedelta(seconds=30)) as producer:
+        await producer.send_all([OutgoingRecord(topic, f"k{n}".encode(), b"v" * 100) for n in range(count)])
+
+
+async def test_a_start_takes_as_long_as_it_goes_on(kafka: KafkaSettings, make_topic: MakeTopic) -> None:
+    topic = await make_topic("things")
+    await fill(kafka, topic, 40)
+    patience = timedelta(seconds=0.5)
+
+    async def slowly(_record: Record) -> None:
+        await asyncio.sleep(0.05)
+
+    view = CompactedView(kafka, topic, slowly, patience=patience)
+    started = time.monotonic()
+    async with view:
+        assert view.records_left == 0
+    assert time.monotonic() - started > 3 * patience.total_seconds()
+
+
+async def test_a_start_that_stands_still_fails_and_says_how_much_is_left(
+    kafka: KafkaSettings, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("things")
+    await fill(kafka, topic, 40)
+    applied = 0
+
+    async def stand_still(_record: Record) -> None:
+        nonlocal applied
+        if applied == 10:
+            await asyncio.Event().wait()
+        applied += 1
+
+    with pytest.raises(TransientFailure, match="30 records are left"):
+        await CompactedView(kafka, topic, stand_still, patience=timedelta(seconds=1)).start()
+
+
+async def test_others_run_while_a_view_is_read(kafka: KafkaSettings, make_topic: MakeTopic) -> None:
+    topic = await make_topic("things")
+    await fill(kafka, topic, 10_000)
+    longest = 0.0
+
+    def work(_record: Record) -> None:
+        until = time.perf_counter() + 0.0002
+        while time.perf_counter() < until:
+            pass
+
+    async def tick() -> None:
+        nonlocal longest
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.perf_counter() - before)
+
+    ticking = asyncio.create_task(tick())
+    async with CompactedView(kafka, topic, work):
+        ticking.cancel()
+    # Two seconds of work: a batch of the client alone takes 100 ms of it.
+    assert longest < 0.08
+
+
+async def test_nothing_is_taken_in_while_a_record_waits(kafka: KafkaSettings, make_topic: MakeTopic) -> None:
+    topic = await make_topic("things")
+    await fill(kafka, topic, 5000)
+    seen: list[bytes | None] = []
+    may_go_on = asyncio.Event()
+
+    async def apply(record: Record, _read_at: float) -> None:
+        seen.append(record.key)
+        if not may_go_on.is_set():
+            raise TransientFailure("schema-registry", "away")
+
+    followed = FollowedTopic(KafkaSettings(bootstrap_servers=kafka.bootstrap_servers), topic, apply)
+    starting = asyncio.create_task(followed.start())
+    async with asyncio.timeout(30):
+        while len(seen) < 3:  # noqa: ASYNC110 - what is awaited happens in the view
+            await asyncio.sleep(0.01)
+    assert set(seen) == {b"k0"}
+    with pytest.raises(TransientFailure, match="5000 records are left"):
+        await followed.check()
+    may_go_on.set()
+    await starting
+    assert len(set(seen)) == 5000
+    await followed.stop()

@@ -56,6 +56,7 @@ class KafkaDirectory:
         self._repairs = Repairs(DIRECTORY.name, self._repair)
         self._writers = 0
         self._overruled: set[Position] = set()
+        metrics.directory_records.set_function(lambda: len(self._view.records))
         metrics.directory_seconds_behind.set_function(lambda: self._feed.seconds_behind)
         metrics.directory_records_left.set_function(lambda: self._feed.records_left)
 
@@ -155,7 +156,6 @@ class KafkaDirectory:
             self._overruled.add(record.committable)
         if self._view.needs_repair:
             self._repairs.ask()
-        self._metrics.directory_records.set(len(self._view.records))
 
     def _leave_out(self, record: Record, reason: str) -> None:
         self._metrics.unreadable_records.labels(DIRECTORY.name).inc()

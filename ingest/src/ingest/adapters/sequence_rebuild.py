@@ -52,7 +52,10 @@ class SequencesOfTopics:
 
 
 class SequenceRebuild:
-    """Rebuilds the sequences whenever they are found incomplete."""
+    """Rebuilds the sequences whenever they are found incomplete; captures are accepted meanwhile.
+
+    Nobody waits for it, at the start either: 60 days of captures of a large fleet take hours to read.
+    """
 
     def __init__(
         self, sequences: ValkeyDeviceSequences, kafka: KafkaSettings, codec: Codec, metrics: IngestMetrics
@@ -63,18 +66,16 @@ class SequenceRebuild:
         self._metrics = metrics
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Rebuild as often as needed, until told to stop."""
+        """Rebuild as often as needed, at once if need be, until told to stop."""
         backoff = Backoff()
         while not stopping.is_set():
-            await _first(self._sequences.incomplete, stopping)
-            if stopping.is_set():
-                return
-            if await self.try_once():
+            if await self._try_once():
                 backoff.reset()
+                await _first(self._sequences.incomplete, stopping)
             else:
                 await wait(backoff.next_delay(), stopping)
 
-    async def try_once(self) -> bool:
+    async def _try_once(self) -> bool:
         """Rebuild if needed; False when something is away: captures go on, and `run` tries again."""
         try:
             await self._rebuild_if_needed()

@@ -1,6 +1,6 @@
 """Record that payroll closed a period, or opened it again: who, when and why stay on record."""
 
-from attendance_schemas.events import Act, SiteRecorded
+from attendance_schemas.events import Act
 from ingest.corrections.named_things import check_lock
 from ingest.corrections.record_correction import CorrectionDesk, keep
 from ingest.domain.actor import HR, Actor
@@ -44,11 +44,7 @@ async def record_period(
 def _check(document: LockDocument, actor: Actor, desk: CorrectionDesk) -> None:
     """Raise InvalidRecord unless the site is recorded and the last date is over everywhere."""
     sites = [
-        record
-        for record in desk.directory.view.records.values()
-        if isinstance(record, SiteRecorded)
-        and record.org_id == actor.org_id
-        and document.site_id in {None, record.site_id}
+        site for site in desk.directory.view.sites(actor.org_id) if document.site_id in {None, site.site_id}
     ]
     if document.site_id is not None and not sites:
         message = f"{document.site_id} is not recorded in organisation {actor.org_id}; record it first"

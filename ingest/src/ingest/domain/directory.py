@@ -11,6 +11,7 @@ names a badge, the one who has named it longest holds it, and the records of oth
 written once more without it.
 """
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -33,6 +34,7 @@ from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import DIRECTORY
 from ingest.errors import FieldError
 from service_kit.views.record_versions import RecordVersions
+from service_kit.views.spread_dict import SpreadDict
 
 E = TypeVar("E", bound=Event)
 # What differs between two records that say the same.
@@ -52,13 +54,14 @@ class Write(NamedTuple):
 class DirectoryView:
     """The record of every key that counts. `apply` in the order of the topic."""
 
-    records: dict[str, Event] = field(default_factory=dict)
+    records: MutableMapping[str, Event] = field(default_factory=SpreadDict)
     _ended_by: dict[str, Authority | None] = field(default_factory=dict)
     _versions: RecordVersions[str] = field(default_factory=RecordVersions)
-    # Keys of the versions of each shift.
+    # Keys of the versions of each shift, and of the sites of each organisation.
     _shift_keys: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    _site_keys: dict[str, set[str]] = field(default_factory=dict)
     # Whose record names a badge of an organisation, the holder first; and badges that several people name.
-    _claims: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    _claims: MutableMapping[tuple[str, str], list[str]] = field(default_factory=SpreadDict)
     _contested: set[tuple[str, str]] = field(default_factory=set)
 
     def apply(
@@ -72,6 +75,8 @@ class DirectoryView:
         self._move_claim(_claim_of(previous), _claim_of(event))
         if isinstance(previous, ShiftRecorded):
             self._shift_keys[previous.org_id, previous.shift_id].discard(key)
+        elif isinstance(previous, SiteRecorded):
+            self._site_keys[previous.org_id].discard(key)
         if event is None:
             self._ended_by[key] = ended_by
             return True
@@ -79,6 +84,8 @@ class DirectoryView:
         self.records[key] = event
         if isinstance(event, ShiftRecorded):
             self._shift_keys.setdefault((event.org_id, event.shift_id), set()).add(key)
+        elif isinstance(event, SiteRecorded):
+            self._site_keys.setdefault(event.org_id, set()).add(key)
         return True
 
     def _move_claim(self, before: "_Claim | None", now: "_Claim | None") -> None:
@@ -145,6 +152,11 @@ class DirectoryView:
     def has_site(self, org_id: str, site_id: str) -> bool:
         """Say whether this organisation has this site."""
         return self._find(SiteRecorded, org_id=org_id, site_id=site_id) is not None
+
+    def sites(self, org_id: str) -> list[SiteRecorded]:
+        """Return the sites of this organisation."""
+        found = [self.records[key] for key in self._site_keys.get(org_id, ())]
+        return [site for site in found if isinstance(site, SiteRecorded)]
 
     def has_shift(self, org_id: str, shift_id: str) -> bool:
         """Say whether this organisation has any version of this shift."""

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Self
 
+from service_kit.collect_rarely import leave_alone
 from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Position
 from service_kit.settings import KafkaSettings
@@ -16,7 +17,7 @@ PATIENCE = timedelta(seconds=60)
 """A start that takes nothing in for so long has failed; one that goes on may take as long as it takes."""
 OUTDATED_AFTER = timedelta(hours=12)
 """Half of Kafka's default `delete.retention.ms`; topics that keep tombstones longer lose nothing by it."""
-_REPORT_EVERY = timedelta(seconds=5)
+_LOOK_EVERY = timedelta(seconds=0.25)
 
 
 class CompactedView:
@@ -84,6 +85,8 @@ class CompactedView:
     async def start(self) -> None:
         """Apply what the topic holds now, then go on in the background; says how far it is every few seconds.
 
+        What is applied stays, so Python's collector is kept from looking at it again and again.
+
         Raises:
             TransientFailure: Kafka is away, has no such topic, or nothing was applied for long; call again.
         """
@@ -91,7 +94,8 @@ class CompactedView:
         progress = ReadingProgress(self._topic, extent, asyncio.get_running_loop().time)
         self._progress = progress
         try:
-            while not await self._reader.passed(progress.ends, min(_REPORT_EVERY, self._patience)):
+            while not await self._reader.passed(progress.ends, min(_LOOK_EVERY, self._patience)):
+                leave_alone()
                 if (still := progress.note(self._reader.next_offsets)) >= self._patience:
                     left = self.records_left
                     raise TransientFailure(

@@ -104,10 +104,11 @@ class FollowedTopic:
 
     async def _apply_one(self, record: Record) -> None:
         read_at = self._view.fetched_at if self._view is not None else asyncio.get_running_loop().time()
-        backoff = Backoff()
+        backoff: Backoff | None = None
         while True:
             try:
                 return await self._apply(record, read_at)
             except self._again as error:
                 log.warning("a topic waits for a dependency", record=str(record), error=str(error))
-                await asyncio.sleep(backoff.next_delay().total_seconds())
+            backoff = backoff or Backoff()  # only now: making one takes longer than most records
+            await asyncio.sleep(backoff.next_delay().total_seconds())

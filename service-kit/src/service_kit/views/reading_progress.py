@@ -9,6 +9,8 @@ from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
 
+_SAY_EVERY_SECONDS = 5.0
+
 
 class ReadingProgress:
     """Of offsets, some of which hold no record any more: what is told to be left is at most that much."""
@@ -17,7 +19,7 @@ class ReadingProgress:
         self._topic = topic
         self._extent = extent
         self._clock = clock
-        self._began_at = self._moved_at = clock()
+        self._began_at = self._moved_at = self._said_at = clock()
         self._read = 0
 
     @property
@@ -38,18 +40,20 @@ class ReadingProgress:
         )
 
     def note(self, next_offsets: Mapping[int, int]) -> timedelta:
-        """Say how far it is; return for how long nothing has moved."""
+        """Say how far it is, every few seconds; return for how long nothing has moved."""
         now, left = self._clock(), self.left(next_offsets)
         read = self.total - left
         if read > self._read:
             self._read, self._moved_at = read, now
-        rate = read / max(now - self._began_at, 1e-9)
-        log.info(
-            "a view is being read",
-            topic=self._topic,
-            records=read,
-            of=self.total,
-            per_second=round(rate),
-            seconds_left=round(left / rate) if rate else None,
-        )
+        if now - self._said_at >= _SAY_EVERY_SECONDS:
+            self._said_at = now
+            rate = read / (now - self._began_at)
+            log.info(
+                "a view is being read",
+                topic=self._topic,
+                records=read,
+                of=self.total,
+                per_second=round(rate),
+                seconds_left=round(left / rate) if rate else None,
+            )
         return timedelta(seconds=now - self._moved_at)

@@ -18,6 +18,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from service_kit.kafka.records import Record
+from service_kit.views.spread_dict import SpreadDict
 
 HEADER = "record-version"
 _VERSION = re.compile(rb"[0-9]{1,18}")
@@ -40,16 +41,17 @@ class RecordVersions(Generic[K]):
     """The version that counts of each key, also of those that ended; take records in the log's order."""
 
     def __init__(self) -> None:
-        self._known: dict[K, int] = {}
+        self._known: SpreadDict[K, int] = SpreadDict()
         self._overruled: set[K] = set()
 
     def next_of(self, key: K) -> int:
         """Return the version that the next record of a key has to have."""
-        return self._known.get(key, 0) + 1
+        known: int = self._known.get(key, 0)
+        return known + 1
 
     def take(self, key: K, version: int, *, says_the_same: bool) -> bool:
         """Take in a record; return whether it counts. says_the_same: as what counts until now."""
-        known = self._known.get(key)
+        known: int | None = self._known.get(key)
         if known is None or version > known or version == known == 0:
             self._known[key] = version
             self._overruled.discard(key)
