@@ -83,7 +83,7 @@ async def _open_app(settings: Settings, stack: AsyncExitStack) -> tuple[ASGIApp,
     health.add_ready("kafka", Steady(producer.check).check)
     health.add_ready("object-store", Steady(images.check).check)
     app = create_app(
-        Doorkeeper(tokens, directory, startup.check),
+        Doorkeeper(tokens, directory, startup.let_in),
         _desks(settings, images, publisher, directory, sequences),
         Rules(settings.query_api_url, settings.max_enrolment_bytes, settings.max_import_bytes),
         metrics,

@@ -34,9 +34,13 @@ class Startup:
         self._is_done = False
 
     async def check(self) -> None:
-        """Raise TransientFailure until requests can be accepted, and while a revocation may be unseen."""
+        """Raise TransientFailure until requests can be accepted; for readiness."""
         if not self._is_done:
             raise TransientFailure("ingest", "still starting; the log says what it waits for")
+
+    async def let_in(self) -> None:
+        """Raise TransientFailure until requests can be accepted, and while a revocation may be unseen."""
+        await self.check()
         await self._directory.check()
 
     async def run(self, stopping: asyncio.Event) -> None:
