@@ -147,6 +147,10 @@ bench-projector: $(READY)  ## measure projection and rebuild beside PostgreSQL i
 bench-rebuild: $(READY)  ## rebuild under live events and readers, killed twice ## EVENTS=5000000 RATE=200 (live events a second)
 	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.rebuild_at_scale $(call option,--events,EVENTS) $(call option,--rate,RATE)
 
+.PHONY: bench-views
+bench-views: $(READY)  ## read a directory of millions beside Kafka's plain client ## COUNT=2000000
+	$(BIN)/python -m benchmarks.views.time_to_ready $(call option,--count,COUNT)
+
 .PHONY: bench-backlog
 bench-backlog: $(READY)  ## change a shift of 100,000 days under facts, killed once
 	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.backlog

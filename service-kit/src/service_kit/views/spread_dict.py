@@ -1,7 +1,7 @@
 """A dict of millions that never makes others wait: it grows in many small steps.
 
-A plain dict moves all its entries whenever it is full: at two million that stops the loop for 70 ms, at ten
-million for 400 ms.
+A plain dict moves all its entries whenever it is full, and the loop stands still. With CPython 3.11 that took
+110 ms at 1.4 million entries and 460 ms at 5.6 million.
 """
 
 from __future__ import annotations

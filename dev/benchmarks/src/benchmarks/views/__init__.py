@@ -1,0 +1,1 @@
+"""Views of compacted topics beside Kafka's plain client."""
