@@ -15,11 +15,11 @@ from attendance_projector.errors import PositionsSetBack, ReadModelSwitched
 from attendance_projector.feed.run import feed_changes
 from attendance_projector.operations import Opening, serve_operations
 from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
-from attendance_projector.projection.adapters.kafka_directory_keys import read_directory_keys
 from attendance_projector.projection.adapters.kafka_tick_publisher import KafkaTickPublisher
 from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel
 from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.backlog.run import watch_backlog, work_off_backlog
+from attendance_projector.projection.directory.adapters.kafka_directory_keys import read_directory_keys
 from attendance_projector.projection.directory.take_back_missed import take_back_missed
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.tick_clock import tick_clock
