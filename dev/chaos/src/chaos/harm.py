@@ -12,6 +12,7 @@ import asyncpg
 
 from attendance_demo.deployment import Deployment, Service
 from attendance_demo.errors import DemoError
+from chaos.lost_positions import lose_positions
 from chaos.plan import Harm
 from chaos.toxics import Toxics
 from local_stack.errors import LocalStackError
@@ -48,6 +49,7 @@ class Harms:
             "server": self._server,
             "rebalance": self._rebalance,
             "registry": self._registry,
+            "positions": self._positions,
             "failover": self._failover,
         }
 
@@ -128,6 +130,16 @@ class Harms:
             KAFKA_BOOTSTRAP_SERVERS=direct.kafka_bootstrap_servers,
             SCHEMA_REGISTRY_URL=direct.schema_registry_url,
         )
+
+    async def _positions(self, harm: Harm) -> None:
+        """A service's positions are lost; it stops and asks, an operator answers, and it goes on."""
+        self._meant.add(harm.target)
+        try:
+            await lose_positions(harm, self.deployment, self.stack)
+        finally:
+            self._start(harm.target)
+            self._meant.discard(harm.target)
+        await asyncio.to_thread(self._ready, harm.target)
 
     async def _failover(self, harm: Harm) -> None:
         """Let a standby take over; note how many records the primary had applied and the standby had not."""

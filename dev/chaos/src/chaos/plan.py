@@ -11,7 +11,12 @@ GROUPS: Final = ("recognition-worker", "attendance-projector")
 LINKS: Final = ("kafka", "postgres", "object-store", "valkey", "registry", "ingest")
 SERVERS: Final = ("kafka", "kafka", "postgres", "object-store", "valkey")
 # Each round has one of them for certain, by turns, and others by chance.
-KINDS: Final = ("kill", "link", "server", "rebalance", "registry")
+KINDS: Final = ("kill", "link", "server", "rebalance", "registry", "positions")
+LOST_POSITIONS: Final = (
+    ("recognition-worker", "positions forgotten by Kafka"),
+    ("attendance-projector", "positions beyond the log"),
+    ("attendance-projector", "positions of another topic"),
+)
 SHORTEST, LONGEST = 1.0, 4.0
 
 
@@ -41,7 +46,16 @@ def rounds(seed: int, count: int) -> Iterator[list[Harm]]:
         # A service that starts while the registry is empty stops and asks for `apply`: none starts meanwhile.
         others = ("link",) if kind == "registry" else ("kill", "link", "link", "rebalance")
         kinds = [kind, *rng.choices(others, k=rng.randint(1, 2))]
-        yield [_draw(kind, rng) for kind in kinds]
+        if kind == "positions":
+            # An operator's commands meet whole servers: nothing else is harmed.
+            yield [_lost_positions(number // len(KINDS), rng)]
+        else:
+            yield [_draw(kind, rng) for kind in kinds]
+
+
+def _lost_positions(number: int, rng: random.Random) -> Harm:
+    target, how = LOST_POSITIONS[number % len(LOST_POSITIONS)]
+    return Harm("positions", target, how, rng.uniform(0, 1.5), rng.uniform(SHORTEST, LONGEST))
 
 
 def failovers(seed: int, count: int) -> Iterator[list[Harm]]:

@@ -120,11 +120,11 @@ class Deployment:
     def prepare(self) -> None:
         """Create topics, register schemas and migrate the database; again changes nothing."""
         self.apply_contract()
-        self._run("attendance_projector", "migrate")
+        self.run_command("attendance_projector", "migrate")
 
     def apply_contract(self, **past_proxies: str) -> None:
         """Make topics and schemas what their files say; `past_proxies`: variables in place of its own."""
-        self._run("attendance_schemas", "apply", **past_proxies)
+        self.run_command("attendance_schemas", "apply", **past_proxies)
 
     def start(self, name: str, *, instance: str = "", wait: bool = True, **settings: str) -> Service:
         """Start a service; `instance` tells several of one service apart. `settings` lack their prefix."""
@@ -180,7 +180,8 @@ class Deployment:
         if failures:
             raise ServiceFailed("\n".join(failures))
 
-    def _run(self, module: str, *arguments: str, **variables: str) -> None:
+    def run_command(self, module: str, *arguments: str, **variables: str) -> None:
+        """Run a command to its end; `variables` in place of its own. Raises ServiceFailed."""
         run = subprocess.run(  # noqa: S603  # our own modules
             [sys.executable, "-m", module, *arguments],
             env={**os.environ, **self.environ, **variables},

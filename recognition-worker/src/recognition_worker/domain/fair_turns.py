@@ -52,8 +52,8 @@ class Share:
 
 
 # Live keeps at least 40 %. Half a day is a shift: a backlog that is older holds up what people look at.
-# Somebody at hr's desk waits for an enrolment for minutes, not for hours. The patience of the backlog, at a live
-# load of 90 %, takes what live captures wait (99th percentile) from 1.7 s to 0.4 s, and costs the backlog
+# Somebody at hr's desk waits for an enrolment for minutes, not for hours. At a live load of 90 %, patience of
+# the backlog takes what live captures wait (99th percentile) from 1.7 s to 0.4 s, and costs the backlog
 # nothing: it gets as many turns, idle ones (`test_simulated_load.py`).
 SHARES: Mapping[Kind, Share] = {
     Kind.BACKLOG: Share(0.10, 0.40, timedelta(hours=12), patience=128.0),
