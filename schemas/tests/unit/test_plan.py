@@ -73,6 +73,14 @@ def test_what_leaves_the_disk_earlier_stays(name):
     assert compare([topic], {"a": late}).steps == [f"set a: {name} from 9 days to 8 days"]
 
 
+def test_a_broker_without_a_limit_is_said_so():
+    topic = replace(FILE, settings={"max.compaction.lag.ms": str(DAY)})
+    there = FoundTopic({0: 3, 1: 3}, {"max.compaction.lag.ms": Setting("9223372036854775807", is_own=False)})
+    assert compare([topic], {"a": there}).steps == [
+        "set a: max.compaction.lag.ms from without limit to 1 day"
+    ]
+
+
 @pytest.mark.parametrize("value", ["CreateTime", "compact,delete", "true"])
 def test_of_what_has_no_more_or_less_only_the_files_value_is_right(value):
     topic = replace(FILE, settings={"some.choice": "file"})
@@ -109,5 +117,5 @@ def test_a_broker_that_forgets_positions_early_is_named():
     assert offsets_warning({}) is None
     said = offsets_warning({"1": "86400", "2": "10080"})
     assert said is not None
-    assert "broker 2 forgets the positions of a group that is away for 7 days" in said
+    assert "the positions of a group that is away for 7 days are forgotten by broker 2" in said
     assert "offsets.retention.minutes=86400" in said

@@ -15,6 +15,8 @@ MORE_IS_SAFER = frozenset(
     {MINIMUM, "retention.ms", "retention.bytes", "delete.retention.ms", "min.compaction.lag.ms"}
 )
 LESS_IS_SAFER = frozenset({"max.compaction.lag.ms", "segment.ms"})
+# Kafka's default where it has no limit.
+LARGEST = str(2**63 - 1)
 OFFSETS_RETENTION, SIXTY_DAYS_IN_MINUTES = "offsets.retention.minutes", 60 * 24 * 60
 
 
@@ -85,14 +87,18 @@ class Plan:
     def steps(self) -> list[str]:
         """Say what is to be done."""
         schemas = {
-            "put {} into the registry, under their ids": len(self.imports),
-            "register {} under the subjects of their topics": len(self.subjects),
-            "have the registry check new versions of {}": len(self.rules),
+            "put into the registry, under their ids": len(self.imports),
+            "register under the subjects of their topics": len(self.subjects),
+            "have the registry check new versions of": len(self.rules),
         }
         return [
             *map(str, self.topics),
             *map(str, self.settings),
-            *(words.format(f"{count} schemas") for words, count in schemas.items() if count),
+            *(
+                f"{words}: {count} schema{'s' if count > 1 else ''}"
+                for words, count in schemas.items()
+                if count
+            ),
         ]
 
 
@@ -156,15 +162,13 @@ def is_stronger(setting: str, found: str, wanted: str) -> bool:
 
 def in_words(setting: str, value: str) -> str:
     """Return a value for people: 30 days, not 2592000000."""
-    if not setting.endswith((".ms", ".bytes")) or not value.lstrip("-").isdigit():
-        return value
-    if value == FOREVER:
+    if setting.endswith((".ms", ".bytes")) and value in {FOREVER, LARGEST}:
         return "without limit"
     if setting.endswith(".ms"):
         for unit, one in MILLISECONDS.items():
             count, rest = divmod(int(value), one)
             if count and not rest:
-                return f"{count} {unit}{'s' if count > 1 else ''}" if count < 10_000 else "without limit"  # noqa: PLR2004
+                return f"{count} {unit}{'s' if count > 1 else ''}"
     return value
 
 
@@ -180,7 +184,8 @@ def offsets_warning(minutes: Mapping[str, str]) -> str | None:
         return None
     days = min(map(int, early.values())) / (24 * 60)
     return (
-        f"broker {', '.join(sorted(early))} forgets the positions of a group that is away for {days:g} days; "
+        f"the positions of a group that is away for {days:g} days are forgotten by broker "
+        f"{', '.join(sorted(early))}; "
         f"a worker that comes back later begins again. Set {OFFSETS_RETENTION}={SIXTY_DAYS_IN_MINUTES} there"
     )
 
