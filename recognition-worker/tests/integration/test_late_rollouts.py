@@ -64,7 +64,13 @@ class Place:
 @pytest.fixture
 async def place(stack: StackEnv) -> AsyncIterator[Place]:
     prefix = f"t{secrets.token_hex(3)}."
-    await apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=prefix, partitions=1)
+    await apply(
+        stack.kafka_bootstrap_servers,
+        stack.schema_registry_url,
+        prefix=prefix,
+        partitions=1,
+        single_broker=True,
+    )
     kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=prefix)
     async with SchemaRegistry(stack.schema_registry_url) as schemas:
         codec = Codec(schemas, prefix=prefix)

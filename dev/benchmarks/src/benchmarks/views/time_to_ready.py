@@ -193,7 +193,13 @@ async def measure(stack: StackEnv, count: int) -> bool:
     """Fill a topic, let each kind read it, and say whether the goal of the pauses is met."""
     prefix = f"bench-{secrets.token_hex(3)}."
     kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=prefix)
-    await apply(stack.kafka_bootstrap_servers, stack.schema_registry_url, prefix=prefix, partitions=1)
+    await apply(
+        stack.kafka_bootstrap_servers,
+        stack.schema_registry_url,
+        prefix=prefix,
+        partitions=1,
+        single_broker=True,
+    )
     try:
         async with SchemaRegistry(stack.schema_registry_url) as registry:
             codec = Codec(registry, prefix=prefix)
