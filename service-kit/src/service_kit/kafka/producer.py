@@ -10,6 +10,7 @@ replaced by a new one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import Any, Protocol, Self, TypeVar
@@ -214,6 +215,8 @@ class RecordProducer:
         client._closed = True
         sending = client._sender.sender_task
         sending.cancel()
-        await client.client.close()
-        await asyncio.wait({sending}, timeout=self._timeout.total_seconds())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                await client.client.close()
+                await asyncio.wait({sending})
         client._message_accumulator.fail_all(KafkaError("closed before it was acknowledged"))
