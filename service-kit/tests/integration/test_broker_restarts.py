@@ -85,6 +85,8 @@ async def test_everything_survives_a_broker_restart(
             await send_until_acknowledged(producer, OutgoingRecord(topic, value, value))
         await eventually(lambda: set(handled) == set(sent), within=RECOVERY)
         await eventually(lambda: set(viewed) == set(sent), within=RECOVERY)
+        # It asks within some seconds where the topic ends now.
+        await eventually(lambda: view.seconds_behind < 10, within=RECOVERY)
         await view.check()
         stopping.set()
         async with asyncio.timeout(30):
