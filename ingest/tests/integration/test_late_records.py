@@ -154,3 +154,29 @@ async def test_two_services_record_the_same_device_at_the_same_moment(start, set
     counting = [version for at, version in enumerate(versions) if version > max(versions[:at], default=0)]
     # Everybody was told that it is recorded, so each of the 20, and the first one, counted in some order.
     assert len(counting) == 21
+
+
+async def test_an_ingest_that_is_cut_off_refuses_until_it_knows_of_revocations_again(
+    start, settings, far_settings, proxies, poll
+):
+    async with start(settings) as near, start(far_settings) as far:
+        far.org_id = near.org_id
+        gate = await near.furnish()
+        await poll(lambda: is_known(far, gate))
+        (await proxies.post("/proxies/kafka", json={"enabled": False})).raise_for_status()
+        await near.put("devices", gate, **KIOSK, site_id=near.own("pune"), revoked=True)
+
+        await poll(lambda: is_behind(far))
+        answer = await far.client.post("/v1/captures", headers=far.bearer(gate, "device"))
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:problem:temporarily-unavailable")
+        assert "Retry-After" in answer.headers
+        assert await far.sample("ingest_directory_seconds_behind") > 15
+
+        (await proxies.post("/proxies/kafka", json={"enabled": True})).raise_for_status()
+        await poll(lambda: is_revoked(far, gate))
+        await far.ready(within_reach=True)
+
+
+async def is_behind(ingest) -> bool:
+    checks = (await ingest.client.get("/health/ready")).json()["checks"]
+    return " s behind" in checks["directory"]
