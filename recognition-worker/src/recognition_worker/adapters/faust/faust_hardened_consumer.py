@@ -50,6 +50,7 @@ _COMMIT_LIMIT = 10.0
 SEEK_LIMIT = timedelta(seconds=60)
 _REFUSALS = (GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 _REFUSED_WAIT = 1.0
+_LOOKS_AT_A_SHORT_LOG, _BETWEEN_LOOKS = 4, 1.0
 
 
 Admits = Callable[[str, Tenure], bool]
@@ -249,7 +250,7 @@ class HardenedConsumer(Consumer):
         committed = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
         partitions = [ensure_aiokafka_TP(tp) for tp in committed]
         beginnings = await self.earliest_offsets(*partitions)
-        ends = await self.highwaters(*partitions)
+        ends = await self._ends(committed)
         firsts = {tp: first_position(committed[ensure_TP(tp)], beginnings[tp], ends[tp]) for tp in partitions}
         _tell_what_is_lost(firsts)
         starts = {ensure_TP(tp): first.offset for tp, first in firsts.items()}
@@ -260,6 +261,19 @@ class HardenedConsumer(Consumer):
         self._confirmed = starts
         self._confirmed_at = monotonic()
         self.tenure = Tenure(committed)
+
+    async def _ends(self, committed: Mapping[TP, int | None]) -> Mapping[Any, int]:
+        """Return where the logs end; asked again while one ends before what was committed.
+
+        A leader that was just elected may not know its end yet.
+        """
+        for look in range(_LOOKS_AT_A_SHORT_LOG):
+            if look:
+                await self.sleep(_BETWEEN_LOOKS)
+            ends: Mapping[Any, int] = await self.highwaters(*map(ensure_aiokafka_TP, committed))
+            if all((committed[ensure_TP(tp)] or 0) <= end for tp, end in ends.items()):
+                break
+        return ends
 
     def resume_flow(self) -> None:
         """Resume only what holds partitions and is not about to stop.
