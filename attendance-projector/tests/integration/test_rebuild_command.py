@@ -13,6 +13,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from attendance_schemas.topics import CORRECTIONS
+from attendance_testing.polling import eventually
 from attendance_testing.projector.rebuilds import FIRST_ON, Deployment, open_deployment
 from local_stack.environment import StackEnv
 
@@ -25,6 +26,16 @@ async def deployment(
 ) -> AsyncIterator[Deployment]:
     async with open_deployment(stack, plant, topic_prefix, unused_port) as made:
         yield made
+
+
+async def delete_matches(deployment: Deployment, stack: StackEnv) -> TopicPartition:
+    """Delete the first 60 matches of a partition, as the retention of the topic does."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
+    await admin.start()
+    gone = TopicPartition(f"{deployment.prefix}attendance.matches", 1)
+    await admin.delete_records({gone: RecordsToDelete(before_offset=60)})
+    await admin.close()
+    return gone
 
 
 async def test_a_killed_rebuild_goes_on(deployment: Deployment) -> None:
@@ -48,6 +59,42 @@ async def test_a_killed_rebuild_goes_on(deployment: Deployment) -> None:
     assert (code, lines[-1]["differences"], lines[-1]["is_switched"]) == (0, [], True), errors
     assert lines[0] == {"note": "going on with the rebuild in attendance_next"}
     assert lines[-1]["records"] == 0  # all of them were loaded by those that were killed
+    assert await deployment.tables() == live
+
+
+async def killed_in_its_copy(deployment: Deployment, *arguments: str) -> None:
+    """Kill a rebuild that has made its tables and waits to copy what is kept into them."""
+    rebuilds = "FROM pg_stat_activity WHERE application_name = 'attendance-projector rebuild'"
+    waits = f"SELECT wait_event_type = 'Lock' {rebuilds} AND datname = current_database()"
+    async with deployment.sql.transaction():
+        await deployment.sql.execute("LOCK TABLE enrolment IN ACCESS EXCLUSIVE MODE")
+        process = await deployment.start("rebuild", "--workers", "2", *arguments)
+        await eventually(lambda: deployment.plant.as_administrator(waits))
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+    async def is_gone() -> bool:
+        count = f"SELECT count(*) {rebuilds} AND datname = current_database()"
+        return not await deployment.plant.as_administrator(count)
+
+    await eventually(is_gone)
+
+
+async def test_a_rebuild_that_was_killed_in_its_copy_copies_again(
+    deployment: Deployment, stack: StackEnv
+) -> None:
+    live = await deployment.tables()
+    await delete_matches(deployment, stack)
+    await killed_in_its_copy(deployment, "--from", "2026-05")
+    code, lines, errors = await deployment.rebuild("--from", "2026-05", "--compare-only")
+    assert (code, lines[-1]["differences"]) == (0, []), errors
+    # What it has is of before May; nobody takes it for anything else.
+    for other in ((), ("--from", "2026-04")):
+        code, _, errors = await deployment.rebuild(*other)
+        assert code == 1
+        assert "was begun with --from 2026-05" in errors
+    code, lines, errors = await deployment.rebuild("--from", "2026-05")
+    assert (code, lines[-1]["is_switched"]) == (0, True), errors
     assert await deployment.tables() == live
 
 
@@ -91,11 +138,7 @@ async def test_differences_are_explained_and_nothing_is_switched(deployment: Dep
 async def test_what_expired_is_named_and_can_be_kept(deployment: Deployment, stack: StackEnv) -> None:
     await deployment.lock_periods()
     live = await deployment.tables()
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
-    await admin.start()
-    gone = TopicPartition(f"{deployment.prefix}attendance.matches", 1)
-    await admin.delete_records({gone: RecordsToDelete(before_offset=60)})
-    await admin.close()
+    gone = await delete_matches(deployment, stack)
     code, lines, _ = await deployment.rebuild()
     assert code == 1
     assert lines[-1]["expired"] == {f"{gone.topic}[1]": 60}

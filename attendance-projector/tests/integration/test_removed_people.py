@@ -73,7 +73,7 @@ async def nothing() -> None:
 async def keep_what_is_final(schemas: PostgresSchemas) -> None:
     facts_from = (await schemas.retention()).facts_from
     if facts_from is not None:
-        await schemas.keep_from_live(facts_from)
+        await schemas.prepare(facts_from)
 
 
 async def differences(
@@ -234,7 +234,7 @@ async def test_what_comes_while_rows_are_copied_is_copied_whole_or_not_at_all(pl
         async with plant.sql.transaction():
             # Punches are copied before this table, corrections after it.
             await plant.sql.execute(f"LOCK TABLE {NEXT}.pending_fact")
-            copying = asyncio.create_task(schemas.keep_from_live(date(2026, 4, 1)))
+            copying = asyncio.create_task(schemas.prepare(date(2026, 4, 1)))
             await eventually(is_waiting)
             await plant.tell(plant.addition("asha", "2026-03-10T12:30:00+05:30"))
         await copying

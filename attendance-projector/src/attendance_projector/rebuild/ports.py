@@ -69,15 +69,17 @@ class Schemas(Protocol):
     """The three sets of tables, and how far a rebuild has come; one rebuild at a time has them."""
 
     async def resume(self) -> bool:
-        """Say whether a rebuild of this version was begun and can go on."""
+        """Say whether a rebuild of this version was prepared and can go on."""
 
     async def create(self) -> None:
         """Make the next tables, empty and without the indexes that only readers need."""
 
-    async def keep_from_live(self, before: date) -> None:
-        """Take from the live tables captures and punches before this UTC date, and what is about them.
+    async def prepare(self, asked: date | None) -> None:
+        """Take from the live tables what the log cannot give, and note in the same step that this is done.
 
-        And all enrolments. What the log has of these, too, changes nothing any more.
+        These are captures and punches before this UTC date, or of months that are final, with what is about
+        them, and all enrolments; None: nothing before a date. What the log has of these, too, changes nothing
+        any more.
         """
 
     async def retention(self, schema: str = LIVE) -> Retention:

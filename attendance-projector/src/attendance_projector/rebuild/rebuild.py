@@ -83,13 +83,11 @@ class Rebuild:
 
     async def _prepare(self) -> None:
         if await self._schemas.resume():
+            self._check_asked((await self._schemas.read("prepared"))["asked"])
             self._progress.note(f"going on with the rebuild in {NEXT}")
         else:
             await self._schemas.create()
-            # Facts about final months do not count any more; what they made is in the live tables.
-            kept = [self._options.keep_before, (await self._schemas.retention()).facts_from]
-            if any(kept):
-                await self._schemas.keep_from_live(max(each for each in kept if each is not None))
+            await self._schemas.prepare(self._options.keep_before)
         kept = await self._schemas.read("kept_before")
         if kept is not None:
             self._progress.note(f"captures and punches before {kept} are those of the live tables")
@@ -104,6 +102,16 @@ class Rebuild:
                     f"{name} begins at {offset}: the {offset} records before it have expired and cannot "
                     "be rebuilt; --from keeps what the live tables have of them"
                 )
+
+    def _check_asked(self, asked: str | None) -> None:
+        """Raise RebuildRefused when the tables were begun with another `--from`."""
+        wanted = None if self._options.keep_before is None else self._options.keep_before.isoformat()
+        if asked != wanted:
+            begun, now = (f"with --from {each[:7]}" if each else "without --from" for each in (asked, wanted))
+            raise RebuildRefused(
+                f"the unfinished rebuild in {NEXT} was begun {begun}, this one is {now}; run it as it was "
+                "begun, or drop it with --discard and begin anew"
+            )
 
     async def _load(self) -> None:
         if await self._schemas.read("loaded"):

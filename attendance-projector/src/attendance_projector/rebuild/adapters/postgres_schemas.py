@@ -66,7 +66,7 @@ class PostgresSchemas:
         return bool(await self.connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema))
 
     async def resume(self) -> bool:
-        """Say whether a rebuild of this version was begun and can go on."""
+        """Say whether a rebuild of this version was prepared and can go on."""
         if not await self.exists(NEXT):
             return False
         is_ours = (
@@ -75,7 +75,8 @@ class PostgresSchemas:
         if not is_ours or await revision_of(self.connection, NEXT) != await revision_of(self.connection):
             return False
         # Months that were dropped since are not to come back.
-        return await self.retention(NEXT) == await self.retention()
+        is_of_these_months = await self.retention(NEXT) == await self.retention()
+        return is_of_these_months and await self.read("prepared") is not None
 
     async def create(self) -> None:
         """Make the next schema, empty and without the indexes that only readers need."""
@@ -104,18 +105,27 @@ class PostgresSchemas:
             )
         return str(found)
 
-    async def keep_from_live(self, before: date) -> None:
-        """Take from the live tables captures and punches before this UTC date, and what is about them."""
-        is_copied = False
-        while not is_copied:
+    async def prepare(self, asked: date | None) -> None:
+        """Take from the live tables what the log cannot give, and note in the same step that this is done."""
+        # Facts about final months do not count any more; what they made is in the live tables.
+        bounds = [each for each in (asked, (await self.retention()).facts_from) if each is not None]
+        if not bounds:
+            await self._note_prepared(asked)
+            return
+        before, is_prepared = max(bounds), False
+        while not is_prepared:
             months = await self._months_kept(before)
             await self._make_months(*months)
             # One snapshot: of a fact that is applied meanwhile, either all tables have what it made, or none.
             async with self.connection.transaction(isolation="repeatable_read"):
                 # Such a fact may be about a month for which there is no room yet.
-                is_copied = await self._months_kept(before) == months
-                if is_copied:
+                is_prepared = await self._months_kept(before) == months
+                if is_prepared:
                     await self._copy_kept(before)
+                    await self._note_prepared(asked)
+
+    async def _note_prepared(self, asked: date | None) -> None:
+        await self.write("prepared", {"asked": None if asked is None else asked.isoformat()})
 
     async def _months_kept(self, before: date) -> tuple[list[date], list[date]]:
         """Return the months of facts before a date, and those of final days."""
