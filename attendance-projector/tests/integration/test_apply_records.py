@@ -1,5 +1,5 @@
 import asyncio
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,15 +10,19 @@ from attendance_projector.projection.adapters.postgres_days import MANY_DAYS
 from attendance_projector.projection.adapters.postgres_read_model import open_read_model
 from attendance_projector.projection.days.recompute_days import PEOPLE_PER_ROUND
 from attendance_projector.service import TOPICS
-from attendance_schemas.events import DayStatus, Outcome
+from attendance_schemas.events import FARTHEST_AHEAD, DayStatus, Outcome
 from attendance_schemas.golden import golden_examples
 from attendance_testing.projector.plant import TABLES
+from attendance_testing.projector.plant_events import RECORDED_AT
 from service_kit.errors import PoisonRecord
 
 pytestmark = pytest.mark.integration
 
 DAY = "2026-03-02"
 IN, OUT = f"{DAY}T08:00+05:30", f"{DAY}T12:00+05:30"
+# Later than any fact of these tests was recorded.
+TOO_FAR = date.fromisoformat(DAY) + FARTHEST_AHEAD + timedelta(days=1)
+TOO_FAR_AT = datetime.combine(TOO_FAR, time(), UTC)
 
 
 async def test_a_batch_makes_captures_punches_and_a_day(plant: Any) -> None:
@@ -159,6 +163,10 @@ async def test_partitions_made_by_two_at_once(plant: Any) -> None:
         (lambda plant: plant.match("asha", "1970-01-01T00:00Z"), "impossible-instant"),
         (lambda plant: plant.punch("A-1", "1970-01-01T00:00Z"), "impossible-instant"),
         (lambda plant: plant.addition("asha", "9999-01-01T00:00Z"), "impossible-instant"),
+        (lambda plant: plant.override("asha", TOO_FAR, DayStatus.PRESENT), "too-far-ahead"),
+        (lambda plant: replace(plant.addition("asha", IN), occurred_at=TOO_FAR_AT), "too-far-ahead"),
+        (lambda plant: replace(plant.punch("A-1", IN), occurred_at=TOO_FAR_AT), "too-far-ahead"),
+        (lambda plant: replace(plant.match("asha", IN), occurred_at=TOO_FAR_AT), "too-far-ahead"),
         (lambda plant: plant.match(None, IN), "identified-nobody"),
         (lambda plant: plant.site(zone="Mars/Olympus"), "impossible-fact"),
         (lambda plant: plant.shift("x", 8, 9, window_before_minutes=-1), "impossible-fact"),
@@ -179,6 +187,14 @@ async def test_what_can_never_count_is_kept_with_the_reason_and_stops_nothing(
     assert await plant.next_offset(record.topic) == record.committable.next_offset
     await plant.tell(plant.match("asha", IN), plant.match("asha", OUT))
     assert await plant.days("asha") == [(DAY, "day", "PRESENT", 240)]
+
+
+async def test_a_day_that_is_planned_a_year_ahead_counts(plant: Any) -> None:
+    ahead = RECORDED_AT.date() + FARTHEST_AHEAD
+    for each in (ahead, ahead + timedelta(days=1)):
+        await plant.tell(plant.override("asha", each, DayStatus.LEAVE))
+    assert await plant.days("asha") == [(str(ahead), "day", "LEAVE", 0)]
+    assert [reason for _, _, reason in await plant.refusals()] == ["too-far-ahead"]
 
 
 async def test_a_thousand_refused_facts_are_one_batch(plant: Any) -> None:

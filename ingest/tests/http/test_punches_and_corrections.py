@@ -217,6 +217,17 @@ async def test_wrong_overrides_are_refused(front, publisher, document, headers, 
     assert publisher.published == []
 
 
+async def test_a_day_is_overridden_up_to_400_days_ahead(front, now):
+    document = {"reason": "asked", "person_id": "p-2", "status": "LEAVE"}
+    answers = []
+    for number, days in enumerate((400, 401)):
+        on = now.date() + timedelta(days=days)
+        document |= {"correction_id": str(UUID(int=number)), "attendance_on": str(on)}
+        answers.append(await front.post("/v1/corrections/overrides", document, HR))
+    assert [each.status_code for each in answers] == [202, 422]
+    assert answers[1].json()["errors"][0]["field"] == "attendance_on"
+
+
 async def test_that_a_capture_shows_nobody_takes_a_token_for_all_sites(front, publisher, accepted):
     document = {"correction_id": CORRECTION_ID, "reason": "a poster", "capture_id": str(accepted["capture"])}
     refused = await front.post(

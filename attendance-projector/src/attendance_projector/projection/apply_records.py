@@ -35,6 +35,7 @@ from attendance_projector.projection.ports import EventReader, ReadModel, Transa
 from attendance_projector.projection.refusals import Reason
 from attendance_projector.projection.stored import EventOrTombstone, Tombstone
 from attendance_schemas.events import (
+    FARTHEST_AHEAD,
     ClockTicked,
     DayOverridden,
     DaysLocked,
@@ -206,6 +207,8 @@ def _impossibility(event: Event) -> Reason | None:
                 f"{type(event).__name__} {event.event_id} is about {on}; set the clock of "
                 f"{getattr(event, 'device_id', None) or 'the machine that recorded it'}",
             )
+    if isinstance(event, (*DATED, DayOverridden)) and (reason := _far_ahead(event)) is not None:
+        return reason
     if isinstance(event, MatchDecided) and event.outcome is Outcome.IDENTIFIED and event.person_id is None:
         return Reason("identified-nobody", f"capture {event.capture_id} is IDENTIFIED without a person")
     if isinstance(event, PeriodLocked) and event.ends_on < event.starts_on:
@@ -223,6 +226,20 @@ def _impossibility(event: Event) -> Reason | None:
             check_directory_event(event)
         except RuleError as error:
             return Reason("impossible-fact", f"{type(event).__name__} {event.event_id}: {error}")
+    return None
+
+
+def _far_ahead(event: Event) -> Reason | None:
+    """Return why a fact is about a date that its sender cannot know yet, by when it was recorded."""
+    recorded_on = event.recorded_at.astimezone(UTC).date()
+    latest_on = recorded_on + FARTHEST_AHEAD
+    for on in _dates_named(event):
+        if on > latest_on:
+            return Reason(
+                "too-far-ahead",
+                f"{type(event).__name__} {event.event_id} is about {on} and was recorded on {recorded_on}; "
+                f"dates up to {FARTHEST_AHEAD.days} days later count: record it again when {on} is nearer",
+            )
     return None
 
 

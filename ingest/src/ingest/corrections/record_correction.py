@@ -1,9 +1,10 @@
 """Record what a person corrects: who, when and why stay on record, and so does what it corrects."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
-from attendance_schemas.events import Act, PunchAdded
+from attendance_schemas.events import FARTHEST_AHEAD, Act, PunchAdded
 from attendance_schemas.topics import CORRECTIONS
 from ingest.corrections.named_things import check_named
 from ingest.domain.actor import SUPERVISORS, Actor
@@ -51,8 +52,7 @@ async def record_correction(
     _check_places(document, actor, desk)
     await check_named(document, actor, desk.decisions)
     received_at = desk.clock()
-    if isinstance(document, AdditionDocument) and document.punched_at > received_at + TOLERANCE:
-        raise InvalidRecord([FieldError("punched_at", "is in the future; add it once it has happened")])
+    _check_date(document, received_at)
     event = decide_correction(
         document,
         org_id=actor.org_id,
@@ -99,6 +99,17 @@ def _check_places(document: Correction, actor: Actor, desk: CorrectionDesk) -> N
             _require_recorded("site_id", site_id, org_id, found=view.has_site(org_id, site_id))
         case OverrideDocument(shift_id=str() as shift_id):
             _require_recorded("shift_id", shift_id, org_id, found=view.has_shift(org_id, shift_id))
+
+
+def _check_date(document: Correction, received_at: datetime) -> None:
+    """Check that an addition has happened, and that a day to override is near enough to be planned."""
+    if isinstance(document, AdditionDocument) and document.punched_at > received_at + TOLERANCE:
+        raise InvalidRecord([FieldError("punched_at", "is in the future; add it once it has happened")])
+    if isinstance(document, OverrideDocument):
+        latest_on = received_at.astimezone(UTC).date() + FARTHEST_AHEAD
+        if document.attendance_on > latest_on:
+            detail = f"is more than {FARTHEST_AHEAD.days} days ahead; the latest date is {latest_on}"
+            raise InvalidRecord([FieldError("attendance_on", detail)])
 
 
 def _require_recorded(field: str, value: str, org_id: str, *, found: bool) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from attendance_schemas.events.attendance import (
+    FARTHEST_AHEAD,
     AttendanceDayChanged,
     AttendanceStatus,
     ClockTicked,
@@ -80,6 +81,7 @@ from attendance_schemas.events.recognition import (
 __all__ = [
     "EVENT_BY_NAME",
     "EVENT_TYPES",
+    "FARTHEST_AHEAD",
     "Act",
     "AttendanceDayChanged",
     "AttendanceStatus",

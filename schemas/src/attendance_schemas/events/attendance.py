@@ -1,12 +1,16 @@
 """Punches without a face, what people correct, and the passing of time."""
 
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from msgspec import Struct
 
 from attendance_schemas.events.base import Act, Direction, Event, Instant, TimeTrust
+
+# A day later than this after a fact was recorded is no plan. Days and punches lie in tables by month, and all
+# who read and write pay for each month that there is.
+FARTHEST_AHEAD = timedelta(days=400)
 
 
 class PunchMethod(StrEnum):
