@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -265,6 +266,25 @@ async def test_a_switch_and_a_rollback_pass_the_tables_on_to_every_role(plant: A
         # What a switch put aside is dropped with the functions that are bound to it.
         await schemas.discard(PREVIOUS)
         assert not await schemas.exists(PREVIOUS)
+
+
+async def test_an_administrator_can_keep_readers_from_stopping_the_projector(plant: Any) -> None:
+    """By the statement that docs/read-model.md gives; all others go on with their work."""
+    page = (Path(__file__).parents[3] / "docs/read-model.md").read_text()
+    statements = [each.split("```")[0] for each in page.split("```sql\n")[1:]]
+    (protect,) = [each for each in statements if "REVOKE" in each]
+    (look,) = [each for each in statements if "pg_stat_activity" in each]
+    take = "SELECT pg_advisory_lock(hashtext('attendance-projector switch'), 0)"
+    async with logged_in(plant.database) as logins:
+        await logins.reader.execute(take)
+        holders = await plant.sql.fetch(look)
+        assert [row["mode"] for row in holders] == ["ExclusiveLock"]
+        await logins.reader.execute("SELECT pg_advisory_unlock_all()")
+        await plant.as_administrator(protect)
+        with pytest.raises(Refused):
+            await logins.reader.execute(take)
+    await plant.tell(plant.site())
+    await assert_each_does_its_work(plant, 9)
 
 
 async def test_a_login_that_owns_nothing_is_told_that_it_cannot_migrate(plant: Any) -> None:
