@@ -53,7 +53,7 @@ from service_kit.observing.logs import get_logger
 TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK, LOCKED_DAYS)
 REGISTRY_ANSWERS_WITHIN = 2.0
 LOOKS_AT_TABLES_EVERY = timedelta(seconds=1)
-TOMBSTONES_KEPT = timedelta(days=90)
+TOMBSTONES_KEPT = timedelta(milliseconds=int(DIRECTORY.settings["delete.retention.ms"]))
 ENDS_WITHIN = timedelta(seconds=5)
 
 SET_BACK = (
@@ -210,11 +210,12 @@ class _Delivery:
         directory = TopicPartition(self._settings.kafka.topic(DIRECTORY.name), 0)
 
         async def attempt() -> int:
-            if not await self._servers.read_model.positions([directory]):
+            # Raises where the topic is not the one that was consumed: it says nothing about the tables.
+            if not (positions := await self._positions([directory])):
                 return 0  # nothing was consumed that could have been taken back
             return await take_back_missed(
                 self._servers.read_model,
-                partial(read_directory_keys, self._settings.kafka),
+                partial(read_directory_keys, self._settings.kafka, positions),
                 self._applying.take_back,
                 tombstones_kept=TOMBSTONES_KEPT,
                 now=datetime.now(UTC),

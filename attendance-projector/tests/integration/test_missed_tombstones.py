@@ -1,5 +1,6 @@
 """What the directory took back while nobody followed, and compaction then forgot."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,10 +13,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from attendance_projector.projection.directory.take_back_missed import TopicKeys, take_back_missed
 from attendance_schemas.events import Event
 from attendance_schemas.topics import DIRECTORY
-from attendance_testing.polling import eventually
+from attendance_testing.lost_records import delete_before, made_again
+from attendance_testing.polling import DEADLINE, eventually
 from attendance_testing.projector.rebuilds import Deployment, open_deployment
 from attendance_testing.projector.standby import LaggingStandby
 from local_stack.environment import StackEnv
+from service_kit.errors import TransientFailure
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.records import Position
 from service_kit.settings import KafkaSettings
@@ -89,17 +92,12 @@ async def test_what_another_projector_reads_on_is_compared_again(plant: Any) -> 
     holiday = plant.holiday(date(2026, 3, 4))
     await plant.tell(holiday)
     known = await plant.read_model.directory_keys()
-    ends = iter([0, 1000])
-
-    async def read_keys() -> TopicKeys:
-        kept = known - {DIRECTORY.key_of(holiday)}
-        return TopicKeys(kept, [Position(DIRECTORY.name, 0, next(ends))])
-
-    found = await take_back_missed(
-        plant.read_model, read_keys, plant.projector.take_back, tombstones_kept=KEPT, now=NOW
-    )
-    assert (found, list(ends)) == (1, [])
-    assert await plant.read_model.directory_keys() == known - {DIRECTORY.key_of(holiday)}
+    kept = known - {DIRECTORY.key_of(holiday)}
+    with pytest.raises(TransientFailure, match="another projector"):
+        await missed(plant, kept, end=0)
+    assert await plant.read_model.directory_keys() == known
+    assert await missed(plant, kept, end=1000) == 1
+    assert await plant.read_model.directory_keys() == kept
 
 
 async def test_a_projector_that_was_away_a_backup_and_a_rebuild_agree(
@@ -134,14 +132,58 @@ async def test_a_projector_that_was_away_a_backup_and_a_rebuild_agree(
     assert (code, lines[-1]["differences"]) == (0, []), errors
 
 
+@pytest.mark.parametrize("is_filled", [False, True])
+async def test_a_directory_that_was_made_again_takes_nothing_back(
+    deployment: Deployment, stack: StackEnv, is_filled: bool
+) -> None:
+    """What such a topic does not have says nothing about the tables."""
+    plant = deployment.plant
+    await deployment.stop()
+    before = await deployment.tables()
+    await made_again(deployment.prefix + DIRECTORY.name, deployment.prefix, stack, partitions=3)
+    if is_filled:
+        for number in range(100):
+            await deployment.publish(plant.person(f"new-{number}"), DIRECTORY)
+    await plant.sql.execute("UPDATE clock SET as_of = $1", datetime.now(UTC) - KEPT)
+    process = await deployment.start("run", stderr=asyncio.subprocess.PIPE)
+    _, errors = await asyncio.wait_for(process.communicate(), DEADLINE)
+    assert process.returncode == 1
+    assert b"made again under the same name" in errors
+    after = await deployment.tables()
+    assert after | {"clock": None} == before | {"clock": None}
+
+
+async def test_a_directory_whose_records_were_deleted_takes_nothing_back(
+    deployment: Deployment, stack: StackEnv
+) -> None:
+    plant = deployment.plant
+    await deployment.stop()
+    before = await plant.read_model.directory_keys()
+    topic = deployment.prefix + DIRECTORY.name
+    # Kafka refuses it of a compacted topic; somebody who insists changes that first.
+    await configure(stack, topic, {"cleanup.policy": "delete"})
+    await delete_before(stack.kafka_bootstrap_servers, topic, 0, 10)
+    await configure(stack, topic, {"cleanup.policy": "compact"})
+    await plant.sql.execute("UPDATE clock SET as_of = $1", datetime.now(UTC) - KEPT)
+    process = await deployment.start("run", stderr=asyncio.subprocess.PIPE)
+    _, errors = await asyncio.wait_for(process.communicate(), DEADLINE)
+    assert process.returncode == 1
+    assert b"begins at 10: records of the directory were deleted" in errors
+    assert await plant.read_model.directory_keys() == before
+
+
+async def configure(stack: StackEnv, topic: str, settings: dict[str, str]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
+    await admin.start()
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
+    await admin.close()
+
+
 async def forget(deployment: Deployment, stack: StackEnv, keys: set[bytes]) -> None:
     """Wait until the topic has no record of these keys, tombstones among them."""
     kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers)
     topic = deployment.prefix + DIRECTORY.name
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
-    await admin.start()
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, FORGETS_SOON)])
-    await admin.close()
+    await configure(stack, topic, FORGETS_SOON)
 
     async def is_forgotten() -> bool:
         # A segment is closed, and then compacted, when something is written after it.

@@ -11,21 +11,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
 from attendance_projector.errors import PositionsSetBack, TopicReplaced
 from attendance_projector.projection.adapters.postgres_read_model import open_read_model
-from attendance_schemas.apply import apply
 from attendance_schemas.topics import CORRECTIONS, MATCHES
-from attendance_testing.deleted_records import delete_before
+from attendance_testing.lost_records import delete_before, made_again
 from attendance_testing.polling import DEADLINE, eventually
 from attendance_testing.projector.cluster import PARTITIONS
 from attendance_testing.projector.standby import LaggingStandby
 from local_stack.environment import StackEnv
 from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Record
-from service_kit.kafka.topic_ids import TopicIdentity, identify_topics
-from service_kit.settings import KafkaSettings
+from service_kit.kafka.topic_ids import TopicIdentity
 
 pytestmark = pytest.mark.integration
 
@@ -228,30 +225,6 @@ async def test_records_that_were_deleted_unread_end_the_service_until_somebody_a
     assert await process.wait() == 0
 
 
-async def made_again(topic: str, prefix: str, stack: StackEnv) -> tuple[Any, Any]:
-    """Delete a topic and make it again; return its ids, before and after."""
-    kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers)
-    before = await identify_topics(kafka, [topic])
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
-    await admin.start()
-    await admin.delete_topics([topic])
-    await admin.close()
-
-    async def is_gone() -> bool:
-        return not await identify_topics(kafka, [topic])
-
-    await eventually(is_gone)
-    await apply(
-        stack.kafka_bootstrap_servers,
-        stack.schema_registry_url,
-        prefix=prefix,
-        partitions=PARTITIONS,
-        single_broker=True,
-    )
-    after = await identify_topics(kafka, [topic])
-    return before[topic].topic_id, after[topic].topic_id
-
-
 async def test_a_topic_that_was_made_again_ends_a_service_at_its_start(
     plant: Any, cluster: Any, stack: StackEnv
 ) -> None:
@@ -261,7 +234,7 @@ async def test_a_topic_that_was_made_again_ends_a_service_at_its_start(
     await eventually(lambda: plant.places("asha"))
     process.send_signal(signal.SIGTERM)
     await process.communicate()
-    before, after = await made_again(topic, cluster.prefix, stack)
+    before, after = await made_again(topic, cluster.prefix, stack, partitions=PARTITIONS)
 
     async def both_are_there() -> bool:
         return len(await plant.places("asha")) == 2
@@ -285,7 +258,7 @@ async def test_a_topic_that_is_made_again_ends_a_service_that_runs(
     process = await cluster.start("run", is_heard=True)
     await cluster.publish(plant.match("asha", IN), MATCHES)
     await eventually(lambda: plant.places("asha"))
-    await made_again(cluster.prefix + MATCHES.name, cluster.prefix, stack)
+    await made_again(cluster.prefix + MATCHES.name, cluster.prefix, stack, partitions=PARTITIONS)
     said = await last_words(process)
     assert "docs/operations/failover.md" in said
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import aiokafka
 import pytest
 
-from attendance_testing.deleted_records import delete_before
+from attendance_testing.lost_records import delete_before
 from service_kit.errors import LogLost, TransientFailure
 from service_kit.kafka.bounded_reading import Chunk, beginnings, bounds_of, records_of, records_until
 from service_kit.kafka.producer import RecordProducer

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from attendance_testing.deleted_records import delete_before
+from attendance_testing.lost_records import delete_before
 from service_kit.errors import LogLost, TransientFailure
 from service_kit.kafka.consumer import RecordSource
 from service_kit.kafka.producer import RecordProducer

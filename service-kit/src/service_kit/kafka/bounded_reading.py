@@ -62,13 +62,6 @@ async def bounds_of(
         return {TopicPartition(*each): (first, ends[each]) for each, first in firsts.items()}
 
 
-async def ends_of_topic(kafka: KafkaSettings, topic: str) -> Mapping[TopicPartition, int]:
-    """Return the end of each partition of a topic (full name). Raises TransientFailure."""
-    async with _consumer(kafka) as consumer:
-        partitions = [TopicPartition(topic, each) for each in await partitions_of_topic(consumer, topic)]
-        return _own_names(await consumer.end_offsets([kafka_partition(each) for each in partitions]))
-
-
 async def records_of(
     kafka: KafkaSettings, topic: str, *, since: datetime | None = None, patience: timedelta = PATIENCE
 ) -> AsyncIterator[Record]:

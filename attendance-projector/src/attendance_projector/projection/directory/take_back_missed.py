@@ -6,13 +6,17 @@ ever what was taken back meanwhile, and a rebuild would not find it. So they are
 
 1. which keys do the tables have;
 2. which of them has the topic, up to its end at this moment;
-3. apply a tombstone for each of the others, unless somebody else has read past that end by then.
+3. apply a tombstone for each of the others, unless another projector has read past that end by then: what is
+   gone may have been recorded again, and all is compared again.
+
+Only a topic that is the one that was consumed, and that lacks nothing, says anything about the tables.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Position
 from service_kit.observing.logs import get_logger
 
@@ -53,26 +57,23 @@ async def take_back_missed(
     """Take back what the topic does not have, where tombstones can have been missed; return how many things.
 
     Time that came to the tables in the last half of `tombstones_kept` shows that they were followed. Raises
-    TransientFailure.
+    TransientFailure: call again.
     """
     as_of = await tables.as_of()
     if as_of is not None and now - as_of < tombstones_kept / 2:
         return 0
     log.info("comparing the directory with its topic: tombstones may be gone", as_of=str(as_of))
-    taken_back = 0
-    is_complete = False
-    while not is_complete:
-        if not (known := await tables.directory_keys()):
-            return taken_back
-        found = await read_keys()
-        is_complete = True
-        for part in _parts(sorted(known.difference(found.keys))):
-            if not (is_complete := await take_back(part, found.ends)):
-                break  # another projector reads on: what is gone now may have been recorded again
-            taken_back += len(part)
-    if taken_back:
-        log.warning("taken back what the directory does not say any more", count=taken_back)
-    return taken_back
+    known = await tables.directory_keys()
+    found = await read_keys()
+    gone = sorted(known.difference(found.keys))
+    for part in _parts(gone):
+        if not await take_back(part, found.ends):
+            raise TransientFailure(
+                "read-model", "another projector reads the directory on", is_contention=True
+            )
+    if gone:
+        log.warning("taken back what the directory does not say any more", count=len(gone))
+    return len(gone)
 
 
 def _parts(keys: list[bytes]) -> Iterable[list[bytes]]:

@@ -1,20 +1,35 @@
 """The keys of the directory's topic, as it is at this moment."""
 
+from collections.abc import Mapping
+
 from attendance_projector.projection.directory.take_back_missed import TopicKeys
-from attendance_schemas.topics import DIRECTORY
-from service_kit.kafka.bounded_reading import ends_of_topic, records_until
-from service_kit.kafka.records import Position
+from service_kit.errors import LogLost
+from service_kit.kafka.bounded_reading import bounds_of, records_until
+from service_kit.kafka.claims import DECIDE, Claims
+from service_kit.kafka.records import Position, TopicPartition
 from service_kit.settings import KafkaSettings
 
 
-async def read_directory_keys(kafka: KafkaSettings) -> TopicKeys:
-    """Read the whole topic; return the keys whose last record is no tombstone. Raises TransientFailure."""
-    ends = await ends_of_topic(kafka, kafka.topic(DIRECTORY.name))
+async def read_directory_keys(kafka: KafkaSettings, positions: Mapping[TopicPartition, int]) -> TopicKeys:
+    """Read the whole topic; return the keys whose last record is no tombstone.
+
+    positions: what was consumed of it. Raises TransientFailure, and LogLost where the topic lacks records:
+    what it does not have is then no sign that it was taken back.
+    """
+    bounds = await bounds_of(kafka, list(positions))
+    claims = Claims()
+    claims.check_ends(positions, {each: end for each, (_, end) in bounds.items()}, is_start=True)
+    for each, (first, _) in bounds.items():
+        if first > 0:  # compaction leaves the beginning where it is
+            raise LogLost(
+                f"{each.topic}[{each.partition}] begins at {first}: records of the directory were deleted. "
+                f"{DECIDE}"
+            )
     keys: set[bytes] = set()
-    async for chunk in records_until(kafka, {}, ends):
+    async for chunk in records_until(kafka, {}, {each: end for each, (_, end) in bounds.items()}):
         for record in chunk.records:
             if record.value is None:
                 keys.discard(record.key or b"")
             else:
                 keys.add(record.key or b"")
-    return TopicKeys(keys, [Position(*partition, end) for partition, end in ends.items()])
+    return TopicKeys(keys, [Position(*each, end) for each, (_, end) in bounds.items()])
