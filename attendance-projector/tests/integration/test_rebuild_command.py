@@ -62,10 +62,31 @@ async def test_a_killed_rebuild_goes_on(deployment: Deployment) -> None:
     assert await deployment.tables() == live
 
 
+REBUILDS = (
+    "FROM pg_stat_activity WHERE application_name = 'attendance-projector rebuild'"
+    " AND datname = current_database()"
+)
+
+
+async def test_a_rebuild_whose_server_goes_away_says_what_to_do(deployment: Deployment) -> None:
+    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+    process = await deployment.start("rebuild", "--json", "--workers", "2", **pipes)
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if b'"step": "load"' in line:
+            break
+    assert await deployment.plant.as_administrator(f"SELECT pg_terminate_backend(pid) {REBUILDS}")
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert errors.decode().endswith("see that postgresql answers, then run the same command again\n")
+    assert b"Traceback" not in errors
+    code, lines, said = await deployment.rebuild()
+    assert (code, lines[-1]["is_switched"]) == (0, True), said
+
+
 async def killed_in_its_copy(deployment: Deployment, *arguments: str) -> None:
     """Kill a rebuild that has made its tables and waits to copy what is kept into them."""
-    rebuilds = "FROM pg_stat_activity WHERE application_name = 'attendance-projector rebuild'"
-    waits = f"SELECT wait_event_type = 'Lock' {rebuilds} AND datname = current_database()"
+    waits = f"SELECT wait_event_type = 'Lock' {REBUILDS}"
     async with deployment.sql.transaction():
         await deployment.sql.execute("LOCK TABLE enrolment IN ACCESS EXCLUSIVE MODE")
         process = await deployment.start("rebuild", "--workers", "2", *arguments)
@@ -74,8 +95,7 @@ async def killed_in_its_copy(deployment: Deployment, *arguments: str) -> None:
         await process.wait()
 
     async def is_gone() -> bool:
-        count = f"SELECT count(*) {rebuilds} AND datname = current_database()"
-        return not await deployment.plant.as_administrator(count)
+        return not await deployment.plant.as_administrator(f"SELECT count(*) {REBUILDS}")
 
     await eventually(is_gone)
 

@@ -18,9 +18,7 @@ CONFLICTS = (
 # Somebody else holds what a statement waits for, or an operator ended the wait.
 CONTENTION = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 # The server, or the way to it, is away, full, shutting down or not the primary any more.
-AWAY = (
-    OSError,
-    TimeoutError,
+SAYS_IT_IS_AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -30,6 +28,7 @@ AWAY = (
     # What a connection says whose server died while it began a statement; the pool lets go of it.
     asyncpg.InternalClientError,
 )
+AWAY = (OSError, TimeoutError, *SAYS_IT_IS_AWAY)
 
 
 def is_of_missing_partition(error: asyncpg.CheckViolationError) -> bool:
