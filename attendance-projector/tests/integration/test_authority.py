@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, timedelta
+from itertools import permutations
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -111,6 +112,26 @@ async def test_a_review_of_somebody_elsewhere_is_refused_in_any_order(plant: Any
     assert await plant.refusals() == [("ReviewDecided", str(beyond.review_id), "out-of-scope")]
     await plant.tell(review)
     assert await plant.places("asha") == []
+
+
+async def test_why_a_review_is_refused_does_not_go_by_the_order_of_arrival(plant: Any) -> None:
+    """Beside the first one the second one is refused since the capture shows somebody elsewhere by then."""
+    details = set()
+    for order in permutations(range(3)):
+        capture = plant.match("asha", IN, person_home_site_id="site")
+        away = plant.review(capture.capture_id, "binod", home_site_id="goa")
+        back = plant.review(
+            capture.capture_id, "chandra", authority=by("foreman", "site"), home_site_id="delhi"
+        )
+        facts = capture, away, replace(back, recorded_at=away.recorded_at + timedelta(seconds=1))
+        for number in order:
+            await plant.tell(facts[number])
+        detail = await plant.sql.fetchval(
+            "SELECT detail FROM refused_fact WHERE fact_id = $1", str(back.review_id)
+        )
+        details.add(detail.replace(str(capture.capture_id), "ID"))
+    assert len(details) == 1
+    assert "shows somebody of another site" in details.pop()
 
 
 async def test_a_refused_review_counts_once_recognition_decides_otherwise(plant: Any) -> None:

@@ -17,6 +17,7 @@ Locks are taken in one order by all: positions, everyone, organisations, capture
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from uuid import UUID
 
 from attendance_projector.domain.retention import Retention
 from attendance_projector.errors import PositionsSetBack
@@ -49,6 +50,7 @@ from attendance_projector.projection.stored import (
     AcceptedPunch,
     EntryKey,
     EventOrTombstone,
+    FactKey,
     PersonKey,
     Tombstone,
 )
@@ -204,10 +206,14 @@ def _countable(
 
 
 async def _keep_refused(transaction: Transaction, refusals: Refusals, decided: Judgement) -> None:
-    """Store what was refused; of captures that were judged, exactly the reviews that do not count now."""
+    """Store what was refused; of captures that were judged, exactly the reviews that do not count now.
+
+    Why a review does not count goes by those that were recorded before it, which may come later.
+    """
     folded = [row for each in decided.reviewed for row in each.refused]
-    if accepted := {key for each in decided.reviewed for key in each.accepted}:
-        await transaction.refused.accept(accepted)
+    accepted = {key: None for each in decided.reviewed for key in each.accepted}
+    if judged := accepted | {FactKey(row.org_id, UUID(row.fact_id)): row.detail for row in folded}:
+        await transaction.refused.take_back(judged)
     if rows := distinct([*refusals.rows, *folded]):
         await transaction.refused.store(rows)
 

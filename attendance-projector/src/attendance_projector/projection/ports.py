@@ -150,8 +150,11 @@ class RefusedFacts(Protocol):
     async def store(self, refused: Sequence[RefusedFact]) -> None:
         """Store refused facts; one that is stored with the same reason stays."""
 
-    async def accept(self, reviews: Collection[FactKey]) -> None:
-        """Take back that these reviews reach beyond their authority."""
+    async def take_back(self, reviews: Mapping[FactKey, str | None]) -> None:
+        """Take back that these reviews reach beyond their authority, unless for the reason given.
+
+        None: they do not. Why one does goes by those recorded before it, which may come later.
+        """
 
 
 class Days(Protocol):

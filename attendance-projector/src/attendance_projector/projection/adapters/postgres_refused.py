@@ -1,6 +1,6 @@
 """Refused facts in PostgreSQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 from attendance_projector.projection.adapters.columns import as_row, side_by_side
 from attendance_projector.projection.refusals import OUT_OF_SCOPE, RefusedFact
@@ -23,10 +23,10 @@ class PostgresRefusedFacts:
         """Store refused facts, in one statement; one that is stored with the same reason stays."""
         await self._connection.execute(SQL["store"], *side_by_side(map(REFUSED_ROW, refused)))
 
-    async def accept(self, reviews: Collection[FactKey]) -> None:
-        """Take back that these reviews reach beyond their authority."""
+    async def take_back(self, reviews: Mapping[FactKey, str | None]) -> None:
+        """Take back that these reviews reach beyond their authority, unless for the reason given."""
         organisations, ids = side_by_side(reviews)
-        names = [str(each) for each in ids]
+        names, details = [str(each) for each in ids], list(reviews.values())
         await self._connection.execute(
-            SQL["accept"], organisations, names, ReviewDecided.__name__, OUT_OF_SCOPE
+            SQL["take_back"], organisations, names, details, ReviewDecided.__name__, OUT_OF_SCOPE
         )

@@ -11,8 +11,12 @@ SELECT * FROM unnest(
 )
 ON CONFLICT (org_id, kind, fact_id, reason) DO NOTHING;
 
--- name: accept
--- $1 organisations and $2 ids, side by side; $3 their kind and $4 the reason that holds no longer.
+-- name: take_back
+-- $1 organisations, $2 ids and $3 details that stand, side by side; null: none does. $4 the kind, $5 the reason.
 DELETE FROM refused_fact
-USING unnest($1::text[], $2::text[]) AS accepted (org_id, fact_id)
-WHERE refused_fact.org_id = accepted.org_id AND refused_fact.fact_id = accepted.fact_id AND kind = $3 AND reason = $4;
+USING unnest($1::text[], $2::text[], $3::text[]) AS judged (org_id, fact_id, detail)
+WHERE refused_fact.org_id = judged.org_id
+    AND refused_fact.fact_id = judged.fact_id
+    AND refused_fact.detail IS DISTINCT FROM judged.detail
+    AND kind = $4
+    AND reason = $5;
