@@ -33,6 +33,10 @@ class RebuildRefused(ProjectorError):
     """The rebuild cannot begin or end as asked; nothing that readers see was changed."""
 
 
+class DaysWait(ProjectorError):
+    """Days wait to be computed, so tables are not even: compute them while the live service goes on."""
+
+
 class UnknownPerson(ProjectorError):
     """Nobody is recorded under the id: check it, or record the person."""
 

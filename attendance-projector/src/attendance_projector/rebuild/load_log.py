@@ -9,6 +9,7 @@ from functools import partial
 
 from attendance_projector.projection.apply_batch import check_reached
 from attendance_projector.projection.apply_records import ApplyRecords
+from attendance_projector.projection.backlog.worker import BacklogWorker
 from attendance_projector.projection.ports import Transaction
 from attendance_projector.rebuild.ports import NextTables
 from service_kit.errors import PoisonRecord
@@ -30,11 +31,13 @@ class LoadLog:
         tables: NextTables,
         read_log: ReadLog,
         progressed: Callable[[int], None],
+        backlog: BacklogWorker,
     ) -> None:
         self._applying = applying
         self._tables = tables
         self._read_log = read_log
         self._progressed = progressed
+        self._backlog = backlog
         self.passed_over = 0
 
     async def load(self, targets: Mapping[TopicPartition, int]) -> None:
@@ -48,6 +51,13 @@ class LoadLog:
                 if complete:
                     await self._tables.in_transaction(partial(_move, complete, reached))
                 self._progressed(len(records))
+
+    async def work_off(self) -> bool:
+        """Compute the days that wait, since a fact was about many of them; say whether there were any."""
+        has_worked = False
+        while await self._backlog.work():
+            has_worked = True
+        return has_worked
 
     async def _apply(self, records: list[Record]) -> None:
         poison: list[Record] = []

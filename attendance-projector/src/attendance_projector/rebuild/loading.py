@@ -10,7 +10,8 @@ from attendance_projector.projection.adapters.avro_event_reader import AvroEvent
 from attendance_projector.projection.adapters.postgres_read_model import NextReadModel, open_pool
 from attendance_projector.projection.apply_batch import Recompute
 from attendance_projector.projection.apply_records import ApplyRecords
-from attendance_projector.projection.days.recompute_days import recompute_days
+from attendance_projector.projection.backlog.put_off import compute_or_put_off
+from attendance_projector.projection.backlog.worker import BacklogWorker
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.rebuild.adapters.kafka_log import records_until
 from attendance_projector.rebuild.load_log import LoadLog
@@ -31,20 +32,20 @@ async def open_loading(
     progressed: Callable[[int], None],
     *,
     tables: type[NextReadModel] = NextReadModel,
-    recompute: Recompute = recompute_days,
+    recompute: Recompute = compute_or_put_off,
 ) -> AsyncIterator[LoadLog]:
     """Connect to the registry and to the next tables; Kafka is read when something is loaded."""
     url, kafka = settings.database.url.get_secret_value(), settings.kafka
     async with AsyncExitStack() as stack:
         schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
         pool = await stack.enter_async_context(open_pool(url, schema=NEXT, settings=SERVER_SETTINGS))
-        read_model = tables(pool)
+        read_model, metrics = tables(pool), ProjectorMetrics(CollectorRegistry())
         applying = ApplyRecords(
             AvroEventReader(Codec(schemas), prefix=kafka.topic_prefix),
             read_model,
-            ProjectorMetrics(CollectorRegistry()),
+            metrics,
             is_tracing=False,
             recompute=recompute,
         )
         read_log = partial(records_until, kafka, kafka.group(GROUP), max_records=RECORDS_AT_ONCE)
-        yield LoadLog(applying, read_model, read_log, progressed)
+        yield LoadLog(applying, read_model, read_log, progressed, BacklogWorker(read_model, metrics))

@@ -94,8 +94,15 @@ class Schemas(Protocol):
     async def positions(self, schema: str) -> Mapping[TopicPartition, int]:
         """Return the next offsets of the tables."""
 
-    async def backlog(self) -> int:
-        """Count what waits in the live tables: spans to be computed, and locks to be told."""
+    async def backlog(self, schema: str = LIVE) -> int:
+        """Count what waits to be done: spans to be computed, and locks to be told once they are.
+
+        What was set aside, since it cannot be computed, waits for an operator, and so do the locks that it
+        holds up: neither counts.
+        """
+
+    async def set_aside(self, schema: str) -> Mapping[str, int]:
+        """Count the spans that were set aside, by organisation."""
 
     async def waiting_punches(self) -> int:
         """Index the punches that wait, by person, and count them."""
@@ -116,7 +123,8 @@ class Switch(Protocol):
     async def put_in_place(self, catch_up: Callable[[], Awaitable[None]]) -> None:
         """Put the next tables in the place of the live ones, which stay as the previous ones.
 
-        catch_up: brings the next tables to the positions of the live ones, while live projectors wait.
+        catch_up: brings the next tables to the positions of the live ones, while live projectors wait; what
+        it raises ends the attempt, and nothing is switched.
         """
 
     async def roll_back(self, check: Callable[[], Awaitable[None]]) -> None:

@@ -7,6 +7,7 @@ or shift would compute months again. Once all facts are there, their order is no
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 
+from attendance_projector.domain.touched import DateSpan
 from attendance_projector.projection.days.compute_days import WAITING
 from attendance_projector.projection.days.recompute_days import Write, recompute_days
 from attendance_projector.projection.days.stale_dates import Change, PersonChanged
@@ -35,7 +36,21 @@ async def compute_days(
     """Compute all days of these people from all their facts; return how many."""
     changes: dict[PersonKey, Sequence[Change]] = {each: [PersonChanged()] for each in people}
     count = await recompute_days(transaction, changes, punches)
+    await _rebook_final(transaction, people)
+    return count
+
+
+async def let_days_wait(
+    transaction: Transaction, people: Sequence[PersonKey], punches: Sequence[AcceptedPunch]
+) -> int:
+    """Let all days of these people wait: somebody's cannot be computed, and the backlog finds out whose."""
+    await transaction.captures.store_punches([(each, WAITING) for each in punches])
+    await transaction.backlog.add({each: [DateSpan()] for each in people})
+    await _rebook_final(transaction, people)
+    return 0
+
+
+async def _rebook_final(transaction: Transaction, people: Sequence[PersonKey]) -> None:
     everything = [PersonDates(each, date.min, date.max) for each in people]
     final_before = (await transaction.retention.read()).final_before
     await rebook_final(transaction.periods, final_part(everything, final_before))
-    return count

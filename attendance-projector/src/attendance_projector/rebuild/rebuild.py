@@ -4,7 +4,7 @@
 2. sort      the punches by person, and count the buckets of people that fit into memory
 3. compute   every day from all facts of a person, several processes, each its buckets
 4. index     what only readers need
-5. catch up  with the live tables, by the code of the live service
+5. catch up  with the live tables, by the code of the live service, until little is left to do
 6. compare   each table and month, on a snapshot in which both stand at the same positions
 7. switch    in one transaction that live projectors wait for and readers do not notice; where tables differ,
              followers of the change feed are told afterwards
@@ -14,11 +14,11 @@ goes on. Nothing but the tables of the next schema changes before the switch.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from attendance_projector.errors import RebuildRefused
+from attendance_projector.errors import DaysWait, RebuildRefused
 from attendance_projector.rebuild.load_log import LoadLog
 from attendance_projector.rebuild.ports import (
     LIVE,
@@ -34,13 +34,13 @@ from attendance_projector.rebuild.ports import (
 from attendance_projector.rebuild.report import Options, Report
 from attendance_projector.rebuild.tasks import Progressed, RunTogether, share_buckets, share_partitions
 from attendance_projector.rebuild.tell_differences import tell_differences
-from attendance_projector.rebuild.wait_for_backlog import wait_for_backlog
+from attendance_projector.rebuild.wait_for_backlog import name_set_aside, wait_for_backlog
 from attendance_schemas.topics import CLOCK, CORRECTIONS, DIRECTORY, TOPICS
 from service_kit.kafka.records import TopicPartition
 
 # A bucket is computed in memory and in one transaction.
 PUNCHES_PER_BUCKET = 20_000
-# So few records to go that the live service may wait for them.
+# So few records to go that the live service may wait for them, where none of them is about many days.
 NEARLY_THERE = 2000
 
 
@@ -146,7 +146,6 @@ class Rebuild:
         await self._schemas.write("indexed", value=True)
 
     async def _finish(self, loading: LoadLog) -> None:
-        await self._come_near(loading)
         await self._compare(loading)
         if not self._options.switch:
             return
@@ -155,41 +154,63 @@ class Rebuild:
                 f"{len(self._report.differences)} tables and months differ; nothing was switched. "
                 "Look at the differences, then run it again with --accept-differences, or --discard"
             )
-        # While millions of rows were compared, the live service went on.
-        await self._come_near(loading)
-        await self._means.switch.put_in_place(partial(self._catch_up, loading))
+        await self._switch(loading)
         self._progress.step("switch", 1)
         self._report.is_switched = True
         self._progress.advance(1)
 
-    async def _catch_up(self, loading: LoadLog) -> None:
-        """Bring the next tables to where the live ones are now, never further."""
-        targets = await self._schemas.positions(LIVE)
-        self._progress.step("catch up", _between(await self._schemas.positions(NEXT), targets))
-        await loading.load(targets)
-
-    async def _come_near(self, loading: LoadLog) -> None:
-        """Catch up until so little is left that the live service may wait for it."""
-        positions = self._schemas.positions
-        while _between(await positions(NEXT), await positions(LIVE)) > NEARLY_THERE:
-            await self._catch_up(loading)
-
     async def _compare(self, loading: LoadLog) -> None:
         tables = await self._schemas.compared_tables()
         async with self._means.open_comparison() as comparison:
-            while True:
-                await wait_for_backlog(self._schemas, self._progress)
-                async with self._schemas.live_stopped():
-                    if await self._schemas.backlog():
-                        continue
-                    await self._catch_up(loading)
-                    # From then on the live service can go on.
-                    await comparison.take_snapshot()
-                break
+            await self._begin_comparison(comparison, loading)
+            for schema in (LIVE, NEXT):
+                await name_set_aside(self._schemas, self._progress, schema)
             self._progress.step("compare", len(tables))
             for table in tables:
                 self._report.compared += await comparison.compare(table)
                 self._progress.advance(1)
+
+    async def _begin_comparison(self, comparison: Comparison, loading: LoadLog) -> None:
+        while True:
+            await wait_for_backlog(self._schemas, self._progress)
+            await self._come_near(loading)
+            with suppress(DaysWait):
+                async with self._schemas.live_stopped():
+                    await self._check_computed(LIVE)
+                    await self._become_even(loading)
+                    # From then on the live service can go on.
+                    await comparison.take_snapshot()
+                return
+
+    async def _switch(self, loading: LoadLog) -> None:
+        while True:
+            # While millions of rows were compared, the live service went on.
+            await self._come_near(loading)
+            with suppress(DaysWait):
+                await self._means.switch.put_in_place(partial(self._become_even, loading))
+                return
+
+    async def _come_near(self, loading: LoadLog) -> None:
+        """Catch up until so little is left that the live service may wait: few records, and no days."""
+        while await self._catch_up(loading) > NEARLY_THERE or await loading.work_off():
+            pass
+
+    async def _become_even(self, loading: LoadLog) -> None:
+        """Catch up while the live service waits. Raises DaysWait when there are too many days to wait for."""
+        await self._catch_up(loading)
+        await self._check_computed(NEXT)
+
+    async def _check_computed(self, schema: str) -> None:
+        if left := await self._schemas.backlog(schema):
+            raise DaysWait(f"{left} spans of days wait in {schema}; they are computed first")
+
+    async def _catch_up(self, loading: LoadLog) -> int:
+        """Bring the next tables to where the live ones are now, never further; return by how many records."""
+        targets = await self._schemas.positions(LIVE)
+        count = _between(await self._schemas.positions(NEXT), targets)
+        self._progress.step("catch up", count)
+        await loading.load(targets)
+        return count
 
     def _turns(self, targets: Mapping[TopicPartition, int]) -> list[tuple[set[str], int]]:
         """Return which topics are loaded one after the other, each with the processes that may share it.

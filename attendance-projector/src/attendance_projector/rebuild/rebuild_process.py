@@ -10,18 +10,19 @@ import sys
 
 import msgspec
 
+from attendance_projector.domain.facts import RuleError
 from attendance_projector.errors import PositionsSetBack
 from attendance_projector.projection.adapters.postgres_read_model import open_pool
 from attendance_projector.rebuild.adapters.postgres_bulk_load import ComputingReadModel, LoadingReadModel
 from attendance_projector.rebuild.adapters.worker_processes import peak_memory_mb
 from attendance_projector.rebuild.loading import SERVER_SETTINGS, open_loading
 from attendance_projector.rebuild.ports import NEXT
-from attendance_projector.rebuild.put_off_days import compute_days, keep_for_later
+from attendance_projector.rebuild.put_off_days import compute_days, keep_for_later, let_days_wait
 from attendance_projector.rebuild.tasks import Compute, Load, Progressed
 from attendance_projector.settings import Settings
 from service_kit.backoff import Backoff, retry
 from service_kit.collect_rarely import collect_rarely
-from service_kit.errors import TransientFailure
+from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.kafka.records import TopicPartition
 from service_kit.observing.logs import get_logger
 
@@ -63,8 +64,18 @@ async def _compute(task: Compute, settings: Settings) -> None:
     async with open_pool(url, schema=NEXT, settings=SERVER_SETTINGS) as pool:
         read_model = ComputingReadModel(pool)
         for number in task.buckets:
-            days = await read_model.compute_bucket(number, task.count, compute_days)
+            days = await compute_bucket(read_model, number, task.count)
             _tell(Progressed(1, days=days))
+
+
+async def compute_bucket(read_model: ComputingReadModel, number: int, count: int) -> int:
+    """Compute the days of a bucket of people, or let all of them wait when somebody's cannot be computed."""
+    try:
+        return await read_model.compute_bucket(number, count, compute_days)
+    except (RuleError, PoisonRecord) as error:
+        # The reason can name people; it will stand in stale_span.
+        log.warning("days of a bucket wait, since some cannot be computed", error=type(error).__name__)
+        return await read_model.compute_bucket(number, count, let_days_wait)
 
 
 def _tell(what: Progressed) -> None:

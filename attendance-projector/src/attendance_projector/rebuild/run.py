@@ -5,7 +5,7 @@ from functools import partial
 from attendance_projector.rebuild.adapters.kafka_log import beginnings
 from attendance_projector.rebuild.adapters.postgres_comparison import open_comparison
 from attendance_projector.rebuild.adapters.postgres_differing_days import PostgresDifferingDays
-from attendance_projector.rebuild.adapters.postgres_schemas import open_schemas
+from attendance_projector.rebuild.adapters.postgres_schemas import PostgresSchemas, open_schemas
 from attendance_projector.rebuild.adapters.postgres_switch import PostgresSwitch
 from attendance_projector.rebuild.adapters.worker_processes import peak_memory_mb, run_together
 from attendance_projector.rebuild.loading import open_loading
@@ -18,20 +18,23 @@ from attendance_projector.settings import Settings
 
 async def run_rebuild(settings: Settings, options: Options, progress: Progress, report: Report) -> None:
     """Rebuild, compare, switch. Raises RebuildRefused, TransientFailure, or what a bug raises."""
-    url = settings.database.url.get_secret_value()
-    async with open_schemas(url) as schemas:
-        means = Means(
-            schemas=schemas,
-            switch=PostgresSwitch(schemas),
-            differing=PostgresDifferingDays(schemas),
-            beginnings=partial(beginnings, settings.kafka),
-            run_together=run_together,
-            open_loading=partial(open_loading, settings),
-            open_comparison=partial(open_comparison, url),
-            topic_prefix=settings.kafka.topic_prefix,
-        )
-        await Rebuild(means, options, progress, report).run()
+    async with open_schemas(settings.database.url.get_secret_value()) as schemas:
+        await Rebuild(means_of(settings, schemas), options, progress, report).run()
     report.peak_memory_mb = max(report.peak_memory_mb, peak_memory_mb())
+
+
+def means_of(settings: Settings, schemas: PostgresSchemas) -> Means:
+    """Return what a rebuild of these schemas works with."""
+    return Means(
+        schemas=schemas,
+        switch=PostgresSwitch(schemas),
+        differing=PostgresDifferingDays(schemas),
+        beginnings=partial(beginnings, settings.kafka),
+        run_together=run_together,
+        open_loading=partial(open_loading, settings),
+        open_comparison=partial(open_comparison, settings.database.url.get_secret_value()),
+        topic_prefix=settings.kafka.topic_prefix,
+    )
 
 
 async def run_rollback(settings: Settings) -> None:

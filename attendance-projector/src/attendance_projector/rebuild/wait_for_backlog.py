@@ -28,3 +28,13 @@ async def wait_for_backlog(schemas: Schemas, progress: Progress, patience: timed
                 f"{patience.total_seconds():.0f} s; see that an attendance-projector runs, then run it "
                 "again: it goes on where it is"
             )
+
+
+async def name_set_aside(schemas: Schemas, progress: Progress, schema: str) -> None:
+    """Say of which organisations days cannot be computed, and how they are computed again."""
+    for org_id, count in (await schemas.set_aside(schema)).items():
+        table = f"{schema}.stale_span"
+        progress.note(
+            f"{count} spans of days of organisation {org_id} cannot be computed; `refused` in {table} says "
+            f"why. Mend the fact that it names, then set `refused` to NULL where org_id is {org_id}"
+        )

@@ -59,7 +59,7 @@ class PostgresSchemas:
 
     def __init__(self, connection: Connection, url: str) -> None:
         self.connection = connection
-        self._url = url
+        self.url = url
 
     async def exists(self, schema: str) -> bool:
         """Say whether there is such a schema."""
@@ -83,7 +83,7 @@ class PostgresSchemas:
         # As the live tables are: during an upgrade that may be a step before the newest.
         revision = await self._revision_of_live()
         await self.discard()
-        await migrate(self._url, revision, schema=NEXT)
+        await migrate(self.url, revision, schema=NEXT)
         async with self.connection.transaction():
             await self.connection.execute(SQL["create_state"].format(next=NEXT))
             indexes = await self.connection.fetch(SQL["secondary_indexes"], NEXT)
@@ -226,9 +226,14 @@ class PostgresSchemas:
             each for each in await self.tables(LIVE) if each.name not in (*REPORTING, *CARRIED, *UNDERWAY)
         ]
 
-    async def backlog(self) -> int:
-        """Count what waits in the live tables: spans to be computed, and locks to be told."""
-        return int(await self.connection.fetchval(SQL["backlog"].format(schema=LIVE)))
+    async def backlog(self, schema: str = LIVE) -> int:
+        """Count what waits to be done: spans to be computed, and locks to be told once they are."""
+        return int(await self.connection.fetchval(SQL["backlog"].format(schema=schema)))
+
+    async def set_aside(self, schema: str) -> Mapping[str, int]:
+        """Count the spans that were set aside, by organisation."""
+        rows = await self.connection.fetch(SQL["set_aside"].format(schema=schema))
+        return {org_id: count for org_id, count in rows}
 
     async def discard(self, schema: str = NEXT) -> None:
         """Drop a schema that nobody reads, table by table: one transaction would fill the server's locks.

@@ -63,8 +63,21 @@ SELECT {columns} FROM {live}.{table} WHERE attendance_on < $1::date;
 SELECT topic, partition, next_offset FROM {schema}.consumed_position;
 
 -- name: backlog
+-- Without what was set aside, which nobody computes, and without the locks that it holds up.
 SELECT
-    (SELECT count(*) FROM {schema}.stale_span WHERE refused IS NULL) + (SELECT count(*) FROM {schema}.untold_lock);
+    (SELECT count(*) FROM {schema}.stale_span WHERE refused IS NULL)
+    + (
+        SELECT count(*) FROM {schema}.untold_lock AS lock
+        WHERE NOT EXISTS (
+            SELECT FROM {schema}.stale_span AS span
+            WHERE span.org_id = lock.org_id
+                AND coalesce(span.first_on, '-infinity') <= lock.ends_on
+                AND span.refused IS NOT NULL
+        )
+    );
+
+-- name: set_aside
+SELECT org_id, count(*) FROM {schema}.stale_span WHERE refused IS NOT NULL GROUP BY org_id ORDER BY org_id;
 
 -- name: carry_locks
 -- Rebuilt days are never stale, so that locks which waited for stale ones can be told at once.

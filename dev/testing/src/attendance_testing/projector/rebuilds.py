@@ -212,6 +212,10 @@ class Deployment:
 
         await eventually(is_even)
 
+    def environ(self, command: str) -> dict[str, str]:
+        """Return the environment of a command, with the login that it needs."""
+        return with_login_of(self._environ, command)
+
     async def start(self, *arguments: str, **options: Any) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
