@@ -10,7 +10,7 @@ import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from attendance_projector.projection.directory.take_back_missed import TopicKeys, take_back_missed
+from attendance_projector.projection.directory.take_back_missed import MANY, TopicKeys, take_back_missed
 from attendance_schemas.events import Event
 from attendance_schemas.topics import DIRECTORY
 from attendance_testing.lost_records import delete_before, made_again
@@ -98,6 +98,17 @@ async def test_what_another_projector_reads_on_is_compared_again(plant: Any) -> 
     assert await plant.read_model.directory_keys() == known
     assert await missed(plant, kept, end=1000) == 1
     assert await plant.read_model.directory_keys() == kept
+
+
+async def test_a_topic_that_lacks_most_of_the_directory_takes_nothing_back(plant: Any) -> None:
+    """As after a loss that somebody accepted: the tables are all that is left of it."""
+    await plant.tell(*(plant.person(f"p-{number}") for number in range(2 * MANY)))
+    known = await plant.read_model.directory_keys()
+    kept = set(sorted(known)[: MANY // 2])
+    assert await missed(plant, kept, end=1000) == 0
+    assert await plant.read_model.directory_keys() == known
+    kept = set(sorted(known)[: len(known) - MANY - 1])
+    assert await missed(plant, kept, end=1000) == MANY + 1
 
 
 async def test_a_projector_that_was_away_a_backup_and_a_rebuild_agree(

@@ -21,6 +21,8 @@ from service_kit.kafka.records import Position
 from service_kit.observing.logs import get_logger
 
 KEYS_AT_ONCE = 500
+# So many things, and most of all there are: rather the topic was lost, and somebody accepted that.
+MANY = 20
 
 log = get_logger(__name__)
 
@@ -66,6 +68,13 @@ async def take_back_missed(
     known = await tables.directory_keys()
     found = await read_keys()
     gone = sorted(known.difference(found.keys))
+    if len(gone) > MANY and len(gone) > len(known) / 2:
+        log.error(
+            "the topic of the directory lacks most of it; nothing is taken back",
+            lacks=len(gone),
+            of=len(known),
+        )
+        return 0
     for part in _parts(gone):
         if not await take_back(part, found.ends):
             raise TransientFailure(
