@@ -176,8 +176,11 @@ async def test_a_view_that_was_away_for_too_long_ends_so_that_it_is_built_anew(
     await reader.close()
 
 
+@pytest.mark.parametrize("count_after", [0, 2, 3, 9])
 async def test_a_view_ends_when_its_topic_was_made_anew(
-    kafka: KafkaSettings, topics: Callable[[KafkaSettings], AbstractAsyncContextManager[MakeTopic]]
+    kafka: KafkaSettings,
+    topics: Callable[[KafkaSettings], AbstractAsyncContextManager[MakeTopic]],
+    count_after: int,
 ) -> None:
     name = f"things-{secrets.token_hex(3)}"
     reader = TopicReader(
@@ -196,6 +199,33 @@ async def test_a_view_ends_when_its_topic_was_made_anew(
         assert await reader.reached(position, SOON)
     async with topics(kafka) as make:
         await make(name)
+        async with RecordProducer(kafka) as producer:
+            for _ in range(count_after):
+                await producer.send(OutgoingRecord(topic, b"k", b"new"))
+        # Whoever writes by what it has read asks this before.
+        with pytest.raises(LogLost, match="made anew"):
+            await caught_up_at_last(reader)
         with pytest.raises(LogLost, match="made anew"):
             await asyncio.wait_for(reader.join(), 60)
         await reader.close()
+
+
+async def caught_up_at_last(reader: TopicReader) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                assert await reader.caught_up(SOON)
+            except TransientFailure:  # it is being made
+                continue
+            return
+
+
+async def test_a_view_whose_topic_is_gone_is_behind(
+    kafka: KafkaSettings, topics: Callable[[KafkaSettings], AbstractAsyncContextManager[MakeTopic]]
+) -> None:
+    async with topics(kafka) as make:
+        topic = await make("things", **{"cleanup.policy": "compact"})
+        view = CompactedView(kafka, topic, lambda _record: None, behind_after=timedelta(seconds=4))
+        await view.start()
+    await until_it_fails(view.check, match="s behind")
+    await view.stop()

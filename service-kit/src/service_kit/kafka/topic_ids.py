@@ -133,10 +133,15 @@ async def identify_topics(kafka: KafkaSettings, topics: Collection[str]) -> Mapp
     client = AIOKafkaClient(**kafka.client_options())
     try:
         await client.bootstrap()
-        answer = await client.send(client.get_random_node(), _DescribeTopics(topics))
+        return await identities_from(client, topics)
     except (KafkaError, TimeoutError) as error:
         raise TransientFailure("kafka", f"no answer about the ids of topics: {error!r}") from error
     finally:
         await client.close()
+
+
+async def identities_from(client: AIOKafkaClient, topics: Collection[str]) -> Mapping[str, TopicIdentity]:
+    """Ask by a client that is connected; raises what the client raises."""
+    answer = await client.send(client.get_random_node(), _DescribeTopics(topics))
     cluster_id = answer.cluster_id or ""
     return {topic: TopicIdentity(cluster_id, id_) for error, topic, id_, *_ in answer.topics if not error}

@@ -24,6 +24,7 @@ from service_kit.errors import LogLost, PoisonRecord, TransientFailure, ViewOutd
 from service_kit.kafka.bounded_reading import partitions_of_topic
 from service_kit.kafka.consumer import read_record
 from service_kit.kafka.records import Position, Record
+from service_kit.kafka.topic_ids import TopicIdentity
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
 from service_kit.views.topic_ends import CALL_LIMIT, TopicEnds, reading_client, stop_client
@@ -58,8 +59,8 @@ class TopicReader:
     """Calls `on_record` for each record of all partitions, in order per partition, from a task of its own.
 
     `outdated_after`: for readers of a compacted topic. After so long without contact they may have missed
-    tombstones; then the reader ends with ViewOutdated. It ends with LogLost when its topic ends before what
-    was read.
+    tombstones; then the reader ends with ViewOutdated. It ends with LogLost when its topic was made anew, or
+    ends before what was read.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class TopicReader:
         self._moved = asyncio.Condition()
         self._consumer: AIOKafkaConsumer | None = None
         self._ends = TopicEnds(kafka, topic)
+        self._identity: TopicIdentity | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._current_as_of = 0.0
         self._trouble = "it is slow"
@@ -100,6 +102,16 @@ class TopicReader:
         Raises:
             TransientFailure: Kafka is away or has no such topic; call again.
         """
+        if self._outdated_after is not None:
+            # Before anything is read: what is read of another topic from here on is noticed.
+            self._identity = await self._ends.identity(self._start_timeout)
+        try:
+            return await self._open()
+        except BaseException:
+            await self._ends.close()
+            raise
+
+    async def _open(self) -> Mapping[int, range]:
         consumer = await self._connect(self._start_timeout)
         asked_at = self._clock()
         try:
@@ -161,11 +173,15 @@ class TopicReader:
 
         Raises:
             TransientFailure: Kafka is away, so that nobody knows what the topic holds.
+            LogLost: the topic is another than at the start.
         """
         self._raise_end()
         if not self._tasks:
             raise TransientFailure("kafka", f"{self._topic}: not started")
-        return await self.passed(await self._ends.ask(self._next, min(timeout, CALL_LIMIT)), timeout)
+        if not await self.passed(await self._ends.ask(self._next, min(timeout, CALL_LIMIT)), timeout):
+            return False
+        await self._look_whether_same_topic(min(timeout, CALL_LIMIT))
+        return True
 
     async def check(self) -> None:
         """Raise when the reader has died of a bug in `on_record`, or is behind."""
@@ -221,6 +237,7 @@ class TopicReader:
                 asked_at, before = self._clock(), dict(self._next)
                 try:
                     ends = await self._ends.ask(before)
+                    await self._look_whether_same_topic(CALL_LIMIT)
                 except TransientFailure as failure:
                     self._trouble = str(failure)
                     await asyncio.sleep(backoff.next_delay().total_seconds())
@@ -243,6 +260,10 @@ class TopicReader:
                 f"{self._topic} ends before what was read (partition and end: {lost}): it was made anew, "
                 "or lost records; start again, so that what it holds now is read"
             )
+
+    async def _look_whether_same_topic(self, timeout: timedelta) -> None:
+        if self._identity is not None and await self._ends.identity(timeout) != self._identity:
+            raise LogLost(f"{self._topic} was made anew; start again, so that what it holds now is read")
 
     async def _tell(self) -> None:
         async with self._moved:
