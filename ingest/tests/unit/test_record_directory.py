@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from attendance_schemas.codec import encode_body
 from attendance_schemas.events import (
+    Authority,
     DefaultPolicy,
     IdentificationScope,
     PersonRecorded,
@@ -460,7 +461,9 @@ def test_a_tombstone_forgets(directory, desk):
 async def test_a_forgotten_shift_is_no_reference(directory, desk):
     await record(desk, "shifts", "day", SHIFT)
     assert directory.view.has_shift("acme", "day")
-    directory.view.apply("acme:shift:day:2026-01-01", None, version=2)
+    [shift] = [each for each in directory.view.records.values() if isinstance(each, ShiftRecorded)]
+    end = directory.view.end_of(shift, Authority(subject="hr-1", role="hr"))
+    assert directory.view.apply(end.key, None, version=end.version)
     assert not directory.view.has_shift("acme", "day")
 
 
