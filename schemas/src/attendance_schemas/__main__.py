@@ -108,7 +108,8 @@ def apply(
 
 def _print_plan(plan: "Plan", *, as_json: bool) -> None:
     if as_json:
-        console.print_json(json.dumps(asdict(plan) | {"imports": [*plan.imports]}))
+        texts = {"imports": [*plan.imports], "archive": [*plan.archive]}
+        console.print_json(json.dumps(asdict(plan) | texts))
         return
     for step in plan.steps:
         say(step)

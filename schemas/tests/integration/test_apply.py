@@ -15,6 +15,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from attendance_schemas.apply import all_topics, apply
 from attendance_schemas.apply.cluster import Cluster
 from attendance_schemas.apply.plan import NewValue
+from attendance_schemas.apply.schemas import archive_of
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import (
     BrokerUnavailable,
@@ -38,7 +39,7 @@ def contract(stack, topic_prefix):
 
     async def applying(**options):
         servers, registry = stack.kafka_bootstrap_servers, stack.schema_registry_url
-        return await apply(servers, registry, prefix=topic_prefix, **{"single_broker": True, **options})
+        return await apply(servers, registry, **{"prefix": topic_prefix, "single_broker": True, **options})
 
     return applying
 
@@ -147,6 +148,26 @@ async def test_other_partition_count_is_refused_and_nothing_changed(contract, ad
     assert "has 49 partitions" in (await contract(dry_run=True)).refused[0]
 
 
+async def test_topics_that_another_apply_made_meanwhile_are_compared(
+    stack, contract, topic_prefix, monkeypatch
+):
+    def another(_plan) -> None:
+        assert ended(stack, topic_prefix).returncode == 0
+
+    plan = await contract(on_plan=another)
+    assert len(plan.topics) == len(all_topics())
+    assert (await contract(dry_run=True)).steps == []
+
+    monkeypatch.setattr("attendance_schemas.apply.SEEN_WITHIN_SECONDS", 1.0)
+    others = f"{topic_prefix}others."
+
+    def with_more_partitions(_plan) -> None:
+        assert ended(stack, others).returncode == 0
+
+    with pytest.raises(ContractMismatch, match=r"somebody else made topics meanwhile: .* has 48 partitions"):
+        await contract(prefix=others, partitions=2, on_plan=with_more_partitions)
+
+
 async def test_the_brokers_clock_is_the_time_of_a_record(stack, contract, matches):
     await contract()
     long_ago = 946_684_800_000
@@ -181,6 +202,7 @@ async def test_every_text_of_all_times_is_in_the_registry(stack, contract):
     async with SchemaRegistry(stack.schema_registry_url) as registry:
         for identity, text in registered_texts().items():
             assert await registry.schema_by_id(identity) == text
+            assert await registry.found_id(archive_of(text), text) == identity
 
 
 async def test_the_registry_keeps_the_change_feed_readable_for_others(stack, contract, topic_prefix):

@@ -12,11 +12,12 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from attendance_schemas.apply import all_topics, apply
 from attendance_schemas.apply.cluster import Cluster, connected
+from attendance_schemas.apply.schemas import archive_of
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import BrokerUnavailable, ContractMismatch, SchemaNotRegistered
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.schema_files import id_of_text, schema_text
+from attendance_schemas.schema_files import id_of_text, registered_texts, schema_text
 from attendance_schemas.topics import MATCHES
 from local_stack.running.stack import Stack
 from local_stack.settings import cache_folder
@@ -126,6 +127,19 @@ async def test_a_lost_registry_is_restored_by_apply(production, contract, topic_
     with SchemaRegistryClient({"url": url}) as client:
         read = AvroDeserializer(client)(record.value, SerializationContext(name, MessageField.VALUE))
     assert (read["outcome"], read["person_id"]) == ("IDENTIFIED", "p-1042")
+
+
+async def test_what_a_killed_apply_has_imported_is_kept_under_the_subjects_of_its_events(
+    production, contract
+):
+    await asyncio.to_thread(production.lose_registry)
+    async with SchemaRegistry(production.env.schema_registry_url) as registry:
+        await registry.import_texts(registered_texts())  # and the kill comes before a subject is registered
+        plan = await contract()
+        assert (plan.imports, plan.archive) == ({}, registered_texts())
+        for identity, text in registered_texts().items():
+            assert await registry.found_id(archive_of(text), text) == identity
+        assert (await contract(dry_run=True)).steps == []
 
 
 async def test_a_registry_with_other_ids_is_refused(production, contract, topic_prefix):

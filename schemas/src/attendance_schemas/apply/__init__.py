@@ -72,15 +72,20 @@ async def apply(
 
 
 async def _until_seen(cluster: Cluster, topics: list[NewTopic]) -> None:
-    """Return when the cluster shows what was done: a broker hears of it a moment later."""
+    """Return when the cluster shows what was done: a broker hears of it a moment later.
+
+    Topics that another `apply` made meanwhile are compared like any others.
+    """
     give_up_at = time.monotonic() + SEEN_WITHIN_SECONDS
     while True:
-        left = compare(topics, await cluster.topics(topic.name for topic in topics)).steps
-        if not left:
+        left = compare(topics, await cluster.topics(topic.name for topic in topics))
+        if not left.steps and not left.refused:
             return
         if time.monotonic() > give_up_at:
+            if left.refused:
+                raise ContractMismatch(f"somebody else made topics meanwhile: {'; '.join(left.refused)}")
             raise BrokerUnavailable(
-                f"it was done, and a broker does not show it; apply again: {'; '.join(left)}"
+                f"it was done, and a broker does not show it; apply again: {'; '.join(left.steps)}"
             )
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
 

@@ -7,7 +7,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin import NewTopic as TopicToCreate
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from attendance_schemas.apply.incremental import SetTopicSettings
 from attendance_schemas.apply.plan import OFFSETS_RETENTION, FoundTopic, NewTopic, NewValue, Setting
@@ -56,7 +56,7 @@ class Cluster:
         return {broker: values[OFFSETS_RETENTION].value for broker, values in found.items() if values}
 
     async def create(self, topics: list[NewTopic]) -> None:
-        """Create topics. Raises SchemaError."""
+        """Create topics, and leave those alone that another made meanwhile. Raises SchemaError."""
         if not topics:
             return
         to_create = [
@@ -64,7 +64,12 @@ class Cluster:
             for each in topics
         ]
         response = await self._admin.create_topics(to_create, timeout_ms=CREATE_MILLISECONDS)
-        _refuse([(name, code, text) for name, code, text in response.topic_errors], "not created")
+        answers = [
+            (name, code, text)
+            for name, code, text in response.topic_errors
+            if code != TopicAlreadyExistsError.errno
+        ]
+        _refuse(answers, "not created")
 
     async def set(self, values: list[NewValue]) -> None:
         """Set settings of topics, and leave all others alone. Raises SchemaError."""

@@ -70,13 +70,15 @@ class NewValue:
 class Plan:
     """What is to be done. With anything under `refused`, nothing is.
 
-    imports: schemas that the registry lacks, by id. subjects: those to be registered, with the event. rules:
-    of subjects. kept: what is stronger than its file, and stays. warnings: what somebody should look at.
+    imports: schemas that the registry lacks, by id. archive: those that lie under no subject of their event,
+    by id. subjects: those to be registered, with the event. rules: of subjects. kept: what is stronger than
+    its file, and stays. warnings: what somebody should look at.
     """
 
     topics: list[NewTopic] = field(default_factory=list)
     settings: list[NewValue] = field(default_factory=list)
     imports: dict[int, str] = field(default_factory=dict)
+    archive: dict[int, str] = field(default_factory=dict)
     subjects: dict[str, str] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
@@ -88,6 +90,7 @@ class Plan:
         """Say what is to be done."""
         schemas = {
             "put into the registry, under their ids": len(self.imports),
+            "keep under the subjects of their events": len(self.archive),
             "register under the subjects of their topics": len(self.subjects),
             "have the registry check new versions of": len(self.rules),
         }

@@ -31,6 +31,9 @@ async def plan_schemas(registry: SchemaRegistry, topics: Iterable[Topic], prefix
         else:
             if found != text:
                 plan.refused.append(f"the registry has another schema under id {identity}; {RESTORE}")
+        # Asked of each, for an `apply` that was killed has put texts in, and nothing under a subject.
+        if await registry.found_id(archive_of(text), text) is None:
+            plan.archive[identity] = text
     for topic in topics:
         for name in topic.events:
             subject, identity = subject_of(prefix + topic.name, name), id_of_text(schema_text(name))
@@ -47,9 +50,9 @@ async def register(registry: SchemaRegistry, plan: Plan) -> None:
     """Do what the plan says of schemas. Raises SchemaError."""
     if plan.imports:
         await registry.import_texts(plan.imports)
-        # Apicurio may remove what lies under no subject: one for each event holds its texts of all times.
-        for text in plan.imports.values():
-            await registry.register(archive_of(text), text)
+    # Apicurio may remove what lies under no subject: one for each event holds its texts of all times.
+    for text in plan.archive.values():
+        await registry.register(archive_of(text), text)
     for subject, name in plan.subjects.items():
         await registry.register(subject, schema_text(name))
     for subject, rule in plan.rules.items():
