@@ -83,14 +83,23 @@ async def test_without_records_to_decide_nothing_is_asked(kafka: KafkaSettings) 
     await group_positions(kafka).check()
 
 
-async def test_captures_go_on_from_a_time(kafka: KafkaSettings) -> None:
-    for day in (1, 2, 3):
-        await send(kafka, CAPTURES.name, at=datetime(2026, 7, day, tzinfo=UTC))
-    ahead = await group_positions(kafka).go_on_from(datetime(2026, 7, 2, tzinfo=UTC), skipped(kafka))
-    assert ahead[kafka.topic(CAPTURES.name)] == 2
-    assert await committed(kafka, CAPTURES.name) == 1
-    ahead = await group_positions(kafka).go_on_from(datetime(2026, 7, 4, tzinfo=UTC), skipped(kafka))
-    assert ahead[kafka.topic(CAPTURES.name)] == 0
+@pytest.mark.parametrize(("day", "position"), [(2, 1), (4, 3)])
+async def test_captures_go_on_from_a_time(kafka: KafkaSettings, day: int, position: int) -> None:
+    for accepted in (1, 2, 3):
+        await send(kafka, CAPTURES.name, at=datetime(2026, 7, accepted, tzinfo=UTC))
+    ahead = await group_positions(kafka).go_on_from(datetime(2026, 7, day, tzinfo=UTC), skipped(kafka))
+    assert ahead[kafka.topic(CAPTURES.name)] == 3 - position
+    assert await committed(kafka, CAPTURES.name) == position
+
+
+async def test_a_group_that_has_positions_goes_on_there(kafka: KafkaSettings) -> None:
+    positions = group_positions(kafka)
+    await positions.go_on_from("end", skipped(kafka))
+    await send(kafka, CAPTURES.name, 3)
+    for where in ("end", "earliest", datetime(2026, 7, 1, tzinfo=UTC)):
+        with pytest.raises(PositionsRefused, match=r"go on there by themselves; ahead of them: 3 records of"):
+            await positions.go_on_from(where, skipped(kafka))
+    assert await committed(kafka, CAPTURES.name) == 0
 
 
 async def test_positions_are_not_moved_under_a_running_worker(kafka: KafkaSettings) -> None:

@@ -84,6 +84,9 @@ def test_help_loads_nothing_that_only_work_needs(command: str) -> None:
         (("rollout",), "Missing command"),
         (("rollout", "canary", "Dlib", "--percent", "0"), "a share from 1 to 100 is needed"),
         (("compare", "--since", "yesterday"), "an instant with its zone"),
+        (("go-on-from", "2999-01-01T00:00:00Z"), "still to come"),
+        (("go-on-from", "1969-12-31T23:59:59Z"), "before 1970"),
+        (("go-on-from", "0001-01-01T00:00:00+14:00"), "before 1970"),
         ((*CALIBRATE, "--floor", "2"), "a score from -1 to 1 is needed"),
         (
             ("calibrate", "--known", ".", "--unknown", ".", "--target-fpir", "0.01", "1"),

@@ -23,6 +23,8 @@ EARLIEST, END = "earliest", "end"
 From = datetime | str
 """An instant: the first record written at it or later; or EARLIEST or END."""
 
+Offsets = dict[TopicPartition, int]
+
 
 @dataclass(frozen=True, slots=True)
 class GroupPositions:
@@ -64,11 +66,19 @@ class GroupPositions:
         Returns by topic how many records lie ahead.
 
         Raises:
-            PositionsRefused: a worker is running.
+            PositionsRefused: the group has positions, or a worker is running.
             TransientFailure: Kafka is away.
         """
         async with self._consumer(group=self.group) as consumer:
             begins, ends = await _bounds(consumer, self.topics)
+            if (committed := await self._committed()).keys() & begins.keys():
+                positions = {tp: committed.get(tp, begin) for tp, begin in begins.items()}
+                counts = _ahead(self.topics, positions, ends).items()
+                raise PositionsRefused(
+                    f"the group {self.group} has positions, and its workers go on there by themselves; ahead "
+                    f"of them: {', '.join(f'{count} records of {topic}' for topic, count in counts)}. "
+                    "Nothing was changed"
+                )
             chosen = {tp: begin for tp, begin in begins.items() if tp.topic not in topics}
             asked = [tp for tp in begins if tp.topic in topics]
             chosen |= await _found(consumer, where, asked, begins, ends)
@@ -79,12 +89,9 @@ class GroupPositions:
                 raise PositionsRefused(
                     f"a member of the group {self.group} is running: stop all workers, then try again"
                 ) from error
-        ahead = dict.fromkeys(self.topics, 0)
-        for tp, offset in chosen.items():
-            ahead[tp.topic] += ends[tp] - offset
-        return ahead
+        return _ahead(self.topics, chosen, ends)
 
-    async def _committed(self) -> list[TopicPartition]:
+    async def _committed(self) -> Offsets:
         admin = AIOKafkaAdminClient(**self.kafka.client_options())
         with _transient(f"positions of {self.group}"):
             try:
@@ -92,7 +99,7 @@ class GroupPositions:
                 found = await admin.list_consumer_group_offsets(self.group)
             finally:
                 await admin.close()
-        return [partition for partition, position in found.items() if position.offset >= 0]
+        return {partition: position.offset for partition, position in found.items() if position.offset >= 0}
 
     @asynccontextmanager
     async def _consumer(self, group: str | None) -> AsyncIterator[AIOKafkaConsumer]:
@@ -113,9 +120,6 @@ def _transient(about: str) -> Iterator[None]:
         raise TransientFailure("kafka", f"{about}: {error!r}") from error
 
 
-Offsets = dict[TopicPartition, int]
-
-
 async def _bounds(consumer: AIOKafkaConsumer, topics: Collection[str]) -> tuple[Offsets, Offsets]:
     """Return the first offset of each partition, and the one after the last."""
     # The public calls tell the partitions of a topic only once it is subscribed or assigned.
@@ -126,6 +130,13 @@ async def _bounds(consumer: AIOKafkaConsumer, topics: Collection[str]) -> tuple[
             raise TransientFailure("kafka", f"no topic {topic}: create it")
         partitions += [TopicPartition(topic, number) for number in sorted(numbers)]
     return await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+
+
+def _ahead(topics: Collection[str], positions: Offsets, ends: Offsets) -> dict[str, int]:
+    ahead = dict.fromkeys(topics, 0)
+    for tp, offset in positions.items():
+        ahead[tp.topic] += ends[tp] - offset
+    return ahead
 
 
 async def _found(

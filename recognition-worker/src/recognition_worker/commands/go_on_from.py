@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -12,6 +12,8 @@ from recognition_worker.commands.console import refusing, tell
 from recognition_worker.commands.options import Json
 
 PLACES = ("earliest", "end")
+# Kafka has no earlier time.
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _place(text: str) -> datetime | str:
@@ -23,6 +25,10 @@ def _place(text: str) -> datetime | str:
         raise typer.BadParameter("earliest, end or a time such as 2026-07-01T06:00:00Z is needed") from None
     if instant.tzinfo is None:
         raise typer.BadParameter("the time needs an offset, such as 2026-07-01T06:00:00Z")
+    if instant > datetime.now(UTC):
+        raise typer.BadParameter(f"{text} is still to come; for captures that come from now on, say `end`")
+    if instant < EPOCH:
+        raise typer.BadParameter(f"{text} is before 1970; for all that Kafka has, say `earliest`")
     return instant
 
 
@@ -41,8 +47,9 @@ def go_on_from(
 ) -> None:
     """Say where the workers go on when their positions are gone.
 
-    Stop all workers first. Enrolments and erasures are done from the earliest on in any case. A capture that
-    is decided again changes nothing: its first decision stands.
+    Stop all workers first. A group that has positions is refused: its workers go on there by themselves.
+    Enrolments and erasures are done from the earliest on in any case. A capture that is decided again changes
+    nothing: its first decision stands.
     """
     with refusing():
         from recognition_worker.composition import kafka
