@@ -497,7 +497,7 @@ async def test_compaction_takes_the_key_from_the_disk(place: Installation, stack
     """With the topic's limit of a day set to a second; the topic is written to meanwhile, as it must be."""
     admin = AIOKafkaAdminClient(bootstrap_servers=place.kafka.bootstrap_servers)
     await admin.start()
-    config = PERSON_KEYS.config() | {"max.compaction.lag.ms": "1000", "file.delete.delay.ms": "0"}
+    config = {"cleanup.policy": "compact", "max.compaction.lag.ms": "1000", "file.delete.delay.ms": "0"}
     topic = place.kafka.topic(PERSON_KEYS.name)
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, config)])
     await admin.close()
