@@ -57,10 +57,9 @@ SELECT 'big', md5(n::text)::uuid, at, 'kiosk-' || n % 5999, 'site-' || n % 5999,
     'p-' || lpad((n % 30000)::text, 6, '0'), 'm', '1', 0, 'b', 'k', 's', at, at
 FROM generate_series(0, 199999) AS n, LATERAL (SELECT timestamptz '2025-10-01Z' + n * interval '39 seconds' AS at) AS fact;
 INSERT INTO enrolment (
-    org_id, enrolment_id, person_id, outcome, template_count, photos, requested_at, decided_at, model_name, model_version,
-    decision_round
+    org_id, enrolment_id, person_id, outcome, template_count, photos, requested_at, decided_at, model_name, model_version
 )
-SELECT 'big', md5(n::text)::uuid, 'p-' || lpad(n::text, 6, '0'), 'ENROLLED', 1, '[]', '2025-01-01Z', '2025-01-01Z', 'm', '1', 0
+SELECT 'big', md5(n::text)::uuid, 'p-' || lpad(n::text, 6, '0'), 'ENROLLED', 1, '[]', '2025-01-01Z', '2025-01-01Z', 'm', '1'
 FROM generate_series(0, 29999) AS n;
 
 -- 20,000 refused facts of three months, one in a hundred of them a capture.

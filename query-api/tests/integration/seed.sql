@@ -64,12 +64,11 @@ FROM (VALUES
 ) AS capture (capture_id, occurred_at, org_id, device_id, site_id, outcome, person_id);
 
 INSERT INTO enrolment (
-    enrolment_id, org_id, person_id, outcome, template_count, photos, requested_at, decided_at, model_name, model_version,
-    decision_round
+    enrolment_id, org_id, person_id, outcome, template_count, photos, requested_at, decided_at, model_name, model_version
 ) VALUES
     ('019cac8c-6d40-7c3a-9b1e-0000000000e1', 'acme', 'p-1', 'ENROLLED', 1,
-     '[{"sha256": "s", "accepted": true, "template_id": null, "reasons": []}]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1', 0),
-    ('019cac8c-6d40-7c3a-9b1e-0000000000ea', 'umbrella', 'p-1', 'REJECTED', 0, '[]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1', 0);
+     '[{"sha256": "s", "accepted": true, "template_id": null, "reasons": []}]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1'),
+    ('019cac8c-6d40-7c3a-9b1e-0000000000ea', 'umbrella', 'p-1', 'REJECTED', 0, '[]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1');
 
 -- February is closed for acme, 1 March for Pune and p-1 alone, January was reopened, March is not all sealed yet, and of
 -- another lock of March for Goa only the lock itself is here. Of ...bf only a reopening is.

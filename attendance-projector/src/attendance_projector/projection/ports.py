@@ -103,7 +103,7 @@ class Captures(Protocol):
         """Store new punches in their places."""
 
     async def store_enrolments(self, enrolments: Sequence[EnrolmentDecided]) -> None:
-        """Store one verdict on each enrolment: the first of the highest round, in the log's order."""
+        """Store decided enrolments."""
 
 
 class Corrections(Protocol):

@@ -122,7 +122,7 @@ class PostgresCaptures:
             await self._add(self._connection, "punch", rows, PUNCH_COLUMNS)
 
     async def store_enrolments(self, enrolments: Sequence[EnrolmentDecided]) -> None:
-        """Store one verdict on each enrolment: the first of the highest round, in the log's order."""
+        """Store decided enrolments."""
         if enrolments:
             await self._connection.executemany(SQL["record_enrolment"], map(_enrolment_row, enrolments))
 
@@ -188,5 +188,4 @@ def _enrolment_row(event: EnrolmentDecided) -> tuple[object, ...]:
         event.recorded_at,
         event.model_name,
         event.model_version,
-        event.decision_round,
     )

@@ -54,12 +54,11 @@ WHERE punch.org_id = gone.org_id
 RETURNING punch.org_id, punch.person_id, punch.placed_on;
 
 -- name: record_enrolment
--- A later round supersedes, whenever it comes; of one round the first in the log stands.
 INSERT INTO enrolment (
     org_id, enrolment_id, person_id, outcome, template_count, photos, requested_at, decided_at,
-    model_name, model_version, decision_round
+    model_name, model_version
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (org_id, enrolment_id) DO UPDATE SET
     person_id = excluded.person_id,
     outcome = excluded.outcome,
@@ -68,6 +67,5 @@ ON CONFLICT (org_id, enrolment_id) DO UPDATE SET
     requested_at = excluded.requested_at,
     decided_at = excluded.decided_at,
     model_name = excluded.model_name,
-    model_version = excluded.model_version,
-    decision_round = excluded.decision_round
-WHERE enrolment.decision_round < excluded.decision_round;
+    model_version = excluded.model_version
+WHERE enrolment.decided_at <= excluded.decided_at;

@@ -202,12 +202,10 @@ CREATE TABLE enrolment (
     decided_at timestamptz NOT NULL,
     model_name text NOT NULL,
     model_version text NOT NULL,
-    decision_round integer NOT NULL,
     PRIMARY KEY (org_id, enrolment_id)
 );
-COMMENT ON TABLE enrolment IS 'Enrolments with the newest verdict on each.';
+COMMENT ON TABLE enrolment IS 'Decided enrolments.';
 COMMENT ON COLUMN enrolment.photos IS 'List of {sha256, accepted, template_id, reasons}.';
-COMMENT ON COLUMN enrolment.decision_round IS 'Of the verdict shown; a later round supersedes.';
 
 CREATE TABLE punch (
     org_id text COLLATE "C" NOT NULL,
