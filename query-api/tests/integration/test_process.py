@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +24,7 @@ from attendance_testing.projector.presence import fill_presence
 from local_stack.environment import StackEnv
 from local_stack.for_tests.databases import Database
 from local_stack.keys.tokens import sign_token
+from local_stack.running.ports import free_port
 from local_stack.running.stack import Stack
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord
@@ -34,12 +34,6 @@ pytestmark = pytest.mark.integration
 
 UNDECIDED = UUID("019cac8c-6d40-7c3a-9b1e-00000000beef")
 COMMAND = (sys.executable, "-m", "query_api")
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture

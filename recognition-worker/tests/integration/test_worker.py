@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -61,6 +60,7 @@ from attendance_testing.forgotten_groups import forget_group
 from attendance_testing.hostile_images import KINDS, album_of, example
 from local_stack.environment import StackEnv
 from local_stack.for_tests.buckets import create_bucket, remove_bucket
+from local_stack.running.ports import free_port
 from recognition_worker.adapters.models.manifest_files import packaged_manifest
 from recognition_worker.adapters.models.packaged_models import ModelFiles
 from service_kit.kafka.consumer import read_record
@@ -112,13 +112,6 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         pass
     finally:
         writer.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -6,7 +6,6 @@ ends by itself is reported with the last lines of it.
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import httpx
 
 from attendance_demo.errors import ServiceFailed
 from local_stack.environment import with_login_of
+from local_stack.running.ports import free_port
 
 READY_WITHIN_SECONDS = 90.0
 STOP_WITHIN_SECONDS = 30.0
@@ -31,13 +31,6 @@ COMMANDS = {
     "attendance-projector": ("attendance_projector", "run"),
     "query-api": ("query_api",),
 }
-
-
-def free_port() -> int:
-    """Return a port of the loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def variable_prefix(service: str) -> str:

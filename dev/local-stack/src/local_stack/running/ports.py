@@ -14,6 +14,8 @@ from local_stack.files import locked
 
 # Linux hands out 32768-60999 to outgoing connections: a port in there may be taken at the next start.
 LOWEST, HIGHEST = 20000, 32000
+# Of services, which ask for a port each time they are started.
+LOWEST_OF_SERVICES = 10000
 LOOPBACK = "127.0.0.1"
 
 
@@ -26,6 +28,13 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def free_port() -> int:
+    """Return a loopback port, for a service, on which nothing listens and which no client is given."""
+    while not is_free(port := random.randrange(LOWEST_OF_SERVICES, LOWEST)):
+        pass
+    return port
 
 
 def pick_ports(names: Sequence[str], *, folder: Path, cache: Path) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """Fixtures for every test with a read model; pytest loads this module by its entry point."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -25,9 +24,9 @@ async def migrated(template_database: "CloneTemplate") -> "AsyncIterator[Databas
 
 @pytest.fixture
 def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    from local_stack.running.ports import free_port
+
+    return free_port()
 
 
 @pytest_asyncio.fixture
