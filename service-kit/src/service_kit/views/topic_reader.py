@@ -102,10 +102,10 @@ class TopicReader:
         Raises:
             TransientFailure: Kafka is away or has no such topic; call again.
         """
-        if self._outdated_after is not None:
-            # Before anything is read: what is read of another topic from here on is noticed.
-            self._identity = await self._ends.identity(self._start_timeout)
         try:
+            if self._outdated_after is not None:
+                # Before anything is read: what is read of another topic from here on is noticed.
+                self._identity = await self._ends.identity(self._start_timeout)
             return await self._open()
         except BaseException:
             await self._ends.close()
