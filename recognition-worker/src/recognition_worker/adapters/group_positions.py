@@ -17,6 +17,7 @@ from aiokafka.errors import CommitFailedError, KafkaError, UnknownMemberIdError
 
 from recognition_worker.errors import PositionsLost, PositionsRefused
 from service_kit.errors import TransientFailure
+from service_kit.kafka.bounded_reading import partitions_of_topic
 from service_kit.settings import KafkaSettings
 
 EARLIEST, END = "earliest", "end"
@@ -122,13 +123,11 @@ def _transient(about: str) -> Iterator[None]:
 
 async def _bounds(consumer: AIOKafkaConsumer, topics: Collection[str]) -> tuple[Offsets, Offsets]:
     """Return the first offset of each partition, and the one after the last."""
-    # The public calls tell the partitions of a topic only once it is subscribed or assigned.
-    metadata = await consumer._client.fetch_all_metadata()
-    partitions = []
-    for topic in topics:
-        if not (numbers := metadata.partitions_for_topic(topic)):
-            raise TransientFailure("kafka", f"no topic {topic}: create it")
-        partitions += [TopicPartition(topic, number) for number in sorted(numbers)]
+    partitions = [
+        TopicPartition(topic, number)
+        for topic in topics
+        for number in sorted(await partitions_of_topic(consumer, topic))
+    ]
     return await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
 
 

@@ -24,12 +24,11 @@ from faust.transport.drivers.aiokafka import (
     AIOKafkaConsumerThread,
     Consumer,
     Transport,
-    ensure_aiokafka_TP,
 )
 from faust.types import TP, Message
 
 from recognition_worker.adapters.faust.faust_quick_thread import FETCH_WAIT, QuickThread
-from recognition_worker.adapters.faust.first_positions import FirstPosition, first_position
+from recognition_worker.adapters.faust.first_positions import find_first_positions
 from recognition_worker.adapters.faust.tenure import Tenure
 from recognition_worker.errors import ConsumerBroken
 from service_kit.observing.logs import get_logger
@@ -50,7 +49,6 @@ _COMMIT_LIMIT = 10.0
 SEEK_LIMIT = timedelta(seconds=60)
 _REFUSALS = (GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 _REFUSED_WAIT = 1.0
-_LOOKS_AT_A_SHORT_LOG, _BETWEEN_LOOKS = 4, 1.0
 
 
 Admits = Callable[[str, Tenure], bool]
@@ -248,12 +246,7 @@ class HardenedConsumer(Consumer):
         """
         revocations = self._revocations
         committed = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
-        partitions = [ensure_aiokafka_TP(tp) for tp in committed]
-        beginnings = await self.earliest_offsets(*partitions)
-        ends = await self._ends(committed)
-        firsts = {tp: first_position(committed[ensure_TP(tp)], beginnings[tp], ends[tp]) for tp in partitions}
-        _tell_what_is_lost(firsts)
-        starts = {ensure_TP(tp): first.offset for tp, first in firsts.items()}
+        starts = await find_first_positions(committed, self)
         await self._quick_thread.go_to(starts)
         moved = {tp: offset for tp, offset in starts.items() if offset != committed[tp]}
         if revocations != self._revocations or not (not moved or await self._thread.commit(moved)):
@@ -261,19 +254,6 @@ class HardenedConsumer(Consumer):
         self._confirmed = starts
         self._confirmed_at = monotonic()
         self.tenure = Tenure(committed)
-
-    async def _ends(self, committed: Mapping[TP, int | None]) -> Mapping[Any, int]:
-        """Return where the logs end; asked again while one ends before what was committed.
-
-        A leader that was just elected may not know its end yet.
-        """
-        for look in range(_LOOKS_AT_A_SHORT_LOG):
-            if look:
-                await self.sleep(_BETWEEN_LOOKS)
-            ends: Mapping[Any, int] = await self.highwaters(*map(ensure_aiokafka_TP, committed))
-            if all((committed[ensure_TP(tp)] or 0) <= end for tp, end in ends.items()):
-                break
-        return ends
 
     def resume_flow(self) -> None:
         """Resume only what holds partitions and is not about to stop.
@@ -355,19 +335,6 @@ class HardenedConsumer(Consumer):
         except TimeoutError:
             log.warning("no commit before the partitions went; finished records will come again")
         self.tenure = _ended_tenure()
-
-
-def _tell_what_is_lost(firsts: Mapping[Any, FirstPosition]) -> None:
-    for tp, first in firsts.items():
-        named = f"{tp.topic}[{tp.partition}]"
-        if first.lost_count:
-            log.error("records expired before they were done", partition=named, count=first.lost_count)
-        if first.again:
-            log.error(
-                "the log ends before what was committed, so all that it holds is read: it lost records, or "
-                "the topic was made again",
-                partition=named,
-            )
 
 
 def _ended_tenure() -> Tenure:

@@ -1,6 +1,31 @@
-"""Where a partition is read from when it was just assigned. Pure."""
+"""Where partitions are read from when they were just assigned, and what their logs have lost."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
+
+from faust.transport.consumer import ensure_TP
+from faust.transport.drivers.aiokafka import ensure_aiokafka_TP
+from faust.types import TP
+
+from service_kit.observing.logs import get_logger
+
+log = get_logger(__name__)
+
+_LOOKS_AT_A_SHORT_LOG, _BETWEEN_LOOKS = 4, 1.0
+
+
+class Logs(Protocol):
+    """Tells where the logs of partitions begin and end; a Faust consumer."""
+
+    async def earliest_offsets(self, *partitions: Any) -> Mapping[Any, int]:
+        """Return the first offset that is left."""
+
+    async def highwaters(self, *partitions: Any) -> Mapping[Any, int]:
+        """Return the offset after the last record."""
+
+    async def sleep(self, n: float) -> None:
+        """Wait, unless the consumer stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +54,40 @@ def first_position(committed: int | None, beginning: int, end: int) -> FirstPosi
     if committed < beginning:
         return FirstPosition(beginning, lost_count=beginning - committed)
     return FirstPosition(committed)
+
+
+async def find_first_positions(committed: Mapping[TP, int | None], logs: Logs) -> dict[TP, int]:
+    """Return where to begin with each partition, and tell what was lost. committed: by the group."""
+    beginnings = await logs.earliest_offsets(*map(ensure_aiokafka_TP, committed))
+    ends = await _ends(committed, logs)
+    starts = {}
+    for tp in map(ensure_aiokafka_TP, committed):
+        first = first_position(committed[ensure_TP(tp)], beginnings[tp], ends[tp])
+        _tell_what_is_lost(f"{tp.topic}[{tp.partition}]", first)
+        starts[ensure_TP(tp)] = first.offset
+    return starts
+
+
+async def _ends(committed: Mapping[TP, int | None], logs: Logs) -> Mapping[Any, int]:
+    """Return where the logs end; asked again while one ends before what was committed.
+
+    A leader that was just elected may not know its end yet.
+    """
+    for look in range(_LOOKS_AT_A_SHORT_LOG):
+        if look:
+            await logs.sleep(_BETWEEN_LOOKS)
+        ends = await logs.highwaters(*map(ensure_aiokafka_TP, committed))
+        if all((committed[ensure_TP(tp)] or 0) <= end for tp, end in ends.items()):
+            break
+    return ends
+
+
+def _tell_what_is_lost(partition: str, first: FirstPosition) -> None:
+    if first.lost_count:
+        log.error("records expired before they were done", partition=partition, count=first.lost_count)
+    if first.again:
+        log.error(
+            "the log ends before what was committed, so all that it holds is read: it lost records, or the "
+            "topic was made again",
+            partition=partition,
+        )
