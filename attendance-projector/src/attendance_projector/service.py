@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
@@ -20,7 +19,7 @@ from attendance_projector.projection.adapters.postgres_read_model import Postgre
 from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.backlog.run import watch_backlog, work_off_backlog
 from attendance_projector.projection.directory.adapters.kafka_directory_keys import read_directory_keys
-from attendance_projector.projection.directory.take_back_missed import take_back_missed
+from attendance_projector.projection.directory.take_back_missed import TopicKeys, take_back_missed
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.tick_clock import tick_clock
 from attendance_projector.settings import SERVICE, Settings
@@ -209,13 +208,15 @@ class _Delivery:
         """Before records move the clock: afterwards nothing would show that nobody followed."""
         directory = TopicPartition(self._settings.kafka.topic(DIRECTORY.name), 0)
 
-        async def attempt() -> int:
+        async def read_keys() -> TopicKeys | None:
             # Raises where the topic is not the one that was consumed: it says nothing about the tables.
-            if not (positions := await self._positions([directory])):
-                return 0  # nothing was consumed that could have been taken back
+            positions = await self._positions([directory])
+            return await read_directory_keys(self._settings.kafka, positions) if positions else None
+
+        async def attempt() -> int:
             return await take_back_missed(
                 self._servers.read_model,
-                partial(read_directory_keys, self._settings.kafka, positions),
+                read_keys,
                 self._applying.take_back,
                 tombstones_kept=TOMBSTONES_KEPT,
                 now=datetime.now(UTC),

@@ -9,6 +9,7 @@ A later fact about a day that waits computes it with all that is known, and once
 computing twice changes nothing.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
@@ -32,7 +33,6 @@ from attendance_projector.projection.days.stale_dates import (
     PoliciesChanged,
     RosterChanged,
     ShiftChanged,
-    needs_extent,
 )
 from attendance_projector.projection.ports import Transaction
 from attendance_projector.projection.stored import AcceptedPunch, PersonKey
@@ -57,8 +57,10 @@ async def compute_or_put_off(
 ) -> int:
     """Compute single punches, and few dates of few people; let the rest wait; return the days computed."""
     now, later = parted(changes, people_at_once)
-    if not later and await _has_many_dates(transaction, changes, added):
-        now, later = parted(changes, 0)
+    if not later:
+        narrow, wide = parted(changes, 0)
+        if await _has_many_dates(transaction, changes, wide, added):
+            now, later = narrow, wide
     if later:
         await transaction.backlog.add(later)
     return await recompute_days(transaction, now, added, write)
@@ -83,16 +85,28 @@ def parted(
     return now, {person: _spans(of_person) for person, of_person in of_many.items()}
 
 
-async def _has_many_dates(transaction: Transaction, changes: Changes, added: Sequence[AcceptedPunch]) -> bool:
-    wide = {person: of_person for person, of_person in changes.items() if needs_extent(of_person)}
-    if not wide:
+async def _has_many_dates(
+    transaction: Transaction,
+    changes: Changes,
+    wide: Mapping[PersonKey, Sequence[DateSpan]],
+    added: Sequence[AcceptedPunch],
+) -> bool:
+    if _longest([span for spans in wide.values() for span in spans]) <= DATES_AT_ONCE:
         return False
     new_at: dict[PersonKey, list[datetime]] = {}
     for punch in added:
         new_at.setdefault(punch.person, []).append(punch.occurred_at)
-    stale = await stale_of_people(transaction, wide, new_at=new_at)
+    stale = await stale_of_people(transaction, {each: changes[each] for each in wide}, new_at=new_at)
     dates = sum((last - first).days + 1 for spans in stale.values() for first, last in spans)
     return dates > DATES_AT_ONCE
+
+
+def _longest(spans: Sequence[DateSpan]) -> float:
+    """Return how many dates these may be, without a look at anybody's days."""
+    return sum(
+        math.inf if span.first_on is None or span.last_on is None else (span.last_on - span.first_on).days + 1
+        for span in spans
+    )
 
 
 def _spans(changes: Sequence[Change]) -> list[DateSpan]:

@@ -7,7 +7,10 @@ from service_kit.errors import LogLost
 from service_kit.kafka.bounded_reading import bounds_of, records_until
 from service_kit.kafka.claims import DECIDE, Claims
 from service_kit.kafka.records import Position, TopicPartition
+from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
+
+log = get_logger(__name__)
 
 
 async def read_directory_keys(kafka: KafkaSettings, positions: Mapping[TopicPartition, int]) -> TopicKeys:
@@ -16,6 +19,7 @@ async def read_directory_keys(kafka: KafkaSettings, positions: Mapping[TopicPart
     positions: what was consumed of it. Raises TransientFailure, and LogLost where the topic lacks records:
     what it does not have is then no sign that it was taken back.
     """
+    log.info("comparing the directory with its topic: tombstones may be gone")
     bounds = await bounds_of(kafka, list(positions))
     claims = Claims()
     claims.check_ends(positions, {each: end for each, (_, end) in bounds.items()}, is_start=True)
