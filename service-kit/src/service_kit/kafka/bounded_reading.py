@@ -56,10 +56,8 @@ async def bounds_of(
     if not partitions:
         return {}
     async with _consumer(kafka) as consumer:
-        theirs = [kafka_partition(each) for each in partitions]
-        firsts = await consumer.beginning_offsets(theirs)
-        ends = await consumer.end_offsets(theirs)
-        return {TopicPartition(*each): (first, ends[each]) for each, first in firsts.items()}
+        firsts, ends = await _firsts_and_ends(consumer, partitions)
+        return {each: (first, ends[each]) for each, first in firsts.items()}
 
 
 async def records_of(
@@ -105,10 +103,9 @@ async def records_until(
         return
     async with _consumer(kafka, group) as consumer:
         consumer.assign([kafka_partition(each) for each in left])
-        first = await consumer.beginning_offsets([kafka_partition(each) for each in left])
-        found = await consumer.end_offsets([kafka_partition(each) for each in left])
-        _check_log(positions, left, _own_names(first), _own_names(found))
-        starts = {each: positions.get(each, first[kafka_partition(each)]) for each in left}
+        firsts, found = await _firsts_and_ends(consumer, left)
+        _check_log(positions, left, firsts, found)
+        starts = {each: positions.get(each, firsts[each]) for each in left}
         told = {each: positions.get(each, 0) for each in left}
         reading = _chunks(consumer, starts, left, told=told, max_records=max_records, patience=patience)
         async with aclosing(reading) as chunks:
@@ -120,8 +117,15 @@ async def records_until(
                     await _commit(consumer, chunk)
 
 
-def _own_names(offsets: Mapping[Any, int]) -> dict[TopicPartition, int]:
-    return {TopicPartition(*each): offset for each, offset in offsets.items()}
+async def _firsts_and_ends(
+    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    theirs = [kafka_partition(each) for each in partitions]
+    firsts, ends = await consumer.beginning_offsets(theirs), await consumer.end_offsets(theirs)
+    return (
+        {TopicPartition(*each): offset for each, offset in firsts.items()},
+        {TopicPartition(*each): offset for each, offset in ends.items()},
+    )
 
 
 def _check_log(
