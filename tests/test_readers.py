@@ -8,7 +8,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from attendance_projector.domain.retention import KeptMonths
@@ -16,8 +15,7 @@ from attendance_projector.retention.adapters.postgres_monthly_tables import open
 from attendance_projector.retention.drop_months import drop_months
 from attendance_testing.polling import eventually
 from attendance_testing.projector.plant import worked_half_a_year
-from attendance_testing.projector.rebuilds import FIRST_ON, PEOPLE, TABLES, Deployment, open_deployment
-from local_stack.environment import StackEnv
+from attendance_testing.projector.rebuilds import FIRST_ON, PEOPLE, TABLES, Deployment
 from local_stack.for_tests.databases import Database
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.metrics import QueryApiMetrics
@@ -40,14 +38,6 @@ FROM (
 JOIN pg_class USING (oid)
 """
 Read = Callable[[ReadPools, asyncpg.Pool], Awaitable[Any]]
-
-
-@pytest_asyncio.fixture
-async def deployment(
-    stack: StackEnv, plant: Any, topic_prefix: str, unused_port: int
-) -> AsyncIterator[Deployment]:
-    async with open_deployment(stack, plant, topic_prefix, unused_port) as made:
-        yield made
 
 
 @asynccontextmanager

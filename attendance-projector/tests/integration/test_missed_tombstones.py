@@ -1,12 +1,10 @@
 """What the directory took back while nobody followed, and compaction then forgot."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -15,7 +13,7 @@ from attendance_schemas.events import Event
 from attendance_schemas.topics import DIRECTORY
 from attendance_testing.lost_records import delete_before, made_again
 from attendance_testing.polling import DEADLINE, eventually
-from attendance_testing.projector.rebuilds import Deployment, open_deployment
+from attendance_testing.projector.rebuilds import Deployment
 from attendance_testing.projector.standby import LaggingStandby
 from local_stack.environment import StackEnv
 from service_kit.errors import TransientFailure
@@ -35,14 +33,6 @@ FORGETS_SOON = {
     "max.compaction.lag.ms": "100",
     "delete.retention.ms": "100",
 }
-
-
-@pytest_asyncio.fixture
-async def deployment(
-    stack: StackEnv, plant: Any, topic_prefix: str, unused_port: int
-) -> AsyncIterator[Deployment]:
-    async with open_deployment(stack, plant, topic_prefix, unused_port) as made:
-        yield made
 
 
 def everything(plant: Any) -> list[Event]:

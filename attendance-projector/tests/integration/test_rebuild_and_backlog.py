@@ -3,10 +3,8 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import date
-from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from attendance_projector.errors import RebuildRefused
 from attendance_projector.projection.backlog.put_off import PEOPLE_AT_ONCE
@@ -17,18 +15,9 @@ from attendance_projector.rebuild.run import means_of
 from attendance_projector.settings import Settings
 from attendance_schemas.topics import CORRECTIONS, DIRECTORY
 from attendance_testing.polling import eventually
-from attendance_testing.projector.rebuilds import Deployment, open_deployment
-from local_stack.environment import StackEnv
+from attendance_testing.projector.rebuilds import Deployment
 
 pytestmark = pytest.mark.integration
-
-
-@pytest_asyncio.fixture
-async def deployment(
-    stack: StackEnv, plant: Any, topic_prefix: str, unused_port: int
-) -> AsyncIterator[Deployment]:
-    async with open_deployment(stack, plant, topic_prefix, unused_port) as made:
-        yield made
 
 
 class Watched(PostgresSchemas):

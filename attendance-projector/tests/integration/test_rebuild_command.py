@@ -3,29 +3,18 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
-from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from attendance_schemas.topics import CORRECTIONS
 from attendance_testing.polling import eventually
-from attendance_testing.projector.rebuilds import FIRST_ON, Deployment, open_deployment
+from attendance_testing.projector.rebuilds import FIRST_ON, Deployment
 from local_stack.environment import StackEnv
 
 pytestmark = pytest.mark.integration
-
-
-@pytest_asyncio.fixture
-async def deployment(
-    stack: StackEnv, plant: Any, topic_prefix: str, unused_port: int
-) -> AsyncIterator[Deployment]:
-    async with open_deployment(stack, plant, topic_prefix, unused_port) as made:
-        yield made
 
 
 async def delete_matches(deployment: Deployment, stack: StackEnv) -> TopicPartition:

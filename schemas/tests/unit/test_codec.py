@@ -21,6 +21,7 @@ from attendance_schemas.events import CaptureReceived, Outcome, from_fields, to_
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.schema_files import id_of_text, one_line, schema_text
 from attendance_schemas.topics import CAPTURES, TOPICS
+from attendance_testing.schema_enums import enums_of
 
 RELEASED = Path(__file__).parents[2] / "released"
 GOLDEN = list(golden_examples())
@@ -167,17 +168,6 @@ async def test_a_template_as_0_1_0_wrote_it_is_read():
     read = await Codec(InMemoryRegistry()).decode(FRAME.pack(MAGIC, id_of_text(text)) + body[:-1])
     assert read == event
     assert read.data_key_id is None
-
-
-def enums_of(schema: object):
-    if isinstance(schema, list):
-        for part in schema:
-            yield from enums_of(part)
-    elif isinstance(schema, dict):
-        if schema.get("type") == "enum":
-            yield schema
-        for part in schema.values():
-            yield from enums_of(part)
 
 
 def written_by_a_newer_version(event, enum_name: str) -> tuple[InMemoryRegistry, bytes]:

@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from attendance_schemas.apply import all_topics
 from attendance_schemas.events import EVENT_BY_NAME
 from attendance_schemas.schema_files import schema_text
 from attendance_schemas.topics import TOPICS
+from attendance_testing.schema_enums import enums_of
 
 PAGE = (Path(__file__).parents[3] / "docs/operations/topics.md").read_text(encoding="utf-8")
 
@@ -30,17 +30,6 @@ def test_what_is_said_of_dead_letters() -> None:
     dead_letters = {(topic.partitions, topic.kept) for topic in all_topics() if topic.name.endswith(".dlq")}
     assert dead_letters == {(3, "kept 60 days")}
     assert "3 partitions, kept 60 days" in PAGE
-
-
-def enums_of(schema: object) -> Iterator[dict[str, str]]:
-    if isinstance(schema, list):
-        for part in schema:
-            yield from enums_of(part)
-    elif isinstance(schema, dict):
-        if schema.get("type") == "enum":
-            yield schema
-        for part in schema.values():
-            yield from enums_of(part)
 
 
 def test_the_table_of_words_for_what_a_reader_does_not_know() -> None:

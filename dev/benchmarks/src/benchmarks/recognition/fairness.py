@@ -13,11 +13,10 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from uuid import UUID
 
 from attendance_schemas.topics import CAPTURES_BACKLOG
-from benchmarks.recognition.scenes import add_faces, crowd, jpegs, portraits
+from benchmarks.recognition.scenes import crowd, jpegs, portraits, recognition_parser
 from benchmarks.recognition.service_world import Answer, Service
 from benchmarks.recognition.worker_stages import BATCH
 from benchmarks.turns import machine
@@ -117,12 +116,7 @@ async def show(arguments: argparse.Namespace, files: ModelFiles, stack: Stack) -
 
 def main() -> int:
     """Parse the command line and print the report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_faces(parser)
-    parser.add_argument("--model-cache", type=Path, required=True, help="where the restored model is kept")
-    parser.add_argument("--people", type=int, default=10_000, help="people in the gallery (default 10,000)")
+    parser = recognition_parser(__doc__)
     parser.add_argument("--count", type=int, default=5_000, help="captures of the backlog (default 5,000)")
     parser.add_argument("--loads", type=float, nargs="+", default=LOADS, help="live, of what the worker can")
     parser.add_argument("--seconds", type=float, default=20.0, help="of live captures alone (default 20)")

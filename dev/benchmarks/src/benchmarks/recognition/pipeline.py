@@ -5,7 +5,6 @@ are searched among 10,000. DeepFace's two calls and the worker with its bare sta
 the same core and take turns.
 """
 
-import argparse
 import json
 import statistics
 import sys
@@ -21,7 +20,7 @@ from benchmarks.recognition.deepface_baselines import (
     find_in_gallery,
     represent_loop,
 )
-from benchmarks.recognition.scenes import add_faces, crowd, encode, jpegs, portraits
+from benchmarks.recognition.scenes import crowd, encode, jpegs, portraits, recognition_parser
 from benchmarks.recognition.worker_stages import BATCH, STAGES, pipeline_and_stages
 from benchmarks.turns import Contest, Entrant, Spent, machine, per_second, processor, ratio, wall
 from recognition_worker.adapters.models.packaged_models import prepare_models
@@ -118,12 +117,7 @@ def report(taken: Mapping[str, Sequence[Spent]]) -> Iterator[str]:
 
 def main() -> int:
     """Parse the command line and print the report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_faces(parser)
-    parser.add_argument("--model-cache", type=Path, required=True, help="where the restored model is kept")
-    parser.add_argument("--people", type=int, default=10_000, help="people in the gallery (default 10,000)")
+    parser = recognition_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="turns (default 9)")
     parser.add_argument("--core", type=int, default=0, help="the core for all of them (default 0)")
     parser.add_argument("--json", action="store_true", help="print figures instead of tables")

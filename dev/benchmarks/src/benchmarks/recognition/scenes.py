@@ -49,6 +49,17 @@ def add_faces(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def recognition_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with what every benchmark of recognition takes: photos, a model, people."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_faces(parser)
+    parser.add_argument("--model-cache", type=Path, required=True, help="where the restored model is kept")
+    parser.add_argument("--people", type=int, default=10_000, help="people in the gallery (default 10,000)")
+    return parser
+
+
 def portraits(faces: Path | None, yunet_file: Path, count: int, cache: Path) -> list[Portrait]:
     """Read photos of different people, each with exactly one face at 320 pixels.
 

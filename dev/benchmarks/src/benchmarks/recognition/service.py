@@ -14,9 +14,8 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from benchmarks.recognition.scenes import add_faces, crowd, encode, jpegs, portraits
+from benchmarks.recognition.scenes import crowd, encode, jpegs, portraits, recognition_parser
 from benchmarks.recognition.service_world import Answer, Service
 from benchmarks.recognition.worker_stages import BATCH, pipeline_and_stages
 from benchmarks.turns import Contest, Entrant, Spent, machine, per_second, processor, ratio, wall
@@ -151,12 +150,7 @@ def report(found: Measured) -> Iterator[str]:
 
 def main() -> int:
     """Parse the command line and print the report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_faces(parser)
-    parser.add_argument("--model-cache", type=Path, required=True, help="where the restored model is kept")
-    parser.add_argument("--people", type=int, default=10_000, help="people in the gallery (default 10,000)")
+    parser = recognition_parser(__doc__)
     parser.add_argument("--captures", type=int, default=320, help="captures of a backlog (default 320)")
     parser.add_argument("--rounds", type=int, default=5, help="backlogs (default 5)")
     parser.add_argument("--core", type=int, default=0, help="the worker's core (default 0)")

@@ -10,6 +10,7 @@ import pytest_asyncio
 if TYPE_CHECKING:
     from attendance_testing.projector.cluster import Cluster
     from attendance_testing.projector.plant import Plant
+    from attendance_testing.projector.rebuilds import Deployment
     from local_stack.environment import StackEnv
     from local_stack.for_tests.databases import CloneTemplate, Database
 
@@ -54,4 +55,15 @@ async def cluster(
     from attendance_testing.projector.cluster import open_cluster
 
     async with open_cluster(stack, plant.database, topic_prefix, unused_port) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def deployment(
+    stack: "StackEnv", plant: "Plant", topic_prefix: str, unused_port: int
+) -> "AsyncIterator[Deployment]":
+    """Topics with a history, and a projector that has applied it."""
+    from attendance_testing.projector.rebuilds import open_deployment
+
+    async with open_deployment(stack, plant, topic_prefix, unused_port) as made:
         yield made
