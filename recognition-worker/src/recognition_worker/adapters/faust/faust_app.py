@@ -1,4 +1,4 @@
-"""Runs record handlers on Faust: this file, `faust_hardened_consumer` and its thread are all that knows it.
+"""Runs record handlers on Faust: this folder is all that knows it.
 
 A feed is a set of topics with one handler. Records are handled as they come, a bounded number concurrently,
 and acknowledged one by one when their handler has returned, in any order; what is committed never passes
