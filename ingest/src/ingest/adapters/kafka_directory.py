@@ -146,6 +146,8 @@ class KafkaDirectory:
             event = None if record.value is None else await self._codec.decode(record.value)
         except UndecodableRecord as error:
             self._leave_out(record, str(error))
+            if record.key is not None:
+                self._view.leave_out(record.key.decode("utf-8", "replace"), version_of(record))
             return
         if record.key is None:
             self._leave_out(record, "it has no key")

@@ -57,6 +57,8 @@ class DirectoryView:
     records: MutableMapping[str, Event] = field(default_factory=SpreadDict)
     _ended_by: dict[str, Authority | None] = field(default_factory=dict)
     _versions: RecordVersions[str] = field(default_factory=RecordVersions)
+    # Keys whose record cannot be read here, as after a rollback: what was known before stays in `records`.
+    _unreadable: set[str] = field(default_factory=set)
     # Keys of the versions of each shift, and of the sites of each organisation.
     _shift_keys: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     _site_keys: dict[str, set[str]] = field(default_factory=dict)
@@ -71,6 +73,7 @@ class DirectoryView:
         says_the_same = (event, ended_by) == (self.records.get(key), self._ended_by.get(key))
         if not self._versions.take(key, version, says_the_same=says_the_same):
             return False
+        self._unreadable.discard(key)
         previous = self.records.pop(key, None)
         self._move_claim(_claim_of(previous), _claim_of(event))
         if isinstance(previous, ShiftRecorded):
@@ -87,6 +90,11 @@ class DirectoryView:
         elif isinstance(event, SiteRecorded):
             self._site_keys.setdefault(event.org_id, set()).add(key)
         return True
+
+    def leave_out(self, key: str, version: int) -> None:
+        """Take a record in that cannot be read here: it counts, and the next one has to be newer."""
+        if self._versions.take(key, version, says_the_same=False):
+            self._unreadable.add(key)
 
     def _move_claim(self, before: "_Claim | None", now: "_Claim | None") -> None:
         if before == now:  # a claim that stays keeps its place
@@ -113,13 +121,13 @@ class DirectoryView:
     @property
     def needs_repair(self) -> bool:
         """Whether the last record of any key is not what counts."""
-        return bool(self._versions.has_overruled or self._contested)
+        return bool(self._contested or (self._versions.has_overruled and self._repairable()))
 
     def repairs(self) -> list[Write]:
         """Return what has to be written once more, so that the last record of each key is what counts."""
         writes = {
             key: Write(key, self.records.get(key), self._ended_by.get(key), self._versions.next_of(key))
-            for key in self._versions.overruled
+            for key in self._repairable()
         }
         for org_id, badge in self._contested:
             for person_id in self._claims[org_id, badge][1:]:
@@ -127,6 +135,9 @@ class DirectoryView:
                     write = self.write_of(without_badge(person))
                     writes[write.key] = write
         return list(writes.values())
+
+    def _repairable(self) -> frozenset[str]:
+        return self._versions.overruled - self._unreadable
 
     def device(self, org_id: str, device_id: str) -> DeviceRecorded | None:
         """Return a device of this organisation."""
@@ -181,7 +192,8 @@ class DirectoryView:
 
     def same(self, event: Event) -> Event | None:
         """Return the record that already says what this event says."""
-        found = self.records.get(DIRECTORY.key_of(event).decode())
+        key = DIRECTORY.key_of(event).decode()
+        found = None if key in self._unreadable else self.records.get(key)
         return found if found is not None and _content(found) == _content(event) else None
 
     def site_of(self, event: Event) -> str | None:
