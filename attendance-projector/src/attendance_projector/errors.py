@@ -29,6 +29,10 @@ class PositionsRefused(ProjectorError):
     """A loss of the log cannot be accepted now; nothing was changed."""
 
 
+class ClocksApart(ProjectorError):
+    """The clock of a broker and that of this machine differ too much to record the time."""
+
+
 class RebuildRefused(ProjectorError):
     """The rebuild cannot begin or end as asked; nothing that readers see was changed."""
 

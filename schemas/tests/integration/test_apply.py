@@ -6,7 +6,8 @@ import sys
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin import NewTopic as TopicToCreate
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
@@ -14,19 +15,20 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from attendance_schemas.apply import all_topics, apply
 from attendance_schemas.apply.cluster import Cluster
-from attendance_schemas.apply.plan import NewValue
+from attendance_schemas.apply.plan import NewTopic, NewValue
 from attendance_schemas.apply.schemas import archive_of
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import (
     BrokerUnavailable,
     ContractMismatch,
     RegistryUnavailable,
+    SchemaError,
     SchemaNotRegistered,
 )
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.schema_files import id_of_text, registered_texts, schema_text
-from attendance_schemas.topics import MATCHES, TOPICS
+from attendance_schemas.topics import DIRECTORY, MATCHES, TOPICS
 
 pytestmark = pytest.mark.integration
 
@@ -137,8 +139,31 @@ async def test_what_is_kept_for_longer_stays(contract, admin, matches):
     assert (await settings_of(admin, matches))["retention.ms"] == "-1"
 
 
+async def test_what_a_broker_would_refuse_is_known_before_anything_is_changed(contract, admin, topic_prefix):
+    await contract()
+    directory, matches = topic_prefix + DIRECTORY.name, topic_prefix + MATCHES.name
+    await set_by_an_operator(admin, matches, {"retention.ms": str(30 * DAY)})
+    await set_by_an_operator(admin, directory, {"max.compaction.lag.ms": str(30 * DAY)})
+    await set_by_an_operator(admin, directory, {"min.compaction.lag.ms": str(10 * DAY)})
+    with pytest.raises(ContractMismatch, match=r"min.compaction.lag.ms would be 10 days, more"):
+        await contract()
+    assert (await settings_of(admin, matches))["retention.ms"] == str(30 * DAY)
+
+    wrong = NewValue(directory, "max.compaction.lag.ms", "", str(8 * DAY))
+    right = NewValue(matches, "retention.ms", "", str(60 * DAY))
+    with pytest.raises(SchemaError, match=f"not changed: {directory}"):
+        await Cluster(admin).set([right, wrong], only_check=True)
+    await Cluster(admin).set([right], only_check=True)
+    with pytest.raises(SchemaError, match="not created"):
+        await Cluster(admin).create(
+            [NewTopic(f"{directory}.x", 1, 1, {"retention.ms": "x"})], only_check=True
+        )
+    assert f"{directory}.x" not in await admin.list_topics()
+    assert (await settings_of(admin, matches))["retention.ms"] == str(30 * DAY)
+
+
 async def test_other_partition_count_is_refused_and_nothing_changed(contract, admin, matches, topic_prefix):
-    await admin.create_topics([NewTopic(matches, num_partitions=1, replication_factor=1)])
+    await admin.create_topics([TopicToCreate(matches, num_partitions=1, replication_factor=1)])
     await partitions_seen(admin, matches, 1)
     with pytest.raises(ContractMismatch, match="has 1 partitions, its topic file says 48"):
         await contract()

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from attendance_schemas.apply.plan import (
+    LONGEST_LAG,
+    SHORTEST_LAG,
     FoundTopic,
     NewTopic,
     Setting,
@@ -71,6 +73,27 @@ def test_what_leaves_the_disk_earlier_stays(name):
     )
     assert compare([topic], {"a": early}).kept == [f"a: {name} is 60000, its file says 8 days"]
     assert compare([topic], {"a": late}).steps == [f"set a: {name} from 9 days to 8 days"]
+
+
+@pytest.mark.parametrize(
+    ("shortest", "longest", "words"),
+    [(10, 30, "10 days, more than the 8"), (3, 5, "7 days, more than the 5")],
+)
+def test_lags_of_which_one_stays_and_leaves_no_room_for_the_other_are_refused(shortest, longest, words):
+    file = replace(FILE, settings={SHORTEST_LAG: str(7 * DAY), LONGEST_LAG: str(8 * DAY)})
+    own = {SHORTEST_LAG: str(shortest * DAY), LONGEST_LAG: str(longest * DAY)}
+    there = FoundTopic({0: 3, 1: 3}, {name: Setting(value, is_own=True) for name, value in own.items()})
+    assert compare([file], {"a": there}).refused == [
+        f"a: min.compaction.lag.ms would be {words} days of max.compaction.lag.ms; "
+        "set them to 7 days and 8 days"
+    ]
+
+
+def test_lags_with_room_stay():
+    file = replace(FILE, settings={SHORTEST_LAG: str(7 * DAY), LONGEST_LAG: str(8 * DAY)})
+    both = Setting(str(8 * DAY), is_own=True)
+    there = FoundTopic({0: 3, 1: 3}, {SHORTEST_LAG: both, LONGEST_LAG: both})
+    assert compare([file], {"a": there}).refused == []
 
 
 def test_a_broker_without_a_limit_is_said_so():

@@ -55,7 +55,7 @@ async def _read_or_reset(
 ) -> datetime | None:
     from attendance_projector.projection.adapters.kafka_tick_publisher import KafkaTickPublisher
     from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel, open_pool
-    from attendance_projector.projection.tick_clock import reset_of
+    from attendance_projector.projection.tick_clock import reset_clock
     from attendance_schemas.codec import Codec
     from attendance_schemas.registry import SchemaRegistry
     from service_kit.kafka.producer import RecordProducer
@@ -68,5 +68,5 @@ async def _read_or_reset(
             RecordProducer(settings.kafka) as producer,
         ):
             codec = Codec(registry, prefix=settings.kafka.topic_prefix)
-            await KafkaTickPublisher(producer, codec, settings.kafka).publish(reset_of(now, by, reason))
+            await reset_clock(KafkaTickPublisher(producer, codec, settings.kafka), now, by, reason)
     return as_of

@@ -11,7 +11,7 @@ and a second projector waits for the lock on it.
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from time import perf_counter, time_ns
 
 from attendance_projector.domain.facts import RuleError
@@ -34,6 +34,7 @@ from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.ports import EventReader, ReadModel, Transaction
 from attendance_projector.projection.refusals import Reason
 from attendance_projector.projection.stored import EventOrTombstone, Tombstone
+from attendance_projector.projection.tick_clock import is_ahead
 from attendance_schemas.events import (
     FARTHEST_AHEAD,
     ClockTicked,
@@ -58,8 +59,6 @@ from service_kit.observing.telemetry import extract_context, tracer
 DATED = (MatchDecided, PunchSubmitted, PunchAdded)
 UNDATED = (ClockTicked, EnrolmentDecided, PunchVoided, DayOverridden, ReviewDecided)
 MINUTES_PER_DAY = 1440
-# The clocks of brokers and projectors differ by less.
-TICK_AHEAD = timedelta(minutes=5)
 PERIODS = (PeriodLocked, PeriodReopened, PeriodSealed, DaysLocked)
 
 
@@ -185,7 +184,7 @@ def check_event(record: Record, event: EventOrTombstone) -> Reason | None:
     if not (is_of_directory(event) or isinstance(event, (*DATED, *UNDATED, *PERIODS))):
         detail = f"{type(event).__name__} {event.event_id} is no event of {record.topic}"
         raise PoisonRecord("unexpected-event", detail, record=record)
-    if isinstance(event, ClockTicked) and event.occurred_at - record.timestamp > TICK_AHEAD:
+    if isinstance(event, ClockTicked) and is_ahead(event, record.timestamp):
         return Reason(
             "tick-ahead",
             f"time came to {event.occurred_at} when the log had {record.timestamp}; set the clock of the "

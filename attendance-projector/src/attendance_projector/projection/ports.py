@@ -265,8 +265,8 @@ class Timekeeper(Protocol):
 class TickPublisher(Protocol):
     """Records the passing of time."""
 
-    async def publish(self, tick: ClockTicked) -> None:
-        """Return when every in-sync replica has the tick. Raises TransientFailure."""
+    async def publish(self, tick: ClockTicked) -> datetime:
+        """Return the log's time when every in-sync replica has the tick. Raises TransientFailure."""
 
 
 class EventReader(Protocol):

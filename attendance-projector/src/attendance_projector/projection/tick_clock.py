@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from attendance_projector.errors import ClocksApart
 from attendance_projector.projection.ports import TickPublisher, Timekeeper
 from attendance_schemas.events import ClockTicked
 from attendance_schemas.identity import deterministic_id
@@ -19,6 +20,10 @@ from service_kit.errors import TransientFailure
 from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
+
+# A tick that is farther ahead of the log's own time counts nothing: clocks of brokers and projectors differ
+# by less.
+TICK_AHEAD = timedelta(minutes=5)
 
 
 async def tick_clock(
@@ -34,17 +39,38 @@ async def tick_clock(
         try:
             as_of = await timekeeper.as_of()
             if as_of is None or now() - as_of >= interval:
-                await publisher.publish(tick_of(now()))
+                tick = tick_of(now())
+                if is_ahead(tick, log_time := await publisher.publish(tick)):
+                    log.error(
+                        "time stands still: the clock of this machine or of the Kafka broker is wrong",
+                        here=tick.occurred_at.isoformat(),
+                        broker=log_time.isoformat(),
+                    )
         except TransientFailure as failure:
             log.warning("time is not recorded now", reason=str(failure))
         await wait(interval, stopping)
 
 
-def reset_of(at: datetime, by: str, reason: str) -> ClockTicked:
-    """Return the event by which somebody sets the clock back to an instant in UTC."""
-    return msgspec.structs.replace(
+def is_ahead(tick: ClockTicked, log_time: datetime) -> bool:
+    """Tell whether a tick is too far ahead of the time that the log has for it."""
+    return tick.occurred_at - log_time > TICK_AHEAD
+
+
+async def reset_clock(publisher: TickPublisher, at: datetime, by: str, reason: str) -> None:
+    """Record that the time is an instant in UTC, whatever came before.
+
+    Raises:
+        ClocksApart: the log's own time is so far behind that no projector takes it.
+        TransientFailure: Kafka or the registry is away.
+    """
+    tick = msgspec.structs.replace(
         tick_of(at), event_id=deterministic_id("ClockReset", at.isoformat(), by), reset_by=by, reason=reason
     )
+    if is_ahead(tick, log_time := await publisher.publish(tick)):
+        raise ClocksApart(
+            f"the clock was not set: it is {at:%H:%M:%S} UTC here and {log_time:%Y-%m-%d %H:%M:%S} UTC at "
+            "the Kafka broker. Set the clock that is wrong, then run the same command again"
+        )
 
 
 def tick_of(at: datetime) -> ClockTicked:

@@ -64,6 +64,8 @@ async def apply(
         on_plan(plan)
         if dry_run:
             return plan
+        await cluster.create(plan.topics, only_check=True)
+        await cluster.set(plan.settings, only_check=True)
         await schemas.register(registry, plan)
         await cluster.create(plan.topics)
         await cluster.set(plan.settings)

@@ -55,15 +55,20 @@ class Cluster:
             return {}  # not everybody may see the settings of a broker
         return {broker: values[OFFSETS_RETENTION].value for broker, values in found.items() if values}
 
-    async def create(self, topics: list[NewTopic]) -> None:
-        """Create topics, and leave those alone that another made meanwhile. Raises SchemaError."""
+    async def create(self, topics: list[NewTopic], *, only_check: bool = False) -> None:
+        """Create topics, and leave those alone that another made meanwhile. Raises SchemaError.
+
+        only_check: only ask the brokers whether they would.
+        """
         if not topics:
             return
         to_create = [
             TopicToCreate(each.name, each.partitions, each.replicas, topic_configs=dict(each.settings))
             for each in topics
         ]
-        response = await self._admin.create_topics(to_create, timeout_ms=CREATE_MILLISECONDS)
+        response = await self._admin.create_topics(
+            to_create, timeout_ms=CREATE_MILLISECONDS, validate_only=only_check
+        )
         answers = [
             (name, code, text)
             for name, code, text in response.topic_errors
@@ -71,15 +76,18 @@ class Cluster:
         ]
         _refuse(answers, "not created")
 
-    async def set(self, values: list[NewValue]) -> None:
-        """Set settings of topics, and leave all others alone. Raises SchemaError."""
+    async def set(self, values: list[NewValue], *, only_check: bool = False) -> None:
+        """Set settings of topics, and leave all others alone. Raises SchemaError.
+
+        only_check: only ask the brokers whether they would.
+        """
         if not values:
             return
         settings: dict[str, dict[str, str]] = {}
         for value in values:
             settings.setdefault(value.topic, {})[value.setting] = value.wanted
         response = await self._admin._send_request(
-            SetTopicSettings(settings)
+            SetTopicSettings(settings, only_check=only_check)
         )  # it has no method for this one
         _refuse([(name, code, text) for code, text, _, name in response.responses], "not changed")
 

@@ -58,12 +58,13 @@ class IncrementalAlterConfigsRequestV0(RequestStruct):  # type: ignore[misc]
 
 
 class SetTopicSettings(Request[IncrementalAlterConfigsRequestV0]):  # type: ignore[misc]
-    """Set some settings of topics. settings: by topic, then by name."""
+    """Set some settings of topics. settings: by topic, then by name. only_check: change nothing."""
 
     API_KEY = 44
 
-    def __init__(self, settings: dict[str, dict[str, str]]) -> None:
+    def __init__(self, settings: dict[str, dict[str, str]], *, only_check: bool = False) -> None:
         self._settings = settings
+        self._only_check = only_check
 
     def build(self, request_struct_class: type[IncrementalAlterConfigsRequestV0]) -> Any:
         """Return the request as the broker reads it."""
@@ -71,4 +72,4 @@ class SetTopicSettings(Request[IncrementalAlterConfigsRequestV0]):  # type: igno
             (TOPIC, topic, [(name, SET, value) for name, value in values.items()])
             for topic, values in self._settings.items()
         ]
-        return request_struct_class(resources, False)
+        return request_struct_class(resources, self._only_check)

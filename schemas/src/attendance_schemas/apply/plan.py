@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from attendance_schemas.topics import FOREVER, MILLISECONDS, Topic
 
 REPLICAS, PARTITIONS, MINIMUM = "replicas", "partitions", "min.insync.replicas"
+SHORTEST_LAG, LONGEST_LAG = "min.compaction.lag.ms", "max.compaction.lag.ms"
 # Settings of which more, or less, is safer; of all others only the file's own value is right.
-MORE_IS_SAFER = frozenset(
-    {MINIMUM, "retention.ms", "retention.bytes", "delete.retention.ms", "min.compaction.lag.ms"}
-)
-LESS_IS_SAFER = frozenset({"max.compaction.lag.ms", "segment.ms"})
+MORE_IS_SAFER = frozenset({MINIMUM, "retention.ms", "retention.bytes", "delete.retention.ms", SHORTEST_LAG})
+LESS_IS_SAFER = frozenset({LONGEST_LAG, "segment.ms"})
 # Kafka's default where it has no limit.
 LARGEST = str(2**63 - 1)
 OFFSETS_RETENTION, SIXTY_DAYS_IN_MINUTES = "offsets.retention.minutes", 60 * 24 * 60
@@ -154,6 +153,22 @@ def _compare_settings(topic: NewTopic, there: FoundTopic, plan: Plan) -> None:
             plan.kept.append(f"{topic.name}: {name} is {found}, its file says {file}")
         else:
             plan.settings.append(NewValue(topic.name, name, current.value, value))
+    _compare_lags(topic, there, plan)
+
+
+def _compare_lags(topic: NewTopic, there: FoundTopic, plan: Plan) -> None:
+    """Refuse a lag that would stay and leaves no room for the other: no broker takes such a pair."""
+    if not {SHORTEST_LAG, LONGEST_LAG} <= topic.settings.keys():
+        return
+    file, found = topic.settings, there.settings
+    shortest = max(file[SHORTEST_LAG], found[SHORTEST_LAG].value, key=int)
+    longest = min(file[LONGEST_LAG], found[LONGEST_LAG].value, key=int)
+    if int(shortest) > int(longest):
+        plan.refused.append(
+            f"{topic.name}: {SHORTEST_LAG} would be {in_words(SHORTEST_LAG, shortest)}, more than the "
+            f"{in_words(LONGEST_LAG, longest)} of {LONGEST_LAG}; set them to "
+            f"{in_words(SHORTEST_LAG, file[SHORTEST_LAG])} and {in_words(LONGEST_LAG, file[LONGEST_LAG])}"
+        )
 
 
 def is_stronger(setting: str, found: str, wanted: str) -> bool:

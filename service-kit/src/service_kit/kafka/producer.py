@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
+from aiokafka.structs import RecordMetadata
 
 from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.kafka.records import OutgoingRecord, Position
@@ -95,7 +96,13 @@ class RecordProducer:
                 `forget_late` it is not sent again: it arrives only if it was on its way already.
             PoisonRecord: the record is larger than the broker or this client accepts.
         """
-        return await self._bounded(self._send(record), f"publish to {record.topic}")
+        (acknowledged,) = await self._bounded(self._send_all([record]), f"publish to {record.topic}")
+        return _position(acknowledged)
+
+    async def send_timed(self, record: OutgoingRecord) -> datetime:
+        """Publish as `send` does; give the time that the log has for the record, in UTC."""
+        (acknowledged,) = await self._bounded(self._send_all([record]), f"publish to {record.topic}")
+        return datetime.fromtimestamp(acknowledged.timestamp / 1000, UTC)
 
     async def send_all(self, records: Sequence[OutgoingRecord]) -> list[Position]:
         """Publish records, in this order within a partition, and wait until every in-sync replica has all.
@@ -104,7 +111,8 @@ class RecordProducer:
             TransientFailure: not all were acknowledged within the timeout; any of them may or may not arrive.
             PoisonRecord: one of them is larger than the broker or this client accepts; others may arrive.
         """
-        return await self._bounded(self._send_all(records), f"publish {len(records)} records")
+        sent = await self._bounded(self._send_all(records), f"publish {len(records)} records")
+        return [_position(acknowledged) for acknowledged in sent]
 
     async def check(self) -> None:
         """Raise TransientFailure unless Kafka answers; for readiness."""
@@ -114,11 +122,7 @@ class RecordProducer:
         client = await self._connected()
         await client.client.fetch_all_metadata()
 
-    async def _send(self, record: OutgoingRecord) -> Position:
-        (position,) = await self._send_all([record])
-        return position
-
-    async def _send_all(self, records: Sequence[OutgoingRecord]) -> list[Position]:
+    async def _send_all(self, records: Sequence[OutgoingRecord]) -> list[RecordMetadata]:
         client = await self._connected()
         sent: list[asyncio.Future[Any]] = []
         try:
@@ -129,7 +133,7 @@ class RecordProducer:
                         record.topic, value=record.value, key=record.key, headers=list(record.headers)
                     )
                 )
-            acknowledged = await asyncio.gather(*sent)
+            return await asyncio.gather(*sent)
         except (MessageSizeTooLargeError, RecordTooLargeError) as error:
             await self._replace(client)  # a refused batch leaves the sequence numbers out of step
             topics = ", ".join(sorted({record.topic for record in records}))
@@ -145,7 +149,6 @@ class RecordProducer:
         finally:
             for each in sent:
                 each.cancel()  # nobody waits for the rest any more
-        return [Position(str(each.topic), int(each.partition), int(each.offset) + 1) for each in acknowledged]
 
     async def _bounded(self, work: Awaitable[T], what: str) -> T:
         seconds = self._timeout.total_seconds()
@@ -220,3 +223,7 @@ class RecordProducer:
                 await client.client.close()
                 await asyncio.wait({sending})
         client._message_accumulator.fail_all(KafkaError("closed before it was acknowledged"))
+
+
+def _position(acknowledged: RecordMetadata) -> Position:
+    return Position(str(acknowledged.topic), int(acknowledged.partition), int(acknowledged.offset) + 1)

@@ -1,5 +1,7 @@
 """Ticks to their topic, acked by every in-sync replica."""
 
+from datetime import datetime
+
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, SchemaNotRegistered
 from attendance_schemas.events import ClockTicked
@@ -19,8 +21,8 @@ class KafkaTickPublisher:
         self._topic = kafka.topic(CLOCK.name)
         self._is_prepared = False
 
-    async def publish(self, tick: ClockTicked) -> None:
-        """Return when every in-sync replica has the tick. Raises TransientFailure."""
+    async def publish(self, tick: ClockTicked) -> datetime:
+        """Return the log's time when every in-sync replica has the tick. Raises TransientFailure."""
         try:
             if not self._is_prepared:
                 await self._codec.prepare([CLOCK])
@@ -28,4 +30,4 @@ class KafkaTickPublisher:
         except (RegistryUnavailable, SchemaNotRegistered) as error:
             raise TransientFailure("schema-registry", str(error)) from error
         value = self._codec.encode(tick, CLOCK)
-        await self._producer.send(OutgoingRecord(self._topic, CLOCK.key_of(tick), value))
+        return await self._producer.send_timed(OutgoingRecord(self._topic, CLOCK.key_of(tick), value))
