@@ -38,9 +38,10 @@ from attendance_schemas.topics import (
 )
 from service_kit.backoff import Backoff, retry, wait
 from service_kit.collect_rarely import collect_rarely
+from service_kit.dead_letters.earlier import open_dead_letters
+from service_kit.dead_letters.letters import MOST_BYTES
 from service_kit.errors import DeliveryStopped, TransientFailure
 from service_kit.kafka.consumer import RecordSource
-from service_kit.kafka.dead_letters import DeadLetters
 from service_kit.kafka.delivery import DeliveryLoop
 from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.producer import RecordProducer
@@ -70,6 +71,7 @@ class _Servers:
     schemas: SchemaRegistry
     read_model: PostgresReadModel
     producer: RecordProducer
+    dead_letter_producer: RecordProducer
 
     async def all_answer(self) -> bool:
         """Say whether everything that applying a record needs answers now."""
@@ -112,7 +114,9 @@ async def _open_servers(
     read_model = await wait_for_tables(settings, stopping, stack, migrate_first=migrate_first)
     producer = RecordProducer(settings.kafka)
     stack.push_async_callback(producer.stop)
-    return _Servers(schemas, read_model, producer)
+    dead_letter_producer = RecordProducer(settings.kafka, max_request_bytes=MOST_BYTES)
+    stack.push_async_callback(dead_letter_producer.stop)
+    return _Servers(schemas, read_model, producer, dead_letter_producer)
 
 
 def _start_beside(
@@ -185,7 +189,9 @@ class _Delivery:
             metrics,
             is_tracing=settings.tracing_endpoint is not None,
         )
-        self._dead_letters = DeadLetters(servers.producer, service=SERVICE, version=version(SERVICE))
+        self._dead_letters = open_dead_letters(
+            settings.kafka, servers.dead_letter_producer, service=SERVICE, version=version(SERVICE)
+        )
         self._metrics = DeliveryMetrics(registry)
         self._source = self._new_source()
         self._watchdog = ProgressWatchdog(lambda: sum(self._source.lag().values()), settings.stall_limit)

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 
 from attendance_schemas.topics import DIRECTORY, MATCHES
 from local_stack.environment import StackEnv, with_login_of
-from service_kit.kafka.dead_letters import read_origin
+from service_kit.dead_letters.letters import read_origin
 
 pytestmark = pytest.mark.integration
 

@@ -30,8 +30,8 @@ from recognition_worker.recognition.enrol_person import Photo
 from recognition_worker.recognition.erase_person import ErasePerson
 from recognition_worker.recognition.results import CaptureResult, EnrolmentResult, PhotoResult
 from service_kit.backoff import Backoff
+from service_kit.dead_letters.letters import DeadLetters
 from service_kit.errors import DeliveryStopped, TransientFailure
-from service_kit.kafka.dead_letters import DeadLetters
 from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.records import OutgoingRecord, Position, Record
 

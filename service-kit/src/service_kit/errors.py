@@ -62,10 +62,14 @@ class TransientFailure(ServiceKitError):
 
 
 class DeadLetterLimitExceeded(ServiceKitError):
-    """Too many records in a row, or too large a share of them, are poison: a bad release, not bad records.
+    """The last records of too many senders are poison: a bad release, not bad records.
 
     The consumer stops without committing the last one. Deploy the fix and start it again; nothing is lost.
     """
+
+
+class DeadLetterRefused(ServiceKitError):
+    """Kafka takes no dead letter, however small: the consumer stops without committing the record."""
 
 
 class LogLost(ServiceKitError):

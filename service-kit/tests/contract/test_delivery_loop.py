@@ -10,9 +10,10 @@ import pytest
 
 from attendance_testing.in_memory_broker import FakeBroker, FakeProducer, FakeSource
 from service_kit.backoff import Backoff
+from service_kit.dead_letters.letters import DeadLetters, read_origin
+from service_kit.dead_letters.limit import DeadLetterLimit
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.consumer import RecordSource
-from service_kit.kafka.dead_letters import DeadLetterLimit, DeadLetters, read_origin
 from service_kit.kafka.delivery import (
     DeadLetterLimitExceeded,
     DeliveryLoop,
@@ -329,9 +330,9 @@ async def test_the_dead_letter_limit_stops_the_consumer_before_it_drains_the_top
     async def handle(record: Record) -> None:
         raise PoisonRecord("undecodable", "a bad release")
 
-    letters = dead_letters(bench, DeadLetterLimit(run=5, window=100, minimum=20))
+    letters = dead_letters(bench, DeadLetterLimit(senders=5))
     loop = DeliveryLoop(bench.source(topic), handle=handle, dead_letters=letters)
-    with pytest.raises(DeadLetterLimitExceeded, match="5 records in a row"):
+    with pytest.raises(DeadLetterLimitExceeded, match="5 of 5 senders"):
         async with asyncio.timeout(30):
             await loop.run(asyncio.Event())
 

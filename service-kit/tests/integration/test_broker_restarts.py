@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from local_stack.running.stack import Stack
+from service_kit.dead_letters.letters import DeadLetters
 from service_kit.errors import TransientFailure
 from service_kit.kafka.consumer import RecordSource
-from service_kit.kafka.dead_letters import DeadLetters
 from service_kit.kafka.delivery import DeliveryLoop
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord, Record

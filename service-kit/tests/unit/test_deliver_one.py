@@ -1,11 +1,13 @@
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from attendance_testing.in_memory_broker import FakeBroker, FakeProducer
 from service_kit.backoff import Backoff
-from service_kit.kafka.dead_letters import DeadLetterLimit, DeadLetters, read_origin
+from service_kit.dead_letters.letters import DeadLetters, read_origin
+from service_kit.dead_letters.limit import DeadLetterLimit
 from service_kit.kafka.delivery import (
     DeadLetterLimitExceeded,
     DeliveryStopped,
@@ -39,7 +41,7 @@ class Fixture:
     def __init__(self) -> None:
         self.broker = FakeBroker()
         self.letters = DeadLetters(
-            FakeProducer(self.broker), service="s", version="v", limit=DeadLetterLimit(run=2, minimum=20)
+            FakeProducer(self.broker), service="s", version="v", limit=DeadLetterLimit(senders=2)
         )
         self.stopping = asyncio.Event()
         self.backoff = Backoff(QUICK, QUICK)
@@ -80,7 +82,7 @@ async def test_poison_is_dead_lettered_and_the_limit_stops() -> None:
     handle = Failing(9, PoisonRecord("undecodable"))
     assert await deliver_one(RECORD, handle, f.letters, f.backoff, f.stopping) is Outcome.DEAD_LETTERED
     with pytest.raises(DeadLetterLimitExceeded):
-        await deliver_one(RECORD, handle, f.letters, f.backoff, f.stopping)
+        await deliver_one(replace(RECORD, key=b"other"), handle, f.letters, f.backoff, f.stopping)
     assert len(f.broker.records("numbers.dlq")) == 1
 
 

@@ -20,8 +20,8 @@ from recognition_worker.recognition.decide_capture import DecideCapture
 from recognition_worker.recognition.decide_enrolment import DecideEnrolment
 from recognition_worker.recognition.erase_person import ErasePerson
 from service_kit.backoff import Backoff, retry
+from service_kit.dead_letters.letters import DeadLetters
 from service_kit.errors import DeliveryStopped
-from service_kit.kafka.dead_letters import DeadLetters
 from service_kit.kafka.delivery import Passes, PoisonRecord, TransientFailure, deliver_one
 from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.records import Record

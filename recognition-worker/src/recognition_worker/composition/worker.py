@@ -34,9 +34,10 @@ from recognition_worker.recognition.erase_person import ErasePerson
 from recognition_worker.rollout.keep_lanes import KeepLanes
 from recognition_worker.settings import SERVICE, Settings
 from service_kit.collect_rarely import collect_rarely
+from service_kit.dead_letters.earlier import open_dead_letters
+from service_kit.dead_letters.letters import MOST_BYTES
 from service_kit.errors import DeliveryStopped
 from service_kit.http.serve import serve
-from service_kit.kafka.dead_letters import DeadLetters
 from service_kit.kafka.producer import RecordProducer
 from service_kit.observing.health import ProgressWatchdog, operations_app
 from service_kit.observing.logs import get_logger
@@ -97,6 +98,7 @@ async def _work(
     codec = await _open_codec(settings, start)
     await start.step(group_positions(kafka).check)
     producer = await start.part(RecordProducer(kafka))
+    dead_letters = await start.part(RecordProducer(kafka, max_request_bytes=MOST_BYTES))
     key_producer = await start.part(RecordProducer(kafka, forget_late=True))
     ring = settings.template_encryption.ring
     templates = KafkaTemplates(kafka, codec, producer, ring, now=_now, key_producer=key_producer)
@@ -121,7 +123,7 @@ async def _work(
         ),
         DecideEnrolment(*seeing, keys, deciding=lambda: lanes.in_force.deciding, knows=lanes.knows, now=_now),
         ErasePerson(keys, lanes, publisher, metrics, now=_now),
-        DeadLetters(producer, service=SERVICE, version=version(SERVICE)),
+        open_dead_letters(kafka, dead_letters, service=SERVICE, version=version(SERVICE)),
         in_hand=WorkInHand(metrics, now=_now),
         metrics=seen.delivery,
         progressed=watchdog.progressed,

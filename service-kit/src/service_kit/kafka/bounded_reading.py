@@ -79,6 +79,31 @@ async def records_of(
                     yield record
 
 
+async def last_records_of(
+    kafka: KafkaSettings,
+    topic: str,
+    *,
+    count: int,
+    since: datetime | None = None,
+    patience: timedelta = PATIENCE,
+) -> AsyncGenerator[Record, None]:
+    """Yield up to `count` of the last records of each partition, as `records_of` does.
+
+    Raises:
+        TransientFailure: Kafka is away or has no such topic.
+    """
+    async with _consumer(kafka) as consumer:
+        async with asyncio.timeout(patience.total_seconds()):
+            partitions = [TopicPartition(topic, each) for each in await partitions_of_topic(consumer, topic)]
+            consumer.assign([kafka_partition(each) for each in partitions])
+            starts, ends = await _bounds(consumer, partitions, since)
+        starts = {each: max(start, ends[each] - count) for each, start in starts.items()}
+        async with aclosing(_chunks(consumer, starts, ends, patience=patience)) as chunks:
+            async for chunk in chunks:
+                for record in chunk.records:
+                    yield record
+
+
 async def records_until(
     kafka: KafkaSettings,
     positions: Mapping[TopicPartition, int],

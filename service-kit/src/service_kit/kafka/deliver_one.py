@@ -78,7 +78,8 @@ async def deliver_one(
 
     Raises:
         DeliveryStopped: `stopping` was set while waiting for the next try; do not acknowledge the record.
-        DeadLetterLimitExceeded: too many poison records; stop the process, do not acknowledge the record.
+        DeadLetterLimitExceeded: too many senders of poison; stop the process, do not acknowledge the record.
+        DeadLetterRefused: Kafka takes no dead letter of the record; stop, do not acknowledge it.
         Exception: a bug in the handler; do not acknowledge the record.
     """
     metrics = metrics or DeliveryMetrics()
@@ -121,7 +122,7 @@ async def _try(
         poison = PoisonRecord("fails-alone", f"{failure} on each of {tries.alone} tries while others passed")
     else:
         tries.passes.count += 1
-        dead_letters.handled()
+        dead_letters.handled([record])
         return Outcome.HANDLED
     await dead_letters.put(record, poison, attempts=tries.count)
     log.warning("record moved to the dead letters", record=str(record), reason=poison.reason)

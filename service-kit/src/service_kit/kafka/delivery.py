@@ -7,8 +7,8 @@
 
 Three endings of 1 to 3:
 - a value: the record is done; what the value means is for the domain;
-- PoisonRecord: can never work: dead letters with the reason, then 4. Past `DeadLetterLimit` the consumer
-stops;
+- PoisonRecord: can never work: dead letters with the reason, then 4. Past `DeadLetterLimit`, which counts
+senders, the consumer stops;
 - TransientFailure: a dependency is away: the partition is paused, the wait grows with full jitter up to 60
   s, nothing is committed and nothing is given up. A record that fails alone while others pass is tried 5
   times, then it is poison. Anything else is a bug: it leaves the loop uncommitted and ends the process.
@@ -24,7 +24,13 @@ from datetime import timedelta
 
 from service_kit.backoff import Backoff
 from service_kit.backoff import wait as wait_or_stop
-from service_kit.errors import DeadLetterLimitExceeded, DeliveryStopped, PoisonRecord, TransientFailure
+from service_kit.errors import (
+    DeadLetterLimitExceeded,
+    DeadLetterRefused,
+    DeliveryStopped,
+    PoisonRecord,
+    TransientFailure,
+)
 from service_kit.kafka.deliver_one import Outcome, Passes, deliver_one
 from service_kit.kafka.endings import DeadLetterSink, Endings, Handle, HandleBatch
 from service_kit.kafka.in_hand import ATTEMPTS_ALONE, InHand
@@ -122,7 +128,8 @@ class DeliveryLoop:
         """Deliver until `stopping` is set; then finish the batch in hand, commit and leave the group.
 
         Raises:
-            DeadLetterLimitExceeded: too many poison records; the last one is not committed.
+            DeadLetterLimitExceeded: too many senders of poison; the last record is not committed.
+            DeadLetterRefused: Kafka takes no dead letter of a record, which is not committed.
             Exception: a bug in the handler; what it was working on is not committed.
         """
         stop = asyncio.create_task(stopping.wait())
@@ -130,7 +137,7 @@ class DeliveryLoop:
             while not stopping.is_set():
                 await self._turn(stop, stopping)
             await self._commit()
-        except DeadLetterLimitExceeded:
+        except (DeadLetterLimitExceeded, DeadLetterRefused):
             await self._commit()
             raise
         finally:

@@ -21,8 +21,8 @@ HandleBatch = Callable[[Sequence[Record]], Awaitable[None]]
 class DeadLetterSink(Protocol):
     """Takes poison records; `DeadLetters` is one."""
 
-    def handled(self, count: int = 1) -> None:
-        """Note records that were handled."""
+    def handled(self, records: Sequence[Record]) -> None:
+        """Note records that were handled, in order."""
 
     async def put(self, record: Record, poison: PoisonRecord, *, attempts: int = 1) -> Position:
         """Write the record to the dead letters and wait for the acknowledgement."""
@@ -156,7 +156,7 @@ class Endings:
             except (TransientFailure, PoisonRecord):
                 return  # it gets a turn of its own
             hand.ahead.add(probe.offset)
-            self._count(probe)
+            self._count([probe])
 
     async def _bury(self, hand: InHand, record: Record, poison: PoisonRecord) -> bool:
         """Move the record to the dead letters; tell whether that worked."""
@@ -175,21 +175,22 @@ class Endings:
         return True
 
     def _pass(self, hand: InHand, record: Record) -> None:
-        self._count(record)
+        self._count([record])
         self._finish(hand, record)
 
     def _pass_all(self, hand: InHand, part: Sequence[Record]) -> None:
         """Pass the first records of a hand at once: one by one costs a batch more than reading it did."""
         if not part:
             return
-        self._count(part[-1], len(part))
+        self._count(part)
         hand.finish_first(len(part))
         self.done[part[-1].topic_partition] = part[-1].committable
         self._progressed()
 
-    def _count(self, record: Record, count: int = 1) -> None:
-        self._dead_letters.handled(count)
-        self._metrics.records.labels(record.topic, "handled").inc(count)
+    def _count(self, records: Sequence[Record]) -> None:
+        """Count records of one partition that were handled, in order."""
+        self._dead_letters.handled(records)
+        self._metrics.records.labels(records[-1].topic, "handled").inc(len(records))
         if self._dependencies_pass is None:
             for hand in self._waiting:
                 hand.others_pass = True

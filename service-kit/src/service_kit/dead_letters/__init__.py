@@ -1,0 +1,1 @@
+"""Dead letters: writing them, and stopping when they mean a bad release."""
