@@ -1,5 +1,7 @@
 """Errors of the projector; each message says what happened and what to do."""
 
+from service_kit.errors import PoisonRecord
+
 
 class ProjectorError(Exception):
     """Base of every error of this package."""
@@ -31,6 +33,13 @@ class PositionsRefused(ProjectorError):
 
 class ClocksApart(ProjectorError):
     """The clock of a broker and that of this machine differ too much to record the time."""
+
+
+class Unstorable(PoisonRecord):
+    """The tables cannot hold a fact, such as one with U+0000 in a text: it is refused once it is found."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("unstorable", f"the tables cannot hold it: {detail}")
 
 
 class RebuildRefused(ProjectorError):

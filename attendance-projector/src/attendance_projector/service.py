@@ -28,13 +28,18 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import (
+    CAPTURES,
+    CAPTURES_BACKLOG,
     CLOCK,
     CORRECTIONS,
     DIRECTORY,
     ENROLMENT_RESULTS,
+    ENROLMENTS,
     LOCKED_DAYS,
     MATCHES,
+    PERSON_KEYS,
     PUNCHES,
+    dead_letter_topics,
 )
 from service_kit.backoff import Backoff, retry, wait
 from service_kit.collect_rarely import collect_rarely
@@ -50,7 +55,10 @@ from service_kit.kafka.topic_ids import identify_topics
 from service_kit.observing.health import Health, ProgressWatchdog
 from service_kit.observing.logs import get_logger
 
-TOPICS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK, LOCKED_DAYS)
+FACTS = (DIRECTORY, MATCHES, ENROLMENT_RESULTS, PUNCHES, CORRECTIONS, CLOCK, LOCKED_DAYS)
+# They say what is awaited, what is erased, and what no service could handle.
+FATES = (CAPTURES, CAPTURES_BACKLOG, ENROLMENTS, PERSON_KEYS, *dead_letter_topics())
+TOPICS = (*FACTS, *FATES)
 REGISTRY_ANSWERS_WITHIN = 2.0
 LOOKS_AT_TABLES_EVERY = timedelta(seconds=1)
 TOMBSTONES_KEPT = timedelta(milliseconds=int(DIRECTORY.settings["delete.retention.ms"]))

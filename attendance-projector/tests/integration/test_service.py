@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -11,9 +12,13 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from attendance_schemas.topics import DIRECTORY, MATCHES
+from attendance_schemas.topics import CAPTURES, DIRECTORY, MATCHES
 from local_stack.environment import StackEnv, with_login_of
-from service_kit.dead_letters.letters import read_origin
+from service_kit.dead_letters.letters import DeadLetters, read_origin
+from service_kit.errors import PoisonRecord
+from service_kit.kafka.bounded_reading import records_of
+from service_kit.kafka.producer import RecordProducer
+from service_kit.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration
 
@@ -118,11 +123,12 @@ async def test_a_tombstone_takes_a_holiday_back(plant: Any, cluster: Any) -> Non
     assert await process.wait() == 0
 
 
+@pytest.mark.parametrize("value", [b"no Avro", b"\xff" * 1_048_400], ids=["small", "of the greatest size"])
 async def test_poison_goes_to_the_dead_letters_and_the_position_past_it(
-    plant: Any, cluster: Any, stack: StackEnv
+    plant: Any, cluster: Any, stack: StackEnv, value: bytes
 ) -> None:
     await cluster.publish(plant.person("binod"), DIRECTORY)
-    await cluster.publish_raw(b"no Avro", MATCHES)
+    await cluster.publish_raw(value, MATCHES)
     process = await cluster.start("run")
     async with AIOKafkaConsumer(
         f"{cluster.prefix}attendance.matches.dlq",
@@ -131,7 +137,7 @@ async def test_poison_goes_to_the_dead_letters_and_the_position_past_it(
     ) as consumer:
         async with asyncio.timeout(DEADLINE):
             dead = await consumer.getone()
-    assert dead.value == b"no Avro"
+    assert dead.value == value
     assert ("who", b"me") in dead.headers
     origin = read_origin(tuple(dead.headers))
     assert (origin.reason, origin.service) == ("undecodable", "attendance-projector")
@@ -144,6 +150,34 @@ async def test_poison_goes_to_the_dead_letters_and_the_position_past_it(
         return any(row["next_offset"] == 1 for row in offsets)
 
     await eventually(is_past)
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0
+
+
+async def test_what_another_service_set_aside_is_told(plant: Any, cluster: Any, stack: StackEnv) -> None:
+    received = plant.received(plant.match("binod", f"{DAY}T08:00+05:30"))
+    await cluster.publish(received, CAPTURES)
+    process = await cluster.start("run")
+
+    async def is_awaited() -> bool:
+        return bool(await plant.sql.fetchval("SELECT count(*) FROM awaited_fact") == 1)
+
+    await eventually(is_awaited)
+    kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=cluster.prefix)
+    (record,) = [each async for each in records_of(kafka, kafka.topic(CAPTURES.name))]
+    async with RecordProducer(kafka) as producer:
+        letters = DeadLetters(producer, service="recognition-worker", version="1")
+        await letters.put(record, PoisonRecord("undecodable-image", "a path of the store"))
+        await letters.put(replace(record, value=b"junk"), PoisonRecord("undecodable"))
+
+    async def is_told() -> bool:
+        rows = await plant.sql.fetch("SELECT kind, fact_id, reason, device_id FROM dead_letter")
+        return [tuple(row) for row in rows] == [
+            ("CaptureReceived", received.capture_id, "undecodable-image", "kiosk")
+        ]
+
+    await eventually(is_told)
+    assert not await is_awaited()
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0
 

@@ -5,11 +5,17 @@ from datetime import UTC, datetime
 import pytest
 
 from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
-from attendance_schemas.codec import FRAME, MAGIC, Codec
+from attendance_projector.projection.stored import DeadLetter, NoFact
+from attendance_schemas.codec import FRAME, MAGIC, Codec, encode_body
 from attendance_schemas.errors import RegistryUnavailable, SchemaNotRegistered
+from attendance_schemas.events import CaptureReceived
+from attendance_schemas.golden import golden_examples
+from attendance_schemas.schema_files import id_of_text, schema_text
+from service_kit.dead_letters.letters import Origin, dead_letter_headers
 from service_kit.errors import PoisonRecord, TransientFailure
-from service_kit.kafka.records import Record
+from service_kit.kafka.records import Headers, Record
 
+ORIGIN = Origin("image-missing", "e", 1, "t", 0, 0, "s", "v", datetime.now(UTC))
 OF_A_NEWER_VERSION = Record("t", 0, 0, b"k", FRAME.pack(MAGIC, 7) + b"body", (), datetime.now(UTC))
 
 
@@ -41,3 +47,24 @@ async def test_an_unknown_schema_is_poison_in_the_end() -> None:
         await reader.read(OF_A_NEWER_VERSION)
     with pytest.raises(PoisonRecord, match="undecodable"):
         await reader.read(OF_A_NEWER_VERSION)
+
+
+def dead_letter(value: bytes | None, headers: Headers = ()) -> Record:
+    return Record("attendance.captures.dlq", 0, 0, b"k", value, headers, datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    "record", [dead_letter(b"junk"), dead_letter(None), dead_letter(b"junk", dead_letter_headers(ORIGIN))]
+)
+async def test_a_dead_letter_that_nobody_can_read_is_no_poison_once_more(record: Record) -> None:
+    reader = AvroEventReader(Codec(Away(SchemaNotRegistered("id 7")), clock=iter((0.0, 1e9)).__next__))
+    assert await reader.read(record) == NoFact()
+
+
+async def test_a_dead_letter_is_read_as_what_it_was() -> None:
+    event = next(each for _, each, _ in golden_examples() if isinstance(each, CaptureReceived))
+    value = FRAME.pack(MAGIC, id_of_text(schema_text("CaptureReceived"))) + encode_body(event)
+    reader = AvroEventReader(Codec(Away(RegistryUnavailable("not asked"))))
+    found = await reader.read(dead_letter(value, dead_letter_headers(ORIGIN)))
+    assert isinstance(found, DeadLetter)
+    assert (found.event, found.reason) == (event, "image-missing")

@@ -91,7 +91,7 @@ class Topic:
             settings=_settings(every["settings"], every["dead_letters"]["settings"]),
             events={},
             producers=self.consumers,
-            consumers=(),
+            consumers=tuple(every["dead_letters"]["consumers"]),
             dead_letters=False,
         )
 
@@ -135,6 +135,13 @@ def _load() -> dict[str, Topic]:
 
 
 TOPICS: Mapping[str, Topic] = _load()
+
+
+def dead_letter_topics() -> list[Topic]:
+    """Return the topics of dead letters, of all topics that have one."""
+    return [dead for topic in TOPICS.values() if (dead := topic.dead_letter_topic())]
+
+
 CAPTURES = TOPICS["attendance.captures"]
 CAPTURES_BACKLOG = TOPICS["attendance.captures-backlog"]
 MATCHES = TOPICS["attendance.matches"]

@@ -13,6 +13,7 @@ from attendance_projector.projection.backlog.ports import Backlog
 from attendance_projector.projection.days.recompute_days import recompute_days
 from attendance_projector.projection.days.stale_dates import DatesChanged
 from attendance_projector.projection.directory.ports import Directory
+from attendance_projector.projection.fates.ports import Fates
 from attendance_projector.projection.periods.ports import Periods
 from attendance_projector.projection.ports import (
     Absence,
@@ -84,6 +85,7 @@ class _DryRun:
     outbox: Outbox
     periods: Periods
     backlog: Backlog
+    fates: Fates
     retention: RetentionOf
     is_live: bool = False
 
@@ -105,6 +107,7 @@ async def compute_days(
         # What the rules say, also where a lock keeps what they said before.
         periods=snapshot.unlocked(),
         backlog=snapshot.backlog,
+        fates=snapshot.fates,
         retention=snapshot.retention,
     )
     changes = {person: [DatesChanged(first_on, last_on)] for person in people}

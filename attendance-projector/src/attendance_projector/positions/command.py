@@ -43,12 +43,14 @@ def positions(
 
 async def _compare(settings: Settings, *, accept_loss: bool) -> Sequence[ComparedPosition]:
     from attendance_projector.positions.adapters.stored_positions import open_stored_positions
-    from attendance_schemas.topics import TOPICS
+    from attendance_schemas.topics import TOPICS, dead_letter_topics
     from service_kit.kafka.bounded_reading import bounds_of
     from service_kit.kafka.topic_ids import identify_topics
 
     async with open_stored_positions(settings.database.url.get_secret_value()) as stored:
-        ours = {settings.kafka.topic(name) for name in TOPICS}
+        ours = {
+            settings.kafka.topic(name) for name in (*TOPICS, *(each.name for each in dead_letter_topics()))
+        }
         next_offsets = {each: at for each, at in (await stored.read()).items() if each.topic in ours}
         consumed = await stored.topics()
         topics = await identify_topics(settings.kafka, {each.topic for each in next_offsets})

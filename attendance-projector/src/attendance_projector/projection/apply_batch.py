@@ -9,7 +9,8 @@
 3. record the directory and locked periods, let time pass, judge decisions, punches and corrections against
    what is stored;
 4. store them, recompute the days that became stale, or let them wait when they are of many people, record
-   those of a new lock, keep what was refused with the reason, move the positions.
+   those of a new lock, keep what was refused with the reason;
+5. follow what is awaited, erased or a dead letter, and move the positions.
 
 Locks are taken in one order by all: positions, everyone, organisations, captures, people.
 """
@@ -25,8 +26,10 @@ from attendance_projector.projection.backlog.put_off import compute_or_put_off
 from attendance_projector.projection.days.recompute_days import Write
 from attendance_projector.projection.days.stale_dates import Change, DayLostPunch
 from attendance_projector.projection.directory.record_directory import record_directory
+from attendance_projector.projection.fates.follow_fates import FATEFUL, follow_fates, forget_dead
 from attendance_projector.projection.judge_batch import (
     Changes,
+    Received,
     ReceivedEvent,
     judge_captures,
     judge_punches_beside,
@@ -44,10 +47,11 @@ from attendance_projector.projection.periods.record_periods import (
 )
 from attendance_projector.projection.periods.tell_locked_days import tell_locked_days
 from attendance_projector.projection.ports import Transaction
-from attendance_projector.projection.refusals import Refusals, Refuse, distinct
+from attendance_projector.projection.refusals import UNSTORABLE, Refusals, Refuse, distinct
 from attendance_projector.projection.refuse_final import final_reason
 from attendance_projector.projection.stored import (
     AcceptedPunch,
+    DeadLetter,
     EntryKey,
     EventOrTombstone,
     FactKey,
@@ -57,6 +61,7 @@ from attendance_projector.projection.stored import (
 from attendance_schemas.events import (
     ClockTicked,
     EnrolmentDecided,
+    Event,
     PeriodLocked,
     PersonRecorded,
     ReviewDecided,
@@ -87,7 +92,7 @@ def is_of_directory(event: EventOrTombstone) -> bool:
 
 
 async def apply_batch(
-    transaction: Transaction, received: Sequence[ReceivedEvent], recompute: Recompute = compute_or_put_off
+    transaction: Transaction, received: Sequence[Received], recompute: Recompute = compute_or_put_off
 ) -> Applied:
     """Apply the events that the positions say are new, and move the positions past all of them."""
     next_offsets = await transaction.positions.lock(
@@ -104,12 +109,29 @@ async def apply_batch(
 
 
 async def apply_fresh(
-    transaction: Transaction, fresh: Sequence[ReceivedEvent], recompute: Recompute = compute_or_put_off
+    transaction: Transaction, received: Sequence[Received], recompute: Recompute = compute_or_put_off
 ) -> Applied:
     """Apply events that are new, and leave the positions where they are."""
+    events = [each for each in received if isinstance(each, ReceivedEvent)]
+    facts = [each for each in events if each.refused is not None or not isinstance(each.event, FATEFUL)]
+    applied = await _apply_facts(transaction, facts, recompute) if facts else Applied()
+    dead_letters = [each.event for each in received if isinstance(each.event, DeadLetter)]
+    by_refusal: dict[bool, list[Event]] = {True: [], False: []}
+    for each in events:
+        if isinstance(each.event, Event):
+            by_refusal[each.refused is not None].append(each.event)
+    await follow_fates(transaction.fates, by_refusal[False], by_refusal[True], dead_letters)
+    return replace(applied, fresh=events)
+
+
+async def _apply_facts(
+    transaction: Transaction, fresh: Sequence[ReceivedEvent], recompute: Recompute
+) -> Applied:
     await _lock_everyone(transaction, fresh)
     retention, refusals = await transaction.retention.read(), Refusals()
-    await transaction.absence.store_points(device_points(each.event for each in fresh))
+    await transaction.absence.store_points(
+        device_points(each.event for each in fresh if each.refused is None or each.refused.slug != UNSTORABLE)
+    )
     fresh = _countable(fresh, retention, refusals, is_live=transaction.is_live)
     changes, badges = await _record_directory(transaction, fresh)
     await _pass_time(transaction, fresh, changes)
@@ -172,6 +194,7 @@ async def _record_directory(
 async def _pass_time(transaction: Transaction, fresh: Sequence[ReceivedEvent], changes: Changes) -> None:
     if ticks := of_type(fresh, ClockTicked):
         merge(changes, await pass_time(ticks, transaction.absence))
+        await forget_dead(transaction.fates, max(each.occurred_at for each in ticks))
 
 
 async def _record_periods(
@@ -200,7 +223,9 @@ def _countable(
             countable.append(each)
         elif isinstance(each.event, ClockTicked):
             refusals.pass_over(each.event, reason)
-        elif not isinstance(each.event, Tombstone):
+        elif isinstance(each.event, Tombstone):
+            refusals.refuse_tombstone(each.event, reason, each.record.timestamp)
+        else:
             refusals.refuse(each.event, reason)
     return countable
 
@@ -238,9 +263,7 @@ def _people_named(events: Sequence[EventOrTombstone]) -> set[PersonKey]:
     }
 
 
-def _fresh(
-    received: Sequence[ReceivedEvent], next_offsets: Mapping[TopicPartition, int]
-) -> list[ReceivedEvent]:
+def _fresh(received: Sequence[Received], next_offsets: Mapping[TopicPartition, int]) -> list[Received]:
     """Leave out what a position has passed, and repetitions within the batch. Raises PositionsSetBack."""
     ahead = dict(next_offsets)
     fresh = []
@@ -271,5 +294,5 @@ def check_reached(partition: TopicPartition, next_offset: int, reached: int) -> 
         )
 
 
-def _last_positions(fresh: Sequence[ReceivedEvent]) -> list[Position]:
+def _last_positions(fresh: Sequence[Received]) -> list[Position]:
     return list({each.record.topic_partition: each.record.committable for each in fresh}.values())

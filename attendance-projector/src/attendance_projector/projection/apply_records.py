@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from time import perf_counter, time_ns
 
 from attendance_projector.domain.facts import RuleError
+from attendance_projector.errors import Unstorable
 from attendance_projector.projection.apply_batch import (
     Applied,
     Recompute,
@@ -29,11 +30,12 @@ from attendance_projector.projection.directory.rule_inputs import (
     LATEST_ON,
     check_directory_event,
 )
-from attendance_projector.projection.judge_batch import ReceivedEvent
+from attendance_projector.projection.fates.follow_fates import FATEFUL
+from attendance_projector.projection.judge_batch import Received, ReceivedBeside, ReceivedEvent
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.ports import EventReader, ReadModel, Transaction
-from attendance_projector.projection.refusals import Reason
-from attendance_projector.projection.stored import EventOrTombstone, Tombstone
+from attendance_projector.projection.refusals import UNSTORABLE, Reason, unstorable_text
+from attendance_projector.projection.stored import Beside, EventOrTombstone, Tombstone
 from attendance_projector.projection.tick_clock import is_ahead
 from attendance_schemas.events import (
     FARTHEST_AHEAD,
@@ -92,36 +94,32 @@ class ApplyRecords:
         PositionsSetBack when earlier records are missing; nothing of the batch is applied then.
         """
         started, started_ns = perf_counter(), time_ns()
-        received = []
+        received: list[Received] = []
         for record in records:
             event = await self._reader.read(record)
-            received.append(ReceivedEvent(record, event, check_event(record, event)))
+            if isinstance(event, Beside):
+                received.append(ReceivedBeside(record, event))
+            else:
+                received.append(ReceivedEvent(record, event, check_event(record, event)))
         await self._read_model.ensure_months(
             {
                 each.event.occurred_at.astimezone(UTC).date()
                 for each in received
-                if each.refused is None and isinstance(each.event, DATED)
+                if isinstance(each.event, DATED) and isinstance(each, ReceivedEvent) and each.refused is None
             }
         )
         try:
             applied = await self._apply(received)
-        except RuleError as error:
-            applied = await self._refuse(received, error)
+        except (RuleError, Unstorable) as error:
+            applied = await self._apply(_with_refused(received, error))
         self._observe(applied, perf_counter() - started)
         if self._is_tracing:
             _trace(applied.fresh, started_ns)
 
-    async def _apply(self, received: Sequence[ReceivedEvent]) -> Applied:
+    async def _apply(self, received: Sequence[Received]) -> Applied:
         return await self._read_model.in_transaction(
             lambda transaction: apply_batch(transaction, received, self._recompute)
         )
-
-    async def _refuse(self, received: Sequence[ReceivedEvent], error: RuleError) -> Applied:
-        """Refuse a fact that contradicts others, where it is alone; the delivery loop tries one at a time."""
-        if len(received) != 1 or not _is_of_somebody(received[0].event):
-            raise PoisonRecord("facts-contradict", str(error)) from error
-        (alone,) = received
-        return await self._apply([replace(alone, refused=Reason("facts-contradict", str(error)))])
 
     async def pass_over(self, record: Record) -> None:
         """Move the position past a record that went to the dead letters."""
@@ -140,7 +138,8 @@ class ApplyRecords:
         """
         (topic,) = {each.topic for each in ends}
         records = [Record(topic, 0, 0, key, None, (), self._now()) for key in keys]
-        gone = [ReceivedEvent(each, await self._reader.read(each)) for each in records]
+        read = [(each, await self._reader.read(each)) for each in records]
+        gone = [ReceivedEvent(each, event) for each, event in read if isinstance(event, Tombstone)]
 
         async def apply(transaction: Transaction) -> Applied | None:
             next_offsets = await transaction.positions.lock([each.topic_partition for each in ends])
@@ -176,12 +175,35 @@ def _trace(fresh: Sequence[ReceivedEvent], started_ns: int) -> None:
                 tracer(__name__).start_span("project capture", start_time=started_ns).end()
 
 
+def _with_refused(received: Sequence[Received], error: RuleError | Unstorable) -> list[Received]:
+    """Refuse what has text that no table can hold, or the one fact that the error is about.
+
+    Raises PoisonRecord where it can be about any of several: the delivery loop then tries one at a time.
+    """
+    if isinstance(error, Unstorable):
+        found = [_checked_text(each) for each in received]
+        if found != list(received):
+            return found
+    slug = UNSTORABLE if isinstance(error, Unstorable) else "facts-contradict"
+    match received:
+        case [ReceivedEvent(refused=None) as alone]:
+            return [replace(alone, refused=Reason(slug, str(error)))]
+    raise PoisonRecord(slug, str(error)) from error
+
+
+def _checked_text(each: Received) -> Received:
+    """Refuse an event with text that no table can hold."""
+    if isinstance(each, ReceivedBeside) or isinstance(each.event, Tombstone) or each.refused is not None:
+        return each
+    return replace(each, refused=unstorable_text(each.event))
+
+
 def check_event(record: Record, event: EventOrTombstone) -> Reason | None:
     """Return why an event can never count. Raises PoisonRecord where it is no event of its topic."""
     if isinstance(event, Tombstone):
         _check_tombstone(record, event)
         return None
-    if not (is_of_directory(event) or isinstance(event, (*DATED, *UNDATED, *PERIODS))):
+    if not (is_of_directory(event) or isinstance(event, (*DATED, *UNDATED, *PERIODS, *FATEFUL))):
         detail = f"{type(event).__name__} {event.event_id} is no event of {record.topic}"
         raise PoisonRecord("unexpected-event", detail, record=record)
     if isinstance(event, ClockTicked) and is_ahead(event, record.timestamp):
@@ -190,11 +212,7 @@ def check_event(record: Record, event: EventOrTombstone) -> Reason | None:
             f"time came to {event.occurred_at} when the log had {record.timestamp}; set the clock of the "
             "machine that runs a projector",
         )
-    reason = _impossibility(event)
-    if reason is not None and not _is_of_somebody(event):
-        # A service of ours made it: nobody waits for an answer.
-        raise PoisonRecord(*reason, record=record)
-    return reason
+    return _impossibility(event)
 
 
 def _impossibility(event: Event) -> Reason | None:
@@ -242,11 +260,6 @@ def _far_ahead(event: Event) -> Reason | None:
     return None
 
 
-def _is_of_somebody(event: EventOrTombstone) -> bool:
-    """Say whether a fact is a person's or a device's, who can be told that it is refused."""
-    return not isinstance(event, (Tombstone, ClockTicked, PeriodSealed, DaysLocked))
-
-
 def _check_tombstone(record: Record, tombstone: Tombstone) -> None:
     effective_on = tombstone.fields.get("effective_on")
     try:
@@ -254,7 +267,7 @@ def _check_tombstone(record: Record, tombstone: Tombstone) -> None:
             date.fromisoformat(effective_on)
     except ValueError as error:
         detail = f"{tombstone.key!r} names no date; nothing was ever recorded under it"
-        raise PoisonRecord("impossible-fact", detail, record=record) from error
+        raise PoisonRecord("undecodable", detail, record=record) from error
 
 
 def _dates_named(event: EventOrTombstone) -> set[date]:

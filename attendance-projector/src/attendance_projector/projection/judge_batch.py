@@ -30,7 +30,7 @@ from attendance_projector.projection.record_corrections import (
 )
 from attendance_projector.projection.refusals import Reason, Refuse
 from attendance_projector.projection.refuse_final import still_judged, still_passed_on
-from attendance_projector.projection.stored import EntryKey, EventOrTombstone, FactKey, PersonKey
+from attendance_projector.projection.stored import Beside, EntryKey, EventOrTombstone, FactKey, PersonKey
 from attendance_schemas.events import Event, MatchDecided, PunchSubmitted, ReviewDecided
 from service_kit.kafka.records import Record
 
@@ -45,6 +45,17 @@ class ReceivedEvent:
     record: Record
     event: EventOrTombstone
     refused: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedBeside:
+    """A dead letter, or a record that says nothing here."""
+
+    record: Record
+    event: Beside
+
+
+Received = ReceivedEvent | ReceivedBeside
 
 
 async def judge_captures(

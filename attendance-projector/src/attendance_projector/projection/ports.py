@@ -7,10 +7,12 @@ from typing import Protocol, TypeVar
 from attendance_projector.domain.retention import Retention
 from attendance_projector.projection.backlog.ports import Backlog
 from attendance_projector.projection.directory.ports import Directory
+from attendance_projector.projection.fates.ports import Fates
 from attendance_projector.projection.periods.ports import Periods
 from attendance_projector.projection.refusals import RefusedFact
 from attendance_projector.projection.stored import (
     AcceptedPunch,
+    Beside,
     CorrectionRow,
     DevicePoint,
     EntryKey,
@@ -238,6 +240,10 @@ class Transaction(Protocol):
         """Days that wait to be computed again."""
 
     @property
+    def fates(self) -> Fates:
+        """What is awaited, erased or a dead letter."""
+
+    @property
     def retention(self) -> RetentionOf:
         """Which months are kept."""
 
@@ -272,8 +278,8 @@ class TickPublisher(Protocol):
 class EventReader(Protocol):
     """Decodes records."""
 
-    async def read(self, record: Record) -> EventOrTombstone:
-        """Return the event of a record, or a tombstone of the directory.
+    async def read(self, record: Record) -> EventOrTombstone | Beside:
+        """Return the event of a record, a tombstone of the directory, or a dead letter.
 
         Raises PoisonRecord or TransientFailure.
         """

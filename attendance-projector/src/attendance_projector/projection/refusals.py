@@ -8,15 +8,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, overload
 
+from msgspec import to_builtins
+
+from attendance_projector.projection.stored import EventOrTombstone, Tombstone
 from attendance_schemas.events import (
     Authority,
+    CaptureReceived,
     DayOverridden,
+    EnrolmentDecided,
+    EnrolmentRequested,
     Event,
     MatchDecided,
     PeriodLocked,
     PeriodReopened,
+    PersonErased,
     PunchAdded,
     PunchSubmitted,
     PunchVoided,
@@ -28,6 +35,9 @@ log = get_logger(__name__)
 
 OUT_OF_SCOPE = "out-of-scope"
 """The reason of all that reaches beyond the authority of its maker."""
+UNSTORABLE = "unstorable"
+"""The reason of what the tables cannot hold."""
+NUL = "\x00"
 
 
 class Reason(NamedTuple):
@@ -76,6 +86,11 @@ class Refusals:
         self.rows.append(refused_fact(event, reason))
         self._count(event, reason)
 
+    def refuse_tombstone(self, tombstone: Tombstone, reason: Reason, recorded_at: datetime) -> None:
+        """Keep that the directory's word was not taken back, with the reason."""
+        self.rows.append(_refused_tombstone(tombstone, reason, recorded_at))
+        self._count(tombstone, reason)
+
     def pass_over(self, event: Event, reason: Reason) -> None:
         """Let an event of the batch count nothing that is nobody's fact, so that nobody looks for it."""
         log.error(
@@ -83,7 +98,7 @@ class Refusals:
         )
         self._count(event, reason)
 
-    def _count(self, event: Event, reason: Reason) -> None:
+    def _count(self, event: EventOrTombstone, reason: Reason) -> None:
         self.kinds[type(event).__name__] += 1
         self.reasons[reason.slug] += 1
 
@@ -96,14 +111,60 @@ def refused_fact(event: Event, reason: Reason) -> RefusedFact:
         kind=type(event).__name__,
         fact_id=fact_id_of(event),
         reason=reason.slug,
-        detail=reason.detail,
-        person_id=getattr(event, "person_id", None),
-        site_id=getattr(event, "site_id", None),
-        device_id=getattr(event, "device_id", None),
-        made_by=None if authority is None else authority.subject,
+        detail=storable(reason.detail),
+        person_id=storable(getattr(event, "person_id", None)),
+        site_id=storable(getattr(event, "site_id", None)),
+        device_id=storable(getattr(event, "device_id", None)),
+        made_by=None if authority is None else storable(authority.subject),
         about_on=date_of(event),
         recorded_at=event.recorded_at,
     )
+
+
+def _refused_tombstone(tombstone: Tombstone, reason: Reason, recorded_at: datetime) -> RefusedFact:
+    fields = tombstone.fields
+    return RefusedFact(
+        org_id=fields["org_id"],
+        kind=tombstone.event_name,
+        fact_id=tombstone.key.decode("utf-8", "replace"),
+        reason=reason.slug,
+        detail=storable(reason.detail),
+        person_id=fields.get("person_id"),
+        site_id=fields.get("site_id"),
+        device_id=fields.get("device_id"),
+        made_by=None,
+        about_on=None,
+        recorded_at=recorded_at,
+    )
+
+
+@overload
+def storable(text: str) -> str: ...
+@overload
+def storable(text: str | None) -> str | None: ...
+def storable(text: str | None) -> str | None:
+    """Write the one character that the tables cannot hold as its symbol."""
+    return None if text is None else text.replace(NUL, "\N{SYMBOL FOR NULL}")
+
+
+def unstorable_text(event: Event) -> Reason | None:
+    """Return why the tables cannot hold an event, for the text in it; None: it is not for that."""
+    fields = [name for name in event.__struct_fields__ if _has_nul(to_builtins(getattr(event, name)))]
+    if not fields:
+        return None
+    detail = f"the character U+0000 stands in {', '.join(fields)}; send it again without"
+    return Reason(UNSTORABLE, detail)
+
+
+def _has_nul(value: object) -> bool:
+    match value:
+        case str():
+            return NUL in value
+        case dict():
+            return any(_has_nul(each) for item in value.items() for each in item)
+        case list() | tuple():
+            return any(map(_has_nul, value))
+    return False
 
 
 def fact_id_of(event: Event) -> str:
@@ -121,6 +182,12 @@ def fact_id_of(event: Event) -> str:
             return str(event.lock_id)
         case PeriodReopened():
             return str(event.reopening_id)
+        case CaptureReceived():
+            return str(event.capture_id)
+        case EnrolmentRequested() | EnrolmentDecided():
+            return str(event.enrolment_id)
+        case PersonErased():
+            return str(event.erasure_id)
     return str(event.event_id)
 
 

@@ -266,6 +266,23 @@ EventOrTombstone = Event | Tombstone
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that a service could not handle, with the word for why, and when it was set aside."""
+
+    event: Event
+    reason: str
+    dead_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NoFact:
+    """A record that says nothing here, such as a dead letter that nobody can read."""
+
+
+Beside = DeadLetter | NoFact
+
+
+@dataclass(frozen=True, slots=True)
 class DevicePoint:
     """A sequence number of a device that has come, and when it was given."""
 

@@ -35,7 +35,15 @@ from attendance_projector.rebuild.report import Options, Report
 from attendance_projector.rebuild.tasks import Progressed, RunTogether, share_buckets, share_partitions
 from attendance_projector.rebuild.tell_differences import tell_differences
 from attendance_projector.rebuild.wait_for_backlog import name_set_aside, wait_for_backlog
-from attendance_schemas.topics import CLOCK, CORRECTIONS, DIRECTORY, TOPICS
+from attendance_schemas.topics import (
+    CAPTURES,
+    CAPTURES_BACKLOG,
+    CLOCK,
+    CORRECTIONS,
+    DEAD_LETTER_SUFFIX,
+    DIRECTORY,
+    TOPICS,
+)
 from service_kit.kafka.records import TopicPartition
 
 # A bucket is computed in memory and in one transaction.
@@ -95,7 +103,7 @@ class Rebuild:
         if not live:
             raise RebuildRefused("the live tables have consumed nothing; there is nothing to rebuild")
         for partition, offset in sorted((await self._means.beginnings(list(live))).items()):
-            if offset and not self._is_compacted(partition.topic):
+            if offset and self._is_needed_whole(partition.topic):
                 name = f"{partition.topic}[{partition.partition}]"
                 self._report.expired[name] = offset
                 self._progress.note(
@@ -224,9 +232,12 @@ class Rebuild:
         between = {each.topic for each in targets} - first - last
         return [(first, 1), (between, self._options.workers), (last, 1)]
 
-    def _is_compacted(self, topic: str) -> bool:
+    def _is_needed_whole(self, topic: str) -> bool:
+        """Say whether an expired record is missing: not where the last of a key, or of a time, counts."""
         known = TOPICS.get(topic.removeprefix(self._means.topic_prefix))
-        return known is not None and known.is_compacted
+        if known is None:
+            return not topic.endswith(DEAD_LETTER_SUFFIX)
+        return not known.is_compacted and known not in (CAPTURES, CAPTURES_BACKLOG)
 
     def _hear_load(self, said: Progressed) -> None:
         self._report.records += said.done

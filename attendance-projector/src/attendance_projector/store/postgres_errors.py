@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from service_kit.errors import PoisonRecord, TransientFailure
+from attendance_projector.errors import Unstorable
+from service_kit.errors import TransientFailure
 
 DEPENDENCY = "postgresql"
 
@@ -38,18 +39,17 @@ def is_of_missing_partition(error: asyncpg.CheckViolationError) -> bool:
 
 @contextmanager
 def naming_outages() -> Iterator[None]:
-    """Turn an outage into TransientFailure, and what the tables cannot hold into PoisonRecord."""
+    """Turn an outage into TransientFailure, and what the tables cannot hold into Unstorable."""
     try:
         yield
     except asyncpg.CheckViolationError as error:
         if not is_of_missing_partition(error):
-            raise PoisonRecord("refused-by-database", f"the tables cannot hold it: {error}") from error
+            raise Unstorable(str(error)) from error
         # The month was made on a server that another one has replaced since.
         raise TransientFailure(DEPENDENCY, f"a month is missing: {error}") from error
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-        # Such as a NUL character in a name, or a second row of one key (SQLSTATE classes 22 and 23). The
-        # delivery loop finds the record by trying one at a time.
-        raise PoisonRecord("refused-by-database", f"the tables cannot hold it: {error}") from error
+        # Such as a NUL character in a name, or a second row of one key (SQLSTATE classes 22 and 23).
+        raise Unstorable(str(error)) from error
     except CONTENTION as error:
         raise TransientFailure(DEPENDENCY, repr(error), is_contention=True) from error
     except AWAY as error:

@@ -14,7 +14,7 @@ from attendance_schemas.apply.cluster import Cluster, connected
 from attendance_schemas.apply.plan import NewTopic, Plan, compare, missing_brokers, offsets_warning, wanted
 from attendance_schemas.errors import BrokerUnavailable, ContractMismatch
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import TOPICS, Topic
+from attendance_schemas.topics import TOPICS, Topic, dead_letter_topics
 
 __all__ = ["Plan", "all_topics", "apply"]
 
@@ -23,8 +23,7 @@ SEEN_WITHIN_SECONDS, LOOK_AGAIN_SECONDS = 30.0, 0.1
 
 def all_topics() -> list[Topic]:
     """Return every topic and the dead letters of those that have them."""
-    dead_letters = [dead for topic in TOPICS.values() if (dead := topic.dead_letter_topic())]
-    return [*TOPICS.values(), *dead_letters]
+    return [*TOPICS.values(), *dead_letter_topics()]
 
 
 async def apply(

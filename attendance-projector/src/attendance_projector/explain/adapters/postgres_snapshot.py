@@ -21,6 +21,7 @@ from attendance_projector.projection.adapters.postgres_refused import PostgresRe
 from attendance_projector.projection.adapters.postgres_retention import PostgresRetention
 from attendance_projector.projection.backlog.adapters.postgres_backlog import PostgresBacklog
 from attendance_projector.projection.directory.adapters.postgres_directory import PostgresDirectory
+from attendance_projector.projection.fates.adapters.postgres_fates import PostgresFates
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.projection.periods.stored import StoredLock
 from attendance_projector.projection.stored import EntryKey, KnownPerson, PersonDay, PersonKey
@@ -74,6 +75,7 @@ class PostgresSnapshot:
         self.outbox = NothingToTell(connection)
         self.periods = PostgresPeriods(connection)
         self.backlog = PostgresBacklog(connection)
+        self.fates = PostgresFates(connection)
         self.retention = PostgresRetention(connection)
 
     def altered(self, alter: Alter) -> PostgresDirectory:

@@ -1,9 +1,14 @@
-"""Records to events by the contract's codec; of the directory, tombstones too."""
+"""Records to events by the contract's codec; of the directory tombstones, too, and dead letters as they were.
 
-from attendance_projector.projection.stored import EventOrTombstone, Tombstone
+A dead letter that nobody can read is no poison once more: it is passed over.
+"""
+
+from attendance_projector.projection.stored import Beside, DeadLetter, EventOrTombstone, NoFact, Tombstone
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
-from attendance_schemas.topics import DIRECTORY
+from attendance_schemas.events import Event, PersonKeyIssued
+from attendance_schemas.topics import DEAD_LETTER_SUFFIX, DIRECTORY, PERSON_KEYS
+from service_kit.dead_letters.letters import read_origin
 from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.kafka.records import Record
 
@@ -14,11 +19,19 @@ class AvroEventReader:
     def __init__(self, codec: Codec, *, prefix: str = "") -> None:
         self._codec = codec
         self._directory = prefix + DIRECTORY.name
+        self._person_keys = prefix + PERSON_KEYS.name
 
-    async def read(self, record: Record) -> EventOrTombstone:
+    async def read(self, record: Record) -> EventOrTombstone | Beside:
         """Return the event of a record, or a tombstone. Raises PoisonRecord or TransientFailure."""
+        if record.topic.endswith(DEAD_LETTER_SUFFIX):
+            return await self._dead_letter(record)
+        if record.topic == self._person_keys:
+            return await self._erased(record)
         if record.value is None:
             return self._tombstone(record)
+        return await self._event(record)
+
+    async def _event(self, record: Record) -> Event:
         try:
             return await self._codec.decode(record.value)
         except UndecodableRecord as error:
@@ -26,6 +39,21 @@ class AvroEventReader:
         except RegistryUnavailable as error:
             # That others pass, whose schemas are known, says nothing against this record.
             raise TransientFailure("schema-registry", str(error), is_contention=True) from error
+
+    async def _dead_letter(self, record: Record) -> Beside:
+        try:
+            reason = read_origin(record.headers).reason
+            return DeadLetter(await self._event(record), reason, record.timestamp)
+        except (PoisonRecord, KeyError, ValueError):
+            return NoFact()
+
+    async def _erased(self, record: Record) -> EventOrTombstone | Beside:
+        """Return that a person's keys are erased; the keys themselves are nothing to the projector."""
+        try:
+            event = await self._event(record)
+        except PoisonRecord:
+            return NoFact()
+        return NoFact() if isinstance(event, PersonKeyIssued) else event
 
     def _tombstone(self, record: Record) -> Tombstone:
         key = record.key or b""

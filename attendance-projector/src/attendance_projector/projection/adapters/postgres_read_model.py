@@ -9,7 +9,7 @@ from typing import TypeVar
 import asyncpg
 
 from attendance_projector.domain.retention import month_of
-from attendance_projector.errors import ReadModelSwitched
+from attendance_projector.errors import ReadModelSwitched, Unstorable
 from attendance_projector.projection.adapters.postgres_absence import PostgresAbsence
 from attendance_projector.projection.adapters.postgres_captures import PostgresCaptures
 from attendance_projector.projection.adapters.postgres_change_feed import (
@@ -32,6 +32,7 @@ from attendance_projector.projection.directory.adapters.remembered_directory imp
     DirectoryMemory,
     RememberedDirectory,
 )
+from attendance_projector.projection.fates.adapters.postgres_fates import PostgresFates
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.projection.ports import Transaction
 from attendance_projector.store.connection import Connection
@@ -39,7 +40,7 @@ from attendance_projector.store.migrate import check_migrated, check_revision
 from attendance_projector.store.postgres_errors import CONFLICTS, DEPENDENCY, naming_outages
 from attendance_projector.store.schema import SCHEMA
 from attendance_projector.store.sql import statements
-from service_kit.errors import PoisonRecord, TransientFailure
+from service_kit.errors import TransientFailure
 from service_kit.kafka.records import TopicPartition
 from service_kit.kafka.topic_ids import TopicIdentity
 
@@ -68,6 +69,7 @@ class PostgresTransaction:
     outbox: PostgresOutbox | NothingToTell
     periods: PostgresPeriods
     backlog: PostgresBacklog
+    fates: PostgresFates
     retention: PostgresRetention
     is_live: bool = False
 
@@ -82,6 +84,7 @@ class PostgresReadModel:
     _days_of: type[PostgresDays] = PostgresToldDays
     _outbox_of: type[PostgresOutbox | NothingToTell] = PostgresOutbox
     _periods_of: type[PostgresPeriods] = PostgresToldPeriods
+    _fates_of: type[PostgresFates] = PostgresFates
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -128,7 +131,7 @@ class PostgresReadModel:
                 conflicts, last = conflicts + 1, conflict
             except MonthsMissing as found:
                 if found.months <= missing:
-                    raise PoisonRecord("refused-by-database", f"{found}, nor can there be any") from found
+                    raise Unstorable(f"{found}, nor can there be any") from found
                 missing |= found.months
                 await self._make_months(days=found.months)
         detail = f"in conflict {ATTEMPTS} times, last with {last!r}"
@@ -240,6 +243,7 @@ class PostgresReadModel:
             outbox=self._outbox_of(connection),
             periods=self._periods_of(connection),
             backlog=PostgresBacklog(connection),
+            fates=self._fates_of(connection),
             retention=PostgresRetention(connection),
             is_live=self._is_live,
         )

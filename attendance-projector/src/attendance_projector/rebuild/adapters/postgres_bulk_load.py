@@ -19,6 +19,8 @@ from attendance_projector.projection.adapters.postgres_corrections import Postgr
 from attendance_projector.projection.adapters.postgres_days import PostgresDays, by_person, copy_days
 from attendance_projector.projection.adapters.postgres_positions import PostgresPositions
 from attendance_projector.projection.adapters.postgres_read_model import NextReadModel
+from attendance_projector.projection.fates.adapters.postgres_fates import PostgresFates
+from attendance_projector.projection.fates.stored import AwaitedFact, FateKey
 from attendance_projector.projection.periods.adapters.postgres_periods import PostgresPeriods
 from attendance_projector.projection.stored import (
     AcceptedPunch,
@@ -118,6 +120,16 @@ class _WaitingPeriods(PostgresPeriods):
         return []
 
 
+class _NothingWaits(PostgresFates):
+    """Fates of a time long ago: what waits now, a switch takes over from the live tables."""
+
+    async def settle(self, keys: Collection[FateKey]) -> None:
+        """Nothing is awaited."""
+
+    async def expect(self, awaited: Sequence[AwaitedFact]) -> None:
+        """Await nothing: recognition has decided nearly all of it."""
+
+
 class LoadingReadModel(NextReadModel):
     """`ReadModel` that takes facts and leaves the days for later."""
 
@@ -125,6 +137,7 @@ class LoadingReadModel(NextReadModel):
     _captures_of = _WaitingPunches
     _corrections_of = _WaitingCorrections
     _periods_of = _WaitingPeriods
+    _fates_of = _NothingWaits
 
 
 class ComputingReadModel(NextReadModel):

@@ -28,6 +28,10 @@ SETTLED = {
     "attendance_day": SETTLED_DAY,
     "day_explanation": SETTLED_DAY,
     "adjustment": "absence IS NULL OR absence = 'SETTLED'",
+    # Topics forget dead letters after 60 days, and tables at a tick.
+    "dead_letter": (
+        "dead_at >= (SELECT coalesce(max(as_of), '-infinity') - interval '59 days' FROM {schema}.clock)"
+    ),
 }
 
 

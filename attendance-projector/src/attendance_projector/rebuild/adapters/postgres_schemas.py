@@ -51,7 +51,7 @@ FINAL = ("attendance_day", "day_explanation", "open_day", "adjustment")
 # read the topics.
 REPORTING = ("device_point", "device_report", "site_watermark", "unsettled_day")
 # What is no fact, but how the projector is getting on.
-UNDERWAY = ("consumed_topic", "stale_span", "untold_lock")
+UNDERWAY = ("consumed_topic", "stale_span", "untold_lock", "awaited_fact")
 
 
 class PostgresSchemas:

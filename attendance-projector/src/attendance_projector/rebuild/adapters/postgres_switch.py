@@ -87,7 +87,8 @@ class PostgresSwitch:
 
     async def _carry(self, target: str) -> None:
         """Move what the live tables alone hold to those that take their place."""
-        await self._connection.execute(SQL["carry_locks"].format(live=LIVE, target=target))
+        for each in ("carry_locks", "carry_awaited"):
+            await self._connection.execute(SQL[each].format(live=LIVE, target=target))
         for table in CARRIED:
             await self._connection.execute(SQL["carry_rows"].format(live=LIVE, target=target, table=table))
             await self._connection.execute(SQL["carry_numbers"].format(live=LIVE, target=target, table=table))

@@ -83,6 +83,10 @@ SELECT org_id, count(*) FROM {schema}.stale_span WHERE refused IS NOT NULL GROUP
 -- Rebuilt days are never stale, so that locks which waited for stale ones can be told at once.
 INSERT INTO {target}.untold_lock SELECT * FROM {live}.untold_lock ON CONFLICT DO NOTHING;
 
+-- name: carry_awaited
+-- Both stand at the same positions, so what waits is the same.
+INSERT INTO {target}.awaited_fact SELECT * FROM {live}.awaited_fact ON CONFLICT DO NOTHING;
+
 -- name: secondary_indexes
 -- Of partitioned tables: they are built faster at once than row by row. $1: the schema.
 SELECT index.relname AS name, replace(pg_get_indexdef(index.oid), ' ON ONLY ', ' ON ') AS definition

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from attendance_schemas.apply import all_topics, apply
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import CORRECTIONS, DIRECTORY, MATCHES
+from attendance_schemas.topics import CAPTURES, CORRECTIONS, DIRECTORY, MATCHES
 from local_stack.environment import StackEnv, with_login_of
 from local_stack.for_tests.databases import Database
 from service_kit.kafka.producer import RecordProducer
@@ -78,7 +78,7 @@ async def open_cluster(stack: StackEnv, database: Database, prefix: str, port: i
     kafka = KafkaSettings(bootstrap_servers=servers, topic_prefix=prefix)
     async with SchemaRegistry(registry_url) as registry, RecordProducer(kafka) as producer:
         codec = Codec(registry, prefix=prefix)
-        await codec.prepare([DIRECTORY, MATCHES, CORRECTIONS])
+        await codec.prepare([CAPTURES, DIRECTORY, MATCHES, CORRECTIONS])
         made = Cluster(environ, prefix, codec, producer)
         yield made
         await made.stop()

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel
 from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.metrics import ProjectorMetrics
-from attendance_projector.projection.stored import Tombstone
+from attendance_projector.projection.stored import Beside, DeadLetter, EventOrTombstone, NoFact, Tombstone
 from attendance_schemas.events import (
     EVENT_BY_NAME,
     ClockTicked,
@@ -27,6 +27,7 @@ from service_kit.kafka.records import Record, TopicPartition
 MATCHES, DIRECTORY = "attendance.matches", "attendance.directory"
 # A tombstone is the directory's.
 TOPIC_OF = {name: topic.name for topic in TOPICS.values() for name in topic.events}
+TOPIC_OF |= {each.__name__: "attendance.captures.dlq" for each in (DeadLetter, NoFact)}
 TABLES = {
     "organisation": "org_id",
     "site": "org_id, site_id",
@@ -49,6 +50,10 @@ TABLES = {
     "pending_fact": "org_id, fact_id",
     "correction": "org_id, correction_id",
     "refused_fact": "org_id, kind, fact_id, reason",
+    "awaited_fact": "org_id, kind, fact_id",
+    "dead_letter": "org_id, kind, fact_id",
+    "erasure": "org_id, erasure_id",
+    "erased_person": "org_id, person_id",
     "review": "org_id, review_id",
     "period_lock": "org_id, lock_id",
     "locked_person": "org_id, lock_id, sealing_id, person_id",
@@ -63,14 +68,14 @@ class EventsInMemory:
     """An `EventReader` over events that stay in memory; a record's value names its event."""
 
     def __init__(self) -> None:
-        self._events: dict[bytes, Event | Tombstone] = {}
+        self._events: dict[bytes, EventOrTombstone | Beside] = {}
 
-    def keep(self, event: Event | Tombstone) -> bytes:
+    def keep(self, event: EventOrTombstone | Beside) -> bytes:
         name = str(len(self._events)).encode()
         self._events[name] = event
         return name
 
-    async def read(self, record: Record) -> Event | Tombstone:
+    async def read(self, record: Record) -> EventOrTombstone | Beside:
         if record.value is None:
             named = TOPICS[DIRECTORY].fields_of(record.key or b"")
             assert named is not None
@@ -98,7 +103,9 @@ class Plant(PlantEvents):
     def projector_on(self, read_model: Any) -> ApplyRecords:
         return ApplyRecords(self.events, read_model, ProjectorMetrics(CollectorRegistry()))
 
-    def record(self, event: Event | Tombstone, topic: str | None = None, partition: int = 0) -> Record:
+    def record(
+        self, event: EventOrTombstone | Beside, topic: str | None = None, partition: int = 0
+    ) -> Record:
         topic = topic or TOPIC_OF.get(type(event).__name__, DIRECTORY)
         offsets = self._offsets.setdefault(TopicPartition(topic, partition), count())
         at = event.occurred_at if isinstance(event, ClockTicked) else RECORDED_AT
@@ -112,7 +119,7 @@ class Plant(PlantEvents):
         finally:
             await connection.close()
 
-    async def tell(self, *events: Event | Tombstone) -> list[Record]:
+    async def tell(self, *events: EventOrTombstone | Beside) -> list[Record]:
         records = [self.record(event) for event in events]
         await self.projector.apply(records)
         return records

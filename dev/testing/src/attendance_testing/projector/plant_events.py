@@ -9,6 +9,7 @@ import msgspec
 from attendance_projector.projection.stored import Tombstone
 from attendance_schemas.events import (
     Authority,
+    CaptureReceived,
     ClockTicked,
     DayOverridden,
     DayStatus,
@@ -17,6 +18,7 @@ from attendance_schemas.events import (
     DeviceRecorded,
     EnrolmentDecided,
     EnrolmentOutcome,
+    EnrolmentRequested,
     Event,
     HolidayRecorded,
     ImageReference,
@@ -26,6 +28,8 @@ from attendance_schemas.events import (
     Outcome,
     PeriodLocked,
     PeriodReopened,
+    PersonErased,
+    PersonKeysErased,
     PersonRecorded,
     PolicyRecorded,
     PunchAdded,
@@ -195,6 +199,42 @@ class PlantEvents:
             photos=(),
             model_name="m",
             model_version="1",
+        )
+
+    def received(self, match: MatchDecided, **fields: Any) -> CaptureReceived:
+        """Return what ingest accepted before recognition made this decision."""
+        return CaptureReceived(
+            **_common(match.occurred_at)
+            | {
+                "capture_id": match.capture_id,
+                "device_id": match.device_id,
+                "site_id": match.site_id,
+                "device_sequence": match.device_sequence,
+                "time_trust": match.time_trust,
+                "image": match.image,
+                "captured_at": match.occurred_at,
+            }
+            | fields
+        )
+
+    def requested(self, enrolment: EnrolmentDecided) -> EnrolmentRequested:
+        """Return what ingest accepted before recognition decided this enrolment."""
+        return EnrolmentRequested(
+            **_common(),
+            enrolment_id=enrolment.enrolment_id,
+            person_id=enrolment.person_id,
+            photos=(),
+            consent_reference="c",
+            authority=by("hr-1"),
+        )
+
+    def erasure(self, person: str, at: datetime = RECORDED_AT) -> PersonErased:
+        return PersonErased(**_common(at), authority=by("hr-1"), erasure_id=uuid4(), person_id=person)
+
+    def erased(self, erasure: PersonErased, completed_at: datetime | None) -> PersonKeysErased:
+        """Return what the worker writes about an erasure; None: it has begun."""
+        return PersonKeysErased(
+            **_common(erasure.occurred_at), person_id=erasure.person_id, completed_at=completed_at
         )
 
     def punch(self, credential: str, at: str, punch_id: UUID | None = None, **fields: Any) -> PunchSubmitted:

@@ -328,6 +328,59 @@ COMMENT ON COLUMN refused_fact.made_by IS 'Subject of the authority; null: a ser
 COMMENT ON COLUMN refused_fact.about_on IS 'The date that it is about, by which a rebuild knows final months; null: none.';
 CREATE INDEX refused_fact_page ON refused_fact (org_id, recorded_at);
 
+CREATE TABLE awaited_fact (
+    org_id text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    fact_id uuid NOT NULL,
+    person_id text COLLATE "C",
+    site_id text COLLATE "C",
+    device_id text COLLATE "C",
+    made_by text COLLATE "C",
+    occurred_at timestamptz NOT NULL,
+    accepted_at timestamptz NOT NULL,
+    PRIMARY KEY (org_id, kind, fact_id)
+);
+COMMENT ON TABLE awaited_fact IS 'Accepted captures and enrolments that recognition has not decided. A row goes with the decision.';
+
+CREATE TABLE dead_letter (
+    org_id text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    fact_id uuid NOT NULL,
+    reason text NOT NULL,
+    person_id text COLLATE "C",
+    site_id text COLLATE "C",
+    device_id text COLLATE "C",
+    made_by text COLLATE "C",
+    accepted_at timestamptz NOT NULL,
+    dead_at timestamptz NOT NULL,
+    PRIMARY KEY (org_id, kind, fact_id)
+);
+COMMENT ON TABLE dead_letter IS
+    'Facts that no service can handle, as the topics of dead letters have them, and as long; whoever replays one decides it.';
+COMMENT ON COLUMN dead_letter.reason IS 'A word for machines, such as undecodable-image.';
+COMMENT ON COLUMN dead_letter.dead_at IS 'When it was set aside.';
+CREATE INDEX dead_letter_age ON dead_letter (dead_at);
+
+CREATE TABLE erasure (
+    org_id text COLLATE "C" NOT NULL,
+    erasure_id uuid NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    requested_at timestamptz NOT NULL,
+    made_by text COLLATE "C" NOT NULL,
+    PRIMARY KEY (org_id, erasure_id)
+);
+COMMENT ON TABLE erasure IS 'Erasures of biometrics that were asked for; erased_person says whether they are done.';
+
+CREATE TABLE erased_person (
+    org_id text COLLATE "C" NOT NULL,
+    person_id text COLLATE "C" NOT NULL,
+    erased_until timestamptz NOT NULL,
+    completed_at timestamptz NOT NULL,
+    PRIMARY KEY (org_id, person_id)
+);
+COMMENT ON TABLE erased_person IS
+    'People whose templates and keys are erased: of what was requested until erased_until. completed_at: when it was done.';
+
 -- 3. What it comes to: days.
 
 CREATE TABLE attendance_day (
@@ -721,12 +774,15 @@ COMMENT ON FUNCTION ensure_partitions IS 'Make monthly partitions of a partition
 -- (store/roles.py): that of a rebuild is nobody's, and a switch passes it on.
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON organisation, site, device, person, shift, roster, holiday, leave, policy TO attendance_writer;
-GRANT SELECT, INSERT, UPDATE ON capture, enrolment, pending_fact, period_lock, clock, consumed_position TO attendance_writer;
-GRANT SELECT, INSERT, UPDATE, DELETE ON
-    punch, attendance_day, day_explanation, open_day, unsettled_day, adjustment, device_report, site_watermark, stale_span
+GRANT SELECT, INSERT, UPDATE ON
+    capture, enrolment, pending_fact, period_lock, clock, consumed_position, erased_person
     TO attendance_writer;
-GRANT SELECT, INSERT ON review, correction, locked_person, locked_day, locked_adjustment, consumed_topic TO attendance_writer;
-GRANT SELECT, INSERT, DELETE ON refused_fact, device_point, untold_lock TO attendance_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+    punch, attendance_day, day_explanation, open_day, unsettled_day, adjustment, device_report, site_watermark, stale_span,
+    dead_letter
+    TO attendance_writer;
+GRANT SELECT, INSERT ON review, correction, locked_person, locked_day, locked_adjustment, consumed_topic, erasure TO attendance_writer;
+GRANT SELECT, INSERT, DELETE ON refused_fact, device_point, untold_lock, awaited_fact TO attendance_writer;
 GRANT SELECT ON partitioned_table, installation, alembic_version TO attendance_writer;
 GRANT UPDATE (earliest_on) ON installation TO attendance_writer;
 GRANT USAGE, SELECT ON SEQUENCE directory_version TO attendance_writer;
@@ -743,11 +799,11 @@ GRANT SELECT ON open_day, alembic_version TO attendance_feed;
 
 GRANT SELECT ON
     organisation, site, person, capture, enrolment, attendance_day, day_explanation, open_day, period_lock, locked_person,
-    adjustment, refused_fact
+    adjustment, refused_fact, awaited_fact, dead_letter, erasure, erased_person, punch, pending_fact, review, correction
     TO attendance_reader;
 -- Of these only `explain` reads.
 GRANT SELECT ON
-    device, shift, roster, holiday, leave, policy, punch, pending_fact, review, correction, unsettled_day, locked_day,
+    device, shift, roster, holiday, leave, policy, unsettled_day, locked_day,
     locked_adjustment, clock, device_report, site_watermark, stale_span, partitioned_table, installation, alembic_version
     TO attendance_reader;
 

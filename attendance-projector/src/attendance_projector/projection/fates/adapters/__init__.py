@@ -1,0 +1,1 @@
+"""Fates in PostgreSQL."""
