@@ -18,14 +18,18 @@ from query_api.domain.rows import (
     Adjustment,
     AttendanceDay,
     Capture,
+    Correction,
     Enrolment,
+    Erasure,
     ExplainedDay,
     Organisation,
     PeriodLock,
     Person,
     PresentPerson,
+    Punch,
     RefusedFact,
     SitePresence,
+    ToldFate,
 )
 from query_api.domain.scope import Caller, Scope
 from query_api.domain.time_range import DateRange, InstantRange
@@ -207,6 +211,7 @@ class FakeReadModel:
     locks: list[PeriodLock] = field(default_factory=list)
     decided: list[Capture] = field(default_factory=list)
     refused: list[RefusedFact] = field(default_factory=list)
+    told: ToldFate | None = None
     recorded: Organisation | None = field(default_factory=make_organisation)
     failure: QueryApiError | None = None
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -310,9 +315,23 @@ class FakeReadModel:
         self._ask("enrolment", scope=scope, enrolment_id=enrolment_id)
         return None
 
-    async def capture_refusal(self, scope: Scope, capture_id: UUID) -> str | None:
-        self._ask("capture_refusal", scope=scope, capture_id=capture_id)
-        return next((each.detail for each in self.refused if each.fact_id == str(capture_id)), None)
+    async def fate(self, scope: Scope, events: Sequence[str], fact_id: UUID) -> ToldFate | None:
+        self._ask("fate", scope=scope, events=events, fact_id=fact_id)
+        return self.told
+
+    async def punch(self, scope: Scope, punch_id: UUID, instants: InstantRange) -> Punch | None:
+        self._ask("punch", scope=scope, punch_id=punch_id)
+        return None
+
+    async def correction(
+        self, scope: Scope, correction_id: UUID, instants: InstantRange
+    ) -> Correction | None:
+        self._ask("correction", scope=scope, correction_id=correction_id)
+        return None
+
+    async def erasure(self, scope: Scope, erasure_id: UUID) -> Erasure | None:
+        self._ask("erasure", scope=scope, erasure_id=erasure_id)
+        return None
 
     async def refused_facts(
         self, scope: Scope, instants: InstantRange, *, after: RefusedFactKey | None, limit: int

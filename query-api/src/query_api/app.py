@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from query_api.attendance import routes as attendance
 from query_api.captures import routes as captures
+from query_api.facts import routes as facts
 from query_api.http.measuring import MeasuredApp
 from query_api.http.problems import ANSWERS
 from query_api.http.services import Services
@@ -42,7 +43,7 @@ def create_app(services: Services, health: Health, registry: CollectorRegistry) 
     patch_fastapi(app, redirect_from_root_to_docs=False)
     app.state.services = services
     install(app, ANSWERS)
-    for module in (attendance, captures, organisation, people, refusals):
+    for module in (attendance, captures, facts, organisation, people, refusals):
         app.include_router(module.router)
     app.router.routes.extend(operations_routes(health, registry))
     return RequestContext(MeasuredApp(app, services.metrics))

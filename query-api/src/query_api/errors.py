@@ -1,5 +1,7 @@
 """Errors of this service; each message says what happened and what to do, and may be shown to the caller."""
 
+from datetime import datetime
+
 
 class QueryApiError(Exception):
     """Base of every error of this package."""
@@ -29,16 +31,24 @@ class UnknownPerson(QueryApiError):
     """No such person in the caller's organisation and sites."""
 
 
-class UnknownEnrolment(QueryApiError):
-    """No decided enrolment of this id in the caller's organisation and sites."""
+class NotApplied(QueryApiError):
+    """A fact counts nothing, or nothing yet; the message says why, in the caller's organisation and sites.
 
+    Attributes:
+        kind: what people call the fact.
+        fate: REFUSED, DEAD_LETTER, WAITING or UNKNOWN.
+        since: when it was refused, set aside or accepted; None: it is not known at all.
+        reason: a word for machines.
+    """
 
-class CaptureNotDecided(QueryApiError):
-    """No decision is known for this capture: recognition is delayed, or the id is unknown."""
-
-
-class CaptureRefused(QueryApiError):
-    """What was decided about this capture was refused by the rules, for the reason of the message."""
+    def __init__(
+        self, kind: str, fate: str, message: str, *, since: datetime | None = None, reason: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.fate = fate
+        self.since = since
+        self.reason = reason
 
 
 class ReadModelUnavailable(QueryApiError):

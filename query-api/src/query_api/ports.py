@@ -14,14 +14,18 @@ from query_api.domain.rows import (
     Adjustment,
     AttendanceDay,
     Capture,
+    Correction,
     Enrolment,
+    Erasure,
     ExplainedDay,
     Organisation,
     PeriodLock,
     Person,
     PresentPerson,
+    Punch,
     RefusedFact,
     SitePresence,
+    ToldFate,
 )
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import DateRange, InstantRange
@@ -71,21 +75,26 @@ class CaptureFilter:
     outcome: str | None = None
     device_id: str | None = None
     person_id: str | None = None
+    reviewed: bool | None = None
 
 
 # recorded_at, kind, fact_id, reason.
 RefusedFactKey = tuple[datetime, str, str, str]
 
 
-class CaptureReader(Protocol):
+class FateReader(Protocol):
+    """What became of facts that have no rows of their own."""
+
+    async def fate(self, scope: Scope, events: Sequence[str], fact_id: UUID) -> ToldFate | None:
+        """Return what became of a fact, by the names of its events; None: nothing is known of it."""
+        ...
+
+
+class CaptureReader(FateReader, Protocol):
     """The decisions that have reached the read model."""
 
     async def capture(self, scope: Scope, capture_id: UUID, instants: InstantRange) -> Capture | None:
         """Return a decided capture within these instants, or None."""
-        ...
-
-    async def capture_refusal(self, scope: Scope, capture_id: UUID) -> str | None:
-        """Return why what was decided about a capture was refused; None: it was not."""
         ...
 
     async def names(
@@ -160,6 +169,20 @@ class ReadModel(CaptureReader, Protocol):
 
     async def enrolment(self, scope: Scope, enrolment_id: UUID) -> Enrolment | None:
         """Return a decided enrolment, or None."""
+        ...
+
+    async def punch(self, scope: Scope, punch_id: UUID, instants: InstantRange) -> Punch | None:
+        """Return a punch without a face within these instants, or None."""
+        ...
+
+    async def correction(
+        self, scope: Scope, correction_id: UUID, instants: InstantRange
+    ) -> Correction | None:
+        """Return a correction, review or lock that counts, reviews of captures within these instants."""
+        ...
+
+    async def erasure(self, scope: Scope, erasure_id: UUID) -> Erasure | None:
+        """Return an erasure, or None."""
         ...
 
     async def refused_facts(

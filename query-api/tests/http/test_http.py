@@ -1,3 +1,4 @@
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -14,15 +15,20 @@ from query_api.adapters.valkey_presence_cache import NoPresenceCache
 from query_api.app import create_app
 from query_api.attendance.read_person_attendance import PersonAttendance
 from query_api.attendance.routes import PresenceAnswer
+from query_api.domain.fates import Fate
 from query_api.domain.rows import (
     Adjustment,
     AttendanceDay,
     Capture,
+    Correction,
     Enrolment,
+    Erasure,
     Organisation,
     PeriodLock,
     Person,
+    Punch,
     RefusedFact,
+    ToldFate,
 )
 from query_api.domain.scope import Caller
 from query_api.errors import QueryTooSlow, ReadModelUnavailable
@@ -47,8 +53,10 @@ LISTS = [
     "/v1/people",
     f"/v1/enrolments/{CAPTURE_ID}",
     "/v1/organisation",
+    f"/v1/corrections/{CAPTURE_ID}",
+    f"/v1/erasures/{CAPTURE_ID}",
 ]
-ROUTES = [*LISTS, f"/v1/captures/{CAPTURE_ID}"]
+ROUTES = [*LISTS, f"/v1/captures/{CAPTURE_ID}", f"/v1/punches/{CAPTURE_ID}"]
 REFUSED_FACTS = f"/v1/refused-facts?{INSTANTS}"
 
 
@@ -286,7 +294,9 @@ async def test_who_acts_for_all_sites_sees_all_refused_facts_others_their_own(
 async def test_a_refused_capture_says_why_and_not_to_come_back(
     client: httpx.AsyncClient, read_model: Any, refused_fact_row: Callable[..., RefusedFact]
 ) -> None:
-    read_model.refused = [refused_fact_row()]
+    read_model.told = ToldFate(
+        fate=Fate.REFUSED, since=NOW, reason="impossible-instant", detail=refused_fact_row().detail
+    )
     response = await client.get(f"/v1/captures/{CAPTURE_ID}", headers=bearer("device"))
     body = assert_problem(response, 404, "capture-refused")
     assert body["detail"] == "it is about 1970-01-01; set the clock"
@@ -321,11 +331,41 @@ async def test_a_cursor_works_with_its_own_filters_only(
     assert_problem(await client.get(f"/v1/attendance?{DATES}&cursor=nonsense"), 422, "invalid-cursor")
 
 
-async def test_an_undecided_capture_asks_to_come_back(client: httpx.AsyncClient) -> None:
+async def test_an_undecided_capture_asks_to_come_back_and_says_since_when(
+    client: httpx.AsyncClient, read_model: Any
+) -> None:
+    read_model.told = ToldFate(fate=Fate.WAITING, since=NOW)
     response = await client.get(f"/v1/captures/{CAPTURE_ID}?wait=5", headers=bearer("device"))
-    body = assert_problem(response, 404, "capture-not-decided")
+    body = assert_problem(response, 404, "capture-waiting")
     assert int(response.headers["retry-after"]) > 0
-    assert "delayed" in body["detail"]
+    assert (body["since"], body["fate"]) == (NOW.isoformat(), "WAITING")
+
+
+@pytest.mark.parametrize(
+    ("told", "slug"),
+    [
+        (None, "unknown-{}"),
+        (ToldFate(fate=Fate.REFUSED, since=NOW, reason="out-of-scope", detail="too far"), "{}-refused"),
+        (ToldFate(fate=Fate.DEAD_LETTER, since=NOW, reason="image-missing"), "{}-dead-letter"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["capture", "punch", "correction", "enrolment", "erasure"])
+async def test_what_is_settled_is_never_to_be_asked_for_again(
+    client: httpx.AsyncClient, read_model: Any, told: ToldFate | None, slug: str, kind: str
+) -> None:
+    read_model.told = told
+    plural = "punches" if kind == "punch" else f"{kind}s"
+    response = await client.get(f"/v1/{plural}/{CAPTURE_ID}", headers=bearer("hr"))
+    body = assert_problem(response, 404, slug.format(kind))
+    assert "retry-after" not in response.headers
+    assert "ask again" not in body["detail"]
+    assert body.get("reason") == (told and told.reason)
+
+
+async def test_a_dead_letter_tells_no_place_of_the_store(client: httpx.AsyncClient, read_model: Any) -> None:
+    read_model.told = ToldFate(fate=Fate.DEAD_LETTER, since=NOW, reason="a new word")
+    body = (await client.get(f"/v1/captures/{CAPTURE_ID}", headers=bearer("device"))).json()
+    assert "a new word" in body["detail"]
 
 
 @pytest.mark.parametrize(
@@ -413,6 +453,9 @@ async def test_the_document_describes_every_route_with_examples_and_problems(
         (PageAnswer[Capture], examples.CAPTURE_PAGE),
         (PageAnswer[Person], examples.PEOPLE_PAGE),
         (Enrolment, examples.ENROLMENT),
+        (Punch, examples.PUNCH),
+        (Correction, examples.CORRECTION),
+        (Erasure, examples.ERASURE),
         (PageAnswer[RefusedFact], examples.REFUSED_FACT_PAGE),
     ],
 )
@@ -467,7 +510,8 @@ async def test_the_description_tells_of_organisations_that_are_not_recorded(
     client: httpx.AsyncClient, route: str
 ) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
-    path = route.partition("?")[0].replace("p-1", "{person_id}").replace(CAPTURE_ID, "{enrolment_id}")
+    asked = route.partition("?")[0].replace("p-1", "{}").replace(CAPTURE_ID, "{}")
+    (path,) = [each for each in paths if re.sub(r"\{\w+\}", "{}", each) == asked]
     assert "`unknown-organisation`" in paths[path]["get"]["responses"]["404"]["description"]
 
 

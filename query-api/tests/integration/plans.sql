@@ -68,3 +68,25 @@ SELECT 'big', CASE WHEN number % 100 = 0 THEN 'MatchDecided' ELSE 'PunchAdded' E
     'out-of-scope', 'no reason at all', 'site-' || number % 6000, NULL, 'supervisor-' || number % 500,
     timestamptz '2025-10-01Z' + number * interval '6 minutes'
 FROM generate_series(1, 20000) AS number;
+
+-- As many that wait or are dead letters, corrections, reviews and erasures; every other capture to be reviewed is.
+INSERT INTO awaited_fact (org_id, kind, fact_id, site_id, device_id, occurred_at, accepted_at)
+SELECT 'big', 'CaptureReceived', md5('w' || number)::uuid, 'site-1', 'kiosk-1', '2025-12-01Z', '2025-12-01Z'
+FROM generate_series(1, 20000) AS number;
+INSERT INTO dead_letter (org_id, kind, fact_id, reason, site_id, device_id, accepted_at, dead_at)
+SELECT 'big', 'CaptureReceived', md5('d' || number)::uuid, 'image-missing', 'site-1', 'kiosk-1', '2025-12-01Z', '2025-12-01Z'
+FROM generate_series(1, 20000) AS number;
+INSERT INTO correction (org_id, correction_id, person_id, kind, made_by, reason, recorded_at)
+SELECT 'big', md5(number::text)::uuid, 'p-' || lpad(number::text, 6, '0'), 'VOID', 'hr', 'asked', '2025-12-01Z'
+FROM generate_series(1, 20000) AS number;
+INSERT INTO review (org_id, review_id, capture_id, made_by, reason, recorded_at)
+SELECT 'big', md5('r' || capture_id)::uuid, capture_id, 'hr', 'seen', '2025-12-31Z'
+FROM capture WHERE outcome = 'REVIEW' AND device_sequence % 2000 = 0;
+INSERT INTO erasure (org_id, erasure_id, person_id, requested_at, made_by)
+SELECT 'big', md5(number::text)::uuid, 'p-' || lpad(number::text, 6, '0'), '2025-12-01Z', 'hr'
+FROM generate_series(1, 20000) AS number;
+INSERT INTO erased_person (org_id, person_id, erased_until, completed_at)
+SELECT org_id, person_id, requested_at, requested_at FROM erasure;
+INSERT INTO punch (org_id, punch_id, occurred_at, person_id, site_id, method, placement)
+SELECT 'big', md5(n::text)::uuid, timestamptz '2025-10-01Z' + n * interval '3 minutes', 'p-000001', 'site-1', 'badge', 'REVIEW'
+FROM generate_series(1, 20000) AS n;

@@ -115,3 +115,36 @@ INSERT INTO refused_fact (
     ('acme', 'MatchDecided', '019cac8c-6d40-7c3a-9b1e-0000000000c1', 'impossible-instant', 'of Asha Rao', 'p-1', 'pune-1', 'kiosk-3', NULL, '1970-01-01', '2026-03-02Z'),
     ('acme', 'ReviewDecided', '019cac8c-6d40-7c3a-9b1e-0000000000c2', 'out-of-scope', 'of Asha Rao', 'p-1', 'goa-1', NULL, 'u-2', '2026-03-02', '2026-03-02Z'),
     ('umbrella', 'ReviewDecided', '019cac8c-6d40-7c3a-9b1e-0000000000c2', 'out-of-scope', 'umbrella', NULL, 'umbrella-site', NULL, 'u-2', '2026-03-02', '2026-03-02Z');
+
+-- What became of facts without rows: ...c3 waits and ...c4 is a dead letter for acme; umbrella has the same ids the other way
+-- round.
+INSERT INTO awaited_fact (org_id, kind, fact_id, person_id, site_id, device_id, occurred_at, accepted_at) VALUES
+    ('acme', 'CaptureReceived', '019cac8c-6d40-7c3a-9b1e-0000000000c3', NULL, 'pune-1', 'kiosk-3', '2026-03-02Z', '2026-03-02 08:00Z'),
+    ('acme', 'EnrolmentRequested', '019cac8c-6d40-7c3a-9b1e-0000000000e3', 'p-1', NULL, NULL, '2026-03-02Z', '2026-03-02 08:00Z'),
+    ('umbrella', 'CaptureReceived', '019cac8c-6d40-7c3a-9b1e-0000000000c4', NULL, 'umbrella-site', 'kiosk-3', '2026-03-02Z', '2026-03-02Z');
+INSERT INTO dead_letter (org_id, kind, fact_id, reason, person_id, site_id, device_id, accepted_at, dead_at) VALUES
+    ('acme', 'CaptureReceived', '019cac8c-6d40-7c3a-9b1e-0000000000c4', 'undecodable-image', NULL, 'pune-1', 'kiosk-3', '2026-03-02Z', '2026-03-02Z'),
+    ('acme', 'EnrolmentRequested', '019cac8c-6d40-7c3a-9b1e-0000000000e4', 'image-missing', 'p-1', NULL, NULL, '2026-03-02Z', '2026-03-02Z'),
+    ('umbrella', 'CaptureReceived', '019cac8c-6d40-7c3a-9b1e-0000000000c3', 'umbrella', NULL, 'umbrella-site', 'kiosk-3', '2026-03-02Z', '2026-03-02Z');
+INSERT INTO refused_fact (
+    org_id, kind, fact_id, reason, detail, person_id, site_id, device_id, made_by, about_on, recorded_at
+) VALUES
+    ('acme', 'PunchSubmitted', '019cac8c-6d40-7c3a-9b1e-0000000000f4', 'impossible-instant', 'set the clock', 'p-1', 'pune-1', 'kiosk-3', 'kiosk-3', '1970-01-01', '2026-02-02Z'),
+    ('acme', 'PunchAdded', '019cac8c-6d40-7c3a-9b1e-0000000000d4', 'out-of-scope', 'ask somebody else', 'p-2', 'goa-1', NULL, 'u-2', '2026-03-02', '2026-02-02Z');
+SELECT ensure_partitions('punch', ARRAY['2026-03-01']::date[]);
+INSERT INTO punch (org_id, punch_id, occurred_at, person_id, site_id, device_id, direction, method, placement, placed_on, placed_shift_id) VALUES
+    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000f1', '2026-03-02 02:30Z', 'p-1', 'pune-1', 'kiosk-3', 'IN', 'badge', 'DAY', '2026-03-02', 'day'),
+    ('umbrella', '019cac8c-6d40-7c3a-9b1e-0000000000f1', '2026-03-02 02:30Z', 'umbrella-1', 'umbrella-site', 'kiosk-3', 'IN', 'pin', 'REVIEW', NULL, NULL);
+INSERT INTO pending_fact (org_id, fact_id, occurred_at, badge, person_id, site_id, device_id, direction, method) VALUES
+    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000f2', '2026-03-02 02:30Z', 'B-1', NULL, 'goa-1', 'kiosk-4', 'IN', 'badge');
+INSERT INTO correction (org_id, correction_id, person_id, kind, made_by, reason, recorded_at) VALUES
+    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000d1', 'p-1', 'VOID', 'u-9', 'asked', '2026-03-02Z');
+-- The newest review of ...03 is beyond its maker's authority.
+INSERT INTO review (org_id, review_id, capture_id, person_id, made_by, reason, recorded_at) VALUES
+    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000d2', '019c7813-1400-7c3a-9b1e-000000000003', 'p-1', 'u-2', 'seen', '2026-03-01Z'),
+    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000c2', '019c7813-1400-7c3a-9b1e-000000000003', 'p-2', 'u-2', 'seen', '2026-03-02Z');
+INSERT INTO erasure (org_id, erasure_id, person_id, requested_at, made_by) VALUES
+    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000a1', 'p-1', '2026-03-02Z', 'hr-1'),
+    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000a2', 'p-2', '2026-03-02Z', 'hr-1');
+INSERT INTO erased_person (org_id, person_id, erased_until, completed_at) VALUES
+    ('acme', 'p-1', '2026-03-02Z', '2026-03-02 00:00:01Z');

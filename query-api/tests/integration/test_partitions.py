@@ -33,6 +33,7 @@ CAPTURES = {
     "outcome": None,
     "device_id": None,
     "person_id": None,
+    "reviewed": None,
     "after_at": None,
     "after_capture_id": None,
     "limit": 10,
@@ -55,6 +56,16 @@ CASES: list[tuple[str, dict[str, Any], set[str]]] = [
     (
         "capture",
         {"org_id": "acme", "sites": None, "device_id": None, "capture_id": UUID(int=1)} | MARCH_INSTANTS,
+        {"capture_2026_03"},
+    ),
+    (
+        "punch",
+        {"org_id": "acme", "sites": None, "device_id": None, "punch_id": UUID(int=1)} | MARCH_INSTANTS,
+        {"punch_2026_03"},
+    ),
+    (
+        "correction",
+        {"org_id": "acme", "sites": None, "subject": "u", "correction_id": UUID(int=1)} | MARCH_INSTANTS,
         {"capture_2026_03"},
     ),
 ]

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.integration
 OPTIONS = PoolOptions(size=1, statement_timeout_ms=20_000, connect_timeout_seconds=5.0)
 # Who reads one of these from end to end reads what has nothing to do with the question.
 LARGE = re.compile(
-    r"(attendance_day|day_explanation|capture)_\d{4}_\d{2}|person|locked_person|enrolment|adjustment"
+    r"(attendance_day|day_explanation|capture|punch)_\d{4}_\d{2}|person|locked_person|enrolment|adjustment"
+    r"|awaited_fact|dead_letter|correction|erasure|erased_person"
 )
 # Of 8 KiB: a page of a hundred rows with what belongs to each.
 MOST_BLOCKS = 4000
@@ -55,10 +56,13 @@ CAPTURES = (
         "outcome": None,
         "device_id": None,
         "person_id": None,
+        "reviewed": None,
         "after_at": None,
         "after_capture_id": None,
     }
 )
+FATE = ORG | {"kinds": ["CaptureReceived", "MatchDecided"], "device_id": None, "subject": "u"}
+SEVEN = UUID("8f14e45f-ceea-167a-5a36-dedd4bea2543")  # md5 of 7
 PEOPLE = ORG | PAGE | {"text": None, "pattern": None, "after": None}
 PRESENT = ORG | {
     "open_after": datetime(2025, 12, 30, 20, tzinfo=UTC),
@@ -116,6 +120,7 @@ CASES: list[tuple[str, str, Mapping[str, Any], int]] = [
     ("captures", "of a device", CAPTURES | {"device_id": "kiosk-7"}, 34),
     ("captures", "of a person", CAPTURES | {"person_id": "p-001234"}, 7),
     ("captures", "to be reviewed", CAPTURES | {"outcome": "REVIEW"}, 101),
+    ("captures", "that are left to review", CAPTURES | {"outcome": "REVIEW", "reviewed": False}, 100),
     ("captures", "with an outcome of none", CAPTURES | {"outcome": "SUSPECTED_SPOOF"}, 0),
     (
         "capture",
@@ -136,12 +141,13 @@ CASES: list[tuple[str, str, Mapping[str, Any], int]] = [
     ("period_locks", "of a month", LOCKS, 101),
     ("refused_facts", "of a quarter", REFUSED, 101),
     ("refused_facts", "of one maker", REFUSED | {"made_by": "supervisor-7"}, 40),
-    (
-        "capture_refusal",
-        "by id",
-        ORG | {"device_id": None, "capture_id": "f899139d-f5e1-0593-9643-1415e770c6dd"},
-        1,
-    ),
+    ("fate", "refused", FATE | {"fact_id": "f899139d-f5e1-0593-9643-1415e770c6dd"}, 1),
+    ("fate", "waiting", FATE | {"fact_id": "3cd48215-ef4a-c20c-dcac-8d8ffd79dece"}, 1),
+    ("fate", "a dead letter", FATE | {"fact_id": "fa56b8fc-724c-2a68-1736-c0d122336b98"}, 1),
+    ("fate", "unknown", FATE | {"fact_id": str(UUID(int=7))}, 0),
+    ("punch", "by id", ORG | QUARTER | {"punch_id": SEVEN, "device_id": None}, 1),
+    ("correction", "by id", ORG | QUARTER | {"correction_id": SEVEN, "subject": "u"}, 1),
+    ("erasure", "by id", ORG | {"erasure_id": SEVEN, "subject": "u"}, 1),
     ("names", "of one", SOMEBODY | {"site_id": "site-1"}, 1),
     ("organisation", "the caller's", {"org_id": "big"}, 1),
     (

@@ -250,7 +250,7 @@ async def test_a_device_reads_its_own_captures_only(client: httpx.AsyncClient, a
         "/v1/captures/019cac8c-6d40-7c3a-9b1e-000000000002", headers=as_caller("kiosk-3")
     )
     assert other.status_code == 404
-    assert other.json()["type"] == "urn:problem:capture-not-decided"
+    assert other.json()["type"] == "urn:problem:unknown-capture"
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ async def test_an_enrolment_tells_about_each_photo(client: httpx.AsyncClient) ->
         True,
     )
     unknown = await client.get("/v1/enrolments/019cac8c-6d40-7c3a-9b1e-0000000000ff")
-    assert unknown.json()["type"] == "urn:problem:enrolment-not-decided"
+    assert unknown.json()["type"] == "urn:problem:unknown-enrolment"
 
 
 async def test_readiness_asks_the_database(client: httpx.AsyncClient) -> None:
@@ -339,8 +339,8 @@ async def test_pages_of_refused_facts(client: httpx.AsyncClient, as_caller: As) 
         ("acme", "capture-refused"),
         ("kiosk-3", "capture-refused"),
         ("pune", "capture-refused"),
-        ("nowhere", "capture-not-decided"),
-        ("umbrella", "capture-not-decided"),
+        ("nowhere", "unknown-capture"),
+        ("umbrella", "unknown-capture"),
     ],
 )
 async def test_a_refused_capture_tells_why_to_who_may_see_it(
@@ -349,3 +349,82 @@ async def test_a_refused_capture_tells_why_to_who_may_see_it(
     route = "/v1/captures/019cac8c-6d40-7c3a-9b1e-0000000000c1"
     response = await client.get(route, headers=as_caller(caller))
     assert (response.status_code, response.json()["type"]) == (404, f"urn:problem:{slug}")
+
+
+ID = "019cac8c-6d40-7c3a-9b1e-0000000000"
+
+
+@pytest.mark.parametrize(
+    ("route", "caller", "slug"),
+    [
+        (f"/v1/captures/{ID}c3", "acme", "capture-waiting"),
+        (f"/v1/captures/{ID}c3", "kiosk-3", "capture-waiting"),
+        (f"/v1/captures/{ID}c3", "pune", "capture-waiting"),
+        (f"/v1/captures/{ID}c3", "nowhere", "unknown-capture"),
+        (f"/v1/captures/{ID}c3", "umbrella", "capture-dead-letter"),
+        (f"/v1/captures/{ID}c4", "kiosk-3", "capture-dead-letter"),
+        (f"/v1/captures/{ID}c4", "umbrella", "capture-waiting"),
+        (f"/v1/enrolments/{ID}e3", "pune", "enrolment-waiting"),
+        (f"/v1/enrolments/{ID}e4", "hr", "enrolment-dead-letter"),
+        (f"/v1/enrolments/{ID}e4", "umbrella", "unknown-enrolment"),
+        (f"/v1/punches/{ID}f4", "kiosk-3", "punch-refused"),
+        (f"/v1/punches/{ID}f4", "hr", "punch-refused"),
+        (f"/v1/punches/{ID}f4", "umbrella", "unknown-punch"),
+        (f"/v1/punches/{ID}f2", "kiosk-3", "unknown-punch"),
+        (f"/v1/corrections/{ID}d4", "pune", "correction-refused"),
+        (f"/v1/corrections/{ID}d4", "nowhere", "unknown-correction"),
+        (f"/v1/corrections/{ID}c2", "hr", "correction-refused"),
+        (f"/v1/corrections/{ID}d1", "umbrella", "unknown-correction"),
+        (f"/v1/erasures/{ID}a2", "pune", "unknown-erasure"),
+        (f"/v1/erasures/{ID}a2", "umbrella", "unknown-erasure"),
+    ],
+)
+async def test_every_fate_is_told_to_who_may_see_it(
+    client: httpx.AsyncClient, as_caller: As, route: str, caller: str, slug: str
+) -> None:
+    response = await client.get(route, headers=as_caller(caller))
+    assert (response.status_code, response.json()["type"]) == (404, f"urn:problem:{slug}")
+    assert ("retry-after" in response.headers) == slug.endswith("waiting")
+
+
+async def test_a_punch_says_where_it_counts(client: httpx.AsyncClient, as_caller: As) -> None:
+    punch = await get(client, f"/v1/punches/{ID}f1")
+    assert (punch["placement"], punch["placed_on"], punch["display_name"]) == (
+        "DAY",
+        "2026-03-02",
+        "Asha Rao",
+    )
+    own = await get(client, f"/v1/punches/{ID}f1", as_caller("kiosk-3"))
+    assert (own["placement"], own["person_id"], own["display_name"]) == ("DAY", None, None)
+    assert (await get(client, f"/v1/punches/{ID}f2"))["placement"] == "PENDING"
+    umbrella = await get(client, f"/v1/punches/{ID}f1", as_caller("umbrella"))
+    assert (umbrella["method"], umbrella["placement"]) == ("pin", "REVIEW")
+
+
+async def test_corrections_reviews_and_locks_are_found_by_their_ids(
+    client: httpx.AsyncClient, as_caller: As
+) -> None:
+    found = [await get(client, f"/v1/corrections/{ID}{each}") for each in ("d1", "d2", "b1")]
+    assert [each["kind"] for each in found] == ["VOID", "REVIEW", "LOCK"]
+    assert (await get(client, f"/v1/corrections/{ID}d1", as_caller("pune")))["display_name"] == "Asha Rao"
+    assert (await get(client, f"/v1/corrections/{ID}d2", as_caller("pune")))["made_by"] == "u-2"
+
+
+async def test_an_erasure_has_a_state_and_the_enrolment_before_it_says_so(client: httpx.AsyncClient) -> None:
+    done, waiting = [await get(client, f"/v1/erasures/{ID}{each}") for each in ("a1", "a2")]
+    assert (done["state"], done["completed_at"]) == ("DONE", "2026-03-02T00:00:01Z")
+    assert (waiting["state"], waiting["completed_at"]) == ("WAITING", None)
+    assert (await get(client, f"/v1/enrolments/{ID}e1"))["erased_at"] == "2026-03-02T00:00:01Z"
+
+
+async def test_a_decided_review_shows_and_leaves_the_queue(client: httpx.AsyncClient, as_caller: As) -> None:
+    route = "/v1/captures/019c7813-1400-7c3a-9b1e-000000000003"
+    capture = await get(client, route)
+    assert (capture["outcome"], capture["person_id"]) == ("REVIEW", "p-3")
+    assert (capture["review"]["person_id"], capture["review"]["display_name"]) == ("p-1", "Asha Rao")
+    assert (await get(client, route, as_caller("kiosk-3")))["review"] is None
+    queue = "/v1/captures?from=2026-02-01T00:00:00Z&to=2026-03-31T00:00:00Z&outcome=REVIEW"
+    (listed,) = (await get(client, queue))["items"]
+    assert listed["review"] == capture["review"]
+    assert (await get(client, f"{queue}&reviewed=true"))["items"] == [listed]
+    assert (await get(client, f"{queue}&reviewed=false"))["items"] == []

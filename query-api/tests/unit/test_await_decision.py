@@ -10,7 +10,7 @@ from attendance_schemas.events import MatchDecided, Outcome
 from query_api.captures.await_decision import DecisionSources, await_decision
 from query_api.domain.rows import Capture, Recognition
 from query_api.domain.scope import Scope
-from query_api.errors import CaptureNotDecided, ReadModelUnavailable
+from query_api.errors import NotApplied, ReadModelUnavailable
 
 CAPTURE_ID = UUID("019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e55")
 ACME = Scope(org_id="acme")
@@ -63,14 +63,14 @@ async def test_a_decision_on_the_topic_wakes_the_request_and_gets_its_names(
 async def test_an_undecided_capture_is_a_refusal_after_the_wait(
     sources: DecisionSources, feed: Any, clock: Any
 ) -> None:
-    with pytest.raises(CaptureNotDecided, match=str(CAPTURE_ID)):
+    with pytest.raises(NotApplied, match=str(CAPTURE_ID)):
         await await_decision(CAPTURE_ID, scope=ACME, wait=WAIT, sources=sources)
     assert clock.seconds == 5
     assert feed.open_count == 0
 
 
 async def test_without_a_wait_the_answer_is_immediate(sources: DecisionSources, clock: Any) -> None:
-    with pytest.raises(CaptureNotDecided):
+    with pytest.raises(NotApplied):
         await await_decision(CAPTURE_ID, scope=ACME, wait=timedelta(0), sources=sources)
     assert clock.seconds == 0
 
@@ -98,7 +98,7 @@ async def test_a_capture_of_a_device_with_a_wrong_clock_is_found_by_the_second_l
 
 
 async def test_most_looks_stay_within_the_months_of_the_id(sources: DecisionSources, read_model: Any) -> None:
-    with pytest.raises(CaptureNotDecided):
+    with pytest.raises(NotApplied):
         await await_decision(CAPTURE_ID, scope=ACME, wait=WAIT, sources=sources)
     looks = [asked for name, asked in read_model.asked if name == "capture"]
     spans = [asked["instants"].ends_at - asked["instants"].starts_at for asked in looks]
@@ -116,7 +116,7 @@ async def test_a_decision_out_of_scope_looks_like_none(
 ) -> None:
     scope = Scope(org_id="acme", sites=frozenset({"pune-1"}), device_id="kiosk-3")
     feed.coming = [(1.0, decision(**change))]
-    with pytest.raises(CaptureNotDecided):
+    with pytest.raises(NotApplied):
         await await_decision(CAPTURE_ID, scope=scope, wait=WAIT, sources=sources)
     assert clock.seconds == 5, "the answer comes no earlier than for an unknown id"
 
@@ -178,6 +178,6 @@ async def test_a_database_outage_is_the_answer_when_nothing_else_is_known(
 
 async def test_stopping_ends_the_wait(sources: DecisionSources, feed: Any, clock: Any) -> None:
     feed.stopping = True
-    with pytest.raises(CaptureNotDecided):
+    with pytest.raises(NotApplied):
         await await_decision(CAPTURE_ID, scope=ACME, wait=WAIT, sources=sources)
     assert clock.seconds == 0

@@ -10,8 +10,8 @@ def caller(*roles: str, org_id: str | None = "acme", sites: frozenset[str] | Non
 
 @pytest.mark.parametrize("role", sorted(READER_ROLES))
 def test_each_reading_role_reads_its_organisation(role: str) -> None:
-    assert reader_scope(caller(role)) == Scope(org_id="acme")
-    assert capture_scope(caller(role)) == Scope(org_id="acme")
+    assert reader_scope(caller(role)) == Scope(org_id="acme", subject="u-1")
+    assert capture_scope(caller(role)) == Scope(org_id="acme", subject="u-1")
 
 
 @pytest.mark.parametrize("roles", [(), ("device",), ("admin",)])
@@ -22,7 +22,7 @@ def test_other_roles_read_no_lists(roles: tuple[str, ...]) -> None:
 
 def test_a_device_reads_its_own_captures_only() -> None:
     scope = capture_scope(caller("device"))
-    assert scope == Scope(org_id="acme", device_id="u-1")
+    assert scope == Scope(org_id="acme", device_id="u-1", subject="u-1")
     assert scope.allows_capture(org_id="acme", site_id="s", device_id="u-1")
     assert not scope.allows_capture(org_id="acme", site_id="s", device_id="u-2")
     assert not scope.allows_capture(org_id="other", site_id="s", device_id="u-1")

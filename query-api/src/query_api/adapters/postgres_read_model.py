@@ -10,20 +10,26 @@ from uuid import UUID
 from asyncpg import Record
 
 from query_api.adapters.postgres_pools import ReadPools
+from query_api.domain.fates import Fate
 from query_api.domain.presence import PresenceNames
 from query_api.domain.rows import (
     Adjustment,
     AttendanceDay,
     Capture,
+    CaptureReview,
+    Correction,
     Enrolment,
+    Erasure,
     ExplainedDay,
     Organisation,
     PeriodLock,
     Person,
     PresentPerson,
+    Punch,
     Recognition,
     RefusedFact,
     SitePresence,
+    ToldFate,
 )
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import PRESENT_AT_MOST, DateRange, InstantRange
@@ -41,6 +47,9 @@ from query_api.ports import (
 _SIMILARITY_DIGITS = 6
 _WILDCARD = re.compile(r"[\\%_]")
 _RECOGNITION_FIELDS = tuple(Recognition.__dataclass_fields__)
+_REVIEW_COLUMNS = {
+    name: name if name == "review_id" else f"review_{name}" for name in CaptureReview.__dataclass_fields__
+}
 
 
 class PostgresReadModel:
@@ -184,6 +193,7 @@ class PostgresReadModel:
             outcome=which.outcome,
             device_id=which.device_id,
             person_id=which.person_id,
+            reviewed=which.reviewed,
             after_at=after_at,
             after_capture_id=after_capture_id,
             limit=limit,
@@ -231,16 +241,60 @@ class PostgresReadModel:
         )
         return Enrolment(**_with_json(records[0], "photos")) if records else None
 
-    async def capture_refusal(self, scope: Scope, capture_id: UUID) -> str | None:
-        """Return why what was decided about a capture was refused; None: it was not."""
+    async def fate(self, scope: Scope, events: Sequence[str], fact_id: UUID) -> ToldFate | None:
+        """Return what became of a fact, by the names of its events; None: nothing is known of it."""
         records = await self._pools.fetch(
-            "capture_refusal",
+            "fate",
             org_id=scope.org_id,
-            capture_id=str(capture_id),
+            kinds=events,
+            fact_id=str(fact_id),
+            sites=scope.sites_for(None),
+            device_id=scope.device_id,
+            subject=scope.subject,
+        )
+        if not records:
+            return None
+        fields = dict(records[0])
+        return ToldFate(**fields | {"fate": Fate(fields["fate"])})
+
+    async def punch(self, scope: Scope, punch_id: UUID, instants: InstantRange) -> Punch | None:
+        """Return a punch without a face within these instants, or None."""
+        records = await self._pools.fetch(
+            "punch",
+            org_id=scope.org_id,
+            punch_id=punch_id,
+            starts_at=instants.starts_at,
+            ends_at=instants.ends_at,
             sites=scope.sites_for(None),
             device_id=scope.device_id,
         )
-        return str(records[0]["detail"]) if records else None
+        return Punch(**records[0]) if records else None
+
+    async def correction(
+        self, scope: Scope, correction_id: UUID, instants: InstantRange
+    ) -> Correction | None:
+        """Return a correction, review or lock that counts, reviews of captures within these instants."""
+        records = await self._pools.fetch(
+            "correction",
+            org_id=scope.org_id,
+            correction_id=correction_id,
+            starts_at=instants.starts_at,
+            ends_at=instants.ends_at,
+            sites=scope.sites_for(None),
+            subject=scope.subject,
+        )
+        return Correction(**records[0]) if records else None
+
+    async def erasure(self, scope: Scope, erasure_id: UUID) -> Erasure | None:
+        """Return an erasure, or None."""
+        records = await self._pools.fetch(
+            "erasure",
+            org_id=scope.org_id,
+            erasure_id=erasure_id,
+            sites=scope.sites_for(None),
+            subject=scope.subject,
+        )
+        return Erasure(**records[0]) if records else None
 
     async def refused_facts(
         self, scope: Scope, instants: InstantRange, *, after: RefusedFactKey | None, limit: int
@@ -282,7 +336,12 @@ def _with_json(record: Record, column: str) -> dict[str, Any]:
 def _capture(record: Record) -> Capture:
     fields = dict(record)
     similarities = {name: fields.pop(name) for name in _RECOGNITION_FIELDS}
+    reviewed = {name: fields.pop(column) for name, column in _REVIEW_COLUMNS.items()}
     for name, value in similarities.items():
         if isinstance(value, float):
             similarities[name] = round(value, _SIMILARITY_DIGITS)
-    return Capture(**fields, recognition=Recognition(**similarities))
+    return Capture(
+        **fields,
+        recognition=Recognition(**similarities),
+        review=None if reviewed["review_id"] is None else CaptureReview(**reviewed),
+    )

@@ -6,7 +6,7 @@ A decision is seen on its topic well before it reaches the read model, so both a
 3. else look into the months that the capture's id points to;
 4. repeat 2 and 3 until the time is over (3 also answers when the feed is broken);
 5. look once more into every month that is kept: the device's clock may have been wrong when it made the id;
-   then among the refused facts.
+   then ask what else became of the capture.
 
 A database outage does not keep a kiosk from showing a result that the feed knows; only the names are missing
 then. A decision that the caller may not see is treated as none, so that an answer tells nothing about other
@@ -19,10 +19,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from attendance_schemas.events import MatchDecided, Outcome
+from query_api.domain.fates import CAPTURE
 from query_api.domain.rows import Capture, Recognition
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import InstantRange, kept_range, likely_range
-from query_api.errors import CaptureNotDecided, CaptureRefused, ReadModelUnavailable
+from query_api.errors import ReadModelUnavailable
+from query_api.fates import not_applied
 from query_api.ports import CaptureReader, DecisionFeed, Subscription
 
 
@@ -40,7 +42,7 @@ class DecisionSources:
 async def await_decision(
     capture_id: UUID, *, scope: Scope, wait: timedelta, sources: DecisionSources
 ) -> Capture:
-    """Return the decided capture, waiting at most `wait`. Raises CaptureRefused or CaptureNotDecided."""
+    """Return the decided capture, waiting at most `wait`. Raises NotApplied, which says why there is none."""
     deadline = sources.monotonic() + wait.total_seconds()
     wide = kept_range(sources.now())
     instants = likely_range(capture_id) or wide
@@ -58,13 +60,7 @@ async def await_decision(
             if capture is not None:
                 return _for(scope, capture)
             if last_look:
-                refusal = await sources.reader.capture_refusal(scope, capture_id)
-                if refusal is not None:
-                    raise CaptureRefused(refusal)
-                raise CaptureNotDecided(
-                    f"no decision on capture {capture_id} yet: recognition is delayed, or the id is unknown; "
-                    "ask again later"
-                )
+                raise await not_applied(CAPTURE, capture_id, scope, sources.reader)
 
 
 async def _next_visible(
@@ -131,4 +127,4 @@ def _for(scope: Scope, capture: Capture) -> Capture:
         return capture
     if capture.outcome != Outcome.IDENTIFIED:
         capture = replace(capture, person_id=None, display_name=None)
-    return replace(capture, recognition=None)
+    return replace(capture, recognition=None, review=None)

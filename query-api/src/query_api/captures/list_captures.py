@@ -23,6 +23,7 @@ class CaptureQuery:
     site_id: str | None = None
     device_id: str | None = None
     person_id: str | None = None
+    reviewed: bool | None = None
 
     def filters(self) -> dict[str, object]:
         """Return what a cursor is bound to."""
@@ -34,6 +35,7 @@ class CaptureQuery:
             "site": self.site_id,
             "device": self.device_id,
             "person": self.person_id,
+            "reviewed": self.reviewed,
         }
 
 
@@ -50,6 +52,7 @@ async def list_captures(
         outcome=query.outcome,
         device_id=query.device_id,
         person_id=query.person_id,
+        reviewed=query.reviewed,
     )
     after = request.after(query.filters(), _key)
     if after is not None:

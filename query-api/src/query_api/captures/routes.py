@@ -49,6 +49,11 @@ class CaptureParameters(PageParameters):
     person: Text | None = Field(
         default=None, description="Only this person_id; with the outcome REVIEW: the best candidate."
     )
+    reviewed: bool | None = Field(
+        default=None,
+        description="Only captures with, or without, a review that counts: `outcome=REVIEW&reviewed=false` "
+        "is what is left to review.",
+    )
 
 
 @router.get(
@@ -57,8 +62,9 @@ class CaptureParameters(PageParameters):
     responses=example(CAPTURE)
     | described(
         404,
-        "`capture-not-decided`: recognition is delayed, or the id is unknown; see `Retry-After`. "
-        "`capture-refused`: it counts nothing, for ever, and the detail says why.",
+        "`capture-waiting`: accepted, and not decided yet; see `since` and `Retry-After`. "
+        "`capture-refused`: it counts nothing, and `capture-dead-letter`: it cannot be decided; the detail "
+        "says why. `unknown-capture`: none of this id was accepted.",
     ),
 )
 async def get_capture(
@@ -96,6 +102,7 @@ async def get_captures(
         site_id=parameters.site,
         device_id=parameters.device,
         person_id=parameters.person,
+        reviewed=parameters.reviewed,
     )
     page = await list_captures(query, parameters.page_request(), scope, services.read_model)
     return page_answer(request, response, page)

@@ -8,6 +8,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from query_api.domain.fates import Fate
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttendanceDay:
@@ -148,10 +150,23 @@ class Recognition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureReview:
+    """What a person decided about a capture: whom it shows (null: nobody who counts). Not for devices."""
+
+    review_id: UUID
+    person_id: str | None
+    display_name: str | None
+    made_by: str
+    reason: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
     """One capture and what was decided about it. With the outcome REVIEW, the person is the best candidate.
 
-    A device is told a person only when the outcome is IDENTIFIED.
+    `outcome` and `person_id` are recognition's; a `review` stands above them. A device is told a person only
+    when the outcome is IDENTIFIED.
     """
 
     capture_id: UUID
@@ -170,6 +185,65 @@ class Capture:
     received_at: datetime | None
     decided_at: datetime | None
     recognition: Recognition | None
+    review: CaptureReview | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Punch:
+    """A punch without a face. Devices are not told whose it is.
+
+    `placement`: DAY, on the day `placed_on`; REVIEW, in the window of no shift; VOIDED, by a correction;
+    WAITING, the person or the home site is not recorded yet; PENDING, nobody has the badge yet.
+    """
+
+    punch_id: UUID
+    occurred_at: datetime
+    person_id: str | None
+    display_name: str | None
+    site_id: str | None
+    site_name: str | None
+    device_id: str | None
+    direction: str | None
+    method: str
+    placement: str
+    placed_on: date | None
+    placed_shift_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """A correction that counts. `kind`: ADD, VOID, OVERRIDE, REVIEW or LOCK."""
+
+    correction_id: UUID
+    kind: str
+    person_id: str | None
+    display_name: str | None
+    made_by: str
+    reason: str | None
+    recorded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """An erasure of biometrics: WAITING, or DONE since `completed_at`."""
+
+    erasure_id: UUID
+    person_id: str
+    display_name: str | None
+    requested_at: datetime
+    made_by: str
+    state: str
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldFate:
+    """What became of a fact that has no row of its own: REFUSED, DEAD_LETTER or WAITING, and since when."""
+
+    fate: Fate
+    since: datetime
+    reason: str | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +268,10 @@ class RefusedFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """Which photos of an enrolment became templates, and why others did not."""
+    """Which photos of an enrolment became templates, and why others did not.
+
+    `erased_at`: when an erasure took the templates away that was asked for after the enrolment.
+    """
 
     enrolment_id: UUID
     person_id: str
@@ -206,6 +283,7 @@ class Enrolment:
     decided_at: datetime | None
     model_name: str | None
     model_version: str | None
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,13 +30,14 @@ class Scope:
     """What a caller may see. `sites` None means every site of the organisation; empty means none.
 
     A device sees the captures that it made itself, and nothing else. `made_by`: of refused facts only those
-    that this subject made; None: those of anybody.
+    that this subject made; None: those of anybody. `subject`: who asks; they see what they made by its id.
     """
 
     org_id: str
     sites: frozenset[str] | None = None
     device_id: str | None = None
     made_by: str | None = None
+    subject: str | None = None
 
     def sites_for(self, site_id: str | None) -> list[str] | None:
         """Return the sites to query, sorted, when `site_id` was asked for (None: any). None means no limit.
@@ -93,4 +94,4 @@ def refusal_scope(caller: Caller) -> Scope:
 def _scope(caller: Caller, *, device_id: str | None) -> Scope:
     if not caller.org_id:
         raise NotAllowed("the token names no organisation; it needs the claim `tenant`")
-    return Scope(org_id=caller.org_id, sites=caller.sites, device_id=device_id)
+    return Scope(org_id=caller.org_id, sites=caller.sites, device_id=device_id, subject=caller.subject)

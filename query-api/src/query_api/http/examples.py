@@ -144,6 +144,42 @@ CAPTURE: dict[str, object] = {
         "model_version": "2021dec",
         "decision_round": 0,
     },
+    "review": None,
+}
+
+PUNCH: dict[str, object] = {
+    "punch_id": "019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e57",
+    "occurred_at": "2026-03-02T02:31:00Z",
+    "person_id": "p-1042",
+    "display_name": "Asha Rao",
+    "site_id": "pune-1",
+    "site_name": "Pune plant",
+    "device_id": "reader-1",
+    "direction": "IN",
+    "method": "badge",
+    "placement": "DAY",
+    "placed_on": "2026-03-02",
+    "placed_shift_id": "day",
+}
+
+CORRECTION: dict[str, object] = {
+    "correction_id": "3d0b7a52-11c4-4b7e-9c39-52a4d9fb0013",
+    "kind": "ADD",
+    "person_id": "p-1042",
+    "display_name": "Asha Rao",
+    "made_by": "hr-1",
+    "reason": "forgot the badge",
+    "recorded_at": "2026-03-02T09:00:00Z",
+}
+
+ERASURE: dict[str, object] = {
+    "erasure_id": "3d0b7a52-11c4-4b7e-9c39-52a4d9fb0014",
+    "person_id": "p-1042",
+    "display_name": "Asha Rao",
+    "requested_at": "2026-03-02T09:00:00Z",
+    "made_by": "hr-1",
+    "state": "DONE",
+    "completed_at": "2026-03-02T09:00:01Z",
 }
 
 CAPTURE_PAGE: dict[str, object] = {"items": [CAPTURE], "next": None}
@@ -182,6 +218,7 @@ ENROLMENT: dict[str, object] = {
     "decided_at": "2026-03-01T09:00:04Z",
     "model_name": "SFace",
     "model_version": "2021dec",
+    "erased_at": None,
 }
 
 ORGANISATION = {

@@ -3,6 +3,7 @@
 from typing import Any
 
 from query_api import errors
+from query_api.domain.fates import Fate
 from service_kit.errors import TransientFailure
 from service_kit.http.problems import Answer, Answers, Problem, described, retry_after
 from service_kit.observing.logs import get_logger
@@ -25,6 +26,22 @@ def _dependency_away(error: TransientFailure) -> Problem:
     )
 
 
+def _not_applied(error: errors.NotApplied) -> Problem:
+    """Return one problem for each fate; only what waits is to be asked for again."""
+    kind = error.kind
+    told = {
+        Fate.REFUSED: (f"{kind}-refused", f"The {kind} counts nothing"),
+        Fate.DEAD_LETTER: (f"{kind}-dead-letter", f"The {kind} could not be handled"),
+        Fate.WAITING: (f"{kind}-waiting", f"The {kind} waits for recognition"),
+        Fate.UNKNOWN: (f"unknown-{kind}", f"No such {kind}"),
+    }
+    slug, title = told[Fate(error.fate)]
+    extra = {"reason": error.reason, "since": None if error.since is None else error.since.isoformat()}
+    again = retry_after(RETRY_DECISION_SECONDS if error.fate == Fate.WAITING else None)
+    known = {name: value for name, value in extra.items() if value is not None}
+    return Problem(404, slug, title, str(error), again, fate=str(error.fate), **known)
+
+
 ANSWERS: Answers = {
     errors.InvalidRange: Answer(422, "invalid-range", "The range is not valid"),
     errors.InvalidCursor: Answer(422, "invalid-cursor", "The cursor is not valid here"),
@@ -32,11 +49,7 @@ ANSWERS: Answers = {
     errors.SiteNotAllowed: Answer(403, "site-not-allowed", "The token does not cover this site"),
     errors.UnknownOrganisation: Answer(404, "unknown-organisation", "The organisation is not recorded"),
     errors.UnknownPerson: Answer(404, "unknown-person", "No such person"),
-    errors.UnknownEnrolment: Answer(404, "enrolment-not-decided", "No decision on this enrolment"),
-    errors.CaptureNotDecided: Answer(
-        404, "capture-not-decided", "No decision on this capture yet", RETRY_DECISION_SECONDS
-    ),
-    errors.CaptureRefused: Answer(404, "capture-refused", "The capture counts nothing"),
+    errors.NotApplied: _not_applied,
     errors.ReadModelUnavailable: Answer(
         503, "read-model-unavailable", "The database is away", RETRY_DATABASE_SECONDS
     ),

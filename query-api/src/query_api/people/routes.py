@@ -51,7 +51,12 @@ async def get_people(
     "/enrolments/{enrolment_id}",
     summary="What became of an enrolment",
     responses=example(ENROLMENT)
-    | described(404, "`enrolment-not-decided`: not yet, or unknown; `unknown-organisation`."),
+    | described(
+        404,
+        "`enrolment-waiting`: accepted, and not decided yet; see `since` and `Retry-After`. "
+        "`enrolment-dead-letter`: it cannot be decided; the detail says why. `unknown-enrolment`, "
+        "`unknown-organisation`.",
+    ),
 )
 async def get_enrolment(enrolment_id: UUID, scope: ReaderScope, services: ServicesOf) -> Enrolment:
     """Which photos became templates, and why others did not."""

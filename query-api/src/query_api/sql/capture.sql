@@ -4,6 +4,7 @@
 FROM attendance.capture AS capture
 LEFT JOIN attendance.person AS person ON person.org_id = capture.org_id AND person.person_id = capture.person_id
 LEFT JOIN attendance.site AS site ON site.org_id = capture.org_id AND site.site_id = capture.site_id
+-- rows: last_review
 WHERE capture.org_id = %(org_id)s::text
   AND capture.capture_id = %(capture_id)s::uuid
   AND capture.occurred_at >= %(starts_at)s::timestamptz

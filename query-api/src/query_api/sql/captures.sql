@@ -17,6 +17,7 @@ FROM (
           AND (%(outcome)s::text IS NULL OR capture.outcome = %(outcome)s::text)
           AND (%(device_id)s::text IS NULL OR capture.device_id = %(device_id)s::text)
           AND (%(person_id)s::text IS NULL OR capture.person_id = %(person_id)s::text)
+-- rows: is_reviewed
           AND (
               %(after_at)s::timestamptz IS NULL
               OR (capture.occurred_at, capture.capture_id) < (%(after_at)s::timestamptz, %(after_capture_id)s::uuid)
@@ -37,6 +38,7 @@ FROM (
           AND (%(outcome)s::text IS NULL OR capture.outcome = %(outcome)s::text)
           AND (%(device_id)s::text IS NULL OR capture.device_id = %(device_id)s::text)
           AND (%(person_id)s::text IS NULL OR capture.person_id = %(person_id)s::text)
+-- rows: is_reviewed
           AND (
               %(after_at)s::timestamptz IS NULL
               OR (capture.occurred_at, capture.capture_id) < (%(after_at)s::timestamptz, %(after_capture_id)s::uuid)
@@ -48,5 +50,6 @@ FROM (
 ) AS capture
 LEFT JOIN attendance.person AS person ON person.org_id = capture.org_id AND person.person_id = capture.person_id
 LEFT JOIN attendance.site AS site ON site.org_id = capture.org_id AND site.site_id = capture.site_id
+-- rows: last_review
 ORDER BY capture.occurred_at DESC, capture.capture_id DESC
 LIMIT %(limit)s::int

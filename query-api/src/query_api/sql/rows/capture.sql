@@ -1,4 +1,5 @@
--- What is shown of a decided capture, with the names of its person and site; FROM has capture, person and site.
+-- What is shown of a decided capture, with the names of its person and site, and its newest review; FROM has capture,
+-- person, site, review and reviewed.
 SELECT
     capture.capture_id,
     capture.occurred_at,
@@ -22,4 +23,10 @@ SELECT
     capture.margin,
     capture.model_name,
     capture.model_version,
-    capture.decision_round
+    capture.decision_round,
+    review.review_id,
+    review.person_id AS review_person_id,
+    reviewed.display_name AS review_display_name,
+    review.made_by AS review_made_by,
+    review.reason AS review_reason,
+    review.recorded_at AS review_recorded_at

@@ -1,0 +1,1 @@
+"""What became of punches, corrections and erasures, by their ids."""

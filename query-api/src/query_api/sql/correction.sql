@@ -1,0 +1,40 @@
+-- One correction, review or lock that counts. A reader limited to sites sees it by the home of its person, the site of its
+-- capture or lock, or as its maker. A review beyond its maker's authority counts nothing: it is a refused fact.
+SELECT found.correction_id, found.kind, found.person_id, person.display_name, found.made_by, found.reason, found.recorded_at
+FROM (
+    SELECT correction_id, kind, person_id, NULL AS site_id, made_by, reason, recorded_at
+    FROM attendance.correction
+    WHERE org_id = %(org_id)s::text AND correction_id = %(correction_id)s::uuid
+    UNION ALL
+    SELECT review.review_id, 'REVIEW', review.person_id, seen.site_id, review.made_by, review.reason, review.recorded_at
+    FROM attendance.review AS review
+    LEFT JOIN LATERAL (
+        SELECT capture.site_id
+        FROM attendance.capture AS capture
+        WHERE capture.org_id = review.org_id
+          AND capture.capture_id = review.capture_id
+          AND capture.occurred_at >= %(starts_at)s::timestamptz
+          AND capture.occurred_at < %(ends_at)s::timestamptz
+        LIMIT 1
+    ) AS seen ON true
+    WHERE review.org_id = %(org_id)s::text
+      AND review.review_id = %(correction_id)s::uuid
+      AND NOT EXISTS (
+          SELECT
+          FROM attendance.refused_fact AS refused
+          WHERE refused.org_id = review.org_id
+            AND refused.kind = 'ReviewDecided'
+            AND refused.fact_id = review.review_id::text
+            AND refused.reason = 'out-of-scope'
+      )
+    UNION ALL
+    SELECT lock_id, 'LOCK', NULL, site_id, made_by, reason, recorded_at
+    FROM attendance.period_lock
+    WHERE org_id = %(org_id)s::text AND lock_id = %(correction_id)s::uuid AND made_by IS NOT NULL
+) AS found
+LEFT JOIN attendance.person AS person ON person.org_id = %(org_id)s::text AND person.person_id = found.person_id
+WHERE %(sites)s::text[] IS NULL
+   OR found.site_id = ANY (%(sites)s::text[])
+   OR person.home_site_id = ANY (%(sites)s::text[])
+   OR found.made_by = %(subject)s::text
+LIMIT 1
