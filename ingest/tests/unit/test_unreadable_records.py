@@ -1,9 +1,11 @@
 """A newer version wrote what this one cannot read, as after a rollback: it counts, and nothing is lost."""
 
 from datetime import UTC, date, datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
-from attendance_schemas.events import Authority, HolidayRecorded
+from msgspec import structs
+
+from attendance_schemas.events import Authority, HolidayRecorded, PersonRecorded
 from ingest.domain.directory import DirectoryView, Write
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -17,6 +19,20 @@ HOLI = HolidayRecorded(
     holiday_on=date(2026, 3, 4),
     site_id=None,
 )
+REPUBLIC_DAY = structs.replace(HOLI, name="Republic Day", event_id=UUID(int=1))
+
+
+def person(person_id: str, badge: str | None) -> PersonRecorded:
+    return PersonRecorded(
+        event_id=uuid5(UUID(int=0), f"{person_id} {badge}"),
+        occurred_at=NOW,
+        recorded_at=NOW,
+        org_id="acme",
+        person_id=person_id,
+        home_site_id="pune",
+        display_name="x",
+        badge=badge,
+    )
 
 
 def apply(view: DirectoryView, write: Write) -> bool:
@@ -74,3 +90,43 @@ def test_an_unreadable_record_that_is_late_is_repaired():
     assert old.needs_repair
     (repair,) = old.repairs()
     assert (repair.event, repair.version) == (HOLI, newer.version + 1)
+
+
+def test_a_repetition_of_what_was_before_an_unreadable_record_does_not_count():
+    old, new, newer = written()
+    old.leave_out(newer.key, newer.version)
+    again = newer._replace(event=HOLI)
+    assert not new.apply(newer.key, REPUBLIC_DAY, version=newer.version)
+    assert not apply(old, again)
+
+
+def test_a_badge_that_an_unreadable_record_may_have_given_up_is_left_to_who_can_read_it():
+    old, new = DirectoryView(), DirectoryView()
+    with_badge = old.write_of(person("p-1", "B"))
+    for view in (old, new):
+        assert apply(view, with_badge)
+    given_up = new.write_of(person("p-1", None))
+    taken = new.write_of(person("p-2", "B"))
+    for write in (given_up, taken):
+        assert apply(new, write)
+    old.leave_out(given_up.key, given_up.version)
+    assert apply(old, taken)
+    assert not new.needs_repair
+    assert not old.needs_repair
+    assert old.repairs() == []
+
+
+def test_an_unreadable_record_is_not_written_over_because_of_a_badge():
+    old, new = DirectoryView(), DirectoryView()
+    for write in (old.write_of(person("p-1", "B")), old.write_of(person("p-2", "B"))):
+        for view in (old, new):
+            assert apply(view, write)
+    (repair,) = new.repairs()
+    assert apply(new, repair)
+    old.leave_out(repair.key, repair.version)
+    assert old.repairs() == []
+    # Once both can be read again, the badge is one person's.
+    again = new.write_of(person("p-2", "B"))
+    for view in (old, new):
+        assert apply(view, again)
+        assert [each.key for each in view.repairs()] == [again.key]

@@ -79,3 +79,11 @@ def test_the_same_twice_counts_but_mends_nothing() -> None:
     assert not versions.take("a", 3, says_the_same=False)
     assert versions.take("a", 3, says_the_same=True)
     assert versions.overruled == {"a"}
+
+
+def test_what_is_overruled_is_not_copied_for_each_record_of_a_start() -> None:
+    versions: RecordVersions[str] = RecordVersions()
+    overruled = versions.overruled
+    for version in (2, 1):
+        versions.take("a", version, says_the_same=False)
+    assert overruled == {"a"}

@@ -11,7 +11,7 @@ names a badge, the one who has named it longest holds it, and the records of oth
 written once more without it.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -70,7 +70,8 @@ class DirectoryView:
         self, key: str, event: Event | None, *, version: int = 0, ended_by: Authority | None = None
     ) -> bool:
         """Take a record in, or the end of its key (None); return whether it counts."""
-        says_the_same = (event, ended_by) == (self.records.get(key), self._ended_by.get(key))
+        before = (self.records.get(key), self._ended_by.get(key))
+        says_the_same = key not in self._unreadable and (event, ended_by) == before
         if not self._versions.take(key, version, says_the_same=says_the_same):
             return False
         self._unreadable.discard(key)
@@ -91,10 +92,12 @@ class DirectoryView:
             self._site_keys.setdefault(event.org_id, set()).add(key)
         return True
 
-    def leave_out(self, key: str, version: int) -> None:
-        """Take a record in that cannot be read here: it counts, and the next one has to be newer."""
-        if self._versions.take(key, version, says_the_same=False):
-            self._unreadable.add(key)
+    def leave_out(self, key: str, version: int) -> bool:
+        """Take a record in that cannot be read here; return whether it counts: then the next is newer."""
+        if not self._versions.take(key, version, says_the_same=False):
+            return False
+        self._unreadable.add(key)
+        return True
 
     def _move_claim(self, before: "_Claim | None", now: "_Claim | None") -> None:
         if before == now:  # a claim that stays keeps its place
@@ -120,8 +123,9 @@ class DirectoryView:
 
     @property
     def needs_repair(self) -> bool:
-        """Whether the last record of any key is not what counts."""
-        return bool(self._contested or (self._versions.has_overruled and self._repairable()))
+        """Whether the last record of any key is not what counts, as far as it can be read here."""
+        # Asked after each record: it finds the first one, however many there are.
+        return any(True for _ in self._repairable()) or any(True for _ in self._disputed())
 
     def repairs(self) -> list[Write]:
         """Return what has to be written once more, so that the last record of each key is what counts."""
@@ -129,15 +133,23 @@ class DirectoryView:
             key: Write(key, self.records.get(key), self._ended_by.get(key), self._versions.next_of(key))
             for key in self._repairable()
         }
-        for org_id, badge in self._contested:
+        for org_id, badge in self._disputed():
             for person_id in self._claims[org_id, badge][1:]:
                 if (person := self.person(org_id, person_id)) is not None:
                     write = self.write_of(without_badge(person))
                     writes[write.key] = write
         return list(writes.values())
 
-    def _repairable(self) -> frozenset[str]:
-        return self._versions.overruled - self._unreadable
+    def _repairable(self) -> Iterator[str]:
+        return (key for key in self._versions.overruled if key not in self._unreadable)
+
+    def _disputed(self) -> Iterator[tuple[str, str]]:
+        """Return badges that several people name now; of a record that cannot be read nobody knows that."""
+        return (
+            (org_id, badge)
+            for org_id, badge in self._contested
+            if not any(_person_key(org_id, each) in self._unreadable for each in self._claims[org_id, badge])
+        )
 
     def device(self, org_id: str, device_id: str) -> DeviceRecorded | None:
         """Return a device of this organisation."""
@@ -247,6 +259,10 @@ class DirectoryView:
 class _Claim(NamedTuple):
     badge: tuple[str, str]
     person_id: str
+
+
+def _person_key(org_id: str, person_id: str) -> str:
+    return DIRECTORY.events[PersonRecorded.__name__].format(org_id=org_id, person_id=person_id)
 
 
 def _claim_of(event: Event | None) -> _Claim | None:

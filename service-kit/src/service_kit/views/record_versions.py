@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Set
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -85,9 +85,12 @@ class RecordVersions(Generic[K]):
         return bool(self._overruled)
 
     @property
-    def overruled(self) -> frozenset[K]:
-        """Keys whose last record does not count: write once more what does, with the next version."""
-        return frozenset(self._overruled)
+    def overruled(self) -> Set[K]:
+        """Keys whose last record does not count: write once more what does, with the next version.
+
+        It changes with the next record that is taken in; a copy would cost each record of a start too much.
+        """
+        return self._overruled
 
 
 def _milliseconds(seconds: float) -> int:
