@@ -249,7 +249,7 @@ async def test_a_decision_says_its_round_and_what_was_known(
     assert (decision.decision_round, decision.gallery_offsets) == (expected, (3, 5))
 
 
-@pytest.mark.parametrize("stated", [b"", b"-1", b"one", b"2147483648", "²".encode()])
+@pytest.mark.parametrize("stated", [b"", b"-1", b"one", b"2147483648", "²".encode(), b"9" * 5000])
 async def test_a_round_that_is_no_number_is_dead_lettered(stated: bytes) -> None:
     world = World()
     wrong = replace(record(REQUEST), headers=(("decision-round", stated),))

@@ -5,6 +5,7 @@ acknowledges it.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -29,6 +30,7 @@ from service_kit.observing.logs import get_logger
 from service_kit.observing.telemetry import extract_context, tracer
 
 MOST_ROUNDS = 2**31 - 1  # an Avro int
+_ROUND = re.compile(rb"[0-9]{1,10}")
 _tracer = tracer(__name__)
 log = get_logger(__name__)
 
@@ -144,9 +146,11 @@ class RecordHandlers:
 def _round_of(record: Record) -> int:
     """Return which decision on the record this is to be: 0 the first."""
     stated = dict(record.headers).get(DECISION_ROUND, b"0")
-    if not stated.isdigit() or (found := int(stated)) > MOST_ROUNDS:
+    # Python reads no number of thousands of digits.
+    if not _ROUND.fullmatch(stated) or (found := int(stated)) > MOST_ROUNDS:
         raise PoisonRecord(
-            "undecodable", f"the header {DECISION_ROUND} is no number from 0 to {MOST_ROUNDS}: {stated!r}"
+            "undecodable",
+            f"the header {DECISION_ROUND} is no number from 0 to {MOST_ROUNDS}: {stated[:20]!r}",
         )
     return found
 
