@@ -1,14 +1,18 @@
 """Time is recorded where the log agrees with it, and where it does not, somebody is told."""
 
 import asyncio
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from attendance_projector.errors import ClocksApart
-from attendance_projector.projection.tick_clock import reset_clock, tick_clock
+from attendance_projector.projection.apply_records import check_event
+from attendance_projector.projection.tick_clock import reset_clock, tick_clock, tick_of
 from attendance_schemas.events import ClockTicked
+from service_kit.kafka.records import Record
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 BEHIND = timedelta(minutes=5, seconds=1)
@@ -44,8 +48,28 @@ async def test_a_clock_that_stands_still_is_told(behind, is_told):
 
 async def test_a_reset_that_no_projector_takes_is_no_success():
     log = Log(BEHIND)
-    with pytest.raises(ClocksApart, match="it is 08:00:00 UTC here and 2026-03-02 07:54:59 UTC at the Kafka"):
+    with pytest.raises(
+        ClocksApart, match="it is 2026-03-02 08:00:00 UTC here and 2026-03-02 07:54:59 UTC at"
+    ):
         await reset_clock(log, NOW, "ops", "a broker was ahead")
+
+
+async def test_a_reset_by_a_machine_that_is_behind_is_no_success():
+    with pytest.raises(
+        ClocksApart, match="it is 2026-03-02 08:00:00 UTC here and 2027-03-02 08:00:00 UTC at"
+    ):
+        await reset_clock(Log(timedelta(days=-365)), NOW, "ops", "a broker was ahead")
+    await reset_clock(Log(timedelta(minutes=-5)), NOW, "ops", "a broker was ahead")
+
+
+@pytest.mark.parametrize("log_time", [NOW + timedelta(minutes=5, seconds=1), NOW + timedelta(days=365)])
+def test_a_reset_that_comes_late_or_once_more_takes_no_time_back(log_time):
+    tick = tick_of(NOW)
+    reset = replace(tick, reset_by="ops", reason="a broker was ahead")
+    record = Record("attendance.clock", 0, 0, b"clock", b"", (), log_time)
+    assert check_event(record, reset).slug == "reset-late"
+    assert check_event(record, tick) is None  # an old tick changes nothing by itself
+    assert check_event(dataclasses.replace(record, timestamp=NOW), reset) is None
 
 
 async def test_a_reset_says_who_and_why():

@@ -36,7 +36,7 @@ from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.ports import EventReader, ReadModel, Transaction
 from attendance_projector.projection.refusals import UNSTORABLE, Reason, unstorable_text
 from attendance_projector.projection.stored import Beside, EventOrTombstone, Tombstone
-from attendance_projector.projection.tick_clock import is_ahead
+from attendance_projector.projection.tick_clock import is_ahead, is_late_reset
 from attendance_schemas.events import (
     FARTHEST_AHEAD,
     ClockTicked,
@@ -206,13 +206,23 @@ def check_event(record: Record, event: EventOrTombstone) -> Reason | None:
     if not (is_of_directory(event) or isinstance(event, (*DATED, *UNDATED, *PERIODS, *FATEFUL))):
         detail = f"{type(event).__name__} {event.event_id} is no event of {record.topic}"
         raise PoisonRecord("unexpected-event", detail, record=record)
-    if isinstance(event, ClockTicked) and is_ahead(event, record.timestamp):
-        return Reason(
-            "tick-ahead",
-            f"time came to {event.occurred_at} when the log had {record.timestamp}; set the clock of the "
-            "machine that runs a projector",
-        )
+    if isinstance(event, ClockTicked) and (off := _wrong_clock(event, record.timestamp)) is not None:
+        return off
     return _impossibility(event)
+
+
+def _wrong_clock(tick: ClockTicked, log_time: datetime) -> Reason | None:
+    if is_ahead(tick, log_time):
+        slug, machine = "tick-ahead", "that runs a projector"
+    elif is_late_reset(tick, log_time):
+        slug, machine = "reset-late", "that reset the clock, and reset it again"
+    else:
+        return None
+    return Reason(
+        slug,
+        f"time came to {tick.occurred_at} when the log had {log_time}; set the clock of the machine "
+        f"{machine}",
+    )
 
 
 def _impossibility(event: Event) -> Reason | None:

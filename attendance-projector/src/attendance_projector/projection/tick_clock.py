@@ -21,9 +21,8 @@ from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
 
-# A tick that is farther ahead of the log's own time counts nothing: clocks of brokers and projectors differ
-# by less.
-TICK_AHEAD = timedelta(minutes=5)
+# Clocks of brokers and projectors differ by less.
+CLOCKS_DIFFER_BY = timedelta(minutes=5)
 
 
 async def tick_clock(
@@ -52,24 +51,35 @@ async def tick_clock(
 
 
 def is_ahead(tick: ClockTicked, log_time: datetime) -> bool:
-    """Tell whether a tick is too far ahead of the time that the log has for it."""
-    return tick.occurred_at - log_time > TICK_AHEAD
+    """Tell whether a tick is too far ahead of the time that the log has for it: it counts nothing."""
+    return tick.occurred_at - log_time > CLOCKS_DIFFER_BY
+
+
+def is_late_reset(tick: ClockTicked, log_time: datetime) -> bool:
+    """Tell whether a reset says that it is long before the time that the log has for it.
+
+    It counts nothing: a clock that is wrong, or a record that came once more, would take back what time has
+    decided since. A tick may be late, for it only moves time forward.
+    """
+    return tick.reset_by is not None and log_time - tick.occurred_at > CLOCKS_DIFFER_BY
 
 
 async def reset_clock(publisher: TickPublisher, at: datetime, by: str, reason: str) -> None:
     """Record that the time is an instant in UTC, whatever came before.
 
     Raises:
-        ClocksApart: the log's own time is so far behind that no projector takes it.
+        ClocksApart: the log's own time is so far from it that no projector takes it.
         TransientFailure: Kafka or the registry is away.
     """
     tick = msgspec.structs.replace(
         tick_of(at), event_id=deterministic_id("ClockReset", at.isoformat(), by), reset_by=by, reason=reason
     )
-    if is_ahead(tick, log_time := await publisher.publish(tick)):
+    log_time = await publisher.publish(tick)
+    if is_ahead(tick, log_time) or is_late_reset(tick, log_time):
         raise ClocksApart(
-            f"the clock was not set: it is {at:%H:%M:%S} UTC here and {log_time:%Y-%m-%d %H:%M:%S} UTC at "
-            "the Kafka broker. Set the clock that is wrong, then run the same command again"
+            f"the clock was not set: it is {at:%Y-%m-%d %H:%M:%S} UTC here and "
+            f"{log_time:%Y-%m-%d %H:%M:%S} UTC at the Kafka broker. Set the clock that is wrong, "
+            "then run the same command again"
         )
 
 
