@@ -275,7 +275,11 @@ class _Delivery:
 
     async def _positions(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return where to go on, of the topics that were consumed before."""
-        topics = await identify_topics(self._settings.kafka, {each.topic for each in partitions})
+        names = {each.topic for each in partitions}
+        topics = await identify_topics(self._settings.kafka, names)
+        if missing := names - topics.keys():
+            # A broker may hear later of one that was made again; without its id nothing is compared.
+            raise TransientFailure("kafka", f"no topic {', '.join(sorted(missing))}")
         return await self._servers.read_model.positions(partitions, topics)
 
     def _new_loop(self) -> DeliveryLoop:

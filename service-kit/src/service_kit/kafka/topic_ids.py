@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     AbstractType,
@@ -141,7 +141,16 @@ async def identify_topics(kafka: KafkaSettings, topics: Collection[str]) -> Mapp
 
 
 async def identities_from(client: AIOKafkaClient, topics: Collection[str]) -> Mapping[str, TopicIdentity]:
-    """Ask by a client that is connected; raises what the client raises."""
+    """Ask by a client that is connected; raises what the client raises.
+
+    Only a topic that the broker says is none is left out: of one that it may not tell, nothing is known.
+    """
     answer = await client.send(client.get_random_node(), _DescribeTopics(topics))
-    cluster_id = answer.cluster_id or ""
-    return {topic: TopicIdentity(cluster_id, id_) for error, topic, id_, *_ in answer.topics if not error}
+    cluster_id, found = answer.cluster_id or "", {}
+    for error, topic, id_, *_ in answer.topics:
+        if error == UnknownTopicOrPartitionError.errno:
+            continue
+        if error:
+            raise for_code(error)(topic)
+        found[topic] = TopicIdentity(cluster_id, id_)
+    return found
