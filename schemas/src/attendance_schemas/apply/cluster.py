@@ -35,6 +35,7 @@ class Cluster:
         if not there:
             return {}
         described = await self._admin.describe_topics(there)
+        _refuse([(each["topic"], each["error_code"], None) for each in described], "not described")
         settings = await self._settings([ConfigResource(ConfigResourceType.TOPIC, name) for name in there])
         return {
             topic["topic"]: FoundTopic(
@@ -118,6 +119,9 @@ async def connected(bootstrap_servers: str, options: Mapping[str, Any]) -> Async
 
 
 def _refuse(answers: list[tuple[str, int, str | None]], what: str) -> None:
+    """Raise SchemaError for what a broker refused, BrokerUnavailable where it may do it later."""
     failed = [f"{name}: {text or for_code(code).__name__}" for name, code, text in answers if code]
-    if failed:
+    if failed and any(not for_code(code).retriable for _, code, _ in answers if code):
         raise SchemaError(f"{what}: {'; '.join(failed)}")
+    if failed:
+        raise BrokerUnavailable(f"{what} now, apply again: {'; '.join(failed)}")
