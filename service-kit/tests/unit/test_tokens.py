@@ -1,6 +1,10 @@
+import asyncio
 import base64
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +132,67 @@ async def test_no_keys_is_an_outage_and_not_a_bad_token(issuer: Issuer) -> None:
         await issuer.verifier.verify(token())
     with pytest.raises(TransientFailure, match="token-issuer"):
         await issuer.verifier.check()
+
+
+@dataclass
+class BrokenIssuer:
+    """An issuer over HTTP that answers what `answers` holds, one after the other, the last one for ever."""
+
+    answers: list[bytes]
+    asked: int = 0
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = self.answers[min(self.asked, len(self.answers) - 1)]
+        self.asked += 1
+        status = b"200 OK" if body else b"500 Internal Server Error"
+        writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(body)))
+        writer.write(body)
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def asked_over_http(issuer: BrokenIssuer, clock: Clock) -> AsyncIterator[TokenVerifier]:
+    server = await asyncio.start_server(issuer.handle, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = AuthSettings(
+        issuer="https://issuer.example", audience="things", jwks=f"http://127.0.0.1:{port}/jwks"
+    )
+    async with server:
+        yield TokenVerifier(settings, clock=clock)
+
+
+async def test_a_failing_issuer_is_asked_once_for_all_who_wait() -> None:
+    issuer, clock = BrokenIssuer([b"", json.dumps({"keys": [jwk(RSA_KEY, "k1")]}).encode()]), Clock()
+    async with asked_over_http(issuer, clock) as verifier:
+        made_up = [verifier.verify(token(kid=f"made-up-{number}")) for number in range(30)]
+        answers = await asyncio.gather(*made_up, verifier.check(), return_exceptions=True)
+        assert {type(answer) for answer in answers} == {TransientFailure}
+        assert issuer.asked == 1
+        with pytest.raises(TransientFailure, match="500"):
+            await verifier.verify(token())
+        assert issuer.asked == 1
+        clock.now = 2.0
+        assert (await verifier.verify(token())).subject == "ada"
+        assert issuer.asked == 2
+
+
+async def test_an_issuer_that_fails_later_refuses_no_token_of_a_known_key() -> None:
+    issuer = BrokenIssuer([json.dumps({"keys": [jwk(RSA_KEY, "k1")]}).encode(), b""])
+    clock = Clock()
+    async with asked_over_http(issuer, clock) as verifier:
+        await verifier.check()
+        clock.now = 10.0
+        for _ in range(3):
+            with pytest.raises(TransientFailure, match="token-issuer"):
+                await verifier.verify(token(kid="new"))
+            assert (await verifier.verify(token())).subject == "ada"
+        assert issuer.asked == 2
+
+
+@pytest.mark.parametrize("answer", [b"[]", b'{"keys": [1]}', b'{"keys": 1}', b"[" * 16_000, b"\xff", b"{}"])
+async def test_an_answer_without_keys_is_an_outage(answer: bytes) -> None:
+    async with asked_over_http(BrokenIssuer([answer]), Clock()) as verifier:
+        with pytest.raises(TransientFailure, match="no usable keys"):
+            await verifier.verify(token())

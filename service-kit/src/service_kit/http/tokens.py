@@ -21,13 +21,25 @@ from service_kit.settings import AuthSettings
 ALGORITHMS = ("RS256", "ES256")
 # Clocks of issuer and service may differ by this much.
 LEEWAY = timedelta(seconds=30)
-# A stream of made-up key ids must not become a stream of requests to the issuer.
+# A stream of made-up key ids must not become a stream of requests to the issuer, which may be in trouble.
 REFETCH_INTERVAL = timedelta(seconds=10)
+RETRY_INTERVAL = timedelta(seconds=2)
 # OpenID Connect Core 1.0, 2: of a subject; enough for every other claim, too.
 LONGEST_CLAIM = 255
 
 # The library lets through what the parsers below it raise: of endless nesting, of an infinite `exp`.
 UNREADABLE = (jwt.InvalidTokenError, RecursionError, OverflowError, ValueError)
+# What an issuer may answer instead of its keys, or not at all.
+UNUSABLE = (
+    httpx.HTTPError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    jwt.PyJWTError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +77,9 @@ class TokenVerifier:
         self._timeout = timeout.total_seconds()
         self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched_at: float | None = None
-        self._fetching = asyncio.Lock()
+        self._asked_at: float | None = None
+        self._failure: str | None = None
+        self._asking = asyncio.Lock()
 
     async def verify(self, token: str) -> Claims:
         """Check signature, issuer, audience and times of a token.
@@ -99,32 +112,44 @@ class TokenVerifier:
     async def check(self) -> None:
         """Raise TransientFailure unless the issuer's keys are known; for readiness."""
         if not self._keys:
-            await self._fetch()
+            await self._ask_for(None)
 
     async def _key(self, kid: str) -> jwt.PyJWK:
         if kid not in self._keys:
-            async with self._fetching:
-                if kid not in self._keys and self._may_fetch():
-                    await self._fetch()
+            await self._ask_for(kid)
         try:
             return self._keys[kid]
         except KeyError:
             raise InvalidToken(f"signed with a key that the issuer does not publish: {kid!r}") from None
 
-    def _may_fetch(self) -> bool:
-        return (
-            self._fetched_at is None or self._clock() - self._fetched_at >= REFETCH_INTERVAL.total_seconds()
-        )
+    async def _ask_for(self, kid: str | None) -> None:
+        """Ask the issuer, unless it was asked a moment ago; who comes meanwhile waits for the same answer.
 
-    async def _fetch(self) -> None:
+        Raises TransientFailure when the last answer was a failure.
+        """
+        async with self._asking:
+            if kid in self._keys:
+                return
+            if self._may_ask():
+                await self._ask()
+            if self._failure is not None:
+                raise TransientFailure("token-issuer", self._failure)
+
+    def _may_ask(self) -> bool:
+        interval = REFETCH_INTERVAL if self._failure is None else RETRY_INTERVAL
+        return self._asked_at is None or self._clock() - self._asked_at >= interval.total_seconds()
+
+    async def _ask(self) -> None:
         source = self._settings.jwks
         try:
             document = json.loads(await self._read(source))
             keys = [jwt.PyJWK(item) for item in document["keys"] if item.get("use", "sig") == "sig"]
-        except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
-            raise TransientFailure("token-issuer", f"no usable keys at {source}: {error!r}") from error
-        self._keys = {str(key.key_id): key for key in keys}
-        self._fetched_at = self._clock()
+        except UNUSABLE as error:
+            self._failure = f"no usable keys at {source}: {error!r}"
+        else:
+            self._failure = None
+            self._keys = {str(key.key_id): key for key in keys}
+        self._asked_at = self._clock()
 
     async def _read(self, source: str) -> str:
         if not source.startswith(("http://", "https://")):
