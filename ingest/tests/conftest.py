@@ -125,6 +125,12 @@ class FakeDeviceSequences:
         found.add(sequence)
         return found.acknowledged
 
+    async def highest_if_used(self, device: DeviceKey, sequence: int) -> int | None:
+        if self.is_away:
+            return None
+        ranges = self.ranges.get(device, SequenceRanges()).ranges
+        return ranges[-1][1] if any(first <= sequence <= last for first, last in ranges) else None
+
 
 @dataclass
 class FakeDirectory:

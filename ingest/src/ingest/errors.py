@@ -37,6 +37,14 @@ class AcceptanceUnreadable(IngestError):
     """What lies where an id is remembered cannot be read; ingest did not put it."""
 
 
+class SequenceTaken(IngestError):
+    """A number of a device is of something else that it sent; `highest` is the last one that it used."""
+
+    def __init__(self, message: str, *, highest: int) -> None:
+        super().__init__(message)
+        self.highest = highest
+
+
 class TooLongAgo(IngestError):
     """It happened longer ago than a device may speak of, if its clock is right."""
 

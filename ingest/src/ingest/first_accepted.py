@@ -14,8 +14,8 @@ import msgspec
 
 from attendance_schemas.events import EVENT_BY_NAME, CaptureReceived, Event, PunchSubmitted
 from ingest.domain.identifiers import accepted_key
-from ingest.errors import AcceptanceUnreadable, AlreadyAccepted, TooLongAgo
-from ingest.ports import ImageStore
+from ingest.errors import AcceptanceUnreadable, AlreadyAccepted, SequenceTaken, TooLongAgo
+from ingest.ports import DeviceSequences, ImageStore
 
 JSON = "application/json"
 # What a sender who used an id twice, or named a thing of another kind, is told that it is.
@@ -76,6 +76,25 @@ async def refuse_too_old(
             f"{identity} happened at {event.occurred_at.isoformat(timespec='seconds')} by the clocks of the "
             f"sender, and only the last {oldest.days} days are accepted; set the clock, and make a "
             "correction for what is missing"
+        )
+
+
+async def refuse_reused_number(
+    event: CaptureReceived | PunchSubmitted, identity: UUID, store: ImageStore, sequences: DeviceSequences
+) -> None:
+    """Raise SequenceTaken for a new id under a number of the device that has arrived with another one.
+
+    A device that lost its count would take its new captures for those that are here. While the numbers are
+    not known, nobody is refused; of two that come at the same moment, both pass.
+    """
+    if event.device_id is None or event.device_sequence is None:
+        return
+    highest = await sequences.highest_if_used((event.org_id, event.device_id), event.device_sequence)
+    if highest is not None and await find_accepted(event.org_id, identity, store) is None:
+        raise SequenceTaken(
+            f"device_sequence {event.device_sequence} of {event.device_id} has come with another id; count "
+            f"on after {highest}, and send {identity} with a new number",
+            highest=highest,
         )
 
 

@@ -54,6 +54,10 @@ class DeviceSequences(Protocol):
         """Take a number in; return the highest up to which none is missing, None when not known now."""
         ...
 
+    async def highest_if_used(self, device: DeviceKey, sequence: int) -> int | None:
+        """Return the highest number of a device when this one has arrived; None when not, or not known."""
+        ...
+
 
 class Directory(Protocol):
     """The directory: what is recorded, and recording more."""

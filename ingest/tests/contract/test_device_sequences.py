@@ -103,3 +103,31 @@ async def test_a_valkey_that_is_away_delays_nobody():
     with pytest.raises(TransientFailure):
         await sequences.finish_rebuild({})
     await sequences.close()
+
+
+async def test_a_number_that_arrived_is_used_and_one_of_a_gap_is_not(complete):
+    for number in (1, 2, 3, 7, 8, 2**53 - 1):
+        await complete.record(GATE_1, number)
+    answers = [await complete.highest_if_used(GATE_1, number) for number in (1, 3, 4, 7, 8, 9, 2**53 - 1)]
+    assert answers == [2**53 - 1, 2**53 - 1, None, 2**53 - 1, 2**53 - 1, None, 2**53 - 1]
+    assert await complete.highest_if_used(GATE_2, 1) is None
+    assert await complete.highest_if_used(("globex", "gate-1"), 1) is None
+
+
+@pytest.mark.integration
+async def test_without_its_marker_no_number_is_known_to_be_used(valkey):
+    await valkey.record(GATE_1, 1)
+    assert await valkey.highest_if_used(GATE_1, 1) is None
+    await valkey.finish_rebuild({})
+    assert await valkey.highest_if_used(GATE_1, 1) == 1
+
+
+async def test_what_is_missed_while_valkey_is_left_in_peace_is_missed():
+    now = 0.5
+    sequences = ValkeyDeviceSequences("redis://127.0.0.1:9/0", monotonic=lambda: now)
+    assert await sequences.highest_if_used(GATE_1, 1) is None
+    assert not sequences.incomplete.is_set()
+    assert await sequences.record(GATE_1, 1) is None
+    assert sequences.incomplete.is_set()
+    assert sequences._missed
+    await sequences.close()

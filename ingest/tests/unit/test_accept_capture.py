@@ -38,7 +38,7 @@ async def test_a_capture_is_stored_then_published_then_counted(
 async def test_a_resend_gives_the_same_event_days_later(claim, desk, publisher, picture, clock, now):
     first = await accept_capture(claim, GATE, picture(), desk)
     clock.advance(days=3)
-    later = CaptureClaim(claim.capture_id, 9, ClockReadings(now - timedelta(days=9)))
+    later = CaptureClaim(claim.capture_id, 1, ClockReadings(now, monotonic_now_ms=9, boot_id_now="b"))
     moved = Device("gate-1", "acme", "mumbai")
     second = await accept_capture(later, moved, picture(exif=b"Exif\0\0"), desk)
     assert second.event == first.event

@@ -7,7 +7,7 @@ numbers that arrive meanwhile are kept, so that the two meet.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 
 from redis.exceptions import RedisError
@@ -44,19 +44,21 @@ class ValkeyDeviceSequences:
 
     async def record(self, device: DeviceKey, sequence: int) -> int | None:
         """Take a number in; return the highest up to which none is missing, None when not known now."""
-        if self._monotonic() < self._rest_until:
-            return None
         try:
-            acknowledged = await self._add_range(device, sequence, sequence)
-        except (RedisError, OSError, TimeoutError) as error:
-            self._rest_until = self._monotonic() + REST_SECONDS
+            acknowledged = await self._ask(lambda: self._add_range(device, sequence, sequence))
+        except TransientFailure:
             self._missed = True
-            self.incomplete.set()
-            log.warning("valkey is away; a capture was accepted without it", error=repr(error))
-            return None
+            acknowledged = None
         if acknowledged is None:
             self.incomplete.set()
         return acknowledged
+
+    async def highest_if_used(self, device: DeviceKey, sequence: int) -> int | None:
+        """Return the highest number of a device when this one has arrived; None when not, or not known."""
+        try:
+            return await self._ask(lambda: self._highest_if_used(device, sequence))
+        except TransientFailure:
+            return None
 
     async def begin_rebuild(self) -> bool:
         """Say whether a rebuild is needed, and take the marker away when it is. Raises TransientFailure.
@@ -94,8 +96,31 @@ class ValkeyDeviceSequences:
         """Close the connections."""
         await self._client.aclose()
 
+    async def _ask(self, call: Callable[[], Awaitable[int | None]]) -> int | None:
+        """Call Valkey. Raises TransientFailure when it does not answer, and for a while afterwards."""
+        if self._monotonic() < self._rest_until:
+            raise TransientFailure("valkey", "it did not answer a moment ago")
+        try:
+            return await call()
+        except (RedisError, OSError, TimeoutError) as error:
+            self._rest_until = self._monotonic() + REST_SECONDS
+            log.warning("valkey is away; captures are accepted without it", error=repr(error))
+            raise TransientFailure("valkey", repr(error)) from error
+
     async def _add_range(self, device: DeviceKey, first: int, last: int) -> int | None:
-        keys = [self._marker, ":".join((f"{self._prefix}sequences", *device))]
         async with asyncio.timeout(CALL_SECONDS):
-            answer = await self._add(keys=keys, args=[first, last])
+            answer = await self._add(keys=[self._marker, self._key(device)], args=[first, last])
         return None if answer is None else int(answer)
+
+    async def _highest_if_used(self, device: DeviceKey, sequence: int) -> int | None:
+        key = self._key(device)
+        async with asyncio.timeout(CALL_SECONDS), self._client.pipeline() as together:
+            together.exists(self._marker)
+            together.zrevrangebyscore(key, sequence, "-inf", start=0, num=1)
+            together.zrange(key, -1, -1)
+            is_complete, below, highest = await together.execute()
+        is_used = is_complete and below and int(below[0]) >= sequence
+        return int(highest[0]) if is_used else None
+
+    def _key(self, device: DeviceKey) -> str:
+        return ":".join((f"{self._prefix}sequences", *device))

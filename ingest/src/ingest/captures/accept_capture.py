@@ -6,7 +6,7 @@ from datetime import timedelta
 from attendance_schemas.events import CaptureReceived
 from ingest.domain.acceptable_image import ImageLimits, clean_image
 from ingest.domain.capture import CaptureClaim, Device, decide_capture, same_capture, topic_of
-from ingest.first_accepted import first_accepted, refuse_too_old
+from ingest.first_accepted import first_accepted, refuse_reused_number, refuse_too_old
 from ingest.ports import Clock, DeviceSequences, EventPublisher, ImageStore
 
 
@@ -47,6 +47,7 @@ async def accept_capture(
     Raises:
         RefusedImage: steps 1 and 2; never try again.
         TooLongAgo: step 3; never try again.
+        SequenceTaken: step 3; the number is of another capture or punch, try again with a new one.
         AlreadyAccepted: step 4; the id names something else.
         TransientFailure: the object store or Kafka is away; try again with the same id.
     """
@@ -54,6 +55,7 @@ async def accept_capture(
     image = clean_image(data, desk.limits)
     event = decide_capture(claim, device, image, bucket=desk.images.bucket, received_at=received_at)
     await refuse_too_old(event, event.capture_id, desk.images, desk.oldest)
+    await refuse_reused_number(event, event.capture_id, desk.images, desk.sequences)
     event, resent = await first_accepted(event, event.capture_id, desk.images, same_capture)
     await desk.images.put_new(event.image.key, image.data, media_type=image.media_type)
     await desk.publisher.publish(event, topic_of(event))

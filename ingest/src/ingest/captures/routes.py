@@ -68,6 +68,8 @@ def capture_routes(
         return CaptureAnswer(
             capture_id=accepted.event.capture_id,
             received_at=accepted.event.recorded_at,
+            occurred_at=accepted.event.occurred_at,
+            time_trust=accepted.event.time_trust,
             status_url=f"{query_api_url}/v1/captures/{accepted.event.capture_id}",
             device_sequence_acknowledged=accepted.acknowledged_sequence,
         )

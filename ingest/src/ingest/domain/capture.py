@@ -12,6 +12,8 @@ from ingest.domain.identifiers import capture_key
 from ingest.domain.time_trust import ClockReadings, decide_time
 
 LIVE_WINDOW = timedelta(minutes=2)
+# What a resend must repeat, beside the image; everything else was decided at the first acceptance.
+CLAIMED = ("captured_at", "direction", "claimed_badge", "device_id", "device_sequence")
 DEVICE = "device"
 """The role of devices."""
 
@@ -80,8 +82,10 @@ def reference_to(image: CleanImage, *, bucket: str, key: str) -> ImageReference:
 
 
 def same_capture(first: CaptureReceived, second: CaptureReceived) -> bool:
-    """Say whether two captures under one id are of one device and one image."""
-    return (first.device_id, first.image.sha256) == (second.device_id, second.image.sha256)
+    """Say whether two captures under one id claim the same and have the same image."""
+    return first.image.sha256 == second.image.sha256 and all(
+        getattr(first, name) == getattr(second, name) for name in CLAIMED
+    )
 
 
 def topic_of(capture: CaptureReceived) -> Topic:

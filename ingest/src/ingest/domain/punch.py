@@ -9,7 +9,7 @@ from attendance_schemas.identity import deterministic_id
 from ingest.domain.time_trust import ClockReadings, decide_time
 
 # What a resend must repeat; everything else was decided at the first acceptance.
-CLAIMED = ("method", "credential", "captured_at", "direction", "device_id", "reason")
+CLAIMED = ("method", "credential", "captured_at", "direction", "device_id", "device_sequence", "reason")
 
 
 @dataclass(frozen=True, slots=True)

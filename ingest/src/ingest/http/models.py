@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from attendance_schemas.events import Direction, PunchMethod
+from attendance_schemas.events import Direction, PunchMethod, TimeTrust
 from ingest.domain.capture import CaptureClaim
 from ingest.domain.enrolment import EnrolmentClaim
 from ingest.domain.fields import Badge, BootId, ClockInstant, Identifier, Name, Reason, Whole
@@ -36,12 +36,14 @@ def _lower(value: object) -> object:
 
 Counter = Annotated[Whole, Field(ge=0, le=MAXIMUM_COUNTER)]
 Sequence = Annotated[Whole, Field(ge=1, le=MAXIMUM_COUNTER)]
+OCCURRED_AT = Field(description="when it counts as having happened, UTC; the same for every resend")
+TIME_TRUST = Field(description="how far the clocks were believed; UNTRUSTED: set the clock of the device")
 
 
 class Clocks(BaseModel):
-    """What a sender says about time. Fields that this version does not know are passed over."""
+    """What a sender says about time."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     captured_at: ClockInstant = Field(description="the device's clock at the capture")
     device_now: ClockInstant | None = Field(default=None, description="the device's clock at this upload")
@@ -142,8 +144,9 @@ class PunchAnswer(BaseModel):
     """The punch is kept; no outage loses it."""
 
     punch_id: UUID
-    occurred_at: datetime = Field(description="when it counts as having happened, UTC")
     received_at: datetime = Field(description="of the first acceptance, UTC")
+    occurred_at: datetime = OCCURRED_AT
+    time_trust: TimeTrust = TIME_TRUST
     device_sequence_acknowledged: int | None = Field(
         default=None, description="highest device_sequence up to which nothing is missing"
     )
@@ -196,6 +199,8 @@ class CaptureAnswer(BaseModel):
 
     capture_id: UUID
     received_at: datetime = Field(description="of the first acceptance, UTC")
+    occurred_at: datetime = OCCURRED_AT
+    time_trust: TimeTrust = TIME_TRUST
     status_url: str
     device_sequence_acknowledged: int | None = Field(
         description="highest device_sequence up to which nothing is missing; null when that is not known now"

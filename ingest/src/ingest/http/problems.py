@@ -17,6 +17,7 @@ from ingest.errors import (
     OtherKind,
     Refusal,
     RefusedImage,
+    SequenceTaken,
     TooLongAgo,
     UnknownPerson,
     UnknownThing,
@@ -81,6 +82,11 @@ def _invalid_record(invalid: InvalidRecord) -> Problem:
     )
 
 
+def _sequence_taken(error: SequenceTaken) -> Problem:
+    title = "The device_sequence is in use for something else"
+    return Problem(409, "sequence-in-use", title, str(error), highest_device_sequence=error.highest)
+
+
 # What requests end in when they do not go well; anything else is a bug.
 ANSWERS: Answers = {
     TransientFailure: _away,
@@ -88,6 +94,7 @@ ANSWERS: Answers = {
     RefusedImage: _refused,
     InvalidRecord: _invalid_record,
     AlreadyAccepted: Answer(409, "id-in-use", "The id is in use for other content"),
+    SequenceTaken: _sequence_taken,
     BadgeTaken: Answer(409, "badge-in-use", "The badge is somebody else's"),
     TooLongAgo: Answer(422, "too-long-ago", "It happened too long ago"),
     UnknownThing: Answer(404, "unknown-id", "The id is not known here"),

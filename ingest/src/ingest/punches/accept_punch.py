@@ -9,7 +9,7 @@ from ingest.domain.actor import SUPERVISORS, Actor
 from ingest.domain.capture import Device
 from ingest.domain.punch import PunchClaim, Sender, decide_punch, same_claim
 from ingest.errors import FieldError, InvalidRecord, UnknownPerson
-from ingest.first_accepted import first_accepted, refuse_too_old
+from ingest.first_accepted import first_accepted, refuse_reused_number, refuse_too_old
 from ingest.ports import Clock, DeviceSequences, Directory, EventPublisher, ImageStore
 
 
@@ -47,6 +47,7 @@ async def accept_device_punch(claim: PunchClaim, device: Device, desk: PunchDesk
 
     Raises:
         TooLongAgo: step 1; never try again.
+        SequenceTaken: step 1; the number is of another capture or punch, try again with a new one.
         AlreadyAccepted: step 2; the id names something else.
         TransientFailure: the object store or Kafka is away; try again with the same id.
     """
@@ -91,6 +92,7 @@ async def _accept(claim: PunchClaim, sender: Sender, desk: PunchDesk) -> Accepte
         person = view.person(sender.org_id, claim.credential)
     event = decide_punch(claim, sender, None if person is None else person.person_id, desk.clock())
     await refuse_too_old(event, claim.punch_id, desk.decisions, desk.oldest)
+    await refuse_reused_number(event, claim.punch_id, desk.decisions, desk.sequences)
     event, resent = await first_accepted(event, claim.punch_id, desk.decisions, same_claim)
     await desk.publisher.publish(event, PUNCHES)
     return AcceptedPunch(event, resent)

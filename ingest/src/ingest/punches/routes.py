@@ -71,7 +71,8 @@ def _answer(accepted: AcceptedPunch, metrics: IngestMetrics) -> PunchAnswer:
         metrics.time_trust.labels(accepted.event.time_trust.value).inc()
     return PunchAnswer(
         punch_id=accepted.event.punch_id,
-        occurred_at=accepted.event.occurred_at,
         received_at=accepted.event.recorded_at,
+        occurred_at=accepted.event.occurred_at,
+        time_trust=accepted.event.time_trust,
         device_sequence_acknowledged=accepted.acknowledged_sequence,
     )
