@@ -8,8 +8,9 @@ everybody writes, in ASCII digits; nothing is guessed from a number, a week or a
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -24,6 +25,16 @@ TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 SEEN = frozenset("LNPS")
 BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 QUOTED = 40
+# What pydantic says in words of its own, or by a pattern that its readers cannot read.
+MESSAGES = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here; check its spelling, or leave it out",
+    "string_pattern_mismatch": "is not written as it has to be; the description of the API says how",
+    "string_unicode": "holds half a character; remove it",
+    "uuid_parsing": "is no UUID; write it like 019cad1e-5a10-7c3e-9f5a-0d4a6e1b2c3d",
+    "model_type": "is no object with fields",
+    "model_attributes_type": "is no object with fields",
+}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -77,6 +88,12 @@ def near_instant(at: datetime) -> datetime:
             f"{at.isoformat()} is not between {EARLIEST_AT.isoformat()} and {LATEST_AT.isoformat()}"
         )
     return at
+
+
+def message_of(error: Mapping[str, Any]) -> str:
+    """Return what to say of a field that does not fit, for an error as pydantic reports it."""
+    told = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return MESSAGES.get(error["type"], told)
 
 
 def quoted(value: object) -> str:

@@ -55,13 +55,17 @@ async def test_invalid_requests_name_their_fields(http: httpx.AsyncClient) -> No
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "slug"),
-    [("GET", "/absent", 404, "not-found"), ("DELETE", "/things", 405, "method-not-allowed")],
+    ("method", "path", "status", "slug", "detail"),
+    [
+        ("GET", "/absent", 404, "not-found", "Nothing is at this address"),
+        ("DELETE", "/things", 405, "method-not-allowed", "does not take DELETE; it takes POST"),
+    ],
 )
 async def test_the_frameworks_errors_are_problems(
-    http: httpx.AsyncClient, method: str, path: str, status: int, slug: str
+    http: httpx.AsyncClient, method: str, path: str, status: int, slug: str, detail: str
 ) -> None:
     answer = await http.request(method, path)
+    assert detail in answer.json()["detail"]
     assert (answer.status_code, answer.headers["content-type"]) == (status, MEDIA_TYPE)
     assert answer.json()["type"] == f"urn:problem:{slug}"
 

@@ -8,7 +8,7 @@ from msgspec import to_builtins
 from attendance_schemas.events import Event
 from ingest.directory.record_directory import DirectoryDesk, import_documents, record_document, take_back
 from ingest.domain.directory_documents import KINDS, Kind
-from ingest.domain.identifiers import ID_PATTERN
+from ingest.domain.fields import Identifier
 from ingest.http.authentication import Doorkeeper
 from ingest.http.descriptions import IMPORT, PROBLEMS, json_body
 from ingest.http.measuring import measured
@@ -31,9 +31,7 @@ from service_kit.http.problems import Problem
 DOCUMENT_BYTES = 64 * 1024
 RECORD_NOTE = "Answers what is recorded. The same document again changes nothing."
 IMPORT_NOTE = "An empty cell means the default; lists are separated by spaces. The file may be sent again."
-Identity = Annotated[
-    str, Path(pattern=ID_PATTERN, description="letters, digits, dot, dash, underscore; at most 64")
-]
+Identity = Annotated[Identifier, Path(description="letters, digits, dot, dash, underscore; at most 64")]
 
 
 def directory_routes(

@@ -20,7 +20,7 @@ from ingest.domain.directory_documents import LISTS, Kind
 from ingest.domain.fields import CELLS
 from ingest.domain.identifiers import IDENTIFIER
 from ingest.errors import FieldError, InvalidRecord
-from service_kit.fields import quoted
+from service_kit.fields import message_of, quoted
 
 MAXIMUM_ROWS = 50_000
 WHOLE_LINE = "line"
@@ -145,6 +145,6 @@ def _to_event(cells: dict[str, str], kind: Kind, *, org_id: str, at: datetime, e
 
 def _field_errors(error: ValidationError, line: int) -> list[FieldError]:
     return [
-        FieldError(str(detail["loc"][0]) if detail["loc"] else WHOLE_LINE, detail["msg"], line=line)
+        FieldError(str(detail["loc"][0]) if detail["loc"] else WHOLE_LINE, message_of(detail), line=line)
         for detail in error.errors(include_url=False, include_context=False)
     ]

@@ -11,10 +11,17 @@ from functools import cache
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from attendance_schemas.events import Weekday
-from ingest.domain.identifiers import BADGE_PATTERN, ID_PATTERN
+from ingest.domain.identifiers import BADGE, BADGE_PATTERN, ID_PATTERN, IDENTIFIER
 from service_kit.fields import LATEST_ON, Instant, LocalDate, Readable, quoted
 
 CELLS = "cells"
@@ -28,6 +35,23 @@ WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 # Part of the zone database, but no place.
 NO_PLACES = frozenset(("localtime", "Factory"))
+
+
+def _identifier(value: str) -> str:
+    if not IDENTIFIER.fullmatch(value):
+        raise ValueError(
+            f"{quoted(value)} is no id; write it with at most 64 letters, digits, dots, dashes and underscores"
+        )
+    return value
+
+
+def _badge(value: str) -> str:
+    if not BADGE.fullmatch(value):
+        raise ValueError(
+            f"{quoted(value)} is no number of a badge; write it with 1 to 64 characters of ASCII and without a "
+            "space at either end"
+        )
+    return value
 
 
 @cache
@@ -87,8 +111,10 @@ def upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
-Identifier = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
-Badge = Annotated[str, StringConstraints(pattern=BADGE_PATTERN)]
+Identifier = Annotated[
+    str, AfterValidator(_identifier), WithJsonSchema({"type": "string", "pattern": ID_PATTERN})
+]
+Badge = Annotated[str, AfterValidator(_badge), WithJsonSchema({"type": "string", "pattern": BADGE_PATTERN})]
 BootId = Annotated[str, StringConstraints(min_length=1, max_length=64), Readable]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), Readable]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), Readable]

@@ -9,6 +9,7 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 IDENTIFIER = re.compile(ID_PATTERN)
 # Printable ASCII, as readers of badges and codes give it.
 BADGE_PATTERN = r"^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$"
+BADGE = re.compile(BADGE_PATTERN)
 TIME_ORDERED = 7  # RFC 9562, 5.7
 LATEST_MILLISECONDS = 253_402_300_799_999  # the end of the year 9999
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 
 from ingest.domain.enrolment import MAXIMUM_PHOTOS
-from ingest.domain.identifiers import ID_PATTERN
+from ingest.domain.fields import Identifier
 from ingest.enrolments.erase_biometrics import ErasureDesk, erase_biometrics
 from ingest.enrolments.request_enrolment import EnrolmentDesk, request_enrolment
 from ingest.http.authentication import Doorkeeper
@@ -23,9 +23,7 @@ EXAMPLE: dict[str, Any] = {
     "consent_reference": "hr/consents/2026/p-1001.pdf",
     "enrolment_id": "6b1f7f0e-3c55-4a3a-8a53-6f6c1d1f5e11",
 }
-PersonId = Annotated[
-    str, Path(pattern=ID_PATTERN, description="letters, digits, dot, dash, underscore; at most 64")
-]
+PersonId = Annotated[Identifier, Path(description="letters, digits, dot, dash, underscore; at most 64")]
 
 
 def enrolment_routes(

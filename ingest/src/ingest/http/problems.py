@@ -72,11 +72,13 @@ def _invalid_record(invalid: InvalidRecord) -> Problem:
         | ({} if error.line is None else {"line": error.line})
         for error in errors[:REPORTED_ERRORS]
     ]
+    first = f"{errors[0].field}: {errors[0].message}"
+    what = "mend one error" if len(errors) == 1 else f"mend {len(errors)} errors, the first"
     return Problem(
         422,
         "invalid-record",
         "The record is not valid",
-        f"Nothing was recorded; mend {len(errors)} errors, the first: {errors[0].field}: {errors[0].message}",
+        f"Nothing was recorded; {what}: {first}",
         errors=reported,
         error_count=len(errors),
     )

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Match
 
+from service_kit.fields import message_of
 from service_kit.observing.logs import correlation_id, get_logger
 
 log = get_logger(__name__)
@@ -112,9 +113,7 @@ def install(app: Starlette, answers: Answers | None = None) -> None:
     own = answers or {}
 
     async def answer(request: Request, error: Exception) -> JSONResponse:
-        problem = answer_to(error, own) or _of_framework(error)
-        if problem is not None and "Allow" in problem.headers:
-            problem.headers["Allow"] = _allowed(request)
+        problem = answer_to(error, own) or _of_framework(error, request)
         if problem is None:
             log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
             problem = Problem(500, "internal-error", "Something broke on our side")
@@ -127,7 +126,7 @@ def install(app: Starlette, answers: Answers | None = None) -> None:
 def invalid_request(errors: Sequence[Any], *within: str) -> Problem:
     """Return the problem of fields that do not fit, as pydantic reports them, in a part of the request."""
     fields = [
-        {"field": ".".join([*within, *map(str, item["loc"])]), "message": str(item["msg"])} for item in errors
+        {"field": ".".join([*within, *map(str, item["loc"])]), "message": message_of(item)} for item in errors
     ]
     names = ", ".join(item["field"] for item in fields)
     return Problem(422, "invalid-request", "The request is not valid", f"Mend: {names}", errors=fields)
@@ -138,15 +137,20 @@ def described(status: int, description: str) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": description, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}}
 
 
-def _of_framework(error: Exception) -> Problem | None:
-    if isinstance(error, HTTPException):
-        phrase = HTTPStatus(error.status_code).phrase
-        slug = phrase.lower().replace(" ", "-").replace("'", "")
-        detail = error.detail if error.detail != phrase else None
-        return Problem(error.status_code, slug, phrase, detail, error.headers)
+def _of_framework(error: Exception, request: Request) -> Problem | None:
     if isinstance(error, RequestValidationError):
         return invalid_request(error.errors())
-    return None
+    if not isinstance(error, HTTPException):
+        return None
+    phrase = HTTPStatus(error.status_code).phrase
+    detail, headers = error.detail, dict(error.headers or {})
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = "Nothing is at this address; the description of the API at /docs lists those there are"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+        detail = f"This address does not take {request.method}; it takes {headers['Allow']}"
+    slug = phrase.lower().replace(" ", "-").replace("'", "")
+    return Problem(error.status_code, slug, phrase, detail, headers)
 
 
 def _allowed(request: Request) -> str:

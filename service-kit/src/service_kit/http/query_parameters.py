@@ -25,7 +25,11 @@ def only_known_parameters(request: Request) -> None:
     known = set(_parameters(route.dependant))
     given = Counter(name for name, _ in request.query_params.multi_items())
     errors = [
-        {"loc": (name,), "msg": "is given twice" if name in known else "is no parameter of this route"}
+        {
+            "loc": (name,),
+            "type": "parameter",
+            "msg": "is given more than once" if name in known else "is no parameter of this route",
+        }
         for name, count in given.items()
         if name not in known or count > 1
     ]
