@@ -9,8 +9,9 @@ NAME = "ingest"
 def run() -> None:
     """Serve until a signal says stop; the name alone does the same."""
     from ingest.service import serve_ingest
+    from service_kit.errors import OverwritingStore
 
-    serve_until_stopped(NAME, Settings, serve_ingest)
+    serve_until_stopped(NAME, Settings, serve_ingest, refusals=(OverwritingStore,))
 
 
 cli = command_line(

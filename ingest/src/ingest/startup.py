@@ -8,6 +8,7 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, SchemaNotRegistered
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, CORRECTIONS, DIRECTORY, ENROLMENTS, PUNCHES
 from ingest.adapters.kafka_directory import KafkaDirectory
+from ingest.adapters.s3_image_store import S3ImageStore
 from ingest.adapters.sequence_rebuild import SequenceRebuild
 from service_kit.backoff import Backoff, retry
 from service_kit.errors import DeliveryStopped, TransientFailure
@@ -25,11 +26,17 @@ class Startup:
     """Reads what must be known, however long a dependency is away; until then no request is accepted."""
 
     def __init__(
-        self, codec: Codec, producer: RecordProducer, directory: KafkaDirectory, sequences: SequenceRebuild
+        self,
+        codec: Codec,
+        producer: RecordProducer,
+        directory: KafkaDirectory,
+        images: S3ImageStore,
+        sequences: SequenceRebuild,
     ) -> None:
         self._codec = codec
         self._producer = producer
         self._directory = directory
+        self._images = images
         self._sequences = sequences
         self._is_done = False
 
@@ -44,7 +51,10 @@ class Startup:
         await self._directory.check()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Start, then keep the views up to date until told to stop; raises the bug that one died of."""
+        """Start, then keep the views up to date until told to stop.
+
+        Raises OverwritingStore for a store that nothing may be entrusted to, and the bug that a view died of.
+        """
         try:
             await self._start(stopping)
         except DeliveryStopped:
@@ -62,6 +72,7 @@ class Startup:
         await _patiently("schemas", lambda: self._codec.prepare(WRITTEN_TOPICS), stopping)
         await _patiently("kafka", self._producer.start, stopping)
         await _patiently("directory", self._directory.start, stopping)
+        await _patiently("object-store", self._images.require_first_wins, stopping)
         self._is_done = True
         log.info("ready")
 

@@ -10,6 +10,10 @@ from redis.asyncio import Redis
 
 from attendance_schemas.events import TimeTrust
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, CORRECTIONS, DIRECTORY, ENROLMENTS, PUNCHES
+from attendance_testing.object_store_server import object_store_server
+from ingest.service import serve_ingest
+from ingest.settings import Settings
+from service_kit.errors import OverwritingStore
 from service_kit.settings import ValkeySettings
 from service_kit.state.object_store import ObjectStore
 
@@ -365,3 +369,13 @@ async def test_requests_in_flight_are_finished_at_a_stop(ingest, shot, picture, 
     assert {response.status_code for response in accepted} == {202}
     kept = {event.capture_id for _, event, _ in await ingest.events(CAPTURES)}
     assert {UUID(response.json()["capture_id"]) for response in accepted} <= kept
+
+
+async def test_a_store_that_replaces_what_is_there_is_refused_at_the_start(settings: Settings) -> None:
+    with object_store_server(heeds_conditions=False) as endpoint:
+        store = settings.object_store.model_copy(update={"endpoint": endpoint})
+        elsewhere = settings.model_copy(update={"object_store": store})
+        async with asyncio.timeout(60):
+            with pytest.raises(ExceptionGroup) as caught:
+                await serve_ingest(elsewhere, asyncio.Event())
+    assert caught.group_contains(OverwritingStore, match="If-None-Match")

@@ -101,5 +101,15 @@ class ObjectNotFound(ServiceKitError):
     """No object has this key in this bucket."""
 
 
+class OverwritingStore(ServiceKitError):
+    """The object store passes over `If-None-Match`: what was written first under a key would not stay."""
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__(
+            f"the object store of bucket {bucket} replaces objects although it is asked to write only where "
+            "there are none (If-None-Match: *); use a store, or a version of it, with conditional writes"
+        )
+
+
 class InvalidToken(ServiceKitError):
     """The token cannot be trusted: signature, issuer, audience, time or claims are wrong. Answer 401."""

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from local_stack.environment import StackEnv
 from service_kit.errors import ObjectNotFound, TransientFailure
 from service_kit.settings import ObjectStoreSettings
-from service_kit.state.object_store import ObjectStore
+from service_kit.state.object_store import PROBE, ObjectStore
 
 pytestmark = pytest.mark.integration
 
@@ -109,3 +109,9 @@ async def test_a_silent_store_fails_within_the_timeout(stack: StackEnv) -> None:
         assert time.monotonic() - started < 3
         assert all(isinstance(result, TransientFailure) for result in results)
         await store.close()
+
+
+async def test_the_store_writes_once_and_one_object_shows_it(store: ObjectStore, bucket: str) -> None:
+    for _ in range(2):
+        await store.require_conditional_writes(bucket)
+    assert (await store.stat(bucket, PROBE)).size == 0

@@ -20,6 +20,10 @@ class S3ImageStore:
         """Raise TransientFailure unless the bucket can be reached; for readiness."""
         await self._objects.check(self._bucket)
 
+    async def require_first_wins(self) -> None:
+        """Raise OverwritingStore unless what is put first stays."""
+        await self._objects.require_conditional_writes(self._bucket)
+
     async def put_new(self, key: str, data: bytes, *, media_type: str) -> bool:
         """Store bytes; return False when the key is taken."""
         return await self._objects.put_if_absent(self._bucket, key, data, media_type)

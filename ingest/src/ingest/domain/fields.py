@@ -40,7 +40,7 @@ NO_PLACES = frozenset(("localtime", "Factory"))
 def _identifier(value: str) -> str:
     if not IDENTIFIER.fullmatch(value):
         raise ValueError(
-            f"{quoted(value)} is no id; write it with at most 64 letters, digits, dots, dashes and underscores"
+            f"{quoted(value)} is no id; write at most 64 letters, digits, dots, dashes and underscores"
         )
     return value
 
@@ -48,8 +48,8 @@ def _identifier(value: str) -> str:
 def _badge(value: str) -> str:
     if not BADGE.fullmatch(value):
         raise ValueError(
-            f"{quoted(value)} is no number of a badge; write it with 1 to 64 characters of ASCII and without a "
-            "space at either end"
+            f"{quoted(value)} is no number of a badge; write 1 to 64 characters of ASCII, without a space at "
+            "either end"
         )
     return value
 

@@ -16,11 +16,13 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
-from service_kit.errors import ObjectNotFound, TransientFailure
+from service_kit.errors import ObjectNotFound, OverwritingStore, TransientFailure
 from service_kit.settings import ObjectStoreSettings
 
 T = TypeVar("T")
 
+# One object for ever, which says nothing.
+PROBE = "checks/written-once"
 _METADATA_PREFIX = "x-amz-meta-"
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 # Metadata travels as HTTP headers: everything but visible ASCII, and the escape itself, is escaped.
@@ -128,6 +130,17 @@ class ObjectStore:
         """Raise TransientFailure unless the bucket can be reached; for readiness."""
         if not await self._run(self._client.bucket_exists, bucket):
             raise TransientFailure("object-store", f"no bucket {bucket}: create it")
+
+    async def require_conditional_writes(self, bucket: str) -> None:
+        """Find out by two writes of one key whether `put_if_absent` can be relied on; once, at the start.
+
+        Raises:
+            OverwritingStore: it cannot; nothing may be written here that has to stay.
+        """
+        for _ in range(2):
+            if not await self.put_if_absent(bucket, PROBE, b"", "application/octet-stream"):
+                return
+        raise OverwritingStore(bucket)
 
     async def close(self) -> None:
         """Release threads and connections."""
