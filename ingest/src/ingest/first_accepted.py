@@ -72,9 +72,10 @@ async def refuse_too_old(
     if event.recorded_at - event.occurred_at <= oldest:
         return
     if await find_accepted(event.org_id, identity, store) is None:
+        told = "" if event.clock_offset_ms is not None else ", let it send device_now"
         raise TooLongAgo(
             f"{identity} happened at {event.occurred_at.isoformat(timespec='seconds')} by the clocks of the "
-            f"sender, and only the last {oldest.days} days are accepted; set the clock, and make a "
+            f"sender, and only the last {oldest.days} days are accepted; set the clock{told}, and make a "
             "correction for what is missing"
         )
 

@@ -109,3 +109,35 @@ async def test_while_numbers_are_not_known_none_is_refused(send, sequences, publ
     sequences.is_away = True
     assert (await send(new_capture_id())).json()["device_sequence_acknowledged"] is None
     assert len(publisher.published) == 2
+
+
+@pytest.mark.parametrize(
+    ("captured_at", "device_now", "seconds_ago"),
+    [
+        ("1970-01-01T00:05:00Z", "1970-01-01T00:06:00Z", 60),
+        ("2063-04-05T00:00:00Z", "2063-04-05T00:00:07Z", 7),
+        ("2063-04-05T00:00:00Z", "2063-04-05T00:00:00Z", 0),
+        ("2063-04-05T00:00:00Z", "2026-03-02T02:31:07.911Z", 0),
+        ("2063-04-05T00:00:00Z", ..., 0),
+        ("2063-04-05T00:00:00Z", "1970-01-01T00:00:00Z", 0),
+    ],
+)
+async def test_a_clock_that_cannot_be_is_not_trusted_and_the_answer_says_so(
+    send, now, captured_at, device_now, seconds_ago
+):
+    answer = await send(captured_at=captured_at, device_now=device_now)
+    happened = (now - timedelta(seconds=seconds_ago)).isoformat().replace("+00:00", "Z")
+    assert answer.status_code == 202, answer.text
+    assert (answer.json()["time_trust"], answer.json()["occurred_at"]) == ("UNTRUSTED", happened)
+
+
+@pytest.mark.parametrize("device_now", [..., "2026-03-02T02:31:07.911Z"])
+async def test_a_clock_that_says_nothing_is_refused_for_good_with_what_to_do(
+    send, publisher, new_capture_id, device_now
+):
+    refused = await send(captured_at="1970-01-01T00:05:00Z", device_now=device_now)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:problem:too-long-ago")
+    assert ("let it send device_now" in refused.json()["detail"]) == (device_now is ...)
+    assert "make a correction for what is missing" in refused.json()["detail"]
+    assert publisher.published == []
+    assert (await send(new_capture_id())).status_code == 202

@@ -41,6 +41,11 @@ OTHER_BOOT = {"mono": 70_000, "mono_now": 100, "boot": "a", "boot_now": "b"}
         (readings(captured=-30, now=2), -30, TimeTrust.SYNCED, -2000),
         (readings(captured=-30, now=2.001), -32.001, TimeTrust.ESTIMATED, -2001),
         (readings(captured=-3630, now=-3600), -30, TimeTrust.ESTIMATED, 3_600_000),
+        # so wrong that it was reset, as by a flat battery; where it says so is the best there is
+        (readings(captured=-31 * 86400 - 30, now=-31 * 86400), -30, TimeTrust.ESTIMATED, 31 * 86_400_000),
+        (readings(captured=-32 * 86400, now=-32 * 86400), 0, TimeTrust.UNTRUSTED, 32 * 86_400_000),
+        (readings(captured=1e9, now=1e9 + 30), -30, TimeTrust.UNTRUSTED, -1_000_000_030_000),
+        (readings(captured=1e9, now=1e9, **SAME_BOOT), -30, TimeTrust.CORRECTED, -1_000_000_000_000),
         # half a pair of readings is none
         (readings(captured=-30, now=0, mono=1, boot="a", boot_now="a"), -30, TimeTrust.SYNCED, 0),
         # booted since: a right clock now says nothing of the clock then

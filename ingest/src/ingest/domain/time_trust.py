@@ -6,11 +6,15 @@
 | its clock now, which is right | captured_at | SYNCED |
 | its clock now, which is wrong | captured_at + offset | ESTIMATED |
 | its clock now, booted since | captured_at + offset | ESTIMATED: nobody knows the clock of the other boot |
+| its clock now, which is more than 31 days wrong | captured_at + offset | UNTRUSTED |
 | neither, or an impossible result | the earlier of captured_at and received_at | UNTRUSTED |
 
 A wall clock is right when it is within two seconds of ours. A result up to two seconds after the receipt is
 the receipt; later ones, and ones more than 31 days old, are impossible. The monotonic clock wins over the
 wall clock.
+
+A wall clock that is more than 31 days wrong was reset, as by a flat battery, and may have been reset again
+since the capture. Where it says so, it happened most likely; somebody should look at it.
 """
 
 from dataclasses import dataclass
@@ -72,7 +76,8 @@ def _estimate(
     booted_since = None not in (readings.boot_id, readings.boot_id_now) and not same_boot
     if clock_is_right and not booted_since:
         return readings.captured_at, TimeTrust.SYNCED
+    trust = TimeTrust.ESTIMATED if abs(offset) <= OLDEST else TimeTrust.UNTRUSTED
     try:
-        return readings.captured_at + offset, TimeTrust.ESTIMATED
+        return readings.captured_at + offset, trust
     except OverflowError:
         return None
