@@ -523,3 +523,32 @@ async def test_an_answer_with_rows_asks_nothing_more(
     assert [name for name, _ in read_model.asked] == ["attendance_days"]
     read_model.days = []
     assert (await client.get(f"/v1/attendance?{DATES}")).json() == {"items": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("answer", "field", "word"),
+    [
+        *(("AttendanceDay", "status", "PENDING"), ("ExplainedDay", "status", "HALF_DAY")),
+        *(("Adjustment", "status_from", "ABSENT"), ("Adjustment", "status_to", "ABSENT")),
+        *(("PeriodLock", "state", "SEALED"), ("Enrolment", "outcome", "REJECTED")),
+        *(("Capture", "outcome", "NO_FACE"), ("Capture", "time_trust", "UNTRUSTED")),
+        ("Capture", "direction", "IN"),
+    ],
+)
+async def test_the_description_lists_the_words_of_a_field(
+    client: httpx.AsyncClient, answer: str, field: str, word: str
+) -> None:
+    schema = (await client.get("/openapi.json")).json()["components"]["schemas"][answer]
+    described = schema["properties"][field]
+    assert word in described.get("anyOf", [described])[0]["enum"]
+
+
+async def test_an_unknown_word_is_answered_with_those_there_are(
+    client: httpx.AsyncClient, read_model: Any
+) -> None:
+    for parameter in (f"attendance?{DATES}&status=LATE", f"captures?{INSTANTS}&outcome=LATE"):
+        body = assert_problem(await client.get(f"/v1/{parameter}"), 422, "invalid-request")
+        assert body["errors"][0]["message"].startswith("should be '")
+    assert read_model.asked == []
+    assert (await client.get(f"/v1/attendance?{DATES}&status=PENDING")).status_code == 200
+    assert read_model.asked[-1][1]["which"].status == "PENDING"

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from attendance_schemas.events import AttendanceStatus
 from query_api.attendance.list_adjustments import AdjustmentQuery, list_adjustments
 from query_api.attendance.list_attendance import AttendanceQuery, list_attendance
 from query_api.attendance.list_period_locks import PeriodLockQuery, list_period_locks
@@ -49,8 +50,8 @@ class AttendanceParameters(DateParameters, PageParameters):
 
     site: Text | None = Field(default=None, description="Only this site of the day.")
     person: Text | None = Field(default=None, description="Only this person_id.")
-    status: str | None = Field(
-        default=None, pattern="^[A-Z_]{1,40}$", description="Only this status.", examples=["PRESENT"]
+    status: AttendanceStatus | None = Field(
+        default=None, description="Only this status.", examples=["PRESENT"]
     )
 
 

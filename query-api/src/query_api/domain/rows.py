@@ -9,6 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from query_api.domain.fates import Fate
+from query_api.domain.words import (
+    DirectionWord,
+    EnrolmentOutcomeWord,
+    LockStateWord,
+    OutcomeWord,
+    StatusWord,
+    TimeTrustWord,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +33,7 @@ class AttendanceDay:
     site_id: str | None
     site_name: str | None
     time_zone: str | None
-    status: str
+    status: StatusWord
     worked_minutes: int
     first_in_at: datetime | None
     last_out_at: datetime | None
@@ -56,8 +64,8 @@ class Adjustment:
     site_id: str | None
     site_name: str | None
     time_zone: str | None
-    status_from: str | None
-    status_to: str | None
+    status_from: StatusWord | None
+    status_to: StatusWord | None
     worked_minutes: int
     overtime_minutes: int
     late_minutes: int
@@ -81,7 +89,7 @@ class PeriodLock:
     site_name: str | None
     starts_on: date
     ends_on: date
-    state: str
+    state: LockStateWord
     person_count: int | None
     locked_by: str
     locked_at: datetime
@@ -175,9 +183,9 @@ class Capture:
     site_name: str | None
     device_id: str
     device_sequence: int
-    direction: str | None
-    time_trust: str
-    outcome: str
+    direction: DirectionWord | None
+    time_trust: TimeTrustWord
+    outcome: OutcomeWord
     person_id: str | None
     display_name: str | None
     reason: str | None
@@ -276,7 +284,7 @@ class Enrolment:
     enrolment_id: UUID
     person_id: str
     display_name: str | None
-    outcome: str
+    outcome: EnrolmentOutcomeWord
     template_count: int
     photos: Any
     requested_at: datetime | None
