@@ -53,6 +53,8 @@ async def test_an_accepted_capture_is_in_the_store_and_on_the_topic(ingest, shot
     assert answer == {
         "capture_id": sent["capture_id"],
         "received_at": event.recorded_at.isoformat().replace("+00:00", "Z"),
+        "occurred_at": event.occurred_at.isoformat().replace("+00:00", "Z"),
+        "time_trust": "SYNCED",
         "status_url": f"https://query.test/v1/captures/{sent['capture_id']}",
         "device_sequence_acknowledged": 1,
     }
@@ -254,10 +256,10 @@ async def test_two_processes_give_a_badge_to_one_person_and_say_so(ingest, start
             # 422: the record of the other process was seen before; 409: it came first on the topic.
             assert sorted(answer.status_code for answer in answers) in ([200, 409], [200, 422])
             (holder,) = (answer.json()["person_id"] for answer in answers if answer.status_code == 200)
-            for process in (ingest, second):
+            for offset, process in enumerate((ingest, second), start=1):
                 now = datetime.now(UTC).isoformat()
-                punch = {"punch_id": str(new_capture_id()), "device_sequence": 1, "method": "badge"}
-                punch |= {"badge": badge, "captured_at": now, "device_now": now}
+                punch = {"punch_id": str(new_capture_id()), "device_sequence": 2 * number + offset}
+                punch |= {"method": "badge", "badge": badge, "captured_at": now, "device_now": now}
                 headers = process.bearer(gate, "device")
                 answer = await process.client.post("/v1/punches", headers=headers, json=punch)
                 assert answer.status_code == 202, answer.text
