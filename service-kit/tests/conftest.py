@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from attendance_testing.polling import eventually as shown
 from local_stack.environment import StackEnv
+from service_kit.kafka.topic_ids import identify_topics
 from service_kit.settings import KafkaSettings
 
 MakeTopic = Callable[..., Awaitable[str]]
@@ -28,6 +30,8 @@ async def _topics(kafka: KafkaSettings) -> AsyncIterator[MakeTopic]:
         full = kafka.topic(name)
         await admin.create_topics([NewTopic(full, partitions, 1, topic_configs=config)])
         made.append(full)
+        # A broker knows of it a moment after the controller.
+        await shown(lambda: identify_topics(kafka, [full]))
         return full
 
     try:
