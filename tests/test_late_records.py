@@ -10,6 +10,7 @@ from attendance_schemas.topics import DIRECTORY
 from recognition_worker.adapters.topics.kafka_directory_view import DirectoryFeed, KafkaDirectoryView
 from recognition_worker.domain.identity import OrgId, Person, PersonId
 from recognition_worker.domain.site_people import SitePeople
+from recognition_worker.domain.turned_images import CameraTurns
 from recognition_worker.metrics import RecognitionMetrics
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.producer import RecordProducer
@@ -51,7 +52,7 @@ async def test_late_records_are_overruled_for_ingest_workers_and_tables(scene):
         async def home_in_a_worker() -> str | None:
             people = SitePeople()
             view = KafkaDirectoryView(
-                kafka, DirectoryFeed(people, codec, RecognitionMetrics(CollectorRegistry()))
+                kafka, DirectoryFeed(people, CameraTurns(), codec, RecognitionMetrics(CollectorRegistry()))
             )
             await view.start()
             await view.stop()

@@ -29,6 +29,7 @@ from service_kit.errors import TransientFailure
 
 HR = Actor("hr-1", "acme", frozenset({"hr"}))
 OPS = Actor("ops-1", "acme", frozenset({"ops"}))
+DEVICE = {"site_id": "pune", "name": "Gate", "kind": "KIOSK"}
 PERSON = {"home_site_id": "pune", "display_name": "Ravi"}
 SHIFT = {"effective_on": "2026-01-01", "name": "Day", "start": "08:00", "end": "16:30"}
 HOLIDAY = {"name": "Republic Day", "holiday_on": "2026-01-26"}
@@ -264,6 +265,10 @@ async def test_others_may_not_record(desk, directory, kind, identity, document, 
         ("rosters", ROSTER | {"weekdays": ["MON", "FUNDAY"]}, "weekdays.1"),
         ("rosters", ROSTER | {"ends_on": "2025-12-31"}, ""),
         ("devices", {"site_id": "pune", "name": "x", "kind": "TOASTER"}, "kind"),
+        ("devices", DEVICE | {"image_turn_degrees": 45}, "image_turn_degrees"),
+        ("devices", DEVICE | {"image_turn_degrees": -90}, "image_turn_degrees"),
+        ("devices", DEVICE | {"image_turn_degrees": "90"}, "image_turn_degrees"),
+        ("devices", DEVICE | {"image_turn_degrees": False}, "image_turn_degrees"),
         ("shifts", SHIFT | {"absent_below_minutes": 0}, "absent_below_minutes"),
         ("shifts", SHIFT | {"rounding": "sideways"}, "rounding"),
         ("shifts", SHIFT | {"rounding": "up", "rounding_minutes": 0}, "rounding_minutes"),
@@ -292,7 +297,7 @@ def test_documents_give_events_that_fit_their_schema(now, new_capture_id):
     documents = {
         "organisations": {"name": "x", "time_zone": "Asia/Kolkata"},
         "sites": {"name": "x", "time_zone": "America/New_York"},
-        "devices": {"site_id": "pune", "name": "x", "kind": "badge_reader", "revoked": True},
+        "devices": DEVICE | {"revoked": True, "image_turn_degrees": 270},
         "persons": PERSON | {"left_on": "2026-12-31", "default_shift_id": "day"},
         "shifts": SHIFT
         | {"time_zone": "UTC", "start": "22:00:00", "end": "06:00", "half_day_below_minutes": 240},
@@ -311,6 +316,12 @@ def test_documents_give_events_that_fit_their_schema(now, new_capture_id):
         assert is_directory_event(event)
         if isinstance(event, RosterRecorded):
             assert event.weekdays == (Weekday.MON, Weekday.FRI)
+
+
+async def test_a_file_says_by_how_much_images_are_turned(desk, directory):
+    text = "device_id,site_id,name,kind,image_turn_degrees\ngate-4,pune,Ceiling,camera,180\n"
+    await import_documents(KINDS["devices"], text.encode(), OPS, desk)
+    assert [event.image_turn_degrees for event in directory.recorded] == [180]
 
 
 async def test_a_file_is_recorded_in_order(desk, directory):

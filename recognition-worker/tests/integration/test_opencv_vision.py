@@ -17,6 +17,7 @@ from recognition_worker.adapters.vision.opencv_vision import (
 from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
 from recognition_worker.domain.alignment import fit_similarity
 from recognition_worker.domain.face import DetectedFace
+from recognition_worker.domain.turned_images import QUARTER_TURNS, turned_clockwise
 from recognition_worker.errors import ModelRefused, UndecodableImage
 
 DECODER = OpenCvImageDecoder()
@@ -55,6 +56,22 @@ def test_every_orientation_comes_out_upright(orientation: int) -> None:
     stored = np.ascontiguousarray(STORED[orientation](arrow()))
     found = DECODER.decode(encoded(".png", stored), orientation)
     np.testing.assert_array_equal(found.pixels, arrow())
+
+
+@pytest.mark.parametrize("degrees", QUARTER_TURNS)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_cameras_turn_is_one_more_turn_after_that_of_its_orientation(
+    orientation: int, degrees: int
+) -> None:
+    stored = encoded(".png", arrow())
+    found = DECODER.decode(stored, turned_clockwise(orientation, degrees)).pixels
+    upright = DECODER.decode(stored, orientation).pixels
+    np.testing.assert_array_equal(found, np.rot90(upright, -degrees // 90))
+
+
+def test_an_impossible_orientation_is_refused_of_a_turned_camera_too() -> None:
+    with pytest.raises(UndecodableImage, match="orientation 9"):
+        DECODER.decode(encoded(".png", arrow()), turned_clockwise(9, 90))
 
 
 def test_the_orientation_of_the_event_counts_not_the_files(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from attendance_schemas.codec import FRAME, MAGIC, Codec, encode_body, schema_text
 from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.events import (
+    DeviceRecorded,
     Event,
     IdentificationScope,
     PersonRecorded,
@@ -16,12 +17,13 @@ from attendance_schemas.events import (
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import DIRECTORY
 from recognition_worker.adapters.topics.kafka_directory_view import DirectoryFeed
-from recognition_worker.domain.identity import OrgId, Site, SiteId
+from recognition_worker.domain.identity import Device, DeviceId, OrgId, Site, SiteId
 from recognition_worker.domain.site_people import ScopeKind, SitePeople
+from recognition_worker.domain.turned_images import CameraTurns
 from recognition_worker.metrics import RecognitionMetrics
 from service_kit.kafka.records import Record
 
-NAMES = ("SiteRecorded", "PersonRecorded", "RosterRecorded")
+NAMES = ("SiteRecorded", "PersonRecorded", "RosterRecorded", "DeviceRecorded")
 PEOPLE = [event for _, event, _ in golden_examples(PersonRecorded) if isinstance(event, PersonRecorded)]
 SITE = next(
     event
@@ -29,6 +31,11 @@ SITE = next(
     if isinstance(event, SiteRecorded) and event.identification_scope is IdentificationScope.SITE
 )
 PERSON = msgspec.structs.replace(PEOPLE[0], person_id="ada", home_site_id=SITE.site_id, org_id=SITE.org_id)
+CAMERA = next(
+    event
+    for _, event, _ in golden_examples(DeviceRecorded)
+    if isinstance(event, DeviceRecorded) and event.image_turn_degrees
+)
 ORG = OrgId(SITE.org_id)
 
 
@@ -48,8 +55,10 @@ class Kept:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.people = SitePeople()
+        self.cameras = CameraTurns()
         self.schemas = Schemas()
-        self.feed = DirectoryFeed(self.people, Codec(self.schemas), RecognitionMetrics(self.registry))
+        metrics = RecognitionMetrics(self.registry)
+        self.feed = DirectoryFeed(self.people, self.cameras, Codec(self.schemas), metrics)
 
     async def put(self, event: Event, key: bytes | None = None) -> None:
         value = FRAME.pack(MAGIC, NAMES.index(type(event).__name__)) + encode_body(event)
@@ -61,6 +70,9 @@ class Kept:
     def scope(self, org_id: OrgId = ORG) -> tuple[ScopeKind, frozenset[str] | None]:
         found = self.people.scope_of(Site(org_id, SiteId(SITE.site_id)))
         return found.kind, found.people
+
+    def turn(self, org_id: OrgId = ORG) -> int:
+        return self.cameras.degrees_of(Device(org_id, DeviceId(CAMERA.device_id)))
 
     def ignored(self) -> float | None:
         return self.registry.get_sample_value("recognition_directory_ignored_records_total")
@@ -125,3 +137,22 @@ async def test_a_registry_that_is_away_is_no_reason_to_leave_out(kept: Kept) -> 
     kept.schemas.away = True
     with pytest.raises(RegistryUnavailable):
         await kept.put(SITE)
+
+
+async def test_devices_say_by_how_much_their_images_are_turned(kept: Kept) -> None:
+    assert kept.turn() == 0
+    await kept.put(CAMERA)
+    assert (kept.turn(), kept.turn(OrgId("globex"))) == (180, 0)
+    await kept.put(msgspec.structs.replace(CAMERA, image_turn_degrees=270))
+    assert kept.turn() == 270
+    await kept.put(msgspec.structs.replace(CAMERA, image_turn_degrees=0))
+    assert kept.turn() == 0
+    await kept.put(CAMERA)
+    await kept.apply(DIRECTORY.key_of(CAMERA), None)
+    assert kept.turn() == 0
+
+
+async def test_a_turn_that_cannot_be_is_left_out(kept: Kept) -> None:
+    await kept.put(CAMERA)
+    await kept.put(msgspec.structs.replace(CAMERA, image_turn_degrees=45))
+    assert (kept.turn(), kept.ignored()) == (180, 1)

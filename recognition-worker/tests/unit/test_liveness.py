@@ -18,6 +18,7 @@ from recognition_worker.domain.face import DetectedFace, Pixels
 from recognition_worker.domain.fair_turns import Kind, Work
 from recognition_worker.domain.identity import ImageRef, OrgId, PersonId
 from recognition_worker.domain.site_people import SitePeople
+from recognition_worker.domain.turned_images import CameraTurns
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.decide_capture import DecideCapture
 from recognition_worker.recognition.enrol_person import Photo
@@ -102,6 +103,7 @@ async def test_a_suspicion_is_published_as_such_and_counted(guarded: Any, captur
             metrics,
             scope_of=SitePeople().scope_of,
             home_of=SitePeople().home_of,
+            turn_of=CameraTurns().degrees_of,
             decides=lambda _site, _device: guarded.manifest.model,
             knows=dict,
             now=lambda: datetime.now(UTC),

@@ -41,6 +41,7 @@ from ingest.domain.fields import (
     Minutes,
     MinutesAboveZero,
     Name,
+    QuarterTurn,
     Weekdays,
     Whole,
     Zone,
@@ -100,6 +101,12 @@ class DeviceDocument(Document):
     name: Name = Field(examples=["Gate kiosk"])
     kind: Annotated[DeviceKind, BeforeValidator(upper)] = Field(examples=["KIOSK"])
     revoked: Flag = False
+    image_turn_degrees: QuarterTurn = Field(
+        default=0,
+        description="by how much its images are turned clockwise so that heads stand up, for a camera that "
+        "hangs on its side or head: 0, 90, 180 or 270",
+        examples=[180],
+    )
 
 
 class PersonDocument(Document):

@@ -27,6 +27,7 @@ from service_kit.fields import LATEST_ON, Instant, LocalDate, Readable, quoted
 CELLS = "cells"
 """The context of a validation whose values are cells of a CSV file."""
 MINUTES_PER_DAY = 1440
+QUARTER_TURNS = (0, 90, 180, 270)
 # Of the oldest person at work somewhere.
 EARLIEST_EMPLOYMENT_ON = date(1940, 1, 1)
 EARLIEST_CLOCK_YEAR, LATEST_CLOCK_YEAR = 1970, 9990
@@ -94,6 +95,12 @@ def _whole(value: object, info: ValidationInfo) -> object:
     raise ValueError(f"{quoted(value)} is no whole number")
 
 
+def _quarter_turn(degrees: int) -> int:
+    if degrees not in QUARTER_TURNS:
+        raise ValueError(f"{degrees} is not 0, 90, 180 or 270")
+    return degrees
+
+
 def _flag(value: object, info: ValidationInfo) -> object:
     if info.context != CELLS:
         return value
@@ -126,4 +133,7 @@ Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
 Flag = Annotated[bool, Field(strict=True), BeforeValidator(_flag)]
 Minutes = Annotated[Whole, Field(ge=0, le=MINUTES_PER_DAY)]
 MinutesAboveZero = Annotated[Whole, Field(ge=1, le=MINUTES_PER_DAY)]
+QuarterTurn = Annotated[
+    Whole, AfterValidator(_quarter_turn), Field(json_schema_extra={"enum": QUARTER_TURNS})
+]
 Weekdays = Annotated[tuple[Annotated[Weekday, BeforeValidator(upper)], ...], AfterValidator(_distinct)]

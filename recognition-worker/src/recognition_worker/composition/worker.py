@@ -27,6 +27,7 @@ from recognition_worker.composition.lanes import Manifests, read_manifests, star
 from recognition_worker.composition.observation import Observation
 from recognition_worker.composition.patient_start import PatientStart
 from recognition_worker.domain.site_people import SitePeople
+from recognition_worker.domain.turned_images import CameraTurns
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.decide_capture import DecideCapture
 from recognition_worker.recognition.decide_enrolment import DecideEnrolment
@@ -104,8 +105,9 @@ async def _work(
     templates = KafkaTemplates(kafka, codec, producer, ring, now=_now, key_producer=key_producer)
     keys, publisher = await start.part(templates.keys), templates.publisher
     lanes, rollouts = await start_lanes(settings, manifests, codec, templates, metrics, start)
-    site_people = SitePeople()
-    directory = await start.part(KafkaDirectoryView(kafka, DirectoryFeed(site_people, codec, metrics)))
+    site_people, cameras = SitePeople(), CameraTurns()
+    feed = DirectoryFeed(site_people, cameras, codec, metrics)
+    directory = await start.part(KafkaDirectoryView(kafka, feed))
     images = _open_images(settings, start.stack)
     inference = await _start_inference(settings, lanes, metrics, start.stack)
     stalled_after = timedelta(seconds=settings.stalled_after_seconds)
@@ -117,6 +119,7 @@ async def _work(
             *seeing,
             scope_of=site_people.scope_of,
             home_of=site_people.home_of,
+            turn_of=cameras.degrees_of,
             decides=lanes.decides,
             knows=lanes.knows,
             now=_now,

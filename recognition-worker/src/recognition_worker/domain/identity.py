@@ -16,6 +16,7 @@ OrgId = NewType("OrgId", str)
 PersonId = NewType("PersonId", str)
 SiteId = NewType("SiteId", str)
 TemplateId = NewType("TemplateId", str)
+DeviceId = NewType("DeviceId", str)
 
 
 class Person(NamedTuple):
@@ -23,6 +24,13 @@ class Person(NamedTuple):
 
     org_id: OrgId
     person_id: PersonId
+
+
+class Device(NamedTuple):
+    """Which device it is."""
+
+    org_id: OrgId
+    device_id: DeviceId
 
 
 class Site(NamedTuple):

@@ -11,8 +11,9 @@ from functools import partial
 
 from attendance_schemas.events import CaptureReceived, MatchDecided
 from recognition_worker.domain.fair_turns import Kind, Work
-from recognition_worker.domain.identity import ModelId, OrgId, Site, SiteId
+from recognition_worker.domain.identity import Device, DeviceId, ModelId, OrgId, Site, SiteId
 from recognition_worker.domain.site_people import SearchScope
+from recognition_worker.domain.turned_images import turned_clockwise
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.recognition.event_mapping import FIRST_ROUND, HomeOf, image_ref, match_decided
 from recognition_worker.recognition.inference import Inference
@@ -23,6 +24,9 @@ MS = 1000.0
 
 ScopeOf = Callable[[Site], SearchScope]
 """Whom a capture at a site is compared with."""
+
+TurnOf = Callable[[Device], int]
+"""By how many degrees clockwise the images of a device are turned."""
 
 Decides = Callable[[Site, str], ModelId]
 """Which model decides for a device of a site."""
@@ -40,6 +44,7 @@ class DecideCapture:
         *,
         scope_of: ScopeOf,
         home_of: HomeOf,
+        turn_of: TurnOf,
         decides: Decides,
         knows: Knows,
         now: Callable[[], datetime],
@@ -50,6 +55,7 @@ class DecideCapture:
         self._metrics = metrics
         self._scope_of = scope_of
         self._home_of = home_of
+        self._turn_of = turn_of
         self._decides = decides
         self._knows = knows
         self._now = now
@@ -69,12 +75,13 @@ class DecideCapture:
         # The event's site is the device's when it was received: a device that moves takes no capture along.
         site = Site(OrgId(capture.org_id), SiteId(capture.site_id))
         scope = self._scope_of(site)
+        turn_degrees = self._turn_of(Device(site.org_id, DeviceId(capture.device_id)))
         known = self._knows()
         result = await self._inference.identify(
             image,
             work=work,
             org_id=site.org_id,
-            orientation=capture.image.orientation,
+            orientation=turned_clockwise(capture.image.orientation, turn_degrees),
             scope=scope.people,
         )
         # What is not a stage of the use cases was spent waiting for the executor and for the batch.

@@ -109,6 +109,7 @@ class DeviceRecorded(DirectoryEvent, frozen=True, kw_only=True):
     name: str
     kind: DeviceKind
     revoked: bool = False
+    image_turn_degrees: int = 0
 
 
 class PersonRecorded(DirectoryEvent, frozen=True, kw_only=True):
