@@ -26,12 +26,11 @@ from attendance_testing.hostile_images import (
 from ingest.domain.acceptable_image import CleanImage, ImageLimits, clean_image
 from ingest.errors import RefusedImage
 from recognition_worker.adapters.models.packaged_models import detector_file
-from recognition_worker.adapters.vision.opencv_vision import OpenCvFaceCropper, OpenCvImageDecoder
-from recognition_worker.adapters.vision.openvino_yunet import OpenVinoYuNet
-from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
+from recognition_worker.adapters.vision.eyes import open_eyes
 from recognition_worker.domain.quality import MATCH_LIMITS
 from recognition_worker.errors import UndecodableImage
 from recognition_worker.recognition.recognise import FaceAnalyser, NoFace
+from recognition_worker.settings import EmbedderChoice
 
 IMAGES = int(os.environ.get("HOSTILE_IMAGES", "1000"))
 LIMITS = ImageLimits(LIMIT_BYTES, LIMIT_PIXELS, LIMIT_SIDE_PX)
@@ -57,8 +56,7 @@ def album() -> Album:
 @pytest.fixture(scope="module")
 def analyser() -> FaceAnalyser:
     """As on a CPU node, where the detector has networks for the first shapes that come, and one for all."""
-    detector = YuNetDetector(OpenVinoYuNet(detector_file()))
-    return FaceAnalyser(OpenCvImageDecoder(), detector, OpenCvFaceCropper(), time.perf_counter)
+    return open_eyes(detector_file(), EmbedderChoice.OPENVINO)
 
 
 def at_the_door(data: bytes) -> CleanImage | str:

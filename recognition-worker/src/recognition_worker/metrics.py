@@ -61,6 +61,13 @@ class RecognitionMetrics:
         self.captures = Counter(
             "recognition_captures", "Captures decided, by outcome.", ["outcome"], registry=registry
         )
+        # degrees: 90, 180, 270. More than a few: a camera hangs on its head or side; the log says which.
+        self.turned_captures = Counter(
+            "recognition_turned_captures",
+            "Captures whose face was found only when the image was turned clockwise, by how much.",
+            ["degrees"],
+            registry=registry,
+        )
         # stage: fetch, queue, decode, detect, align, quality, liveness, embed, search, publish; of one
         # capture.
         self.stage_seconds = Histogram(

@@ -4,16 +4,27 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 from recognition_worker.adapters.models.packaged_models import ModelFiles
+from recognition_worker.adapters.vision.eyes import open_eyes
+from recognition_worker.adapters.vision.opencv_vision import turned
 from recognition_worker.domain.decision import Outcome, decide
+from recognition_worker.domain.identity import OrgId
+from recognition_worker.domain.quality import MATCH_LIMITS
+from recognition_worker.domain.search.gallery import InMemoryGallery
+from recognition_worker.domain.turned_images import QUARTER_TURNS
 from recognition_worker.evaluation.adapters.evaluated_pipelines import worker_pipeline
 from recognition_worker.evaluation.adapters.photo_folders import read_people
 from recognition_worker.evaluation.evaluate_model import EvaluateModel, PersonPhotos
 from recognition_worker.evaluation.measured import Attempt
+from recognition_worker.recognition.enrol_person import TURNED_WARNING, EnrolPerson, Photo
+from recognition_worker.recognition.recognise import FaceProbe
+from recognition_worker.settings import EmbedderChoice
 
 
 def test_enrolled_people_are_found_and_strangers_are_not(model_files: ModelFiles, faces_dir: Path) -> None:
@@ -46,6 +57,42 @@ def test_a_tilted_head_scores_nearly_like_an_upright_one(model_files: ModelFiles
     scores = [attempt.mate_score for attempt in measured.probes if attempt.mate_score is not None]
     assert len(scores) == len(people)
     assert sum(scores) / len(scores) > 0.63
+
+
+@pytest.mark.parametrize("degrees", QUARTER_TURNS[1:])
+def test_a_turned_camera_loses_nobody(model_files: ModelFiles, faces_dir: Path, degrees: int) -> None:
+    """Without a second look most of these resemble nobody."""
+    pipeline = worker_pipeline(model_files.deepface_home)
+    for person in read_people(faces_dir / "known")[::10]:
+        photo = person.photos[0]()
+        upright = pipeline.analyser.analyse(photo, MATCH_LIMITS)
+        found = pipeline.analyser.analyse(turned_photo(photo, degrees), MATCH_LIMITS)
+        assert isinstance(upright, FaceProbe)
+        assert isinstance(found, FaceProbe)
+        assert (upright.face.turned_degrees, found.face.turned_degrees) == (0, 360 - degrees)
+        np.testing.assert_array_equal(found.crop, upright.crop)
+
+
+def test_a_photo_that_stands_on_its_head_enrols_as_the_upright_one(
+    model_files: ModelFiles, vision: Any, faces_dir: Path
+) -> None:
+    """Without a second look two of three become a template of nobody."""
+    gallery = InMemoryGallery(model_files.manifest.model, model_files.manifest.dimensions)
+    eyes = open_eyes(model_files.yunet_file, EmbedderChoice.DEEPFACE)
+    enrol = EnrolPerson(eyes, vision.embedder, gallery, model_files.manifest, time.perf_counter)
+    for person in read_people(faces_dir / "known")[::40]:
+        photo = person.photos[0]()
+        photos = [Photo(photo), Photo(turned_photo(photo, 180))]
+        upright, turned = enrol(photos, org_id=OrgId("acme"), person_id=person.person_id).photos
+        assert turned.accepted == upright.accepted
+        if upright.embedding is not None and turned.embedding is not None:
+            np.testing.assert_array_equal(turned.embedding, upright.embedding)
+            assert (upright.warnings, turned.warnings) == ((), (TURNED_WARNING,))
+
+
+def turned_photo(photo: bytes, degrees: int) -> bytes:
+    pixels = cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_COLOR)
+    return bytes(cv2.imencode(".png", turned(np.asarray(pixels, np.uint8), degrees))[1])
 
 
 def tilted(read: Callable[[], bytes], degrees: float) -> bytes:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recognition_worker.domain.alignment import LANDMARKS_112, Similarity, fit_similarity
 from recognition_worker.domain.face import Box, DetectedFace, Pixels, Vector
-from recognition_worker.recognition.straighten_faces import StraighteningDetector
+from recognition_worker.recognition.straighten_faces import FaceStraightener
 
 IMAGE: Pixels = np.zeros((480, 640, 3), np.uint8)
 CENTRE = np.array([300.0, 200.0])
@@ -71,9 +71,8 @@ class RememberingCropper:
 
 def found(detector: HalfSightedDetector) -> tuple[Vector, RememberingCropper]:
     cropper = RememberingCropper(detector)
-    straightening = StraighteningDetector(detector, cropper)
-    (face,) = straightening.detect(IMAGE)
-    return straightening.refine(IMAGE, face).landmarks, cropper
+    (face,) = detector.detect(IMAGE)
+    return FaceStraightener(detector, cropper).straighten(IMAGE, face).landmarks, cropper
 
 
 def off_degrees(seen: Vector, tilt: float) -> float:
@@ -116,4 +115,4 @@ def test_a_face_that_is_not_seen_again_stays_as_it_was() -> None:
 def test_landmarks_in_one_point_are_handed_on() -> None:
     cropper = RememberingCropper(detector := HalfSightedDetector(0.0))
     pointlike = DetectedFace(Box(0, 0, 9, 9), np.zeros((5, 2), np.float32), 0.95)
-    assert StraighteningDetector(detector, cropper).refine(IMAGE, pointlike) is pointlike
+    assert FaceStraightener(detector, cropper).straighten(IMAGE, pointlike) is pointlike

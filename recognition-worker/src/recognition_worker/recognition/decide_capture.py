@@ -19,6 +19,7 @@ from recognition_worker.recognition.event_mapping import FIRST_ROUND, HomeOf, im
 from recognition_worker.recognition.inference import Inference
 from recognition_worker.recognition.ports import ImageReader, Knows, MatchPublisher
 from recognition_worker.recognition.results import CaptureResult
+from recognition_worker.recognition.turned_cameras import TurnedCameras
 
 MS = 1000.0
 
@@ -53,6 +54,7 @@ class DecideCapture:
         self._inference = inference
         self._matches = matches
         self._metrics = metrics
+        self._turned_cameras = TurnedCameras(metrics)
         self._scope_of = scope_of
         self._home_of = home_of
         self._turn_of = turn_of
@@ -75,7 +77,8 @@ class DecideCapture:
         # The event's site is the device's when it was received: a device that moves takes no capture along.
         site = Site(OrgId(capture.org_id), SiteId(capture.site_id))
         scope = self._scope_of(site)
-        turn_degrees = self._turn_of(Device(site.org_id, DeviceId(capture.device_id)))
+        device = Device(site.org_id, DeviceId(capture.device_id))
+        turn_degrees = self._turn_of(device)
         known = self._knows()
         result = await self._inference.identify(
             image,
@@ -88,7 +91,14 @@ class DecideCapture:
         queued_ms = (time.perf_counter() - fetched) * MS - _stages_ms(result)
         around = {"fetch": (fetched - begin) * MS, "queue": max(queued_ms, 0.0)}
         counts, *beside = _in_order(result, self._decides(site, capture.device_id))
-        event = partial(self._event, capture, around_ms=around, known=known, decision_round=decision_round)
+        event = partial(
+            self._event,
+            capture,
+            camera_notes=self._turned_cameras.notes(device, result.face, turn_degrees),
+            around_ms=around,
+            known=known,
+            decision_round=decision_round,
+        )
         match = event(counts)
         begin_publish = time.perf_counter()
         await self._matches.publish(match)
@@ -107,6 +117,7 @@ class DecideCapture:
         capture: CaptureReceived,
         result: CaptureResult,
         *,
+        camera_notes: tuple[str, ...],
         around_ms: Mapping[str, float],
         known: Mapping[ModelId, tuple[int, ...]],
         decision_round: int,
@@ -114,6 +125,7 @@ class DecideCapture:
         return match_decided(
             capture,
             result,
+            camera_notes=camera_notes,
             decided_at=self._now(),
             timings_ms=around_ms,
             home_of=self._home_of,

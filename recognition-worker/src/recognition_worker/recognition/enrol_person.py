@@ -37,6 +37,7 @@ LOOKALIKE_WARNING = "the face matches somebody else, as hr has accepted: capture
 FAR_WARNING = (
     "the photo is unlike the person's other photos, and would not be identified by them: take another one"
 )
+TURNED_WARNING = "the photo was turned to find the face: turn the camera, or the photos, before the next one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class EnrolPerson:
                         embedding=embeddings[at],
                         face=probe.face,
                         looks_like=one.accepted,
-                        warnings=_warnings(embeddings[at], others, one),
+                        warnings=_warnings(probe, embeddings[at], others, one),
                     )
                 )
         return results
@@ -173,8 +174,8 @@ class _Compared:
     threshold: float
 
 
-def _warnings(embedding: Vector, others: Vector, compared: _Compared) -> tuple[str, ...]:
-    found = []
+def _warnings(probe: FaceProbe, embedding: Vector, others: Vector, compared: _Compared) -> tuple[str, ...]:
+    found = [TURNED_WARNING] if probe.face.turned_degrees else []
     if compared.accepted is not None:
         found.append(LOOKALIKE_WARNING)
     own = [] if compared.own_score is None else [compared.own_score]

@@ -66,13 +66,15 @@ def match_decided(
     decided_at: datetime,
     timings_ms: Mapping[str, float],
     home_of: HomeOf,
+    camera_notes: tuple[str, ...] = (),
     decision_round: int = FIRST_ROUND,
     gallery_offsets: tuple[int, ...] = (),
 ) -> MatchDecided:
     """Return the event of a decided capture.
 
     timings_ms: the stages around the use case; its own are added. home_of: whose reviewers may decide
-    otherwise goes by the home of the person. gallery_offsets: what was known of the gallery.
+    otherwise goes by the home of the person. camera_notes: what an operator may do about the camera.
+    gallery_offsets: what was known of the gallery.
     """
     decision = result.decision
     named = None if result.person_id is None else Person(OrgId(capture.org_id), PersonId(result.person_id))
@@ -104,7 +106,7 @@ def match_decided(
         decision_round=decision_round,
         gallery_size=result.gallery_size,
         face=_face_box(result.face) if result.face else None,
-        reasons=result.reasons + result.notes,
+        reasons=result.reasons + result.notes + camera_notes,
         timings_ms={stage: round(ms, 3) for stage, ms in {**timings_ms, **result.timings_ms}.items()},
         person_home_site_id=None if named is None else home_of(named),
         gallery_offsets=gallery_offsets,

@@ -1,4 +1,4 @@
-"""From image bytes to a face that can be compared: decode, detect, choose, align, judge, suspect.
+"""From image bytes to a face that can be compared: decode, detect, choose, turn, align, judge, suspect.
 
 The steps shared by identification and enrolment. Pure orchestration over the vision ports: what is good
 enough, and whose face it is, the domain says; how pixels are made, the adapters. CPU work without waiting,
@@ -13,8 +13,11 @@ from recognition_worker.domain import quality, selection
 from recognition_worker.domain.alignment import CROP_SIZE, DegenerateLandmarks, Similarity, fit_similarity
 from recognition_worker.domain.face import DecodedImage, DetectedFace, Pixels
 from recognition_worker.domain.landmark_layout import ARCFACE_112, LandmarkLayout
+from recognition_worker.domain.turned_images import turned_clockwise
 from recognition_worker.recognition.ports import FaceCropper, FaceDetector, ImageDecoder, LivenessCheck
 from recognition_worker.recognition.results import FaceUsed
+from recognition_worker.recognition.straighten_faces import FaceStraightener
+from recognition_worker.recognition.turned_looks import TurnedLooks
 
 Clock = Callable[[], float]
 """Seconds that only ever grow; time.perf_counter in production."""
@@ -89,6 +92,7 @@ class FaceAnalyser:
     """Finds and judges the face of one image. Safe between threads when its ports are.
 
     layout: of the crop. also_cut: the layouts of other models; may be replaced at any time.
+    straightener, turned: for tilted heads and for turned images; None where nobody looks again.
     liveness: asked about faces of good quality; None where only the model is measured.
     """
 
@@ -100,6 +104,8 @@ class FaceAnalyser:
         clock: Clock,
         layout: LandmarkLayout = ARCFACE_112,
         *,
+        straightener: FaceStraightener | None = None,
+        turned: TurnedLooks | None = None,
         liveness: LivenessCheck | None = None,
     ) -> None:
         self._decoder = decoder
@@ -107,13 +113,22 @@ class FaceAnalyser:
         self._cropper = cropper
         self._clock = clock
         self._layout = layout
+        self._straightener = straightener
+        self._turned = turned
         self._liveness = liveness
         self.also_cut: frozenset[LandmarkLayout] = frozenset()
 
     def cutting(self, layout: LandmarkLayout) -> "FaceAnalyser":
         """Return an analyser with the same ports for another layout."""
         return FaceAnalyser(
-            self._decoder, self._detector, self._cropper, self._clock, layout, liveness=self._liveness
+            self._decoder,
+            self._detector,
+            self._cropper,
+            self._clock,
+            layout,
+            straightener=self._straightener,
+            turned=self._turned,
+            liveness=self._liveness,
         )
 
     def analyse(
@@ -125,33 +140,69 @@ class FaceAnalyser:
             UndecodableImage: the bytes are no acceptable image; poison for the caller.
         """
         watch = Stopwatch(self._clock)
+        sight = self._looked(image, orientation, watch, thorough=thorough)
+        turned_degrees = self._turn_of(sight, watch)
+        if turned_degrees:
+            upright = turned_clockwise(orientation, turned_degrees)
+            turned = self._straightened(self._looked(image, upright, watch, thorough=thorough), watch)
+            # A head that only seemed to stand upright when turned does not bear a straightened look.
+            if turned.confidence > sight.confidence:
+                return self._judged(turned, limits, turned_degrees, watch)
+        return self._judged(self._straightened(sight, watch), limits, 0, watch)
+
+    def _looked(self, image: bytes, orientation: int, watch: Stopwatch, *, thorough: bool) -> "_Sight":
+        """Decode and detect, and look closely at the most prominent face."""
         with watch.stage("decode"):
             decoded = self._decoder.decode(image, orientation, coarse=not thorough)
         with watch.stage("detect"):
             faces = self._detector.detect(decoded.pixels, thorough=thorough)
         if not faces:
-            return NoFace(watch.timings_ms)
+            return _Sight(decoded)
         height, width = decoded.pixels.shape[:2]
         chosen = selection.by_prominence(faces, width, height)[0]
         try:
             decoded, chosen = self._seen_well(decoded, chosen, image, orientation, watch)
-            transform, crop = self._aligned(decoded, chosen, watch)
+        except DegenerateLandmarks:
+            return _Sight(decoded)
+        return _Sight(decoded, chosen, len(faces), selection.rival_count(faces, width, height))
+
+    def _turn_of(self, sight: "_Sight", watch: Stopwatch) -> int:
+        if self._turned is None:
+            return 0
+        with watch.stage("detect"):
+            return self._turned.degrees(sight.decoded.pixels, sight.confidence)
+
+    def _straightened(self, sight: "_Sight", watch: Stopwatch) -> "_Sight":
+        if self._straightener is None or sight.face is None:
+            return sight
+        with watch.stage("detect"):
+            return replace(sight, face=self._straightener.straighten(sight.decoded.pixels, sight.face))
+
+    def _judged(
+        self, sight: "_Sight", limits: quality.QualityLimits, turned_degrees: int, watch: Stopwatch
+    ) -> Analysis:
+        """Align and judge the face that was chosen."""
+        if sight.face is None:
+            return NoFace(watch.timings_ms)
+        decoded, face = sight.decoded, sight.face
+        try:
+            transform, crop = self._aligned(decoded, face, watch)
         except DegenerateLandmarks:
             return NoFace(watch.timings_ms)
         with watch.stage("quality"):
-            measures = quality.measure(chosen, transform, crop)
+            measures = quality.measure(face, transform, crop)
             reasons = quality.judge(measures, limits)
-        used = _used(chosen, decoded, measures)
+        used = _used(face, decoded, measures, turned_degrees)
         if reasons:
-            return PoorQuality(used, len(faces), reasons, watch.timings_ms)
-        if suspicions := self._suspicions(decoded, chosen, watch):
-            return PoorQuality(used, len(faces), suspicions, watch.timings_ms, suspected_spoof=True)
-        crops = self._crops(decoded.pixels, chosen, crop, watch)
+            return PoorQuality(used, sight.face_count, reasons, watch.timings_ms)
+        if suspicions := self._suspicions(decoded, face, watch):
+            return PoorQuality(used, sight.face_count, suspicions, watch.timings_ms, suspected_spoof=True)
+        crops = self._crops(decoded.pixels, face, crop, watch)
         return FaceProbe(
             face=used,
             crop=crops.pop(self._layout),
-            face_count=len(faces),
-            rival_count=selection.rival_count(faces, width, height),
+            face_count=sight.face_count,
+            rival_count=sight.rival_count,
             timings_ms=watch.timings_ms,
             layout=self._layout,
             other_crops=crops,
@@ -160,7 +211,7 @@ class FaceAnalyser:
     def _seen_well(
         self, decoded: DecodedImage, face: DetectedFace, image: bytes, orientation: int, watch: Stopwatch
     ) -> tuple[DecodedImage, DetectedFace]:
-        """Decode finer when the face needs it, and place its landmarks exactly; DegenerateLandmarks."""
+        """Decode finer when the face needs it, and look closely at it; DegenerateLandmarks."""
         if decoded.is_coarse and fit_similarity(face.landmarks).scale > _MOST_ENLARGED:
             with watch.stage("decode"):
                 finer = self._decoder.decode(image, orientation)
@@ -195,10 +246,28 @@ class FaceAnalyser:
         return crops
 
 
-def _used(face: DetectedFace, decoded: DecodedImage, measures: quality.QualityMeasures) -> FaceUsed:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sight:
+    """An image as it was decoded. face: the most prominent one, seen closely."""
+
+    decoded: DecodedImage
+    face: DetectedFace | None = None
+    face_count: int = 0
+    rival_count: int = 0
+
+    @property
+    def confidence(self) -> float:
+        """Return how sure the detector is of the face; 0 without one."""
+        return self.face.confidence if self.face else 0.0
+
+
+def _used(
+    face: DetectedFace, decoded: DecodedImage, measures: quality.QualityMeasures, turned_degrees: int
+) -> FaceUsed:
     return FaceUsed(
         box=face.box.scaled(decoded.reduction),
         detection_score=face.confidence,
         face_size_px=measures.face_size_px * decoded.reduction,
         sharpness=measures.sharpness,
+        turned_degrees=turned_degrees,
     )

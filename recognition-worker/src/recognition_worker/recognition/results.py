@@ -13,12 +13,16 @@ from recognition_worker.domain.identity import ModelId, PersonId
 
 @dataclass(frozen=True, slots=True)
 class FaceUsed:
-    """The face that was judged. box: pixels of the upright original. detection_score: [0, 1]."""
+    """The face that was judged. box: pixels of the upright original. detection_score: [0, 1].
+
+    turned_degrees: by how much the image had to be turned clockwise to find it, after its orientation.
+    """
 
     box: Box
     detection_score: float
     face_size_px: float
     sharpness: float
+    turned_degrees: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ _TILTED_DEGREES = 4.0
 _SETTLED_DEGREES = 2.0
 _MOST_LOOKS = 3
 # YuNet is as sure as 0.90 of 98 of 100 faces on press photos.
-_SURE = 0.9
-_SURER_BY = 0.02
+SURE = 0.9
+SURER_BY = 0.02
 _TURNS = (-30.0, 30.0)
 # The patch is twice the face, which then is about as large as in a portrait at 320 pixels.
 _PATCH_PX = 192
@@ -30,30 +30,25 @@ _FACES_PER_PATCH = 2.0
 _SAME_PLACE = 0.35
 
 
-class StraighteningDetector:
-    """A FaceDetector whose second look straightens the face. Safe between threads when its ports are."""
+class FaceStraightener:
+    """Looks at a face again, turned upright. Safe between threads when its ports are."""
 
     def __init__(self, detector: FaceDetector, cropper: FaceCropper) -> None:
         self._detector = detector
         self._cropper = cropper
 
-    def detect(self, pixels: Pixels, *, thorough: bool = False) -> tuple[DetectedFace, ...]:
-        """Return all faces, largest first, as they are detected."""
-        return self._detector.detect(pixels, thorough=thorough)
-
-    def refine(self, pixels: Pixels, face: DetectedFace) -> DetectedFace:
-        """Look closely at one face, turned upright; landmarks are those of the last look, the box stays."""
-        face = self._detector.refine(pixels, face)
+    def straighten(self, pixels: Pixels, face: DetectedFace) -> DetectedFace:
+        """Return the face, seen closely, with the landmarks of the last look; the box stays."""
         try:
             return self._straightened(pixels, face)
         except DegenerateLandmarks:
             return face
 
     def _straightened(self, pixels: Pixels, face: DetectedFace) -> DetectedFace:
-        if face.confidence < _SURE:
+        if face.confidence < SURE:
             turned = [self._look(pixels, face, degrees) for degrees in _TURNS]
             surer = max((one for one in turned if one), key=lambda one: one.confidence, default=face)
-            if surer.confidence > face.confidence + _SURER_BY:
+            if surer.confidence > face.confidence + SURER_BY:
                 face = surer
         tilt = _tilt(face)
         if abs(tilt) < _TILTED_DEGREES:

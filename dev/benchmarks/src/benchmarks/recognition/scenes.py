@@ -106,6 +106,16 @@ def scene(portrait: Portrait, face_height_px: float, seed: int) -> Pixels:
     whole[at_row : at_row + rows, at_column : at_column + columns] = person[
         top : top + rows, left : left + columns
     ]
+    return _with_noise(whole, random)
+
+
+def empty_scene(seed: int) -> Pixels:
+    """Make a scene without anybody."""
+    random = np.random.default_rng(seed)
+    return _with_noise(_hall(random), random)
+
+
+def _with_noise(whole: Vector, random: np.random.Generator) -> Pixels:
     whole += random.normal(0.0, _NOISE, whole.shape)
     return np.clip(whole, 0, 255).astype(np.uint8)
 

@@ -34,7 +34,7 @@ from recognition_worker.domain.identity import OrgId, PersonId, Template, Templa
 from recognition_worker.domain.quality import MATCH_LIMITS, NO_LIMITS
 from recognition_worker.recognition.identify_capture import AnalysedCapture, IdentifyCapture
 from recognition_worker.recognition.recognise import FaceAnalyser, FaceProbe
-from recognition_worker.recognition.straighten_faces import StraighteningDetector
+from recognition_worker.recognition.straighten_faces import FaceStraightener
 from recognition_worker.settings import EmbedderChoice
 from service_kit.collect_rarely import collect_rarely
 
@@ -137,8 +137,9 @@ def _bare_stages(
     files: ModelFiles, images: Sequence[bytes], gallery: Vector
 ) -> dict[str, Callable[[], object]]:
     decoder, yunet, cropper = _NotedDecoder(), _NotedYuNet(files.yunet_file), _NotedCropper()
-    straightening = StraighteningDetector(YuNetDetector(yunet), cropper)
-    analyser = FaceAnalyser(decoder, straightening, cropper, time.perf_counter)
+    detector = YuNetDetector(yunet)
+    straightener = FaceStraightener(detector, cropper)
+    analyser = FaceAnalyser(decoder, detector, cropper, time.perf_counter, straightener=straightener)
     analysed = [analyser.analyse(image, MATCH_LIMITS) for image in images]
     crops = [probe.crop for probe in analysed if isinstance(probe, FaceProbe)]
     data = [(np.frombuffer(image, np.uint8), REDUCED_FLAGS[by]) for image, by in decoder.noted]

@@ -9,13 +9,15 @@ from recognition_worker.adapters.vision.opencv_vision import (
     OpenCvFaceCropper,
     OpenCvImageDecoder,
     OpenCvYuNet,
+    turned,
 )
 from recognition_worker.adapters.vision.openvino_yunet import OpenVinoYuNet
 from recognition_worker.adapters.vision.yunet import YuNet
-from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
+from recognition_worker.adapters.vision.yunet_detector import TURNED_LOOKS_PX, YuNetDetector
 from recognition_worker.recognition.ports import LivenessCheck
 from recognition_worker.recognition.recognise import FaceAnalyser
-from recognition_worker.recognition.straighten_faces import StraighteningDetector
+from recognition_worker.recognition.straighten_faces import FaceStraightener
+from recognition_worker.recognition.turned_looks import TurnedLooks
 from recognition_worker.settings import OPENVINO_CHOICES, EmbedderChoice, LivenessChoice
 
 LIVENESS_CHECKS: Mapping[LivenessChoice, Callable[[], LivenessCheck]] = {LivenessChoice.OFF: LivenessOff}
@@ -37,6 +39,14 @@ def open_eyes(
 
     embedder: what computes the embeddings beside them, never auto.
     """
-    cropper = OpenCvFaceCropper()
-    detector = StraighteningDetector(YuNetDetector(load_yunet(yunet_file, embedder)), cropper)
-    return FaceAnalyser(OpenCvImageDecoder(), detector, cropper, time.perf_counter, liveness=liveness)
+    cropper, yunet = OpenCvFaceCropper(), load_yunet(yunet_file, embedder)
+    detector = YuNetDetector(yunet)
+    return FaceAnalyser(
+        OpenCvImageDecoder(),
+        detector,
+        cropper,
+        time.perf_counter,
+        straightener=FaceStraightener(detector, cropper),
+        turned=TurnedLooks(YuNetDetector(yunet, TURNED_LOOKS_PX), turned),
+        liveness=liveness,
+    )

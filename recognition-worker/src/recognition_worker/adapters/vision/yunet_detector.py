@@ -15,6 +15,8 @@ from recognition_worker.domain.face import Box, DetectedFace, Pixels, Vector
 # How long the longer side is made of what is searched. A look counts when its nearest face is so high that
 # YuNet misses hardly any of its size (docs/recognition/speed.md); else one is taken that shows it so high.
 LOOKS_PX = (160, 224, 320, 640)
+# Where nobody was found it looks turned as well, three times: for faces near enough to check in.
+TURNED_LOOKS_PX = LOOKS_PX[:-1]
 _SURE_FROM_PX = 24.0
 # Where nobody was found, most faces are lower than this, if there are any.
 _FOUND_FROM_PX = 16.0
