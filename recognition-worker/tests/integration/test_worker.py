@@ -30,6 +30,8 @@ from attendance_schemas.codec import Codec
 from attendance_schemas.events import (
     Authority,
     CaptureReceived,
+    DeviceKind,
+    DeviceRecorded,
     EnrolmentDecided,
     EnrolmentOutcome,
     EnrolmentRequested,
@@ -611,6 +613,41 @@ async def test_a_site_compares_with_its_own_people_and_reviews_visitors(
         while True:
             await world.send(CAPTURES, again := capture_of(photos[visitor], "gate"))
             if (await world.match_of(again)).outcome is Outcome.IDENTIFIED:
+                break
+
+
+async def test_a_turned_camera_is_told_until_its_setting_is_recorded(
+    world: World, people: list[Path]
+) -> None:
+    await world.worker.ready()
+    person = people[5]
+    decision = await world.enrol(person.name, person / "1.jpg", person / "2.jpg")
+    assert decision.outcome is EnrolmentOutcome.ENROLLED
+    on_its_head = cv2.rotate(cv2.imread(str(person / "3.jpg")), cv2.ROTATE_180)
+    photo = await world.store(cv2.imencode(".jpg", on_its_head)[1].tobytes())
+    await world.send(CAPTURES, capture := capture_of(photo))
+    found = await world.match_of(capture)
+    assert (found.outcome, found.person_id) == (Outcome.IDENTIFIED, person.name)
+    advice = f"set image_turn_degrees of device {capture.device_id} to 180"
+    assert any(advice in reason for reason in found.reasons)
+    await world.worker.metric_reaches('recognition_turned_captures_total{degrees="180"}', 1)
+
+    device_id = capture.device_id
+    camera = DeviceRecorded(
+        **recorded(),
+        device_id=device_id,
+        site_id=capture.site_id,
+        name="Ceiling",
+        kind=DeviceKind.CAMERA,
+        image_turn_degrees=180,
+    )
+    await world.send(DIRECTORY, camera)
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            await world.send(CAPTURES, again := replace(capture_of(photo), device_id=device_id))
+            found = await world.match_of(again)
+            assert (found.outcome, found.person_id) == (Outcome.IDENTIFIED, person.name)
+            if found.reasons == ():
                 break
 
 

@@ -24,9 +24,9 @@ from benchmarks.recognition.scenes import FACE_HEIGHTS_PX, Portrait, add_faces, 
 from benchmarks.turns import machine
 from recognition_worker.adapters.embedders.embedder_choice import choose, load_embedder
 from recognition_worker.adapters.models.packaged_models import ModelFiles, prepare_models
-from recognition_worker.adapters.vision.eyes import load_yunet, open_eyes
+from recognition_worker.adapters.vision.eyes import load_yunet
 from recognition_worker.adapters.vision.opencv_vision import OpenCvFaceCropper, OpenCvImageDecoder, turned
-from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
+from recognition_worker.adapters.vision.yunet_detector import TURNED_LOOKS_PX, YuNetDetector
 from recognition_worker.domain.decision import Outcome
 from recognition_worker.domain.face import Pixels
 from recognition_worker.domain.identity import OrgId, PersonId, Template, TemplateId
@@ -37,6 +37,7 @@ from recognition_worker.recognition.enrol_person import EnrolPerson, Photo
 from recognition_worker.recognition.identify_capture import AnalysedCapture, IdentifyCapture
 from recognition_worker.recognition.recognise import FaceAnalyser
 from recognition_worker.recognition.straighten_faces import FaceStraightener
+from recognition_worker.recognition.turned_looks import TurnedLooks
 from recognition_worker.settings import EmbedderChoice
 
 ORG = OrgId("benchmark")
@@ -64,12 +65,16 @@ class Capture:
 
 @dataclass(slots=True)
 class Row:
-    """What became of the captures of one kind, of a camera that hangs so, in one way."""
+    """What became of the captures of one kind, of a camera that hangs so, in one way.
+
+    looked: how many were looked at turned. turns: by how much faces were found turned.
+    """
 
     captures: int = 0
     strangers: int = 0
     identified: int = 0
     wrong: int = 0
+    looked: int = 0
     milliseconds: float = 0.0
     turns: Counter[int] = field(default_factory=Counter)
 
@@ -79,6 +84,7 @@ class Row:
         self.strangers += other.strangers
         self.identified += other.identified
         self.wrong += other.wrong
+        self.looked += other.looked
         self.milliseconds += other.milliseconds
         self.turns.update(other.turns)
 
@@ -91,18 +97,42 @@ class Row:
 Rows = Mapping[tuple[str, int, str], Row]
 
 
+class _CountedTurns:
+    """Turns images, and counts those that were."""
+
+    def __init__(self) -> None:
+        self.images = 0
+
+    def __call__(self, pixels: Pixels, degrees: int) -> Pixels:
+        self.images += degrees == QUARTER_TURNS[-1]
+        return turned(pixels, degrees)
+
+
 class Ways:
     """The worker without and with its second look, over one gallery."""
 
     def __init__(self, files: ModelFiles, embedder: EmbedderChoice) -> None:
         loaded = load_embedder(embedder, files)
         self._gallery = InMemoryGallery(files.manifest.model, files.manifest.dimensions)
-        cropper, detector = OpenCvFaceCropper(), YuNetDetector(load_yunet(files.yunet_file, embedder))
+        cropper, yunet = OpenCvFaceCropper(), load_yunet(files.yunet_file, embedder)
+        detector = YuNetDetector(yunet)
         straightener = FaceStraightener(detector, cropper)
-        before = FaceAnalyser(
-            OpenCvImageDecoder(), detector, cropper, time.perf_counter, straightener=straightener
+        self._turns = _CountedTurns()
+
+        def analyser(turned: TurnedLooks | None) -> FaceAnalyser:
+            return FaceAnalyser(
+                OpenCvImageDecoder(),
+                detector,
+                cropper,
+                time.perf_counter,
+                straightener=straightener,
+                turned=turned,
+            )
+
+        before, looks = (
+            analyser(None),
+            analyser(TurnedLooks(YuNetDetector(yunet, TURNED_LOOKS_PX), self._turns)),
         )
-        looks = open_eyes(files.yunet_file, embedder)
         self._enrol = EnrolPerson(looks, loaded, self._gallery, files.manifest, time.perf_counter)
         self._identify = {
             way: IdentifyCapture(eyes, loaded, self._gallery, files.manifest, time.perf_counter)
@@ -123,10 +153,12 @@ class Ways:
         identify = self._identify[way]
         orientation = turned_clockwise(1, degrees) if way == SETTING else 1
         images = [capture.of_camera(degrees) for capture in batch]
+        looked = self._turns.images
         begin = time.process_time()
         analysed = [identify.analyse(image, orientation=orientation) for image in images]
         results = identify.decide([AnalysedCapture(ORG, one) for one in analysed])
         row = Row(milliseconds=(time.process_time() - begin) * MS)
+        row.looked = self._turns.images - looked
         for capture, result in zip(batch, results, strict=True):
             is_right = result.person_id == capture.person_id
             row.captures += 1
@@ -165,16 +197,19 @@ def captures_of(faces: Path, files: ModelFiles, ways: Ways, people_count: int) -
 
 
 def measure(ways: Ways, captures: Sequence[Capture]) -> Rows:
-    """Decide all captures as each camera gives them; the ways take turns, after a first batch to warm up."""
+    """Decide all captures as each camera gives them; the ways take turns.
+
+    First a batch as each camera gives it, since the detector compiles a network for each shape of image.
+    """
     rows: dict[tuple[str, int, str], Row] = {}
     for kind in dict.fromkeys(capture.kind for capture in captures):
         own = [capture for capture in captures if capture.kind == kind]
         batches = [own[start : start + BATCH] for start in range(0, len(own), BATCH)]
+        for degrees in QUARTER_TURNS:
+            ways.decide(batches[0], degrees, LOOKS)
         for degrees in track(QUARTER_TURNS, kind, console=Console(stderr=True), transient=True):
             tried = [way for way in (BEFORE, LOOKS, SETTING) if degrees or way != SETTING]
-            for way in tried:
-                ways.decide(batches[0], degrees, way)
-                rows[kind, degrees, way] = Row()
+            rows.update({(kind, degrees, way): Row() for way in tried})
             for batch in batches:
                 for way in tried:
                     rows[kind, degrees, way].add(ways.decide(batch, degrees, way))
@@ -183,8 +218,11 @@ def measure(ways: Ways, captures: Sequence[Capture]) -> Rows:
 
 def table(rows: Rows) -> Iterator[str]:
     """Render what was found."""
-    yield "| captures | to be turned by | | identified | of upright | wrong | found turned | ms a capture |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield (
+        "| captures | to be turned by | | identified | of upright | wrong | looked at turned | found turned "
+        "| ms a capture |"
+    )
+    yield "|---" * 9 + "|"
     for (kind, degrees, way), row in rows.items():
         upright = rows[kind, 0, BEFORE].rate
         of_turn = ", ".join(f"{count} by {by}" for by, count in sorted(row.turns.items()) if by) or "none"
@@ -192,7 +230,7 @@ def table(rows: Rows) -> Iterator[str]:
         each_ms = row.milliseconds / row.captures
         yield (
             f"| {row.captures} {kind} | {degrees} | {way} | {identified} | {share} | {row.wrong} "
-            f"| {of_turn} | {each_ms:.1f} |"
+            f"| {row.looked / row.captures:.1%} | {of_turn} | {each_ms:.1f} |"
         )
 
 
