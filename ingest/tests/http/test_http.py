@@ -516,8 +516,11 @@ async def test_wrong_files_are_refused_with_their_lines(front, directory):
     text = CSV + "p-9,delhi,x\n,pune,x\n"
     response = await front.client.post(url, headers=headers, content=text.encode())
     problem = assert_problem(response, 422, "invalid-record")
-    assert [(error["line"], error["field"]) for error in problem["errors"]] == [(5, "person_id")]
-    assert problem["error_count"] == 1
+    assert [(error["line"], error["field"]) for error in problem["errors"]] == [
+        (4, "home_site_id"),
+        (5, "person_id"),
+    ]
+    assert problem["error_count"] == 2
     too_large = await front.client.post(url, headers=headers, content=CSV.encode() * 1000)
     assert_problem(too_large, 413, "request-too-large")
     as_json = await front.client.post(url, headers=HR, json={})

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import date, time
 from importlib.resources import files
 from uuid import uuid4
@@ -23,7 +24,7 @@ from ingest.directory.record_directory import DirectoryDesk, import_documents, r
 from ingest.domain.actor import Actor
 from ingest.domain.directory import DirectoryView, is_directory_event
 from ingest.domain.directory_documents import KINDS
-from ingest.domain.directory_rows import parse_rows
+from ingest.domain.directory_rows import MAXIMUM_COLUMNS, read_table
 from ingest.errors import Forbidden, InvalidRecord, NotRecorded
 from service_kit.errors import TransientFailure
 
@@ -349,9 +350,10 @@ async def test_weekdays_of_a_file_are_separated_by_spaces(desk, directory):
 @pytest.mark.parametrize(
     ("text", "errors"),
     [
-        ("", [(1, "person_id"), (1, "home_site_id"), (1, "display_name")]),
+        ("", [(1, "person_id")]),
+        ("person_id\np-7\n", [(1, "home_site_id"), (1, "display_name")]),
         ("person_id,home_site_id,display_name\n", [(1, "line")]),
-        ("person_id,home_site_id,display_name,age\np-7,pune,x,3\n", [(1, "age")]),
+        ("person_id,home_site_id,display_name,age\np-7,pune,x,3\n", [(1, "line")]),
         ("person_id,home_site_id,display_name,badge,badge\np-7,pune,x,a,b\n", [(1, "badge")]),
         (
             "person_id,home_site_id,display_name,joined_on\np 7,pune,x,\np-8,pune,,\np-9,pune,x,soon\n",
@@ -363,7 +365,15 @@ async def test_weekdays_of_a_file_are_separated_by_spaces(desk, directory):
             "person_id,home_site_id,display_name,badge\np-7,pune,x,B-1\np-8,pune,x,\np-9,pune,x,B-1\n",
             [(4, "badge")],
         ),
-        ("person_id,home_site_id,display_name\np-7,pune,x,more\n", [(2, "line")]),
+        (
+            "person_id,home_site_id,display_name\np-7,pune,x,more\np-8,pune,\n",
+            [(2, "line"), (3, "display_name")],
+        ),
+        (
+            "person_id,home_site_id,display_name,joined_on\np-7,pune,x,\n,,,\np-8,delhi,x,\n"
+            "p-9,pune,x,5.1.2026\n",
+            [(4, "home_site_id"), (5, "joined_on")],
+        ),
         ('person_id,home_site_id,display_name\np-7,pune,"x\n', [(2, "line")]),
     ],
 )
@@ -381,11 +391,101 @@ async def test_every_error_of_a_file_has_its_line_and_nothing_is_recorded(desk, 
         ('site_id,"name\n', "no CSV"),
     ],
 )
-def test_files_that_are_too_long_or_no_csv_are_refused(now, new_capture_id, text, message):
+def test_files_that_are_too_long_or_no_csv_are_refused(text, message):
     with pytest.raises(InvalidRecord, match=message):
-        parse_rows(
-            text.encode(), KINDS["sites"], org_id="acme", at=now, new_id=new_capture_id, maximum_rows=2
-        )
+        raise InvalidRecord(read_table(text.encode(), KINDS["sites"], maximum_rows=2).errors)
+
+
+def test_a_header_of_a_million_columns_is_one_error():
+    with pytest.raises(InvalidRecord) as caught:
+        read_table(b"x," * 1_000_000, KINDS["persons"])
+    [error] = caught.value.errors
+    assert (error.line, error.field) == (1, "line")
+    assert f"more than {MAXIMUM_COLUMNS}" in error.message
+
+
+def test_a_column_with_an_endless_name_is_told_shortly():
+    with pytest.raises(InvalidRecord) as caught:
+        read_table(b"person_id," + b"x" * 100_000, KINDS["persons"])
+    assert len(str(caught.value)) < 1_000
+
+
+async def test_a_column_that_is_absent_changes_nothing_and_an_empty_cell_clears(desk, directory):
+    await record(desk, "shifts", "day", SHIFT)
+    full = PERSON | {"badge": "B-2", "joined_on": "2026-01-05", "default_shift_id": "day", "active": False}
+    await record(desk, "persons", "p-2", full)
+    await record(desk, "rosters", "r-1", ROSTER | {"weekdays": ["MON", "TUE"]})
+    await import_documents(KINDS["persons"], b"person_id,display_name\np-2,Ravi K\n", HR, desk)
+    person = directory.view.person("acme", "p-2")
+    assert (person.display_name, person.badge, person.joined_on) == ("Ravi K", "B-2", date(2026, 1, 5))
+    assert (person.home_site_id, person.default_shift_id, person.active) == ("pune", "day", False)
+    await import_documents(KINDS["persons"], b"person_id,badge,joined_on\np-2,,\n", HR, desk)
+    person = directory.view.person("acme", "p-2")
+    assert (person.display_name, person.badge, person.joined_on) == ("Ravi K", None, None)
+    await import_documents(KINDS["rosters"], b"roster_id,ends_on\nr-1,2026-02-01\n", HR, desk)
+    roster = directory.recorded[-1]
+    assert (roster.weekdays, roster.ends_on) == ((Weekday.MON, Weekday.TUE), date(2026, 2, 1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_file_of_ids_only_changes_nothing_of_any_kind(desk, directory, kind):
+    """Every field of every kind survives the way into a cell and back."""
+    both = Actor("ops", "acme", frozenset({"ops", "hr"}))
+    await record(desk, "shifts", "day", SHIFT, both)
+    documents = {
+        "organisations": {
+            "name": "Acme",
+            "time_zone": "UTC",
+            "org_type": "school",
+            "default_policy_on": "2026-01-05",
+        },
+        "sites": {"name": "Gate", "time_zone": "UTC", "identification_scope": "SITE"},
+        "devices": {"site_id": "pune", "name": "x", "kind": "KIOSK", "revoked": True},
+        "persons": PERSON
+        | {"badge": "B-2", "left_on": "2026-01-05", "default_shift_id": "day", "active": False},
+        "shifts": SHIFT
+        | {"rounding": "UP", "late_grace_minutes": 0, "overtime_needs_approval": True, "break_minutes": 7},
+        "rosters": ROSTER | ROTATION,
+        "holidays": HOLIDAY | {"site_id": "pune"},
+        "leaves": LEAVE | {"part": "half", "name": "annual"},
+        "policies": POLICY
+        | {"weekly_offs": ["sun"], "flexible_day_start": "05:00", "expects_attendance": False},
+    }
+    identity = "acme" if kind == "organisations" else "new-1"
+    recorded = await record(desk, kind, identity, documents[kind], both)
+    version = ",effective_on" if KINDS[kind].has_versions else ""
+    cell = f",{recorded.effective_on}" if version else ""
+    text = f"{KINDS[kind].id_field}{version}\n{identity}{cell}\n"
+    counts = await import_documents(KINDS[kind], text.encode(), both, desk)
+    assert (counts.recorded, counts.unchanged) == (0, 1)
+    assert directory.recorded[-1] == recorded
+
+
+async def test_a_record_that_changes_while_a_file_is_read_is_looked_at_again(desk, directory):
+    await record(desk, "persons", "p-2", PERSON | {"badge": "B-2"})
+    changed = replace(directory.recorded[-1], badge="B-3", event_id=uuid4())
+    new_ids = 0
+
+    def new_id():
+        """Called for each line: after its record was looked up, another process changes it once."""
+        nonlocal new_ids
+        new_ids += 1
+        if new_ids == 1:
+            write = directory.view.write_of(changed)
+            directory.view.apply(write.key, changed, version=write.version)
+        return uuid4()
+
+    other = DirectoryDesk(directory, desk.clock, new_id)
+    await import_documents(KINDS["persons"], b"person_id,display_name\np-2,Ravi K\n", HR, other)
+    person = directory.view.person("acme", "p-2")
+    assert (person.display_name, person.badge) == ("Ravi K", "B-3")
+    assert new_ids == 2
+
+
+async def test_a_long_import_of_one_organisation_keeps_no_other_waiting(desk, directory):
+    globex = Actor("ops", "globex", frozenset({"ops", "hr"}))
+    async with desk.turns["acme"], asyncio.timeout(5):
+        await record(desk, "sites", "same", {"name": "x", "time_zone": "UTC"}, globex)
 
 
 async def test_a_file_in_another_encoding_is_refused(desk):

@@ -1,8 +1,9 @@
 """Record what the directory says: one document, or a file of them, all or nothing."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -15,7 +16,7 @@ from attendance_schemas.topics import DIRECTORY
 from ingest.domain.actor import Actor
 from ingest.domain.directory import DirectoryView, without_badge
 from ingest.domain.directory_documents import Document, Kind
-from ingest.domain.directory_rows import Row, parse_rows
+from ingest.domain.directory_rows import HEADER, Circumstances, Row, read_table, rows_of
 from ingest.domain.organisation_type import with_type
 from ingest.errors import BadgeTaken, FieldError, Forbidden, InvalidRecord, NotRecorded, Overtaken
 from ingest.ports import Clock, Directory
@@ -31,13 +32,16 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DirectoryDesk:
-    """What recording takes. One record or file at a time: a check and what it allows must not be parted."""
+    """What recording takes; of an organisation one record or file at a time.
+
+    A check and what it allows must not be parted, and what one organisation sends keeps no other waiting.
+    """
 
     directory: Directory
     clock: Clock
     new_id: Callable[[], UUID] = uuid4
     org_types: Mapping[str, OrgType] = field(default_factory=load_org_types)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: Mapping[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ async def record_document(
         await _record([recorded], authority, desk)
         return recorded
 
-    return await _in_turn(desk, once)
+    return await _in_turn(actor, desk, once)
 
 
 async def take_back(
@@ -105,7 +109,7 @@ async def take_back(
             raise Overtaken(f"{key} was changed at the same moment")
         _log("take-back", recorded, authority)
 
-    await _in_turn(desk, once)
+    await _in_turn(actor, desk, once)
 
 
 async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: DirectoryDesk) -> ImportCounts:
@@ -117,30 +121,33 @@ async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: Director
         TransientFailure: Kafka is away; some may be recorded, and the same file may be sent again.
     """
     authority = actor.require_role(kind.roles, f"record {kind.path}")
-    rows = _with_types(
-        await asyncio.to_thread(
-            parse_rows, data, kind, org_id=actor.org_id, at=desk.clock(), new_id=desk.new_id
-        ),
-        desk.org_types,
-    )
+    table = await asyncio.to_thread(read_table, data, kind)
+    # Also those of tries before: what was recorded then is not changed again.
+    ours: set[UUID] = set()
 
     async def once() -> ImportCounts:
         view = desk.directory.view
-        errors = [error for row in rows for error in _row_errors(row, kind, actor, view)]
+        given = Circumstances(actor.org_id, desk.clock(), desk.new_id, view.records.get)
+        rows, errors = await asyncio.to_thread(rows_of, table, kind, given)
+        rows, errors_of_types = _with_types(rows, desk.org_types)
+        errors += errors_of_types
+        errors += [error for row in rows for error in _row_errors(row, kind, actor, view)]
         if errors:
-            raise InvalidRecord(errors)
+            raise InvalidRecord(sorted(errors, key=lambda error: error.line or HEADER))
+        if any(view.records.get(_key_of(row.event)) is not row.recorded for row in rows):
+            raise Overtaken("a record of the file was changed while the file was read")
+        ours.update(row.event.event_id for row in rows)
         events = [view.same(row.event) or _by(authority, row.event) for row in rows]
         await _record(events, authority, desk)
-        ours = {row.event.event_id for row in rows}
         recorded_count = sum(event.event_id in ours for event in events)
         return ImportCounts(recorded=recorded_count, unchanged=len(rows) - recorded_count)
 
-    return await _in_turn(desk, once)
+    return await _in_turn(actor, desk, once)
 
 
-async def _in_turn(desk: DirectoryDesk, work: Callable[[], Awaitable[T]]) -> T:
+async def _in_turn(actor: Actor, desk: DirectoryDesk, work: Callable[[], Awaitable[T]]) -> T:
     """Do one thing after the other; do it again, by what is recorded then, when another process was first."""
-    async with desk.turn:
+    async with desk.turns[actor.org_id]:
         for _ in range(TRIES):
             try:
                 return await work()
@@ -179,8 +186,7 @@ def _by(authority: Authority, event: E) -> E:
 
 def _log(action: str, event: Event, authority: Authority) -> None:
     """Say who changed what; no log names a person, so of people the line names the event, which does."""
-    key = DIRECTORY.key_of(event).decode()
-    record = f"{event.org_id}:person" if isinstance(event, PersonRecorded) else key
+    record = f"{event.org_id}:person" if isinstance(event, PersonRecorded) else _key_of(event)
     log.info(
         "audit",
         action=action,
@@ -191,16 +197,18 @@ def _log(action: str, event: Event, authority: Authority) -> None:
     )
 
 
-def _with_types(rows: Sequence[Row], types: Mapping[str, OrgType]) -> list[Row]:
+def _with_types(rows: Sequence[Row], types: Mapping[str, OrgType]) -> tuple[list[Row], list[FieldError]]:
     typed, errors = [], []
     for row in rows:
         try:
-            typed.append(Row(row.line, with_type(row.event, types)))
+            typed.append(replace(row, event=with_type(row.event, types)))
         except FieldError as error:
             errors.append(FieldError(error.field, error.message, line=row.line))
-    if errors:
-        raise InvalidRecord(errors)
-    return typed
+    return typed, errors
+
+
+def _key_of(event: Event) -> str:
+    return DIRECTORY.key_of(event).decode()
 
 
 def _authorise(event: Event, identity: str, actor: Actor, view: DirectoryView) -> None:

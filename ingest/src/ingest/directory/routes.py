@@ -30,7 +30,10 @@ from service_kit.http.problems import Problem
 
 DOCUMENT_BYTES = 64 * 1024
 RECORD_NOTE = "Answers what is recorded. The same document again changes nothing."
-IMPORT_NOTE = "An empty cell means the default; lists are separated by spaces. The file may be sent again."
+IMPORT_NOTE = (
+    "An empty cell means the default; a column that the file does not have changes nothing. "
+    "Lists are separated by spaces. The file may be sent again."
+)
 Identity = Annotated[Identifier, Path(description="letters, digits, dot, dash, underscore; at most 64")]
 
 

@@ -262,7 +262,7 @@ class Kind:
         """Whether a record can be deleted. Devices are revoked, people leave; both stay on record."""
         return self.path in TAKEN_BACK
 
-    def key_of(self, org_id: str, identity: str, effective_on: date | None = None) -> str:
+    def key_of(self, org_id: str, identity: str, effective_on: date | str | None = None) -> str:
         """Return the record key of an id of an organisation; of a kind with versions, of one version."""
         fields = {"org_id": org_id, self.id_field: identity, "effective_on": effective_on}
         return DIRECTORY.events[self.event.__name__].format_map(fields)

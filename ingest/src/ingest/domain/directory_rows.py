@@ -1,72 +1,102 @@
-"""A CSV file of directory records: the id column and the columns of the kind's document, one record a line.
+"""A CSV file of directory records: the id column and columns of the kind's document, one record a line.
 
 Every line is checked before anything is recorded, and every error names its line and column. An empty cell
-means the default. Lists are separated by spaces. Source: RFC 4180, in UTF-8, with or without a byte order
-mark.
+means the default; a column that the file does not have leaves what is recorded as it is. Lists are separated
+by spaces. Source: RFC 4180, in UTF-8, with or without a byte order mark.
 """
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from uuid import UUID
 
 from pydantic import ValidationError
 
 from attendance_schemas.events import Event, PersonRecorded
 from attendance_schemas.topics import DIRECTORY
-from ingest.domain.directory_documents import LISTS, Kind
+from ingest.domain.directory_documents import LISTS, Document, Kind
 from ingest.domain.fields import CELLS
 from ingest.domain.identifiers import IDENTIFIER
 from ingest.errors import FieldError, InvalidRecord
 from service_kit.fields import message_of, quoted
 
 MAXIMUM_ROWS = 50_000
+# No kind has half as many fields.
+MAXIMUM_COLUMNS = 64
 WHOLE_LINE = "line"
+HEADER = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record and the line of the file on which it ends."""
+    """One record, the line of the file on which it ends, and what was recorded under its key before."""
 
     line: int
     event: Event
+    recorded: Event | None
 
 
-def parse_rows(
-    data: bytes,
-    kind: Kind,
-    *,
-    org_id: str,
-    at: datetime,
-    new_id: Callable[[], UUID],
-    maximum_rows: int = MAXIMUM_ROWS,
-) -> list[Row]:
-    """Return the records of a file. Raises InvalidRecord with all errors of form."""
-    reader = csv.DictReader(io.StringIO(_text(data), newline=""), strict=True)
-    _check_columns(reader, kind)
-    rows: list[Row] = []
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The columns of a file, the non-empty cells of each line by its number, and what is wrong already."""
+
+    columns: Sequence[str]
+    lines: Sequence[tuple[int, dict[str, str]]]
+    errors: Sequence[FieldError]
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What every record of one file shares; `recorded` finds what stands under a key now."""
+
+    org_id: str
+    at: datetime
+    new_id: Callable[[], UUID]
+    recorded: Callable[[str], Event | None]
+
+
+def read_table(data: bytes, kind: Kind, *, maximum_rows: int = MAXIMUM_ROWS) -> Table:
+    """Return the cells of a file. Raises InvalidRecord when the file or its header cannot be read."""
+    reader = csv.reader(io.StringIO(_text(data), newline=""), strict=True)
+    columns = _columns(reader, kind)
     errors: list[FieldError] = []
+    lines = list(_lines(reader, columns, maximum_rows, errors))
+    if not lines and not errors:
+        errors.append(FieldError(WHOLE_LINE, "the file has no records below its header", line=HEADER))
+    return Table(columns, lines, errors)
+
+
+def rows_of(table: Table, kind: Kind, given: Circumstances) -> tuple[list[Row], list[FieldError]]:
+    """Return the records of the lines that are good, and all errors of the others."""
+    rows: list[Row] = []
+    errors = list(table.errors)
+    absent = [name for name in kind.document.model_fields if name not in table.columns]
+    missing: dict[str, int] = {}
     lines: dict[tuple[str, object], int] = {}
-    for line, cells in _cells(reader, maximum_rows):
+    for line, cells in table.lines:
         try:
-            event = _to_event(cells, kind, org_id=org_id, at=at, event_id=new_id())
+            row = _row(line, dict(cells), kind, absent, given)
         except ValidationError as error:
-            errors.extend(_field_errors(error, line))
+            for found in _field_errors(error, line):
+                if found.field in absent:
+                    missing.setdefault(found.field, line)
+                else:
+                    errors.append(found)
             continue
         except FieldError as error:
             errors.append(FieldError(error.field, error.message, line=line))
             continue
-        for name, value in _names_of(event, kind):
+        for name, value in _names_of(row.event, kind):
             if (first := lines.setdefault((name, value), line)) != line:
                 errors.append(FieldError(name, f"is on line {first} too; keep one of them", line=line))
-        rows.append(Row(line, event))
-    if errors:
-        raise InvalidRecord(errors)
-    if not rows:
-        raise InvalidRecord([FieldError(WHOLE_LINE, "the file has no records below its header", line=1)])
-    return rows
+        rows.append(row)
+    errors += [
+        FieldError(name, f"this column is missing, and line {line} is a new record", line=HEADER)
+        for name, line in missing.items()
+    ]
+    return rows, errors
 
 
 def _names_of(event: Event, kind: Kind) -> list[tuple[str, object]]:
@@ -85,62 +115,97 @@ def _text(data: bytes) -> str:
         ) from error
 
 
-def _check_columns(reader: "csv.DictReader[str]", kind: Kind) -> None:
+def _columns(reader: "Iterator[list[str]]", kind: Kind) -> list[str]:
     try:
-        found = list(reader.fieldnames or ())
+        found = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
-        raise InvalidRecord([FieldError(WHOLE_LINE, f"is no CSV: {error}", line=1)]) from error
+        raise InvalidRecord([FieldError(WHOLE_LINE, f"is no CSV: {error}", line=HEADER)]) from error
+    if len(found) > MAXIMUM_COLUMNS:
+        message = f"has {len(found)} columns; no file of {kind.path} has more than {MAXIMUM_COLUMNS}"
+        raise InvalidRecord([FieldError(WHOLE_LINE, message, line=HEADER)])
     known = [kind.id_field, *kind.document.model_fields]
-    required = [name for name, column in kind.document.model_fields.items() if column.is_required()]
+    always = [kind.id_field, *(["effective_on"] if kind.has_versions else [])]
     errors = [
-        FieldError(name, f"is no column of {kind.path}; known are {known}", line=1)
+        FieldError(WHOLE_LINE, f"{quoted(name)} is no column of {kind.path}; known are {known}", line=HEADER)
         for name in found
         if name not in known
     ]
     errors += [
-        FieldError(name, "this column is missing", line=1)
-        for name in [kind.id_field, *required]
-        if name not in found
+        FieldError(name, "this column is missing", line=HEADER) for name in always if name not in found
     ]
     errors += [
-        FieldError(name, "this column is there twice", line=1) for name in set(found) if found.count(name) > 1
+        FieldError(name, "this column is there twice", line=HEADER) for name in known if found.count(name) > 1
     ]
     if errors:
         raise InvalidRecord(errors)
+    return found
 
 
-def _cells(reader: "csv.DictReader[str]", maximum_rows: int) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the line number and the non-empty cells of every record."""
+def _lines(
+    reader: "Iterator[list[str]]", columns: Sequence[str], maximum_rows: int, errors: list[FieldError]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the number and the non-empty cells of every line that has any."""
+    count = 0
     try:
-        for count, record in enumerate(reader, start=1):
+        for record in reader:
+            cells = [cell.strip() for cell in record]
+            if not any(cells):
+                continue
+            count += 1
             if count > maximum_rows:
                 message = f"the file has more than {maximum_rows} records; split it"
-                raise InvalidRecord([FieldError(WHOLE_LINE, message, line=reader.line_num)])
-            if None in record:
-                raise InvalidRecord(
-                    [FieldError(WHOLE_LINE, "has more cells than the header", line=reader.line_num)]
-                )
-            yield (
-                reader.line_num,
-                {name: cell.strip() for name, cell in record.items() if cell and cell.strip()},
-            )
+                errors.append(FieldError(WHOLE_LINE, message, line=_line_of(reader)))
+                return
+            if len(cells) > len(columns) and any(cells[len(columns) :]):
+                errors.append(FieldError(WHOLE_LINE, "has more cells than the header", line=_line_of(reader)))
+                continue
+            yield _line_of(reader), {name: cell for name, cell in zip(columns, cells, strict=False) if cell}
     except csv.Error as error:
-        raise InvalidRecord(
-            [FieldError(WHOLE_LINE, f"is no CSV: {error}", line=reader.reader.line_num)]
-        ) from error
+        message = f"is no CSV: {error}; the lines after it were not looked at"
+        errors.append(FieldError(WHOLE_LINE, message, line=_line_of(reader)))
 
 
-def _to_event(cells: dict[str, str], kind: Kind, *, org_id: str, at: datetime, event_id: UUID) -> Event:
+def _line_of(reader: object) -> int:
+    line: int = reader.line_num  # type: ignore[attr-defined]
+    return line
+
+
+def _row(line: int, cells: dict[str, str], kind: Kind, absent: Sequence[str], given: Circumstances) -> Row:
     identity = cells.pop(kind.id_field, "")
     if not IDENTIFIER.fullmatch(identity):
         raise FieldError(
             kind.id_field, f"{quoted(identity)} is no id: letters, digits, dot, dash, underscore, at most 64"
         )
-    fields: dict[str, object] = dict(cells)
+    recorded = given.recorded(kind.key_of(given.org_id, identity, cells.get("effective_on")))
+    fields: dict[str, object] = {} if recorded is None else _as_cells(recorded, absent)
+    fields |= cells
     for name in LISTS & cells.keys():
         fields[name] = cells[name].split()
     document = kind.document.model_validate(fields, context=CELLS)
-    return kind.to_event(identity, document, org_id=org_id, event_id=event_id, at=at)
+    event = _to_event(identity, document, kind, given)
+    return Row(line, event, recorded)
+
+
+def _to_event(identity: str, document: Document, kind: Kind, given: Circumstances) -> Event:
+    return kind.to_event(identity, document, org_id=given.org_id, event_id=given.new_id(), at=given.at)
+
+
+def _as_cells(recorded: Event, names: Sequence[str]) -> dict[str, object]:
+    """Return what is recorded as the cells of a file that has these columns."""
+    values = {name: getattr(recorded, name, None) for name in names}
+    return {name: _as_cell(value) for name, value in values.items() if value not in {None, ()}}
+
+
+def _as_cell(value: object) -> object:
+    match value:
+        case bool():
+            return str(value).lower()
+        case date() | time():
+            return value.isoformat()
+        case tuple():
+            return [str(each) for each in value]
+        case _:
+            return str(value)
 
 
 def _field_errors(error: ValidationError, line: int) -> list[FieldError]:
