@@ -427,6 +427,17 @@ async def test_directory_records_are_put(front, directory):
             "active": True,
             "default_shift_id": None,
             "authority": {"subject": "hr-1", "role": "hr", "sites": None},
+            "earlier": [
+                {
+                    "replaced_on": "2026-03-02",
+                    "home_site_id": "pune",
+                    "default_shift_id": None,
+                    "joined_on": None,
+                    "left_on": None,
+                    "active": True,
+                }
+            ],
+            "former_badges": [],
         }
         | document
     )

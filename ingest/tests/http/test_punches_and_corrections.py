@@ -70,6 +70,25 @@ async def test_a_resend_gives_the_same_event_whatever_has_changed(front, punch, 
     assert (other.status_code, other.json()["type"]) == (409, "urn:problem:id-in-use")
 
 
+async def test_punches_from_before_a_badge_was_handed_over_are_the_old_holders(
+    front, punch, publisher, directory, clock, new_capture_id
+):
+    """The kiosk was offline: its punches arrive after the badge has gone from p-2 to p-1."""
+    shown_at = clock()
+    for number, (person_id, badge) in enumerate((("p-2", None), ("p-1", "B-7")), start=1):
+        clock.advance(hours=number)
+        holder = directory.view.person("acme", person_id)
+        document = {"home_site_id": holder.home_site_id, "display_name": "x", "badge": badge}
+        answer = await front.client.put(f"/v1/directory/persons/{person_id}", headers=HR, json=document)
+        assert answer.status_code == 200, answer.text
+    clock.advance(hours=1)
+    for sequence, at in enumerate((shown_at, shown_at + timedelta(hours=3, minutes=30)), start=1):
+        late = {"punch_id": str(new_capture_id()), "captured_at": at.isoformat(), "device_sequence": sequence}
+        answer = await front.post("/v1/punches", punch | late | {"device_now": clock().isoformat()}, GATE)
+        assert answer.status_code == 202, answer.text
+    assert [event.person_id for _, event in publisher.published] == ["p-2", "p-1"]
+
+
 async def test_time_trust_is_that_of_captures(front, punch, publisher, now):
     wrong = (now - timedelta(days=30)).isoformat()
     await front.post("/v1/punches", punch | {"captured_at": wrong, "device_now": wrong}, GATE)

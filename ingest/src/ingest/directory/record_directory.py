@@ -18,6 +18,7 @@ from ingest.domain.directory import DirectoryView, without_badge
 from ingest.domain.directory_documents import Document, Kind
 from ingest.domain.directory_rows import HEADER, Circumstances, Row, read_table, rows_of
 from ingest.domain.organisation_type import with_type
+from ingest.domain.person_history import with_history
 from ingest.errors import BadgeTaken, FieldError, Forbidden, InvalidRecord, NotRecorded, Overtaken
 from ingest.ports import Clock, Directory
 from service_kit.errors import TransientFailure
@@ -67,14 +68,13 @@ async def record_document(
     authority = actor.require_role(kind.roles, f"record {kind.path}")
 
     async def once() -> Event:
-        untyped = kind.to_event(
-            identity, document, org_id=actor.org_id, event_id=desk.new_id(), at=desk.clock()
-        )
+        view = desk.directory.view
+        said = kind.to_event(identity, document, org_id=actor.org_id, event_id=desk.new_id(), at=desk.clock())
         try:
-            event = with_type(_by(authority, untyped), desk.org_types)
+            effective_on: date | None = getattr(document, "effective_on", None)
+            event = _complete(_by(authority, said), effective_on, view, desk.org_types)
         except FieldError as error:
             raise InvalidRecord([error]) from error
-        view = desk.directory.view
         _authorise(event, identity, actor, view)
         recorded = view.same(event)
         if recorded is None and (errors := view.check(event)):
@@ -129,8 +129,8 @@ async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: Director
         view = desk.directory.view
         given = Circumstances(actor.org_id, desk.clock(), desk.new_id, view.records.get)
         rows, errors = await asyncio.to_thread(rows_of, table, kind, given)
-        rows, errors_of_types = _with_types(rows, desk.org_types)
-        errors += errors_of_types
+        rows, incomplete = _all_complete(rows, view, desk.org_types)
+        errors += incomplete
         errors += [error for row in rows for error in _row_errors(row, kind, actor, view)]
         if errors:
             raise InvalidRecord(sorted(errors, key=lambda error: error.line or HEADER))
@@ -197,14 +197,29 @@ def _log(action: str, event: Event, authority: Authority) -> None:
     )
 
 
-def _with_types(rows: Sequence[Row], types: Mapping[str, OrgType]) -> tuple[list[Row], list[FieldError]]:
-    typed, errors = [], []
+def _complete(
+    said: Event, effective_on: date | None, view: DirectoryView, types: Mapping[str, OrgType]
+) -> Event:
+    """Return an event with the policy of its type, or with what held of its person. Raises FieldError."""
+    event = with_type(said, types)
+    if not isinstance(event, PersonRecorded):
+        return event
+    recorded = view.person(event.org_id, event.person_id)
+    homes = {event.home_site_id, *([] if recorded is None else [recorded.home_site_id])}
+    today = view.local_date(event.org_id, event.occurred_at, *homes)
+    return with_history(event, recorded, effective_on, today)
+
+
+def _all_complete(
+    rows: Sequence[Row], view: DirectoryView, types: Mapping[str, OrgType]
+) -> tuple[list[Row], list[FieldError]]:
+    complete, errors = [], []
     for row in rows:
         try:
-            typed.append(replace(row, event=with_type(row.event, types)))
+            complete.append(replace(row, event=_complete(row.event, row.effective_on, view, types)))
         except FieldError as error:
             errors.append(FieldError(error.field, error.message, line=row.line))
-    return typed, errors
+    return complete, errors
 
 
 def _key_of(event: Event) -> str:

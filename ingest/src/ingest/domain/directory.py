@@ -13,7 +13,9 @@ written once more without it.
 
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
 
 from msgspec import structs
 
@@ -32,6 +34,7 @@ from attendance_schemas.events import (
 )
 from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import DIRECTORY
+from ingest.domain.person_history import FormerHolders
 from ingest.errors import FieldError
 from service_kit.views.record_versions import RecordVersions
 from service_kit.views.spread_dict import SpreadDict
@@ -65,6 +68,7 @@ class DirectoryView:
     # Whose record names a badge of an organisation, the holder first; and badges that several people name.
     _claims: MutableMapping[tuple[str, str], list[str]] = field(default_factory=SpreadDict)
     _contested: set[tuple[str, str]] = field(default_factory=set)
+    _former_holders: FormerHolders = field(default_factory=FormerHolders)
 
     def apply(
         self, key: str, event: Event | None, *, version: int = 0, ended_by: Authority | None = None
@@ -77,6 +81,7 @@ class DirectoryView:
         self._unreadable.discard(key)
         previous = self.records.pop(key, None)
         self._move_claim(_claim_of(previous), _claim_of(event))
+        self._move_former_badges(previous, event)
         if isinstance(previous, ShiftRecorded):
             self._shift_keys[previous.org_id, previous.shift_id].discard(key)
         elif isinstance(previous, SiteRecorded):
@@ -111,6 +116,13 @@ class DirectoryView:
                 self._contested.add(claim.badge)
             elif claim is not None:
                 self._contested.discard(claim.badge)
+
+    def _move_former_badges(self, before: Event | None, now: Event | None) -> None:
+        for person, is_new in ((before, False), (now, True)):
+            if isinstance(person, PersonRecorded):
+                badges = person.former_badges
+                gone, come = ((), badges) if is_new else (badges, ())
+                self._former_holders.move(gone, come, person.org_id, person.person_id)
 
     def write_of(self, event: Event) -> Write:
         """Return how an event has to be written now."""
@@ -163,6 +175,17 @@ class DirectoryView:
         """Return who holds a badge in this organisation."""
         claims = self._claims.get((org_id, badge))
         return self.person(org_id, claims[0]) if claims else None
+
+    def holder_at(self, org_id: str, badge: str, at: datetime) -> PersonRecorded | None:
+        """Return who held a badge at an instant: whoever had it first after that, when nobody had it then."""
+        former = self._former_holders.at(org_id, badge, at)
+        return self.person_with_badge(org_id, badge) if former is None else self.person(org_id, former)
+
+    def local_date(self, org_id: str, at: datetime, *site_ids: str) -> date:
+        """Return the local date of an instant at these sites, the latest; in UTC where none is recorded."""
+        found = (self._find(SiteRecorded, org_id=org_id, site_id=site_id) for site_id in site_ids)
+        zones = [site.time_zone for site in found if site is not None]
+        return max(at.astimezone(ZoneInfo(zone)).date() for zone in zones or ["UTC"])
 
     def is_in_force(self, event: Event) -> bool:
         """Say whether an event is the newest record of its key."""

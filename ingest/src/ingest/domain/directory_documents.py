@@ -110,7 +110,10 @@ class DeviceDocument(Document):
 
 
 class PersonDocument(Document):
-    """A person; dates are local to the home site."""
+    """A person; dates are local to the home site.
+
+    Home site, default shift and employment hold from `effective_on` on; before, what was recorded until then.
+    """
 
     home_site_id: Identifier = Field(examples=["plant-1"])
     display_name: Name = Field(examples=["Asha Rao"])
@@ -119,6 +122,12 @@ class PersonDocument(Document):
     left_on: Employed | None = None
     active: Flag = True
     default_shift_id: Identifier | None = Field(default=None, examples=["day"])
+    effective_on: Employed | None = Field(
+        default=None,
+        description="first local date of changed home_site_id, default_shift_id, joined_on, left_on, active; "
+        "null: today at the home site. What is recorded first of somebody has always held",
+        examples=["2026-11-01"],
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -255,7 +264,7 @@ class Kind:
     @property
     def has_versions(self) -> bool:
         """Whether records of one id differ by `effective_on`."""
-        return "effective_on" in self.document.model_fields
+        return "{effective_on}" in DIRECTORY.events[self.event.__name__]
 
     @property
     def can_be_taken_back(self) -> bool:
@@ -271,7 +280,8 @@ class Kind:
         self, identity: str, document: Document, *, org_id: str, event_id: UUID, at: datetime
     ) -> Event:
         """Return the event that records a document under an id, `at` an instant in UTC."""
-        fields: dict[str, Any] = {name: getattr(document, name) for name in type(document).model_fields}
+        names = type(document).model_fields.keys() & set(self.event.__struct_fields__)
+        fields: dict[str, Any] = {name: getattr(document, name) for name in names}
         circumstances = {"org_id": org_id, "event_id": event_id, "occurred_at": at, "recorded_at": at}
         return self.event(**{**circumstances, self.id_field: identity, **fields})
 

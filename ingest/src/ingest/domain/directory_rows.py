@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from attendance_schemas.events import Event, PersonRecorded
 from attendance_schemas.topics import DIRECTORY
-from ingest.domain.directory_documents import LISTS, Document, Kind
+from ingest.domain.directory_documents import LISTS, Kind
 from ingest.domain.fields import CELLS
 from ingest.domain.identifiers import IDENTIFIER
 from ingest.errors import FieldError, InvalidRecord
@@ -31,11 +31,15 @@ HEADER = 1
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record, the line of the file on which it ends, and what was recorded under its key before."""
+    """One record, the line of the file on which it ends, and what was recorded under its key before.
+
+    `effective_on`: from when changed terms of a person hold, where the line says so.
+    """
 
     line: int
     event: Event
     recorded: Event | None
+    effective_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +186,8 @@ def _row(line: int, cells: dict[str, str], kind: Kind, absent: Sequence[str], gi
     for name in LISTS & cells.keys():
         fields[name] = cells[name].split()
     document = kind.document.model_validate(fields, context=CELLS)
-    event = _to_event(identity, document, kind, given)
-    return Row(line, event, recorded)
-
-
-def _to_event(identity: str, document: Document, kind: Kind, given: Circumstances) -> Event:
-    return kind.to_event(identity, document, org_id=given.org_id, event_id=given.new_id(), at=given.at)
+    event = kind.to_event(identity, document, org_id=given.org_id, event_id=given.new_id(), at=given.at)
+    return Row(line, event, recorded, getattr(document, "effective_on", None))
 
 
 def _as_cells(recorded: Event, names: Sequence[str]) -> dict[str, object]:

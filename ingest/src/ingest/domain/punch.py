@@ -1,5 +1,6 @@
 """A punch without a face as it is accepted: decided once, then only repeated."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -40,8 +41,12 @@ class Sender:
     home_site_id: str | None = None
 
 
+# Who had what was shown at an instant; None: nobody yet.
+OwnerAt = Callable[[datetime], str | None]
+
+
 def decide_punch(
-    claim: PunchClaim, sender: Sender, person_id: str | None, received_at: datetime
+    claim: PunchClaim, sender: Sender, owner_at: OwnerAt, received_at: datetime
 ) -> PunchSubmitted:
     """Decide the event of a punch received for the first time at `received_at` (UTC)."""
     decided = decide_time(claim.clocks, received_at)
@@ -53,7 +58,7 @@ def decide_punch(
         punch_id=claim.punch_id,
         method=claim.method,
         credential=claim.credential,
-        person_id=person_id,
+        person_id=owner_at(decided.occurred_at),
         site_id=sender.site_id,
         device_id=sender.device_id,
         device_sequence=claim.device_sequence,

@@ -1,13 +1,14 @@
 """Accept a punch without a face. Once this returns, no outage loses it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from attendance_schemas.events import PunchMethod, PunchSubmitted
 from attendance_schemas.topics import PUNCHES
 from ingest.domain.actor import SUPERVISORS, Actor
 from ingest.domain.capture import Device
-from ingest.domain.punch import PunchClaim, Sender, decide_punch, same_claim
+from ingest.domain.directory import DirectoryView
+from ingest.domain.punch import OwnerAt, PunchClaim, Sender, decide_punch, same_claim
 from ingest.errors import FieldError, InvalidRecord, UnknownPerson
 from ingest.first_accepted import first_accepted, refuse_reused_number, refuse_too_old
 from ingest.ports import Clock, DeviceSequences, Directory, EventPublisher, ImageStore
@@ -85,14 +86,22 @@ async def accept_supervised_punch(
 
 
 async def _accept(claim: PunchClaim, sender: Sender, desk: PunchDesk) -> AcceptedPunch:
-    view = desk.directory.view
-    if claim.method is PunchMethod.BADGE:
-        person = view.person_with_badge(sender.org_id, claim.credential)
-    else:
-        person = view.person(sender.org_id, claim.credential)
-    event = decide_punch(claim, sender, None if person is None else person.person_id, desk.clock())
+    event = decide_punch(claim, sender, _owner_of(claim, sender, desk.directory.view), desk.clock())
     await refuse_too_old(event, claim.punch_id, desk.decisions, desk.oldest)
     await refuse_reused_number(event, claim.punch_id, desk.decisions, desk.sequences)
     event, resent = await first_accepted(event, claim.punch_id, desk.decisions, same_claim)
     await desk.publisher.publish(event, PUNCHES)
     return AcceptedPunch(event, resent)
+
+
+def _owner_of(claim: PunchClaim, sender: Sender, view: DirectoryView) -> OwnerAt:
+    """Return who had at an instant what was shown, however late the punch comes."""
+
+    def owner_at(at: datetime) -> str | None:
+        if claim.method is PunchMethod.BADGE:
+            person = view.holder_at(sender.org_id, claim.credential, at)
+        else:
+            person = view.person(sender.org_id, claim.credential)
+        return None if person is None else person.person_id
+
+    return owner_at

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from attendance_schemas.events.base import Authority, Event
+from attendance_schemas.events.base import Authority, Event, Instant
 
 
 class DeviceKind(StrEnum):
@@ -112,8 +112,30 @@ class DeviceRecorded(DirectoryEvent, frozen=True, kw_only=True):
     image_turn_degrees: int = 0
 
 
+class PersonTerms(Struct, frozen=True, kw_only=True):
+    """What held of a person until `replaced_on`, exclusive, a local date."""
+
+    replaced_on: date
+    home_site_id: str
+    default_shift_id: str | None = None
+    joined_on: date | None = None
+    left_on: date | None = None
+    active: bool = True
+
+
+class FormerBadge(Struct, frozen=True, kw_only=True):
+    """A badge that a person had until an instant, exclusive."""
+
+    badge: str
+    held_until: Instant
+
+
 class PersonRecorded(DirectoryEvent, frozen=True, kw_only=True):
-    """A person as known from now on."""
+    """A person as known from now on, and what held before; the newest record says all of it.
+
+    `earlier` and `former_badges` come oldest first. Before the first of `earlier` was replaced, it held since
+    ever; without any, what the record says has always held.
+    """
 
     person_id: str
     home_site_id: str
@@ -123,6 +145,8 @@ class PersonRecorded(DirectoryEvent, frozen=True, kw_only=True):
     left_on: date | None = None
     active: bool = True
     default_shift_id: str | None = None
+    earlier: tuple[PersonTerms, ...] = ()
+    former_badges: tuple[FormerBadge, ...] = ()
 
 
 class ShiftRecorded(DirectoryEvent, frozen=True, kw_only=True):
@@ -156,7 +180,7 @@ class ShiftRecorded(DirectoryEvent, frozen=True, kw_only=True):
 class RosterRecorded(DirectoryEvent, frozen=True, kw_only=True):
     """A person works a shift between two local dates, inclusive, by weekday or by rotation.
 
-    No weekdays means every day. Day 1 of a rotation is `starts_on`.
+    No weekdays means every day. Day 1 of a rotation is `starts_on`. `in_addition`: meant beside other shifts.
     """
 
     roster_id: str
@@ -167,6 +191,7 @@ class RosterRecorded(DirectoryEvent, frozen=True, kw_only=True):
     weekdays: tuple[Weekday, ...] = ()
     rotation_length: int | None = None
     rotation_days: tuple[int, ...] = ()
+    in_addition: bool = False
 
 
 class HolidayRecorded(DirectoryEvent, frozen=True, kw_only=True):
