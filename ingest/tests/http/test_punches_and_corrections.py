@@ -236,6 +236,37 @@ async def test_wrong_overrides_are_refused(front, publisher, document, headers, 
     assert publisher.published == []
 
 
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        ({"status": "PRESENT", "worked_minutes": 480}, "shift_id"),
+        ({"status": "PRESENT", "first_in_at": "2026-03-02T08:00:00Z"}, "shift_id"),
+        ({"status": "PRESENT", "worked_minutes": 480, "shift_id": "day"}, None),
+        ({"status": "PRESENT", "worked_minutes": 480, "attendance_on": "2026-03-03"}, None),
+        ({"status": "LEAVE"}, None),
+        ({"status": "PRESENT", "worked_minutes": 60, "overtime_minutes": 600}, "line"),
+        ({"status": "ABSENT", "worked_minutes": 480}, "line"),
+    ],
+)
+async def test_the_minutes_of_an_override_are_of_one_shift_and_agree(front, publisher, document, field):
+    """On 2 March p-2 works a split shift: minutes without a shift would count twice."""
+    for shift_id, start in (("day", "08:00"), ("late", "18:00")):
+        shift = {"effective_on": "2026-01-01", "name": "x", "start": start, "end": "22:00"}
+        await front.client.put(f"/v1/directory/shifts/{shift_id}", headers=HR, json=shift)
+        entry = {"person_id": "p-2", "shift_id": shift_id, "starts_on": "2026-03-02", "in_addition": True}
+        entry["ends_on"] = "2026-03-02" if shift_id == "late" else None
+        answer = await front.client.put(f"/v1/directory/rosters/{shift_id}", headers=HR, json=entry)
+        assert answer.status_code == 200, answer.text
+    right = {"correction_id": CORRECTION_ID, "reason": "asked", "person_id": "p-2"}
+    right |= {"attendance_on": "2026-03-02"}
+    answer = await front.post("/v1/corrections/overrides", right | document, HR)
+    assert answer.status_code == (202 if field is None else 422), answer.text
+    if field == "shift_id":
+        [error] = answer.json()["errors"]
+        assert (error["field"], "day and late on 2026-03-02" in error["message"]) == ("shift_id", True)
+    assert len(publisher.published) == (field is None)
+
+
 async def test_a_day_is_overridden_up_to_400_days_ahead(front, now):
     document = {"reason": "asked", "person_id": "p-2", "status": "LEAVE"}
     answers = []

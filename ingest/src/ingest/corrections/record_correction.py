@@ -17,6 +17,8 @@ from ingest.domain.correction import (
     decide_correction,
     same_correction,
 )
+from ingest.domain.directory import DirectoryView
+from ingest.domain.roster import shifts_on
 from ingest.domain.time_trust import TOLERANCE
 from ingest.errors import FieldError, InvalidRecord, UnknownPerson
 from ingest.first_accepted import first_accepted
@@ -99,6 +101,23 @@ def _check_places(document: Correction, actor: Actor, desk: CorrectionDesk) -> N
             _require_recorded("site_id", site_id, org_id, found=view.has_site(org_id, site_id))
         case OverrideDocument(shift_id=str() as shift_id):
             _require_recorded("shift_id", shift_id, org_id, found=view.has_shift(org_id, shift_id))
+        case OverrideDocument():
+            _check_one_shift(document, org_id, view)
+
+
+def _check_one_shift(document: OverrideDocument, org_id: str, view: DirectoryView) -> None:
+    """Check that minutes and times are of one day: without a shift every shift of the date would get them."""
+    person = view.person(org_id, document.person_id)
+    says_when = document.worked_minutes or document.first_in_at or document.last_out_at
+    if person is None or not says_when:
+        return
+    shifts = sorted(shifts_on(person, view.roster_of(org_id, document.person_id), document.attendance_on))
+    if len(shifts) > 1:
+        detail = (
+            f"is missing: {document.person_id} has {' and '.join(shifts)} on {document.attendance_on}, and "
+            "each would get these minutes and times; send an override for each"
+        )
+        raise InvalidRecord([FieldError("shift_id", detail)])
 
 
 def _check_date(document: Correction, received_at: datetime) -> None:

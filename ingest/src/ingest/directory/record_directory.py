@@ -10,7 +10,13 @@ from uuid import UUID, uuid4
 
 from msgspec import structs
 
-from attendance_schemas.events import Authority, Event, OrganisationRecorded, PersonRecorded
+from attendance_schemas.events import (
+    Authority,
+    Event,
+    OrganisationRecorded,
+    PersonRecorded,
+    RosterRecorded,
+)
 from attendance_schemas.org_types import OrgType, load_org_types
 from attendance_schemas.topics import DIRECTORY
 from ingest.domain.actor import Actor
@@ -19,6 +25,7 @@ from ingest.domain.directory_documents import Document, Kind
 from ingest.domain.directory_rows import HEADER, Circumstances, Row, read_table, rows_of
 from ingest.domain.organisation_type import with_type
 from ingest.domain.person_history import with_history
+from ingest.domain.roster import check_entry
 from ingest.errors import BadgeTaken, FieldError, Forbidden, InvalidRecord, NotRecorded, Overtaken
 from ingest.ports import Clock, Directory
 from service_kit.errors import TransientFailure
@@ -77,7 +84,7 @@ async def record_document(
             raise InvalidRecord([error]) from error
         _authorise(event, identity, actor, view)
         recorded = view.same(event)
-        if recorded is None and (errors := view.check(event)):
+        if recorded is None and (errors := [*view.check(event), *_roster_errors([(None, event)], view)]):
             raise InvalidRecord(errors)
         recorded = recorded or event
         await _record([recorded], authority, desk)
@@ -132,6 +139,7 @@ async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: Director
         rows, incomplete = _all_complete(rows, view, desk.org_types)
         errors += incomplete
         errors += [error for row in rows for error in _row_errors(row, kind, actor, view)]
+        errors += _roster_errors([(row.line, row.event) for row in rows], view)
         if errors:
             raise InvalidRecord(sorted(errors, key=lambda error: error.line or HEADER))
         if any(view.records.get(_key_of(row.event)) is not row.recorded for row in rows):
@@ -233,6 +241,25 @@ def _authorise(event: Event, identity: str, actor: Actor, view: DirectoryView) -
         )
     for site_id in view.sites_concerned(event):
         actor.require_site(site_id, f"record {identity}")
+
+
+def _roster_errors(records: Sequence[tuple[int | None, Event]], view: DirectoryView) -> list[FieldError]:
+    """Return which roster entries give somebody two shifts on one date, once all of them are recorded."""
+    entries = [(line, event) for line, event in records if isinstance(event, RosterRecorded)]
+    replaced = {entry.roster_id for _, entry in entries}
+    changed = {entry.person_id for _, entry in entries if not view.same(entry)}
+    beside: dict[str, list[RosterRecorded]] = {}
+    errors = []
+    for line, entry in entries:
+        if entry.person_id not in changed:
+            continue
+        if entry.person_id not in beside:
+            stays = view.roster_of(entry.org_id, entry.person_id)
+            beside[entry.person_id] = [each for each in stays if each.roster_id not in replaced]
+        found = check_entry(entry, beside[entry.person_id])
+        errors += [FieldError(error.field, error.message, line=line) for error in found]
+        beside[entry.person_id].append(entry)
+    return errors
 
 
 def _row_errors(row: Row, kind: Kind, actor: Actor, view: DirectoryView) -> list[FieldError]:

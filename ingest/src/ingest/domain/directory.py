@@ -62,9 +62,10 @@ class DirectoryView:
     _versions: RecordVersions[str] = field(default_factory=RecordVersions)
     # Keys whose record cannot be read here, as after a rollback: what was known before stays in `records`.
     _unreadable: set[str] = field(default_factory=set)
-    # Keys of the versions of each shift, and of the sites of each organisation.
+    # Keys of the versions of each shift, of the sites of each organisation, and of the roster of each person.
     _shift_keys: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     _site_keys: dict[str, set[str]] = field(default_factory=dict)
+    _roster_keys: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     # Whose record names a badge of an organisation, the holder first; and badges that several people name.
     _claims: MutableMapping[tuple[str, str], list[str]] = field(default_factory=SpreadDict)
     _contested: set[tuple[str, str]] = field(default_factory=set)
@@ -86,6 +87,8 @@ class DirectoryView:
             self._shift_keys[previous.org_id, previous.shift_id].discard(key)
         elif isinstance(previous, SiteRecorded):
             self._site_keys[previous.org_id].discard(key)
+        elif isinstance(previous, RosterRecorded):
+            self._roster_keys[previous.org_id, previous.person_id].discard(key)
         if event is None:
             self._ended_by[key] = ended_by
             return True
@@ -95,6 +98,8 @@ class DirectoryView:
             self._shift_keys.setdefault((event.org_id, event.shift_id), set()).add(key)
         elif isinstance(event, SiteRecorded):
             self._site_keys.setdefault(event.org_id, set()).add(key)
+        elif isinstance(event, RosterRecorded):
+            self._roster_keys.setdefault((event.org_id, event.person_id), set()).add(key)
         return True
 
     def leave_out(self, key: str, version: int) -> bool:
@@ -207,6 +212,12 @@ class DirectoryView:
     def has_shift(self, org_id: str, shift_id: str) -> bool:
         """Say whether this organisation has any version of this shift."""
         return bool(self._shift_keys.get((org_id, shift_id)))
+
+    def roster_of(self, org_id: str, person_id: str) -> list[RosterRecorded]:
+        """Return the roster entries of a person, the first one first."""
+        found = [self.records[key] for key in self._roster_keys.get((org_id, person_id), ())]
+        entries = [entry for entry in found if isinstance(entry, RosterRecorded)]
+        return sorted(entries, key=lambda entry: (entry.starts_on, entry.roster_id))
 
     def check(self, event: Event) -> list[FieldError]:
         """Return the fields of a new record that refer to nothing, or to what somebody else has."""

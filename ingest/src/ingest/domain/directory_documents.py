@@ -191,6 +191,10 @@ class RosterDocument(Document):
         default=None, description="days of the cycle; then without weekdays"
     )
     rotation_days: Annotated[tuple[Whole, ...], AfterValidator(lambda days: tuple(sorted(set(days))))] = ()
+    in_addition: Flag = Field(
+        default=False,
+        description="worked beside another shift on the same dates; else such an entry is refused",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
