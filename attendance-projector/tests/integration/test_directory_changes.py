@@ -4,7 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from attendance_schemas.events import Weekday
+from attendance_projector.explain.adapters.postgres_snapshot import open_snapshot
+from attendance_projector.explain.explain_stored import explain_stored
+from attendance_schemas.events import PersonTerms, Weekday
 
 pytestmark = pytest.mark.integration
 
@@ -110,3 +112,94 @@ async def test_a_punch_taken_back_while_the_roster_changes_leaves_no_day_behind(
     )
     assert await plant.days("binod") == []
     assert await plant.places("asha") == [("REVIEW", None)]
+
+
+MARCH, APRIL_1 = (date(2026, 3, 1), date(2026, 3, 31)), date(2026, 4, 1)
+MOVES: dict[str, dict[str, Any]] = {
+    "another home": {"site": "london"},
+    "another default shift": {"shift": "late"},
+    "no default shift": {"shift": None},
+    "inactive": {"active": False},
+    "joined later": {"joined_on": date(2026, 4, 7)},
+    "left earlier": {"left_on": date(2026, 3, 3)},
+}
+
+
+async def at_work(plant: Any) -> None:
+    """Asha works from Monday to Thursday in March, with a holiday, an absence and a day in April."""
+    await plant.tell(
+        plant.site(zone="Europe/London", site_id="london"),
+        plant.shift("late", 18, 22),
+        plant.holiday(date(2026, 3, 4), "site"),
+        plant.policy(MARCH[0], expects_attendance=True, weekly_offs=(Weekday.SUN,)),
+        *(
+            plant.match("asha", f"2026-03-{day:02}T{time}+05:30")
+            for day in (2, 3)
+            for time in ("08:00", "12:00")
+        ),
+        *(plant.match("asha", f"2026-04-06T{time}+05:30") for time in ("08:00", "12:00")),
+        plant.tick("2026-04-08T12:00Z"),
+    )
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+@pytest.mark.parametrize("move", MOVES)
+async def test_what_holds_from_a_date_on_leaves_the_days_before_it(
+    plant: Any, move: str, is_closed: bool
+) -> None:
+    await at_work(plant)
+    if is_closed:
+        await plant.close(*MARCH)
+    before = await plant.tables("attendance_day", "punch", "day_explanation")
+    plain = await plant.tables("attendance_day", "punch", "day_explanation", without=("xmin",))
+    terms = PersonTerms(replaced_on=APRIL_1, home_site_id="site", default_shift_id="day")
+    changes = {"shift": "day", "site": "site"} | MOVES[move]
+    await plant.tell(plant.person("asha", earlier=(terms,), **changes))
+    after = await plant.tables("attendance_day", "punch", "day_explanation")
+    for table, column in (("attendance_day", "attendance_on"), ("day_explanation", "attendance_on")):
+        in_march = [[row for row in rows[table] if row[column] < APRIL_1] for rows in (before, after)]
+        assert in_march[0] == in_march[1]
+        assert len(in_march[0]) > 20
+    assert await plant.sql.fetchval("SELECT count(*) FROM adjustment") == 0
+    assert before["attendance_day"] != after["attendance_day"]
+    async with open_snapshot(plant.url) as snapshot:
+        for day in (date(2026, 3, 2), date(2026, 3, 4), date(2026, 3, 31), APRIL_1, date(2026, 4, 6)):
+            found = await explain_stored(snapshot, "asha", day)
+            assert not found.is_wrong, (day, found.differences, found.unpaid)
+            homes = {fact.columns["home_site_id"] for fact in found.recorded if fact.kind == "person"}
+            assert homes == {"site" if day < APRIL_1 else changes["site"]}
+    # As it was, and as if it had always been so.
+    await plant.tell(plant.person("asha"))
+    assert await plant.tables("attendance_day", "punch", "day_explanation", without=("xmin",)) == plain
+
+
+async def test_a_former_home_and_shift_change_the_days_of_their_time_only(plant: Any) -> None:
+    await at_work(plant)
+    terms = PersonTerms(replaced_on=date(2026, 3, 3), home_site_id="site", default_shift_id="day")
+    await plant.tell(plant.person("asha", "late", "london", earlier=(terms,)))
+    assert [day for day in await plant.days("asha") if day[2] == "PRESENT"] == [(DAY, "day", "PRESENT", 240)]
+    rows = (await plant.tables("attendance_day"))["attendance_day"]
+    assert [(row["site_id"], row["attendance_on"] < date(2026, 3, 3)) for row in rows] == [
+        ("site", True) if row["attendance_on"] < date(2026, 3, 3) else ("london", False) for row in rows
+    ]
+    later = [row for row in rows if row["attendance_on"] > date(2026, 3, 8)]
+
+    async def statuses() -> dict[str, str]:
+        rows = (await plant.tables("attendance_day"))["attendance_day"]
+        assert [row for row in rows if row["attendance_on"] > date(2026, 3, 8)] == later
+        return {
+            str(row["attendance_on"]): row["status"]
+            for row in rows
+            if row["attendance_on"] < date(2026, 3, 4)
+        }
+
+    assert await statuses() == {"2026-03-01": "WEEKLY_OFF", DAY: "PRESENT", "2026-03-03": "ABSENT"}
+    # A holiday, a policy, a shift and a zone of the former home.
+    await plant.tell(plant.holiday(date(2026, 3, 2), "site", "another"))
+    assert (await statuses())[DAY] == "HOLIDAY"
+    await plant.tell(plant.tombstone(plant.holiday(date(2026, 3, 2), "site", "another")))
+    await plant.tell(plant.shift("day", 8, 12, absent_below_minutes=300))
+    assert (await statuses())[DAY] == "ABSENT"
+    await plant.tell(plant.shift("day", 8, 12), plant.site(zone="America/New_York"))
+    assert (await statuses())[DAY] == "ABSENT"
+    assert await plant.places("asha") == [("REVIEW", None)] * 6

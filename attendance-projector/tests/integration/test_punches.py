@@ -1,10 +1,11 @@
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 
-from attendance_schemas.events import PunchMethod
+from attendance_schemas.events import FormerBadge, PunchMethod
 
 pytestmark = pytest.mark.integration
 
@@ -66,6 +67,24 @@ async def test_a_badge_that_was_unknown_goes_to_whoever_has_it_now(plant: Any) -
     stranger = msgspec.structs.replace(plant.person("eve", badge="B-7"), org_id="globex")
     await plant.tell(stranger)
     assert await pending(plant) == [("B-7", None)] * 2
+
+
+async def test_late_punches_are_of_whoever_had_the_badge_then(plant: Any) -> None:
+    """A badge goes from asha to binod at noon, and back on the day after; punches arrive in any order."""
+    noon, night = (
+        datetime.fromisoformat(f"{DAY}T{time}+05:30").astimezone(UTC) for time in ("12:30", "23:00")
+    )
+    shown = [plant.punch("B-7", at) for at in (OUT, "2026-03-03T08:00+05:30", IN, f"{DAY}T14:00+05:30")]
+    await plant.tell(*shown[:2])
+    had_by_asha = (FormerBadge(badge="B-7", held_until=noon),)
+    had_by_binod = (FormerBadge(badge="B-7", held_until=night),)
+    await plant.tell(plant.person("binod", badge="B-7"), plant.person("asha", former_badges=had_by_asha))
+    await plant.tell(plant.person("binod", former_badges=had_by_binod))
+    assert await pending(plant) == [("B-7", "asha"), ("B-7", None)]
+    await plant.tell(plant.person("asha", badge="B-7", former_badges=had_by_asha), *shown[2:])
+    assert await pending(plant) == [("B-7", name) for name in ("asha", "asha", "binod", "asha")]
+    assert (await plant.days("asha"))[:1] == PRESENT
+    assert len(await plant.places("binod")) == 1
 
 
 async def test_of_two_people_with_one_badge_the_first_by_id_has_it(plant: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from attendance_projector.projection.adapters.postgres_read_model import open_read_model
 from attendance_projector.store.migrate import migrate
-from attendance_schemas.events import Event, Outcome, Weekday
+from attendance_schemas.events import Event, Outcome, PersonTerms, Weekday
 from local_stack.for_tests.databases import CloneTemplate
 
 pytestmark = pytest.mark.integration
@@ -25,8 +25,17 @@ def history(plant: Any, chance: random.Random) -> dict[tuple[str, int], list[Eve
     directory[0] += [plant.organisation(each, default_policy_on=date(2026, 3, 5)) for each in types]
     for name in PEOPLE[:3]:
         directory[1].append(plant.person(name, chance.choice([None, "day"]), site="not-yet"))
+        moved_on = date(2026, 3, 1) + timedelta(days=chance.randrange(14))
+        terms = PersonTerms(
+            replaced_on=moved_on, home_site_id=chance.choice(["site", "ny"]), default_shift_id="night"
+        )
         directory[1].append(
-            plant.person(name, chance.choice([None, "day", "night"]), chance.choice(["site", "ny"]))
+            plant.person(
+                name,
+                chance.choice([None, "day", "night"]),
+                chance.choice(["site", "ny"]),
+                earlier=chance.choice([(), (terms,)]),
+            )
         )
     directory[2] += [plant.shift("day", 8, 17), plant.shift("night", 22, 6)]
     directory[2].append(plant.shift("day", 9, 17, date(2026, 3, 8), late_grace_minutes=5))

@@ -18,10 +18,15 @@ from attendance_projector.domain.facts import (
     ShiftId,
     ShiftVersion,
 )
-from attendance_projector.domain.schedule import Schedule
+from attendance_projector.domain.schedule import ALWAYS_EMPLOYED, Schedule, shifts_on
 from attendance_projector.domain.shift_windows import instances_between, instants_of
 from attendance_projector.domain.status import Status
-from attendance_projector.domain.touched import date_touched_by_punch, dates_touched_by_roster
+from attendance_projector.domain.touched import (
+    date_touched_by_punch,
+    dates_touched_by_employment,
+    dates_touched_by_plans,
+    dates_touched_by_roster,
+)
 from attendance_testing.projector.rule_strategies import (
     corrections,
     dates,
@@ -219,7 +224,41 @@ def test_a_stricter_threshold_never_adds_a_present_day(punches: list[Punch], pla
     strict = tuple(
         replace(shift, half_day_below=timedelta(hours=24), absent_below=None) for shift in plan.shifts
     )
-    rigid = tuple(replace(policy, flexible_day_start=None) for policy in plan.policies)
-    stricter = replace(plan, shifts=strict, policies=rigid)
+
+    def rigid(each: Schedule) -> Schedule:
+        policies = tuple(replace(policy, flexible_day_start=None) for policy in each.policies)
+        return replace(each, shifts=strict, policies=policies, earlier=())
+
+    stricter = replace(rigid(plan), earlier=tuple((on, rigid(each)) for on, each in plan.earlier))
     present = [day for day in attendance(punches, stricter).days if day.status == "PRESENT"]
     assert all(day.worked >= timedelta(hours=24) for day in present)
+
+
+@given(punch_lists, schedules, schedules, dates, knowledge)
+def test_what_holds_from_a_date_on_changes_only_the_dates_that_it_touches(
+    punches: list[Punch], plan: Schedule, other: Schedule, on: date, known: Knowledge
+) -> None:
+    """Another home, default shift and employment from a date on leave the days before it as they are."""
+    cut = tuple(each for each in plan.earlier if each[0] < on)
+    moved = replace(other, shifts=plan.shifts, roster=plan.roster, leave=plan.leave)
+    moved = replace(moved, earlier=(*cut, (on, replace(plan.at(on - timedelta(days=1)), earlier=()))))
+    plans = [
+        each.dated.map(lambda then: replace(then, earlier=(), employment=ALWAYS_EMPLOYED))
+        for each in (plan, moved)
+    ]
+    employments = [each.dated.map(lambda then: then.employment) for each in (plan, moved)]
+    touched = dates_touched_by_plans(*plans, moved) + dates_touched_by_employment(*employments)
+    days = [
+        [
+            day
+            for day in attendance(punches, each, date(2026, 2, 20), date(2026, 11, 20), known=known).days
+            if not any(
+                (span.first_on or date.min) <= day.attendance_on <= (span.last_on or date.max)
+                for span in touched
+            )
+        ]
+        for each in (plan, moved)
+    ]
+    assert days[0] == days[1]
+    shifts = [date(2026, 2, 20) + timedelta(days=number) for number in range((on - date(2026, 2, 20)).days)]
+    assert [shifts_on(plan, each) for each in shifts] == [shifts_on(moved, each) for each in shifts]

@@ -1,6 +1,7 @@
 from datetime import date, timedelta
 from uuid import uuid4
 
+from attendance_projector.domain.dated import Dated
 from attendance_projector.domain.facts import Punch, PunchId, RosterEntry, ShiftId, ShiftVersion
 from attendance_projector.domain.touched import DateSpan
 from attendance_projector.projection.backlog.ports import StaleSpan
@@ -12,6 +13,7 @@ from attendance_projector.projection.days.stale_dates import (
     DayLostPunch,
     HorizonMoved,
     PersonChanged,
+    PlanChanged,
     PunchChanged,
     RosterChanged,
     ShiftChanged,
@@ -55,6 +57,9 @@ def test_what_waits_is_never_narrower_than_what_the_change_touches() -> None:
             ShiftChanged(version(MARCH)),
             HorizonMoved(None, MARCH),
             PersonChanged(),
+            PlanChanged(
+                Dated(("site", "day")), Dated(("site", "night"), ((date(2026, 5, 1), ("site", "day")),))
+            ),
         ]
     _, later = parted(changes)
     reach = timedelta(days=19)
@@ -63,6 +68,7 @@ def test_what_waits_is_never_narrower_than_what_the_change_touches() -> None:
         DateSpan(MARCH - reach, None),
         DateSpan(None, MARCH),
         DateSpan(),
+        DateSpan(date(2026, 5, 1) - reach, None),
     ]
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -5,6 +6,7 @@ import pytest
 
 from attendance_projector.domain.attendance import Attendance, attendance
 from attendance_projector.domain.corrections import Addition, Made
+from attendance_projector.domain.dated import Dated
 from attendance_projector.domain.explanation import Rule
 from attendance_projector.domain.facts import (
     Direction,
@@ -16,11 +18,12 @@ from attendance_projector.domain.facts import (
     ShiftId,
     ShiftVersion,
 )
-from attendance_projector.domain.schedule import Schedule
+from attendance_projector.domain.schedule import Employment, Policy, Schedule, shifts_on
 from attendance_projector.domain.shift_windows import instances_between, instants_of, shift_instance
 from attendance_projector.domain.touched import (
     DateSpan,
     date_touched_by_punch,
+    dates_of_other_plans,
     dates_touched_by_person,
     dates_touched_by_roster,
     dates_touched_by_shift,
@@ -132,7 +135,7 @@ def test_a_person_touches_all_dates() -> None:
 
 
 def test_an_identical_shift_version_twice_is_one() -> None:
-    assert schedule(MORNING, MORNING).zone_of(MORNING) is INDIA
+    assert schedule(MORNING, MORNING).zone_of(MORNING, D) is INDIA
 
 
 def test_three_shared_windows_are_cut_one_after_the_other() -> None:
@@ -171,3 +174,63 @@ def test_a_punch_added_years_before_is_no_burden_for_the_days_of_today() -> None
     everything = attendance(worked, plan, corrections=added)
     assert [day for day in everything.days if day.attendance_on == D] == list(found.days)
     assert [day.punches for day in everything.days] == [("a1",), ("p1", "a2", "p2"), ("a3",)]
+
+
+def test_the_days_of_a_date_say_which_punches_of_it_belong_to_none() -> None:
+    punches = [
+        punch("in", "2026-03-02T08:00"),
+        punch("late", "2026-03-02T20:00"),
+        punch("next", "2026-03-03T20:00"),
+    ]
+    result = attendance(punches, schedule(MORNING))
+    (day,) = result.days
+    named = [each for each in day.explanation if each.rule is Rule.UNSCHEDULED]
+    assert [(each.punch, "in the window of no shift" in each.text) for each in named] == [("late", True)]
+    assert [each.punch.punch_id for each in result.unscheduled] == ["late", "next"]
+
+
+def moved(before: Schedule, on: date, now: Schedule) -> Schedule:
+    return replace(now, earlier=((on, before),))
+
+
+def test_a_date_has_what_was_in_force_on_it() -> None:
+    london = ZoneInfo("Europe/London")
+    before = Schedule(
+        zone=INDIA,
+        shifts=(MORNING, NIGHT),
+        default_shift=MORNING.shift_id,
+        holidays=frozenset({D}),
+        employment=Employment(joined_on=D),
+        policies=(Policy(weekly_offs=frozenset({"mon"})),),
+    )
+    plan = moved(
+        before, D + timedelta(days=1), Schedule(london, (MORNING, NIGHT), default_shift=NIGHT.shift_id)
+    )
+    assert [shifts_on(plan, D + timedelta(days=number)) for number in (0, 1)] == [[MORNING], [NIGHT]]
+    assert [plan.is_holiday(D), plan.is_employed(D - timedelta(days=1)), plan.zone_on(D)] == [
+        True,
+        False,
+        INDIA,
+    ]
+    assert [plan.policy_on(D + timedelta(days=number)).weekly_offs for number in (0, 1)] == [{"mon"}, set()]
+    assert plan.at(D + timedelta(days=1)) is plan
+
+
+def test_a_move_across_zones_leaves_no_instant_without_a_zone() -> None:
+    """East to west the evening repeats, west to east it is short: the old zone holds until its midnight."""
+    east, west = schedule(MORNING), schedule(MORNING, zone=ZoneInfo("America/New_York"))
+    for before, now in ((east, west), (west, east)):
+        plan = moved(before, D, now)
+        midnight = datetime.combine(D, time(), before.zone)
+        assert plan.zone_at(midnight - timedelta(microseconds=1)) is before.zone
+        assert plan.zone_at(midnight) is now.zone
+        first_at, last_at = instants_of(plan, D, D)
+        assert first_at <= datetime.combine(D, time(8), now.zone) <= last_at
+
+
+def test_what_was_replaced_before_is_touched_no_more() -> None:
+    plans = [Dated("a"), Dated("b", ((D, "a"),)), Dated("c", ((D, "a"), (D + timedelta(days=9), "b")))]
+    ten = D + timedelta(days=9)
+    assert dates_of_other_plans(plans[0], plans[1]) == [DateSpan(D, None)]
+    assert dates_of_other_plans(plans[1], plans[2]) == [DateSpan(ten, None)]
+    assert dates_of_other_plans(plans[0], plans[0]) == []

@@ -5,12 +5,13 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from attendance_projector.domain.dated import Dated
 from attendance_projector.domain.facts import RosterEntry, ShiftId
 from attendance_projector.domain.schedule import NO_POLICY, Schedule
 from attendance_projector.explain.scenario.apply import explain_scenario, read_scenario, write_scenario
 from attendance_projector.explain.scenario.rule_inputs import punches_of, schedule_of
 from attendance_projector.explain.stored_scenario import PersonFacts, scenario_of
-from attendance_projector.projection.stored import CorrectionRow, KnownPerson, PersonKey
+from attendance_projector.projection.stored import CorrectionRow, KnownPerson, PersonKey, Terms
 from attendance_testing.projector.random_months import random_month
 
 MONDAY = date(2026, 3, 2)
@@ -19,9 +20,8 @@ ONE_SHIFT = b"""{"site_zone": "UTC", "default_shift": "day",
 
 
 def facts(schedule: Schedule, *corrections: CorrectionRow) -> PersonFacts:
-    person = KnownPerson(
-        PersonKey("org", "p-1"), "site", schedule.default_shift, schedule.employment, schedule
-    )
+    terms = Terms("site", schedule.default_shift, schedule.employment)
+    person = KnownPerson(PersonKey("org", "p-1"), Dated(terms), schedule)
     return PersonFacts(person, schedule, [], corrections, datetime(2026, 3, 9, tzinfo=UTC))
 
 

@@ -1,6 +1,7 @@
 """The attendance rules as pure functions: no clock, no I/O, no dependence on the order of facts.
 
-Reading order: `facts` (what is known), `schedule` (who works what on which date), `shift_windows` (when an
+Reading order: `facts` (what is known), `dated` (what holds by date), `schedule` (who works what on
+which date), `shift_windows` (when an
 instance of a shift takes punches), `ownership` (which instance a punch belongs to), `debounce`, `pairing`,
 `counting`, `breaks`, `overtime`, `rounding`, `days_off` (leave, holidays, weekly offs), `absence` (days
 without a punch), `status`, `flexible`, `day` (one attendance day), `corrections`, `override`, `attendance`

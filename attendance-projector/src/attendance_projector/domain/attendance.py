@@ -6,8 +6,8 @@ order, with any repetition, give the same answer.
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from itertools import repeat
 
@@ -81,7 +81,19 @@ def attendance(
             built = build_day(instance, kept, schedule, known or NOTHING_KNOWN, corrected)
             days.append((instance.order, built))
     days = sorted(_with_overrides(days, schedule, first_on, last_on, in_force), key=lambda each: each[0])
-    return Attendance(tuple(day for _, day in days), tuple(unscheduled))
+    beside = _beside(unscheduled, schedule)
+    return Attendance(
+        tuple(replace(day, explanation=(*day.explanation, *beside[day.attendance_on])) for _, day in days),
+        tuple(unscheduled),
+    )
+
+
+def _beside(unscheduled: Iterable[Ownership], schedule: Schedule) -> Mapping[date, list[Explanation]]:
+    """Return what the days of each date say of the punches on it that belong to no day."""
+    found: dict[date, list[Explanation]] = defaultdict(list)
+    for ownership in unscheduled:
+        found[unscheduled_date(schedule, ownership.punch.occurred_at)].append(ownership.why)
+    return found
 
 
 def _added(
@@ -150,7 +162,7 @@ def _with_overrides(
             for order, day in days
         ]
         if replaced == days:
-            midnight = start_instant(override.on, time(), schedule.zone)
+            midnight = start_instant(override.on, time(), schedule.zone_on(override.on))
             order = (midnight, midnight, override.on, override.shift_id or "")
             replaced.append((order, day_of_override(override)))
         days = replaced

@@ -167,7 +167,7 @@ def _work(
     worked = time.worked - break_time
     overtime, why_overtime = overtime_minutes(worked, instance)
     half = half_leave(schedule, on)
-    is_employed = schedule.employment.covers(on)
+    is_employed = schedule.is_employed(on)
     status, why_status = status_of(
         worked, shift, is_closed=time.is_closed, on_half_leave=half is not None, is_employed=is_employed
     )

@@ -33,7 +33,7 @@ def full_leave(schedule: Schedule, on: date) -> DayOff | None:
 
 def holiday(schedule: Schedule, on: date) -> DayOff | None:
     """A holiday beats a weekly off, because it is the one that is paid."""
-    if on not in schedule.holidays:
+    if not schedule.is_holiday(on):
         return None
     return Status.HOLIDAY, Explanation(Rule.HOLIDAY, None, f"HOLIDAY: {on}; punches count nothing")
 

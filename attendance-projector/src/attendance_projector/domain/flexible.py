@@ -26,29 +26,31 @@ def flexible_date(schedule: Schedule, at: datetime) -> date | None:
     A day ends where the next one begins. The last day before a policy without flexible days ends at the time
     at which it began.
     """
-    on = at.astimezone(schedule.zone).date()
+    zone = schedule.zone_at(at)
+    on = at.astimezone(zone).date()
     eve = on - ONE_DAY
     start, start_of_eve = (schedule.policy_on(each).flexible_day_start for each in (on, eve))
-    if start is not None and at >= start_instant(on, start, schedule.zone):
+    if start is not None and at >= start_instant(on, start, zone):
         return on
     if start_of_eve is None:
         return None
-    if start is None and at >= start_instant(on, start_of_eve, schedule.zone):
+    if start is None and at >= start_instant(on, start_of_eve, zone):
         return None
     return eve
 
 
 def unscheduled_date(schedule: Schedule, at: datetime) -> date:
     """Return the date of an instant that no shift owns: of its flexible day, or else its own local date."""
-    return flexible_date(schedule, at) or at.astimezone(schedule.zone).date()
+    return flexible_date(schedule, at) or at.astimezone(schedule.zone_at(at)).date()
 
 
 def flexible_instance(schedule: Schedule, on: date) -> ShiftInstance:
     """Return the flexible day of a local date as an instance without windows around it."""
     day_start = schedule.policy_on(on).flexible_day_start or USUAL_DAY_START
     shift = ShiftVersion(NO_SHIFT, day_start, day_start, counting=Counting.EVERY_PAIR)
-    starts_at = start_instant(on, day_start, schedule.zone)
-    return ShiftInstance(shift, on, starts_at, start_instant(on + ONE_DAY, day_start, schedule.zone))
+    zone = schedule.zone_on(on)
+    starts_at = start_instant(on, day_start, zone)
+    return ShiftInstance(shift, on, starts_at, start_instant(on + ONE_DAY, day_start, zone))
 
 
 def flexible_day(ownership: Ownership, schedule: Schedule) -> Ownership:

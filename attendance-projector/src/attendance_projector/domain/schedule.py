@@ -8,11 +8,12 @@ dates before it, and a shift has no instance before its first version.
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from attendance_projector.domain.dated import Dated
 from attendance_projector.domain.facts import (
     MONDAY_TO_SUNDAY,
     NOTHING,
@@ -21,6 +22,7 @@ from attendance_projector.domain.facts import (
     ShiftId,
     ShiftVersion,
 )
+from attendance_projector.domain.local_time import start_instant
 
 
 class LeavePart(StrEnum):
@@ -96,7 +98,8 @@ def policy_on(policies: Sequence[Policy], on: date) -> Policy:
 class Schedule:
     """One person's shifts and roster, and the dates off. `zone` is the zone of the home site.
 
-    `policies` are the versions in the order in which they take effect.
+    `policies` are the versions in the order in which they take effect. Ask by date or instant: another home
+    may have been in force then. `shifts`, `roster` and `leave` are those of all times.
     """
 
     zone: ZoneInfo
@@ -107,6 +110,8 @@ class Schedule:
     leave: frozenset[Leave] = frozenset()
     employment: Employment = ALWAYS_EMPLOYED
     policies: tuple[Policy, ...] = (USUAL_POLICY,)
+    # What was in force before another home, default shift or employment: each until a date.
+    earlier: tuple[tuple[date, "Schedule"], ...] = ()
     # The longest windows before and after any of the shifts.
     longest_before: timedelta = field(init=False, compare=False, repr=False)
     longest_after: timedelta = field(init=False, compare=False, repr=False)
@@ -127,17 +132,45 @@ class Schedule:
         object.__setattr__(self, "longest_before", before)
         object.__setattr__(self, "longest_after", after)
 
-    def zone_of(self, shift: ShiftVersion) -> ZoneInfo:
+    @property
+    def dated(self) -> "Dated[Schedule]":
+        """All that was in force at any time, by date."""
+        return Dated(self, self.earlier)
+
+    def at(self, on: date) -> "Schedule":
+        """Return what is in force on a local date."""
+        return self.dated.on(on) if self.earlier else self
+
+    def zone_on(self, on: date) -> ZoneInfo:
+        """Return the zone of the home site on a local date."""
+        return self.at(on).zone
+
+    def zone_at(self, at: datetime) -> ZoneInfo:
+        """Return the zone of the home site at an instant; another begins at midnight of the one before."""
+        for replaced_on, schedule in self.earlier:
+            if at < start_instant(replaced_on, time(), schedule.zone):
+                return schedule.zone
+        return self.zone
+
+    def zone_of(self, shift: ShiftVersion, on: date) -> ZoneInfo:
         """Return the zone of the shift's local times: its own, or else the home site's."""
-        return shift.zone or self.zone
+        return shift.zone or self.zone_on(on)
 
     def policy_on(self, on: date) -> Policy:
         """Return the policy in effect on a local date."""
-        return policy_on(self.policies, on)
+        return policy_on(self.at(on).policies, on)
+
+    def is_employed(self, on: date) -> bool:
+        """Say whether the person works here on a local date."""
+        return self.at(on).employment.covers(on)
+
+    def is_holiday(self, on: date) -> bool:
+        """Say whether a local date is a holiday of the home site."""
+        return on in self.at(on).holidays
 
     def expects(self, on: date) -> bool:
         """Say whether a shift on this local date makes a day even without a punch."""
-        return self.employment.covers(on) and self.policy_on(on).expects_attendance
+        return self.is_employed(on) and self.policy_on(on).expects_attendance
 
 
 def shift_ids_on(schedule: Schedule, on: date) -> list[ShiftId]:
@@ -145,7 +178,8 @@ def shift_ids_on(schedule: Schedule, on: date) -> list[ShiftId]:
     rostered = {entry.shift_id for entry in schedule.roster if entry.gives_shift_on(on)}
     if rostered:
         return sorted(rostered)
-    return [] if schedule.default_shift is None else [schedule.default_shift]
+    default_shift = schedule.at(on).default_shift
+    return [] if default_shift is None else [default_shift]
 
 
 def version_on(versions: Iterable[ShiftVersion], shift_id: ShiftId, on: date) -> ShiftVersion | None:

@@ -105,7 +105,7 @@ def _instances_between(schedule: Schedule, first_on: date, last_on: date) -> lis
     days = (last_on - first_on).days + 1
     dates = [first_on + timedelta(days=number) for number in range(days)]
     instances = [
-        shift_instance(shift, on, schedule.zone_of(shift))
+        shift_instance(shift, on, schedule.zone_of(shift, on))
         for on in dates
         for shift in shifts_on(schedule, on)
     ]
@@ -135,9 +135,12 @@ def _instants_of(schedule: Schedule, first_on: date, last_on: date) -> tuple[dat
     instances = instances_between(schedule, first_on, last_on)
     opens = [instance.opens_at for instance in instances]
     closes = [instance.closes_at for instance in instances]
-    midnight = start_instant(first_on, time(), schedule.zone)
+    midnight = start_instant(first_on, time(), schedule.zone_on(first_on))
     # A flexible day goes on after midnight.
     morning_after = last_on + ONE_DAY
     day_starts = [schedule.policy_on(on).flexible_day_start or time() for on in (last_on, morning_after)]
-    ends_at = end_instant(morning_after, max(day_starts), schedule.zone)
+    ends_at = end_instant(morning_after, max(day_starts), schedule.zone_on(last_on))
+    if schedule.earlier:
+        # The date may end later where the person works from the next date on.
+        ends_at = max(ends_at, end_instant(morning_after, max(day_starts), schedule.zone_on(morning_after)))
     return min([midnight, *opens]), max([ends_at, *closes])

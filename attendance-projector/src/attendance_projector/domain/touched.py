@@ -7,12 +7,16 @@ overlap are cut between them, the dates whose windows can reach those. A date of
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
+from attendance_projector.domain.dated import Dated
 from attendance_projector.domain.facts import NOTHING, Punch, RosterEntry, ShiftVersion
 from attendance_projector.domain.flexible import unscheduled_date
 from attendance_projector.domain.ownership import owner_of
 from attendance_projector.domain.schedule import Employment, Policy, Schedule, policy_on
 from attendance_projector.domain.shift_windows import ONE_DAY, REACH_AHEAD, REACH_BACK, instances_reaching
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +51,28 @@ def dates_touched_by_shift(version: ShiftVersion, schedule: Schedule) -> DateSpa
 
 
 def dates_touched_by_person() -> DateSpan:
-    """Return all dates: a default shift and a home site's zone have no date of their own."""
+    """Return all dates: a home site's zone has no date of its own, nor has somebody new."""
     return DateSpan()
 
 
-def dates_touched_by_employment(before: Employment, after: Employment) -> list[DateSpan]:
+def dates_of_other_plans(before: Dated[T], after: Dated[T]) -> list[DateSpan]:
+    """Return the dates on which another home or default shift holds."""
+    return _differing([date.min, *before.starts, *after.starts], before.on, after.on)
+
+
+def dates_touched_by_plans(before: Dated[T], after: Dated[T], schedule: Schedule) -> list[DateSpan]:
+    """Return the dates on which another home or default shift holds, and those whose windows reach them."""
+    spans = dates_of_other_plans(before, after)
+    return [_widened(span.first_on or date.min, span.last_on, schedule.shifts) for span in spans]
+
+
+def dates_touched_by_employment(before: Dated[Employment], after: Dated[Employment]) -> list[DateSpan]:
     """Return the dates on which the person works here in one of the two only."""
-    starts = [date.min]
-    for each in (before, after):
+    starts = [date.min, *before.starts, *after.starts]
+    for each in (*before.all, *after.all):
         starts += [] if each.joined_on is None else [each.joined_on]
         starts += [] if each.left_on is None or each.left_on == date.max else [each.left_on + ONE_DAY]
-    return _differing(starts, before.covers, after.covers)
+    return _differing(starts, lambda on: before.on(on).covers(on), lambda on: after.on(on).covers(on))
 
 
 def dates_touched_by_policies(before: Sequence[Policy], after: Sequence[Policy]) -> list[DateSpan]:
@@ -72,13 +87,25 @@ def dates_touched_by_policies(before: Sequence[Policy], after: Sequence[Policy])
 
 def expected_dates(schedule: Schedule, as_of: datetime | None) -> tuple[date, date] | None:
     """Return the first and last date on which a day without a punch can be; None: on no date."""
-    expecting = [policy.effective_on for policy in schedule.policies if policy.expects_attendance]
-    if as_of is None or not expecting or not schedule.shifts:
+    expecting = expecting_from(schedule)
+    if as_of is None or expecting is None or not schedule.shifts:
         return None
     first_shift_on = min(shift.effective_on for shift in schedule.shifts)
-    first_on = max(expecting[0], first_shift_on, schedule.employment.joined_on or date.min)
-    horizon = as_of.astimezone(schedule.zone).date()
+    joined_on = min(each.employment.joined_on or date.min for each in schedule.dated.all)
+    first_on = max(expecting, first_shift_on, joined_on)
+    horizon = as_of.astimezone(schedule.zone_at(as_of)).date()
     return (first_on, horizon) if first_on <= horizon else None
+
+
+def expecting_from(schedule: Schedule) -> date | None:
+    """Return the first date of a policy that expects anybody; None: there is none."""
+    starts = (
+        policy.effective_on
+        for each in schedule.dated.all
+        for policy in each.policies
+        if policy.expects_attendance
+    )
+    return min(starts, default=None)
 
 
 def _differing(

@@ -39,7 +39,7 @@ def explanation_json(found: StoredExplanation) -> dict[str, Any]:
     return {
         "person": facts.person.key.person_id,
         "on": found.on.isoformat(),
-        "site_zone": None if facts.person.schedule is None else facts.schedule.zone.key,
+        "site_zone": None if facts.person.schedule is None else facts.schedule.zone_on(found.on).key,
         "as_of": None if facts.as_of is None else utc_text(facts.as_of),
         "facts": [
             {
@@ -47,7 +47,7 @@ def explanation_json(found: StoredExplanation) -> dict[str, Any]:
                 "id": each.fact_id,
                 "version": each.version,
                 "recorded_at": None if each.recorded_at is None else utc_text(each.recorded_at),
-                "text": each.text(facts.schedule.zone),
+                "text": each.text(facts.schedule.zone_on(found.on)),
             }
             for each in found.recorded
         ],
@@ -89,7 +89,7 @@ def _plain(value: object) -> object:
 
 def print_explanation(console: Console, found: StoredExplanation) -> None:
     """Print the facts, the days with their rules, and whether the tables say the same."""
-    facts, zone = found.facts, found.facts.schedule.zone
+    facts, zone = found.facts, found.facts.schedule.zone_on(found.on)
     known = "no tick has come" if facts.as_of is None else f"time has come to {local_text(facts.as_of, zone)}"
     _line(console, f"{facts.person.key.person_id} on {found.on}, {zone.key}; {known}")
     for each in found.recorded:

@@ -49,9 +49,12 @@ class PersonFacts:
 
 
 def scenario_of(facts: PersonFacts, first_on: date, last_on: date) -> Scenario:
-    """Return the scenario whose days from first to last, inclusive, are those of the facts."""
-    schedule, person = facts.schedule, facts.person
-    zone, employment = schedule.zone, person.employment
+    """Return the scenario whose days from first to last, inclusive, are those of the facts.
+
+    A file has one home and one default shift: those of the first date.
+    """
+    schedule, person = facts.schedule.at(first_on), facts.person
+    zone, employment = schedule.zone, schedule.employment
     # Added punches come with their corrections.
     punches = [punch for punch in facts.punches if punch.method != CORRECTION]
     corrections = _corrections(facts, punches, first_on, last_on)

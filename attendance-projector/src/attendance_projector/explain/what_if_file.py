@@ -108,7 +108,8 @@ def altered(schedule: Schedule, what_if: WhatIf, from_on: date) -> Schedule:
         policies = _altered_policies(policies, what_if.policy, from_on)
     for index, change in enumerate(what_if.shifts):
         shifts = _altered_shifts(f"shifts[{index}]", shifts, change, from_on)
-    return replace(schedule, policies=policies, shifts=shifts)
+    earlier = tuple((until, altered(each, what_if, from_on)) for until, each in schedule.earlier)
+    return replace(schedule, policies=policies, shifts=shifts, earlier=earlier)
 
 
 def _altered_policies(policies: Sequence[Policy], change: PolicyChange, from_on: date) -> tuple[Policy, ...]:

@@ -1,9 +1,9 @@
 """Whose the punches without a face are, and which of them are new.
 
-ingest names the person when the directory had one for what was shown. A punch with a badge that nobody
-had waits, as a pending fact, and belongs to the holder whom the directory names: at once, when a person gets
-the badge, or when it goes to another one. A punch has one occurred_at for ever; a second one is refused, and
-so is one at a site, or of a person of a site, that its sender's authority does not reach.
+ingest names the person when the directory had one for what was shown. A punch with a badge that nobody had
+waits, as a pending fact, and belongs to the holder whom the directory names: whoever had the badge when it
+was shown, or got it first after that. A punch has one occurred_at for ever; a second one is refused, and so
+is one at a site, or of a person of a site, that its sender's authority does not reach.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +15,7 @@ from attendance_projector.projection.stored import (
     AcceptedPunch,
     EntryKey,
     FactKey,
+    Holder,
     KnownPunch,
     PendingFact,
 )
@@ -36,20 +37,21 @@ def judge_punches(
     taken_ids: Mapping[FactKey, KnownPunch],
     captures: Collection[FactKey],
     pending: Sequence[PendingFact],
-    holders: Mapping[EntryKey, str],
+    holders: Mapping[EntryKey, Sequence[Holder]],
     refuse: Refuse,
 ) -> PunchJudgement:
     """Judge punches in the order in which they were recorded, and pending facts whose badge may have moved.
 
     `taken_ids` is what is stored under their ids, `captures` those that are captures, stored or new;
-    `holders` says who has each badge now.
+    `holders` says who had each badge, in order, and who has it now.
     """
     fresh, without_effect = _fresh(received, taken_ids, captures, refuse)
     waiting = [*pending, *(_pending_fact(event) for event in fresh if _owner(event) is None)]
     added = [_accepted(event, owner) for event in fresh if (owner := _owner(event)) is not None]
     taken_back, moved = [], []
     for fact in waiting:
-        holder = holders.get((fact.org_id, fact.badge))
+        of_badge = holders.get((fact.org_id, fact.badge), ())
+        holder = next((each.person_id for each in of_badge if each.has_it_after(fact.occurred_at)), None)
         is_stored = fact.key in taken_ids
         if is_stored and holder == fact.person_id:
             continue

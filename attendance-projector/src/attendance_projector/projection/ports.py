@@ -18,6 +18,7 @@ from attendance_projector.projection.stored import (
     EntryKey,
     EventOrTombstone,
     FactKey,
+    Holder,
     KnownCapture,
     KnownPunch,
     KnownReview,
@@ -139,11 +140,11 @@ class Corrections(Protocol):
     async def store_pending(self, facts: Sequence[PendingFact]) -> None:
         """Store such punches, with who has the badge now."""
 
-    async def holders(self, badges: Collection[EntryKey]) -> Mapping[EntryKey, str]:
-        """Return who has each of the badges now; one that nobody has is left out."""
+    async def holders(self, badges: Collection[EntryKey]) -> Mapping[EntryKey, Sequence[Holder]]:
+        """Return who had each of the badges, the first one first, and last who has it now."""
 
     async def badges_of_people(self, people: Collection[PersonKey]) -> set[EntryKey]:
-        """Return the badges that these people have."""
+        """Return the badges that these people have, or had."""
 
 
 class RefusedFacts(Protocol):

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from attendance_projector.domain.dated import Dated
 from attendance_projector.domain.day import AttendanceDay
 from attendance_projector.domain.facts import Punch, RosterEntry
 from attendance_projector.domain.schedule import Employment, Schedule
@@ -137,6 +138,18 @@ class KnownReview:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody who has a badge, or had it until an instant, exclusive."""
+
+    person_id: str
+    held_until: datetime | None = None
+
+    def has_it_after(self, at: datetime) -> bool:
+        """Say whether the person has the badge still after an instant."""
+        return self.held_until is None or at < self.held_until
+
+
+@dataclass(frozen=True, slots=True)
 class PendingFact:
     """A punch with a badge that nobody had when it was shown, and who has it now."""
 
@@ -192,14 +205,26 @@ class CorrectionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds of a person from a local date on."""
+
+    home_site_id: str
+    default_shift_id: str | None
+    employment: Employment
+
+
+@dataclass(frozen=True, slots=True)
 class KnownPerson:
     """A person, and the schedule once the zone of the home site is known."""
 
     key: PersonKey
-    home_site_id: str
-    default_shift_id: str | None
-    employment: Employment
+    terms: Dated[Terms]
     schedule: Schedule | None
+
+    @property
+    def home_site_id(self) -> str:
+        """The home site now."""
+        return self.terms.now.home_site_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,10 +100,11 @@ class PostgresSnapshot:
         """Return the facts that a day is made of, kind by kind."""
         found = []
         for kind in TEXTS:
-            names = [each.name for each in fields(asked) if f"{{{each.name}}}" in SQL[kind]]
+            statement = SQL[kind].replace("{person}", f"({SQL['person_on']}) AS person")
+            names = [each.name for each in fields(asked) if f"{{{each.name}}}" in statement]
             places = {name: f"${number}" for number, name in enumerate(names, start=1)}
             arguments = [getattr(asked, name) for name in names]
-            rows = await self._connection.fetch(SQL[kind].format(**places), *arguments)
+            rows = await self._connection.fetch(statement.format(**places), *arguments)
             found += [_fact(kind, row) for row in rows]
         return found
 

@@ -1,5 +1,6 @@
 """Corrections, reviews, and punches that wait for the holder of a badge, in PostgreSQL."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import asyncpg
@@ -9,6 +10,7 @@ from attendance_projector.projection.stored import (
     CorrectionRow,
     EntryKey,
     FactKey,
+    Holder,
     KnownPunch,
     KnownReview,
     PendingFact,
@@ -78,13 +80,15 @@ class PostgresCorrections:
         if facts:
             await self._connection.executemany(SQL["merge_pending"], map(PENDING_ROW, facts))
 
-    async def holders(self, badges: Collection[EntryKey]) -> Mapping[EntryKey, str]:
-        """Return who has each of the badges now; one that nobody has is left out."""
-        rows = await self._fetch(SQL["holders"], badges)
-        return {(row["org_id"], row["badge"]): row["person_id"] for row in rows}
+    async def holders(self, badges: Collection[EntryKey]) -> Mapping[EntryKey, Sequence[Holder]]:
+        """Return who had each of the badges, the first one first, and last who has it now."""
+        holders: dict[EntryKey, list[Holder]] = defaultdict(list)
+        for org_id, badge, person_id, held_until in await self._fetch(SQL["holders"], badges):
+            holders[org_id, badge].append(Holder(person_id, held_until))
+        return holders
 
     async def badges_of_people(self, people: Collection[PersonKey]) -> set[EntryKey]:
-        """Return the badges that these people have."""
+        """Return the badges that these people have, or had."""
         return {(row["org_id"], row["badge"]) for row in await self._fetch(SQL["badges_of_people"], people)}
 
     async def _fetch(self, statement: str, keys: Collection[Iterable[object]]) -> Sequence[asyncpg.Record]:

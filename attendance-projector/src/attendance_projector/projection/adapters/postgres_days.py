@@ -201,7 +201,7 @@ def day_row(each: PersonDay) -> tuple[object, ...]:
         *person.key,
         day.attendance_on,
         day.shift_id,
-        person.home_site_id,
+        person.terms.on(day.attendance_on).home_site_id,
         day.status,
         day.worked_minutes,
         day.first_in_at,

@@ -17,6 +17,7 @@ from attendance_projector.domain.facts import LONGEST_WINDOW
 from attendance_projector.domain.shift_windows import REACH_AHEAD, REACH_BACK
 from attendance_projector.domain.touched import (
     DateSpan,
+    dates_of_other_plans,
     dates_touched_by_employment,
     dates_touched_by_policies,
 )
@@ -30,6 +31,7 @@ from attendance_projector.projection.days.stale_dates import (
     EmploymentChanged,
     HorizonMoved,
     PersonChanged,
+    PlanChanged,
     PoliciesChanged,
     RosterChanged,
     ShiftChanged,
@@ -122,6 +124,9 @@ def _reached(change: Change) -> Sequence[DateSpan]:
             return [_wider(version.effective_on, None)]
         case PersonChanged():
             return [DateSpan()]
+        case PlanChanged(plan_before, plan_after):
+            spans = dates_of_other_plans(plan_before, plan_after)
+            return [_wider(span.first_on or date.min, span.last_on) for span in spans]
         case EmploymentChanged(before, after):
             return dates_touched_by_employment(before, after)
         case PoliciesChanged(before_policies, after_policies):

@@ -101,7 +101,7 @@ def _parts(inputs: DayInputs) -> Iterator[tuple[date, date, Knowledge | None]]:
         if as_of is None or person is None or person.schedule is None:
             yield first_on, last_on, None
             continue
-        horizon = as_of.astimezone(person.schedule.zone).date()
+        horizon = as_of.astimezone(person.schedule.zone_at(as_of)).date()
         yield from cut_at(first_on, last_on, horizon, inputs.known)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from attendance_projector.domain.dated import Dated
 from attendance_projector.domain.facts import LONGEST_WINDOW, Punch, RosterEntry, ShiftVersion
 from attendance_projector.domain.schedule import Employment, Policy, Schedule
 from attendance_projector.domain.shift_windows import ONE_DAY, REACH_BACK
@@ -12,13 +13,17 @@ from attendance_projector.domain.touched import (
     date_touched_by_punch,
     dates_touched_by_employment,
     dates_touched_by_person,
+    dates_touched_by_plans,
     dates_touched_by_policies,
     dates_touched_by_roster,
     dates_touched_by_shift,
+    expecting_from,
 )
 
 # No punch belongs to a day farther away than this.
 FARTHEST_DAY = LONGEST_WINDOW + REACH_BACK
+# A home site and a default shift.
+HomeAndShift = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +56,23 @@ class ShiftChanged:
 
 @dataclass(frozen=True, slots=True)
 class PersonChanged:
-    """The home site, its zone or the default shift changed."""
+    """The person appeared or disappeared, or the zone of a home site changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChanged:
+    """Another home site or default shift holds on some dates."""
+
+    before: Dated[HomeAndShift]
+    after: Dated[HomeAndShift]
 
 
 @dataclass(frozen=True, slots=True)
 class EmploymentChanged:
     """The person joins or leaves on another date, or became active or inactive."""
 
-    before: Employment
-    after: Employment
+    before: Dated[Employment]
+    after: Dated[Employment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +112,7 @@ Change = (
     | RosterChanged
     | ShiftChanged
     | PersonChanged
+    | PlanChanged
     | EmploymentChanged
     | PoliciesChanged
     | DatesChanged
@@ -146,6 +160,8 @@ def _touched(change: Change, schedule: Schedule) -> list[DateSpan]:
             return [dates_touched_by_shift(version, schedule)]
         case PersonChanged():
             return [dates_touched_by_person()]
+        case PlanChanged(plan_before, plan_after):
+            return dates_touched_by_plans(plan_before, plan_after, schedule)
         case EmploymentChanged(before, after):
             return dates_touched_by_employment(before, after)
         case PoliciesChanged(before_policies, after_policies):
@@ -156,8 +172,8 @@ def _touched(change: Change, schedule: Schedule) -> list[DateSpan]:
             return [span]
         case HorizonMoved(begun_on, horizon):
             # Before the first policy that expects anybody, time decides nothing.
-            expecting = [each.effective_on for each in schedule.policies if each.expects_attendance]
-            return [DateSpan(begun_on or min(expecting), horizon)] if expecting else []
+            expecting = expecting_from(schedule)
+            return [] if expecting is None else [DateSpan(begun_on or expecting, horizon)]
 
 
 def _date_of(change: PunchChanged | DayLostPunch, schedule: Schedule) -> date:

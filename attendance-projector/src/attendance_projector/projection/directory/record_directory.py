@@ -4,13 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from attendance_projector.domain.dated import Dated
 from attendance_projector.domain.facts import ShiftVersion
-from attendance_projector.domain.schedule import Policy
+from attendance_projector.domain.schedule import Employment, Policy
 from attendance_projector.projection.days.stale_dates import (
     Change,
     DatesChanged,
     EmploymentChanged,
+    HomeAndShift,
     PersonChanged,
+    PlanChanged,
     PoliciesChanged,
     RosterChanged,
     ShiftChanged,
@@ -118,14 +121,22 @@ async def _snapshot(
 def _add_people(changes: Changes, before: _Snapshot, after: _Snapshot) -> None:
     for key in before.people.keys() | after.people.keys():
         old, new = before.people.get(key), after.people.get(key)
-        if _planning(old) != _planning(new):
+        if old is None or new is None:
             changes[key].append(PersonChanged())
-        elif old is not None and new is not None and old.employment != new.employment:
-            changes[key].append(EmploymentChanged(old.employment, new.employment))
+            continue
+        plans, employments = (_plans(old), _plans(new)), (_employments(old), _employments(new))
+        if plans[0] != plans[1]:
+            changes[key].append(PlanChanged(*plans))
+        if employments[0] != employments[1]:
+            changes[key].append(EmploymentChanged(*employments))
 
 
-def _planning(person: KnownPerson | None) -> tuple[str, str | None] | None:
-    return None if person is None else (person.home_site_id, person.default_shift_id)
+def _plans(person: KnownPerson) -> Dated[HomeAndShift]:
+    return person.terms.map(lambda terms: (terms.home_site_id, terms.default_shift_id))
+
+
+def _employments(person: KnownPerson) -> Dated[Employment]:
+    return person.terms.map(lambda terms: terms.employment)
 
 
 async def _add_sites_and_shifts(

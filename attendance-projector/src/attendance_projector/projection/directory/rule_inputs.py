@@ -23,7 +23,7 @@ from attendance_projector.domain.facts import (
     ShiftVersion,
 )
 from attendance_projector.domain.schedule import SINCE_EVER, Employment, Leave, LeavePart, Policy
-from attendance_projector.projection.stored import PersonKey
+from attendance_projector.projection.stored import PersonKey, Terms
 from attendance_schemas.events import (
     DefaultPolicy,
     Event,
@@ -31,6 +31,7 @@ from attendance_schemas.events import (
     LeaveRecorded,
     OrganisationRecorded,
     PersonRecorded,
+    PersonTerms,
     PolicyRecorded,
     RosterRecorded,
     ShiftRecorded,
@@ -267,6 +268,7 @@ def check_directory_event(event: Event) -> None:
             _check_dates("default_policy_on", event.default_policy_on or EARLIEST_ON)
         case PersonRecorded():
             Employment(event.joined_on, event.left_on, event.active)
+            _check_history(event)
         case LeaveRecorded():
             leave_row(event)
             _check_dates("starts_on", event.starts_on, event.ends_on)
@@ -275,6 +277,18 @@ def check_directory_event(event: Event) -> None:
         case PolicyRecorded():
             policy_row(event)
             _check_dates("effective_on", event.effective_on)
+
+
+def earlier_terms(terms: PersonTerms) -> Terms:
+    """Return what held of a person before. Raises InvalidFact."""
+    employment = Employment(terms.joined_on, terms.left_on, terms.active)
+    return Terms(terms.home_site_id, terms.default_shift_id, employment)
+
+
+def _check_history(event: PersonRecorded) -> None:
+    dates = [terms.replaced_on for terms in event.earlier if earlier_terms(terms)]
+    if dates != sorted(set(dates)):
+        raise InvalidFact("earlier", "terms come in order, and none is replaced on the date of another")
 
 
 def _check_dates(field: str, *dates: date) -> None:

@@ -68,15 +68,30 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (org_id, fact_id) DO UPDATE SET person_id = excluded.person_id;
 
 -- name: holders
--- Who has each badge now; of several people the first by id.
-SELECT asked.org_id, asked.badge, min(person.person_id) AS person_id
+-- Who had each badge, the first one first, and who has it now; of several people the first by id.
+SELECT asked.org_id, asked.badge, holder.person_id, holder.held_until
 FROM unnest($1::text[], $2::text[]) AS asked (org_id, badge)
-JOIN person ON person.org_id = asked.org_id AND person.badge = asked.badge
-GROUP BY asked.org_id, asked.badge;
+CROSS JOIN LATERAL (
+    SELECT person.person_id, NULL::timestamptz AS held_until
+    FROM person
+    WHERE person.org_id = asked.org_id AND person.badge = asked.badge
+    UNION ALL
+    SELECT person.person_id, (former ->> 'held_until')::timestamptz
+    FROM person CROSS JOIN jsonb_array_elements(former_badges) AS former
+    WHERE person.org_id = asked.org_id AND person.former_badges <> '[]'
+        AND person.former_badges @> jsonb_build_array(jsonb_build_object('badge', asked.badge))
+        AND former ->> 'badge' = asked.badge
+) AS holder
+ORDER BY asked.org_id, asked.badge, holder.held_until NULLS LAST, holder.person_id;
 
 -- name: badges_of_people
--- $1 organisations and $2 people.
-SELECT person.org_id, badge
+-- $1 organisations and $2 people: what they have, and what they had.
+SELECT person.org_id, held.badge
 FROM unnest($1::text[], $2::text[]) AS asked (org_id, person_id)
 JOIN person ON person.org_id = asked.org_id AND person.person_id = asked.person_id
-WHERE badge IS NOT NULL;
+CROSS JOIN LATERAL (
+    SELECT person.badge
+    UNION
+    SELECT former ->> 'badge' FROM jsonb_array_elements(person.former_badges) AS former
+) AS held
+WHERE held.badge IS NOT NULL;

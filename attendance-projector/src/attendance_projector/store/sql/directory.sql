@@ -19,14 +19,14 @@ ON CONFLICT (org_id, device_id) DO UPDATE SET
 -- name: record_person
 INSERT INTO person (
     org_id, person_id, home_site_id, display_name, badge, joined_on, left_on, active, default_shift_id,
-    recorded_at
+    recorded_at, earlier, former_badges
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (org_id, person_id) DO UPDATE SET
     home_site_id = excluded.home_site_id, display_name = excluded.display_name,
     badge = excluded.badge, joined_on = excluded.joined_on, left_on = excluded.left_on,
     active = excluded.active, default_shift_id = excluded.default_shift_id,
-    recorded_at = excluded.recorded_at;
+    recorded_at = excluded.recorded_at, earlier = excluded.earlier, former_badges = excluded.former_badges;
 
 -- name: record_shift
 INSERT INTO shift (org_id, shift_id, effective_on, name, rule) VALUES ($1, $2, $3, $4, $5)
@@ -98,7 +98,7 @@ JOIN site USING (org_id, site_id);
 
 -- name: people
 SELECT person.org_id, person.person_id, person.home_site_id, person.default_shift_id, person.joined_on,
-    person.left_on, person.active, site.time_zone
+    person.left_on, person.active, person.earlier, site.time_zone
 FROM unnest($1::text[], $2::text[]) AS asked (org_id, person_id)
 JOIN person ON person.org_id = asked.org_id AND person.person_id = asked.person_id
 LEFT JOIN site ON site.org_id = person.org_id AND site.site_id = person.home_site_id;
@@ -142,7 +142,12 @@ FROM organisation
 WHERE org_id = ANY ($1::text[]) AND default_policy IS NOT NULL;
 
 -- name: homes
-SELECT org_id, person_id, home_site_id FROM person WHERE org_id = ANY ($1::text[]);
+-- Of now and before.
+SELECT org_id, person_id, home_site_id FROM person WHERE org_id = ANY ($1::text[])
+UNION
+SELECT org_id, person_id, terms ->> 'home_site_id'
+FROM person CROSS JOIN jsonb_array_elements(earlier) AS terms
+WHERE org_id = ANY ($1::text[]) AND earlier <> '[]';
 
 -- name: shift_versions
 SELECT org_id, shift_id, effective_on, rule
@@ -150,12 +155,22 @@ FROM unnest($1::text[], $2::text[]) AS asked (org_id, shift_id)
 JOIN shift USING (org_id, shift_id);
 
 -- name: people_of_sites
+-- Now or before.
 SELECT person.org_id, person.person_id
 FROM unnest($1::text[], $2::text[]) AS asked (org_id, site_id)
-JOIN person ON person.org_id = asked.org_id AND person.home_site_id = asked.site_id;
+JOIN person ON person.org_id = asked.org_id AND person.home_site_id = asked.site_id
+UNION
+SELECT person.org_id, person.person_id
+FROM unnest($1::text[], $2::text[]) AS asked (org_id, site_id)
+JOIN person ON person.org_id = asked.org_id AND person.earlier <> '[]'
+    AND person.earlier @> jsonb_build_array(jsonb_build_object('home_site_id', asked.site_id));
 
 -- name: people_of_shift
 SELECT org_id, person_id FROM person WHERE org_id = $1 AND default_shift_id = $2
+UNION
+SELECT org_id, person_id FROM person
+WHERE org_id = $1 AND earlier <> '[]'
+    AND earlier @> jsonb_build_array(jsonb_build_object('default_shift_id', $2::text))
 UNION
 SELECT org_id, person_id FROM roster WHERE org_id = $1 AND shift_id = $2;
 

@@ -9,9 +9,28 @@ SELECT set_config('attendance.org_id', $1, true);
 -- name: needs_organisation
 SELECT row_security_active('person') AND NOT pg_has_role('attendance_writer', 'USAGE');
 
+-- name: person_on
+-- People with what held of them on the date: {person} in the statements below.
+SELECT person.org_id, person.person_id, person.recorded_at, terms.*
+FROM person
+CROSS JOIN LATERAL (
+    SELECT home_site_id, default_shift_id, joined_on, left_on, active
+    FROM jsonb_to_recordset(
+        person.earlier || jsonb_build_object(
+            'replaced_on', 'infinity', 'home_site_id', person.home_site_id, 'default_shift_id', person.default_shift_id,
+            'joined_on', person.joined_on, 'left_on', person.left_on, 'active', person.active
+        )
+    ) AS terms (
+        replaced_on date, home_site_id text, default_shift_id text, joined_on date, left_on date, active boolean
+    )
+    WHERE {on}::date < replaced_on
+    ORDER BY replaced_on
+    LIMIT 1
+) AS terms
+
 -- name: person
 SELECT person_id AS fact_id, NULL AS version, recorded_at, home_site_id, default_shift_id, joined_on, left_on, active
-FROM person
+FROM {person}
 WHERE org_id = {org_id} AND person_id = {person_id};
 
 -- name: organisation
@@ -21,14 +40,14 @@ WHERE org_id = {org_id};
 
 -- name: site
 SELECT site.site_id AS fact_id, NULL AS version, NULL::timestamptz AS recorded_at, site.time_zone, watermark.reported_until
-FROM person
+FROM {person}
 JOIN site ON site.org_id = person.org_id AND site.site_id = person.home_site_id
 LEFT JOIN site_watermark AS watermark ON watermark.org_id = site.org_id AND watermark.site_id = site.site_id
 WHERE person.org_id = {org_id} AND person.person_id = {person_id};
 
 -- name: device
 SELECT device.device_id AS fact_id, NULL AS version, NULL::timestamptz AS recorded_at, report.last_sequence, report.newest_at
-FROM person
+FROM {person}
 JOIN device ON device.org_id = person.org_id AND device.site_id = person.home_site_id AND NOT device.revoked
 LEFT JOIN device_report AS report
     ON report.org_id = device.org_id AND report.device_id = device.device_id AND report.first_sequence = 1
@@ -41,7 +60,7 @@ SELECT shift.shift_id AS fact_id, shift.effective_on::text AS version, NULL::tim
 FROM shift
 WHERE shift.org_id = {org_id}
     AND shift.shift_id IN (
-        SELECT default_shift_id FROM person WHERE org_id = {org_id} AND person_id = {person_id}
+        SELECT default_shift_id FROM {person} WHERE org_id = {org_id} AND person_id = {person_id}
         UNION
         SELECT shift_id FROM roster
         WHERE org_id = {org_id} AND person_id = {person_id} AND starts_on <= {on}::date + 1
@@ -68,14 +87,14 @@ ORDER BY roster_id;
 -- The newest version of each policy for the home site and for the organisation; the day's explanation names the one that counts.
 SELECT DISTINCT ON (policy.policy_id) policy.policy_id AS fact_id, policy.effective_on::text AS version,
     NULL::timestamptz AS recorded_at, policy.site_id, policy.weekly_offs, policy.flexible_day_start, policy.expects_attendance
-FROM person
+FROM {person}
 JOIN policy ON policy.org_id = person.org_id AND (policy.site_id IS NULL OR policy.site_id = person.home_site_id)
 WHERE person.org_id = {org_id} AND person.person_id = {person_id} AND policy.effective_on <= {on}::date
 ORDER BY policy.policy_id, policy.effective_on DESC;
 
 -- name: holiday
 SELECT holiday_id AS fact_id, NULL AS version, NULL::timestamptz AS recorded_at, site_id, holiday_on
-FROM person
+FROM {person}
 JOIN holiday USING (org_id)
 WHERE org_id = {org_id} AND person_id = {person_id} AND holiday_on = {on}::date
     AND (site_id IS NULL OR site_id = home_site_id)

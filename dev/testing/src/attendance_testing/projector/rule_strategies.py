@@ -1,5 +1,6 @@
 """Hypothesis strategies: punches, schedules, policies and corrections around the changes of clocks."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -88,7 +89,7 @@ policies = st.builds(
     flexible_day_start=st.none() | times,
     expects_attendance=st.booleans(),
 )
-schedules = st.builds(
+constant_schedules = st.builds(
     Schedule,
     zone=st.sampled_from(ZONES).map(ZoneInfo),
     shifts=st.lists(versions, max_size=5, unique_by=lambda each: (each.shift_id, each.effective_on)).map(
@@ -103,6 +104,18 @@ schedules = st.builds(
         lambda versions: tuple(sorted(versions, key=lambda each: each.effective_on))
     ),
 )
+
+
+@st.composite
+def moved_schedules(draw: st.DrawFn) -> Schedule:
+    """Return the schedule of somebody whose home, default shift and employment were others before."""
+    now = draw(constant_schedules)
+    before = [(on, draw(constant_schedules)) for on in sorted(draw(st.sets(dates, min_size=1, max_size=2)))]
+    of_all_times = {"shifts": now.shifts, "roster": now.roster, "leave": now.leave}
+    return replace(now, earlier=tuple((on, replace(each, **of_all_times)) for on, each in before))
+
+
+schedules = constant_schedules | moved_schedules()
 instants = st.sampled_from(SPRINGS_AND_AUTUMNS).flatmap(
     lambda start: st.integers(0, 10 * 24 * 60 * 2).map(lambda halves: start + timedelta(seconds=30 * halves))
 )

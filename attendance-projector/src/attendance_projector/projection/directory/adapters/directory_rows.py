@@ -71,6 +71,8 @@ def _person(event: PersonRecorded) -> Row:
         event.active,
         event.default_shift_id,
         event.recorded_at,
+        msgspec.json.encode(event.earlier).decode(),
+        msgspec.json.encode(event.former_badges).decode(),
     )
 
 

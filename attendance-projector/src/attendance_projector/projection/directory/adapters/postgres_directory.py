@@ -2,17 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncpg
+import msgspec
 
-from attendance_projector.domain.facts import RosterEntry, ShiftVersion
+from attendance_projector.domain.dated import Dated
+from attendance_projector.domain.facts import RosterEntry, ShiftId, ShiftVersion
 from attendance_projector.domain.schedule import Employment, Leave, LeavePart, Policy, Schedule
 from attendance_projector.projection.adapters.columns import side_by_side
 from attendance_projector.projection.directory.adapters.directory_rows import Row, statement_of
 from attendance_projector.projection.directory.rule_inputs import (
     LeaveRow,
     PolicyRow,
+    earlier_terms,
     policies_of_site,
     read_default_policy,
     read_policy,
@@ -28,9 +31,11 @@ from attendance_projector.projection.stored import (
     KnownPerson,
     PersonKey,
     RosterRow,
+    Terms,
 )
 from attendance_projector.store.connection import Connection
 from attendance_projector.store.sql import statements
+from attendance_schemas.events import PersonTerms
 
 SQL = statements("directory")
 
@@ -45,6 +50,7 @@ class _Plans:
     holidays: Sequence[HolidayRow]
     policies: Sequence[PolicyRow]
     defaults: Mapping[str, Policy]
+    former_zones: Mapping[EntryKey, str]
 
 
 class PostgresDirectory:
@@ -72,7 +78,18 @@ class PostgresDirectory:
         wanted: set[EntryKey] = {
             (key.org_id, entry.shift_id) for key, of_person in entries.items() for entry in of_person
         }
-        wanted |= {(row["org_id"], row["default_shift_id"]) for row in rows if row["default_shift_id"]}
+        terms = {key: _terms(row) for key, row in zip(found, rows, strict=True)}
+        wanted |= {
+            (key.org_id, each.default_shift_id)
+            for key, of_person in terms.items()
+            for each in of_person.all
+            if each.default_shift_id is not None
+        }
+        former_homes = {
+            (key.org_id, each.home_site_id)
+            for key, of_person in terms.items()
+            for _, each in of_person.earlier
+        }
         versions: dict[EntryKey, list[ShiftVersion]] = defaultdict(list)
         for org_id, version in await self.shifts(wanted):
             versions[org_id, version.shift_id].append(version)
@@ -87,8 +104,12 @@ class PostgresDirectory:
             *(entries, versions, leave, holidays),
             policies=await self.policies(organisations),
             defaults=await self.default_policies(organisations),
+            former_zones=await self.time_zones(former_homes),
         )
-        return {key: _person(key, row, plans) for key, row in zip(found, rows, strict=True)}
+        return {
+            key: _person(key, terms[key], row["time_zone"], plans)
+            for key, row in zip(found, rows, strict=True)
+        }
 
     async def time_zones(self, sites: Iterable[EntryKey]) -> Mapping[EntryKey, str]:
         """Return the zones of those of the sites that are recorded."""
@@ -185,23 +206,43 @@ def _policy(row: asyncpg.Record) -> PolicyRow:
     return PolicyRow(row["policy_id"], row["org_id"], row["site_id"], version)
 
 
-def _person(key: PersonKey, row: asyncpg.Record, plans: _Plans) -> KnownPerson:
-    org_id, home_site_id, default = key.org_id, row["home_site_id"], row["default_shift_id"]
+def _terms(row: asyncpg.Record) -> Dated[Terms]:
     employment = Employment(row["joined_on"], row["left_on"], row["active"])
+    now = Terms(row["home_site_id"], row["default_shift_id"], employment)
+    earlier = msgspec.json.decode(row["earlier"], type=tuple[PersonTerms, ...])
+    return Dated(now, tuple((each.replaced_on, earlier_terms(each)) for each in earlier))
+
+
+def _person(key: PersonKey, terms: Dated[Terms], time_zone: str | None, plans: _Plans) -> KnownPerson:
+    if time_zone is None:
+        return KnownPerson(key, terms, None)
     entries = plans.entries.get(key, ())
-    schedule = None
-    if row["time_zone"] is not None:
-        shift_ids = {entry.shift_id for entry in entries} | ({default} if default else set())
-        versions = [each for named in sorted(shift_ids) for each in plans.versions.get((org_id, named), ())]
-        holidays = [each for each in plans.holidays if each.org_id == org_id]
-        schedule = Schedule(
-            zone=read_zone(row["time_zone"]),
-            shifts=tuple(versions),
-            roster=tuple(entries),
-            default_shift=default,
-            holidays=frozenset(each.holiday_on for each in holidays if each.site_id in {None, home_site_id}),
-            leave=frozenset(plans.leave.get(key, ())),
-            employment=employment,
-            policies=policies_of_site(plans.policies, org_id, home_site_id, plans.defaults.get(org_id)),
+    shift_ids = {entry.shift_id for entry in entries}
+    shift_ids |= {ShiftId(each.default_shift_id) for each in terms.all if each.default_shift_id is not None}
+    versions = [each for named in sorted(shift_ids) for each in plans.versions.get((key.org_id, named), ())]
+    of_all_times = Schedule(
+        zone=read_zone(time_zone),
+        shifts=tuple(versions),
+        roster=tuple(entries),
+        leave=frozenset(plans.leave.get(key, ())),
+    )
+
+    def schedule_of(each: Terms) -> Schedule:
+        home = (key.org_id, each.home_site_id)
+        # Of a former home that is not recorded any more nobody knows the zone.
+        zone = time_zone if each is terms.now else plans.former_zones.get(home, time_zone)
+        holidays = [holiday for holiday in plans.holidays if holiday.org_id == key.org_id]
+        default_shift = each.default_shift_id
+        return replace(
+            of_all_times,
+            zone=read_zone(zone),
+            default_shift=None if default_shift is None else ShiftId(default_shift),
+            holidays=frozenset(
+                holiday.holiday_on for holiday in holidays if holiday.site_id in {None, each.home_site_id}
+            ),
+            employment=each.employment,
+            policies=policies_of_site(plans.policies, *home, plans.defaults.get(key.org_id)),
         )
-    return KnownPerson(key, home_site_id, default, employment, schedule)
+
+    schedules = terms.map(schedule_of)
+    return KnownPerson(key, terms, replace(schedules.now, earlier=schedules.earlier))

@@ -53,12 +53,19 @@ CREATE TABLE person (
     active boolean NOT NULL,
     default_shift_id text COLLATE "C",
     recorded_at timestamptz NOT NULL,
+    earlier jsonb NOT NULL DEFAULT '[]',
+    former_badges jsonb NOT NULL DEFAULT '[]',
     PRIMARY KEY (org_id, person_id)
 );
 COMMENT ON TABLE person IS 'People as last recorded. The home site gives the zone of their local times.';
+COMMENT ON COLUMN person.earlier IS
+    'What held before, oldest first: home_site_id, default_shift_id, joined_on, left_on, active, until replaced_on.';
+COMMENT ON COLUMN person.former_badges IS 'Badges that the person had: badge, held_until; oldest first.';
 CREATE INDEX person_home_site ON person (org_id, home_site_id);
 CREATE INDEX person_default_shift ON person (org_id, default_shift_id) WHERE default_shift_id IS NOT NULL;
 CREATE INDEX person_badge ON person (org_id, badge) WHERE badge IS NOT NULL;
+CREATE INDEX person_earlier ON person USING gin (earlier jsonb_path_ops) WHERE earlier <> '[]';
+CREATE INDEX person_former_badges ON person USING gin (former_badges jsonb_path_ops) WHERE former_badges <> '[]';
 
 -- A part of a name is found by the groups of three letters in it.
 CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
@@ -239,6 +246,8 @@ COMMENT ON COLUMN punch.placement IS
     'DAY: on the day (org_id, person_id, placed_on, placed_shift_id). REVIEW: in the window of no shift, counts nothing.
 VOIDED: a correction took it off the date placed_on. WAITING: the person or the home site is not recorded yet.';
 CREATE INDEX punch_person ON punch (org_id, person_id, occurred_at);
+-- Few: whoever asks for them would read all the others.
+CREATE INDEX punch_unscheduled ON punch (org_id, occurred_at, punch_id) WHERE placement = 'REVIEW';
 -- No id is a capture and a punch without a face: asked for every capture, in every month.
 CREATE INDEX punch_without_face ON punch (org_id, punch_id) WHERE method <> 'face';
 
