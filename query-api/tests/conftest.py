@@ -30,6 +30,7 @@ from query_api.domain.rows import (
     RefusedFact,
     SitePresence,
     ToldFate,
+    UnscheduledPunch,
 )
 from query_api.domain.scope import Caller, Scope
 from query_api.domain.time_range import DateRange, InstantRange
@@ -43,6 +44,8 @@ from query_api.ports import (
     PeriodLockFilter,
     PeriodLockKey,
     RefusedFactKey,
+    UnscheduledFilter,
+    UnscheduledKey,
 )
 from service_kit.errors import InvalidToken
 from service_kit.http.tokens import Claims
@@ -209,6 +212,7 @@ class FakeReadModel:
     days: list[AttendanceDay] = field(default_factory=list)
     adjusted: list[Adjustment] = field(default_factory=list)
     locks: list[PeriodLock] = field(default_factory=list)
+    outside: list[UnscheduledPunch] = field(default_factory=list)
     decided: list[Capture] = field(default_factory=list)
     refused: list[RefusedFact] = field(default_factory=list)
     told: ToldFate | None = None
@@ -253,6 +257,13 @@ class FakeReadModel:
     async def explained_days(self, scope: Scope, person_id: str, dates: DateRange) -> list[ExplainedDay]:
         self._ask("explained_days", scope=scope, person_id=person_id, dates=dates)
         return []
+
+    async def unscheduled(
+        self, scope: Scope, which: UnscheduledFilter, *, after: UnscheduledKey | None, limit: int
+    ) -> list[UnscheduledPunch]:
+        self._ask("unscheduled", scope=scope, which=which, after=after, limit=limit)
+        rest = [each for each in self.outside if after is None or (each.occurred_at, each.punch_id) > after]
+        return rest[:limit]
 
     async def presence_counts(
         self, scope: Scope, *, now: datetime, sites: Sequence[str] | None

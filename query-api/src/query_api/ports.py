@@ -26,6 +26,7 @@ from query_api.domain.rows import (
     RefusedFact,
     SitePresence,
     ToldFate,
+    UnscheduledPunch,
 )
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import DateRange, InstantRange
@@ -52,6 +53,19 @@ class AdjustmentFilter:
 
 # booked_on, person_id, attendance_on, shift_id.
 AdjustmentKey = tuple[date, str, date, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnscheduledFilter:
+    """Which punches of no shift, by local dates; `sites` as `Scope.sites_for` gives them."""
+
+    dates: DateRange
+    sites: Sequence[str] | None = None
+    person_id: str | None = None
+
+
+# occurred_at, punch_id.
+UnscheduledKey = tuple[datetime, UUID]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +149,12 @@ class ReadModel(CaptureReader, Protocol):
 
     async def explained_days(self, scope: Scope, person_id: str, dates: DateRange) -> list[ExplainedDay]:
         """Return the days of one person, explained, in order."""
+        ...
+
+    async def unscheduled(
+        self, scope: Scope, which: UnscheduledFilter, *, after: UnscheduledKey | None, limit: int
+    ) -> list[UnscheduledPunch]:
+        """Return punches in the window of no shift, in the order of their key."""
         ...
 
     async def presence_counts(

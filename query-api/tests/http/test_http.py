@@ -1,5 +1,6 @@
 import re
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,7 @@ from query_api.domain.rows import (
     Punch,
     RefusedFact,
     ToldFate,
+    UnscheduledPunch,
 )
 from query_api.domain.scope import Caller
 from query_api.errors import QueryTooSlow, ReadModelUnavailable
@@ -47,6 +49,7 @@ LISTS = [
     f"/v1/attendance?{DATES}",
     f"/v1/adjustments?{DATES}",
     f"/v1/period-locks?{DATES}",
+    f"/v1/unscheduled?{DATES}",
     f"/v1/people/p-1/attendance?{DATES}",
     "/v1/presence",
     f"/v1/captures?{INSTANTS}",
@@ -149,6 +152,7 @@ async def test_every_question_is_asked_in_the_callers_scope(
         f"/v1/attendance?{DATES}",
         f"/v1/adjustments?{DATES}",
         f"/v1/period-locks?{DATES}",
+        f"/v1/unscheduled?{DATES}",
         "/v1/presence?",
         f"/v1/captures?{INSTANTS}",
         "/v1/people?",
@@ -173,7 +177,7 @@ async def test_another_site_than_the_tokens_is_refused(client: httpx.AsyncClient
         ("/v1/captures?from=2026-03-01T00:00:00&to=2026-03-02T00:00:00", "query.from"),
         *(
             (f"/v1/{path}?{name}={value}", f"query.{name}")
-            for path in ("attendance", "adjustments", "period-locks", "people/p-1/attendance")
+            for path in ("attendance", "adjustments", "period-locks", "unscheduled", "people/p-1/attendance")
             for name in ("from", "to")
             for value in (
                 "1764460800",
@@ -216,6 +220,7 @@ async def test_a_wrong_parameter_is_named(client: httpx.AsyncClient, route: str,
         "/v1/attendance?from=2025-01-01&to=2026-01-02",
         "/v1/adjustments?from=2026-01-02&to=2026-01-01",
         "/v1/period-locks?from=2026-01-02&to=2026-01-01",
+        "/v1/unscheduled?from=2025-01-01&to=2026-01-02",
         "/v1/captures?from=2026-01-01T00:00Z&to=2026-06-01T00:00Z",
     ],
 )
@@ -254,6 +259,21 @@ async def test_pages_of_adjustments_lead_through_every_row_once(
         route = body["next"]
     assert seen == [(f"2026-02-{day}", shift) for day in (10, 11) for shift in ("a", "b")]
     assert read_model.asked[-1][1]["which"].dates.first_on == date(2026, 3, 5)
+
+
+async def test_pages_of_unscheduled_punches_lead_through_every_row_once(
+    client: httpx.AsyncClient, read_model: Any
+) -> None:
+    row = TypeAdapter(UnscheduledPunch).validate_python(examples.UNSCHEDULED)
+    read_model.outside = [replace(row, punch_id=UUID(int=number)) for number in range(5)]
+    seen, route = [], f"/v1/unscheduled?{DATES}&limit=2"
+    while route:
+        body = (await client.get(route)).json()
+        seen += [UUID(row["punch_id"]).int for row in body["items"]]
+        route = body["next"]
+    assert seen == list(range(5))
+    (name, asked) = read_model.asked[-1]
+    assert (name, asked["after"]) == ("unscheduled", (row.occurred_at, UUID(int=3)))
 
 
 async def test_pages_of_period_locks_lead_through_every_row_once(
@@ -445,6 +465,7 @@ async def test_the_document_describes_every_route_with_examples_and_problems(
     ("shape", "example"),
     [
         (PageAnswer[AttendanceDay], examples.ATTENDANCE_PAGE),
+        (PageAnswer[UnscheduledPunch], examples.UNSCHEDULED_PAGE),
         (PageAnswer[Adjustment], examples.ADJUSTMENT_PAGE),
         (PageAnswer[PeriodLock], examples.PERIOD_LOCK_PAGE),
         (PersonAttendance, examples.PERSON_ATTENDANCE),

@@ -56,6 +56,14 @@ SELECT 'big', md5(n::text)::uuid, at, 'kiosk-' || n % 5999, 'site-' || n % 5999,
     CASE WHEN n % 1000 = 0 THEN 'REVIEW' WHEN n % 100 = 1 THEN 'UNKNOWN' ELSE 'IDENTIFIED' END,
     'p-' || lpad((n % 30000)::text, 6, '0'), 'm', '1', 0, 'b', 'k', 's', at, at
 FROM generate_series(0, 199999) AS n, LATERAL (SELECT timestamptz '2025-10-01Z' + n * interval '39 seconds' AS at) AS fact;
+-- A million punches, of which one in 250 lies in the window of no shift, of somebody else each.
+INSERT INTO punch (
+    org_id, punch_id, occurred_at, person_id, site_id, device_id, direction, method, capture_id, placement, placed_on, placed_shift_id
+)
+SELECT 'big', md5(n::text)::uuid, at, 'p-' || lpad((CASE WHEN n % 250 = 17 THEN n / 250 ELSE n % 29999 END)::text, 6, '0'),
+    'site-1', 'kiosk-1', NULL, 'badge', NULL, CASE WHEN n % 250 = 17 THEN 'REVIEW' ELSE 'DAY' END,
+    CASE WHEN n % 250 <> 17 THEN at::date END, CASE WHEN n % 250 <> 17 THEN 'day' END
+FROM generate_series(0, 999999) AS n, LATERAL (SELECT timestamptz '2025-01-01Z' + n * interval '31 seconds' AS at) AS fact;
 INSERT INTO enrolment (
     org_id, enrolment_id, person_id, outcome, template_count, photos, requested_at, decided_at, model_name, model_version
 )

@@ -19,6 +19,7 @@ INSERT INTO person (
 
 SELECT ensure_partitions(table_name, ARRAY['2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01']::date[])
 FROM partitioned_table WHERE kept_with = 'days';
+SELECT ensure_partitions('punch', ARRAY['2026-03-01']::date[]);
 SELECT ensure_partitions('capture',
     ARRAY['2025-09-01', '2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01']::date[]);
 
@@ -62,6 +63,18 @@ FROM (VALUES
     ('019cac8c-6d40-7c3a-9b1e-00000000000a', timestamptz '2026-03-02 02:30Z', 'umbrella', 'umbrella-kiosk', 'umbrella-site', 'IDENTIFIED', 'umbrella-1'),
     ('019cac8c-6d40-7c3a-9b1e-00000000000b', timestamptz '2026-03-02 02:31Z', 'umbrella', 'kiosk-3', 'pune-1', 'IDENTIFIED', 'p-1')
 ) AS capture (capture_id, occurred_at, org_id, device_id, site_id, outcome, person_id);
+
+-- In the window of no shift: at 20:00 in Pune, on 3 March there and on the 2nd in UTC, one of Goa, and one of the other
+-- organisation under the ids of the first. One more lies on its day.
+INSERT INTO punch (
+    org_id, punch_id, occurred_at, person_id, site_id, device_id, direction, method, placement, placed_on, placed_shift_id
+) VALUES
+    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000f1', '2026-03-02 14:30Z', 'p-1', 'pune-1', 'kiosk-3', 'OUT', 'badge', 'REVIEW', NULL, NULL),
+    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000f2', '2026-03-02 20:00Z', 'p-1', NULL, NULL, NULL, 'correction', 'REVIEW', NULL, NULL),
+    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000f3', '2026-03-02 03:30Z', 'p-2', 'pune-1', 'kiosk-3', NULL, 'pin', 'REVIEW', NULL, NULL),
+    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000f4', '2026-03-02 03:30Z', 'p-1', 'pune-1', 'kiosk-3', 'IN', 'badge', 'DAY', '2026-03-02', 'day'),
+    ('umbrella', '019cac8c-6d40-7c3a-9b1e-0000000000f1', '2026-03-02 14:30Z', 'p-1', 'umbrella-site', 'umbrella-kiosk', 'OUT', 'badge', 'REVIEW', NULL, NULL),
+    ('umbrella', '019cac8c-6d40-7c3a-9b1e-0000000000f2', '2026-03-02 14:31Z', 'umbrella-1', 'umbrella-site', 'umbrella-kiosk', NULL, 'badge', 'REVIEW', NULL, NULL);
 
 INSERT INTO enrolment (
     enrolment_id, org_id, person_id, outcome, template_count, photos, requested_at, decided_at, model_name, model_version

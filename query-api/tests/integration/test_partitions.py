@@ -52,6 +52,20 @@ CASES: list[tuple[str, dict[str, Any], set[str]]] = [
         {"org_id": "acme", "person_id": "p-1", "sites": None} | MARCH,
         {"attendance_day_2026_03", "day_explanation_2026_03"},
     ),
+    (
+        "unscheduled",
+        {
+            "org_id": "acme",
+            "sites": None,
+            "person_id": None,
+            "after_at": None,
+            "after_punch_id": None,
+            "limit": 10,
+        }
+        | {"first_on": date(2026, 3, 2), "last_on": date(2026, 3, 29)}
+        | {"starts_at": datetime(2026, 3, 1, tzinfo=UTC), "ends_at": datetime(2026, 3, 31, tzinfo=UTC)},
+        {"punch_2026_03"},
+    ),
     ("captures", CAPTURES | MARCH_INSTANTS, {"capture_2026_03"}),
     (
         "capture",

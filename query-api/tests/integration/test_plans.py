@@ -87,6 +87,17 @@ REFUSED = (
     | QUARTER
     | {"after_at": None, "after_kind": None, "after_fact_id": None, "after_reason": None}
 )
+NOVEMBER_INSTANTS = {
+    "starts_at": datetime(2025, 10, 31, tzinfo=UTC),
+    "ends_at": datetime(2025, 12, 2, tzinfo=UTC),
+}
+YEAR_INSTANTS = {
+    "starts_at": datetime(2024, 12, 31, tzinfo=UTC),
+    "ends_at": datetime(2026, 1, 2, tzinfo=UTC),
+}
+UNSCHEDULED = (
+    ORG | PAGE | NOVEMBER | NOVEMBER_INSTANTS | {"person_id": None, "after_at": None, "after_punch_id": None}
+)
 LOCKS = ORG | PAGE | NOVEMBER | {"after_on": None, "after_lock_id": None}
 SOMEBODY = {"org_id": "big", "person_id": "p-001234"}
 # Name of the query, what is asked, the values, rows of the answer.
@@ -139,6 +150,26 @@ CASES: list[tuple[str, str, Mapping[str, Any], int]] = [
     ("adjustments", "of a month", ADJUSTMENTS, 101),
     ("adjustments", "of a person", ADJUSTMENTS | {"person_id": "p-000010"}, 1),
     ("period_locks", "of a month", LOCKS, 101),
+    ("unscheduled", "of a month", UNSCHEDULED, 101),
+    ("unscheduled", "of a year", UNSCHEDULED | YEAR | YEAR_INSTANTS, 101),
+    (
+        "unscheduled",
+        "deep in a year",
+        UNSCHEDULED
+        | YEAR
+        | YEAR_INSTANTS
+        | {"after_at": datetime(2025, 11, 10, tzinfo=UTC), "after_punch_id": UUID(int=0)}
+        | {"starts_at": datetime(2025, 11, 10, tzinfo=UTC)},
+        101,
+    ),
+    ("unscheduled", "of a site", UNSCHEDULED | {"sites": ["site-3500"]}, 1),
+    (
+        "unscheduled",
+        "of a site without any",
+        UNSCHEDULED | YEAR | YEAR_INSTANTS | {"sites": ["site-5000"]},
+        0,
+    ),
+    ("unscheduled", "of a person", UNSCHEDULED | YEAR | YEAR_INSTANTS | {"person_id": "p-003500"}, 1),
     ("refused_facts", "of a quarter", REFUSED, 101),
     ("refused_facts", "of one maker", REFUSED | {"made_by": "supervisor-7"}, 40),
     ("fate", "refused", FATE | {"fact_id": "f899139d-f5e1-0593-9643-1415e770c6dd"}, 1),

@@ -120,6 +120,34 @@ async def test_adjustment_filters(client: httpx.AsyncClient, filters: str, count
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
+async def test_punches_of_no_shift_come_by_when_they_occurred(client: httpx.AsyncClient, limit: int) -> None:
+    items = await every_item(client, f"/v1/unscheduled?{MARCH}&limit={limit}")
+    assert [(each["punch_id"][-2:], each["occurred_on"], each["person_id"]) for each in items] == [
+        ("f3", "2026-03-02", "p-2"),
+        ("f1", "2026-03-02", "p-1"),
+        ("f2", "2026-03-03", "p-1"),
+    ]
+    names = ("display_name", "home_site_id", "home_site_name", "time_zone", "site_id", "device_id", "method")
+    assert [items[1][name] for name in names] == [
+        *("Asha Rao", "pune-1", "Pune plant", "Asia/Kolkata", "pune-1", "kiosk-3", "badge"),
+    ]
+    read = await get(client, "/v1/people/p-1/attendance?from=2026-03-02&to=2026-03-02")
+    assert read["unscheduled"] == [items[1]]
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [("site=goa-1", 1), ("person=p-1", 2), ("person=p-3", 0), ("person=p-1&site=goa-1", 0)],
+)
+async def test_filters_of_punches_of_no_shift(client: httpx.AsyncClient, filters: str, count: int) -> None:
+    assert len((await get(client, f"/v1/unscheduled?{MARCH}&{filters}"))["items"]) == count
+    one_date = "from=2026-03-03&to=2026-03-03"
+    assert len((await get(client, f"/v1/unscheduled?{one_date}&{filters}"))["items"]) == (
+        filters == "person=p-1"
+    )
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
 async def test_period_locks_come_by_their_first_date_with_what_became_of_them(
     client: httpx.AsyncClient, limit: int
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query_api.attendance import list_adjustments, list_attendance, list_period_locks
+from query_api.attendance import list_adjustments, list_attendance, list_period_locks, list_unscheduled
 from query_api.captures import list_captures
 from query_api.domain import cursor as cursor_module
 from query_api.domain.cursor import decode_cursor, encode_cursor
@@ -91,6 +91,7 @@ def test_a_forged_cursor_with_other_content_is_refused(payload: bytes) -> None:
         (list_attendance._key, ("2026-03-02", "p-1", "day")),
         (list_adjustments._key, ("2026-03-02", "p-1", "2026-02-02", "day")),
         (list_period_locks._key, ("2026-03-02", str(UUID(int=1)))),
+        (list_unscheduled._key, ("2026-03-02T02:30:00+00:00", str(UUID(int=1)))),
         (list_captures._key, ("2026-03-02T02:30:00+00:00", str(UUID(int=1)))),
         (list_refused_facts._key, ("2026-03-02T02:30:00+00:00", "PunchAdded", "f-1", "too old")),
         (str, ("p-1",)),

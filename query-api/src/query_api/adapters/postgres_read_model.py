@@ -30,6 +30,7 @@ from query_api.domain.rows import (
     RefusedFact,
     SitePresence,
     ToldFate,
+    UnscheduledPunch,
 )
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import PRESENT_AT_MOST, DateRange, InstantRange
@@ -41,6 +42,8 @@ from query_api.ports import (
     PeriodLockFilter,
     PeriodLockKey,
     RefusedFactKey,
+    UnscheduledFilter,
+    UnscheduledKey,
 )
 
 # float4 columns carry about 7 significant digits; more would be noise of the conversion.
@@ -130,6 +133,27 @@ class PostgresReadModel:
             sites=scope.sites_for(None),
         )
         return [ExplainedDay(**_with_json(record, "explanation")) for record in records]
+
+    async def unscheduled(
+        self, scope: Scope, which: UnscheduledFilter, *, after: UnscheduledKey | None, limit: int
+    ) -> list[UnscheduledPunch]:
+        """Return punches in the window of no shift, in the order of their key."""
+        after_at, after_punch_id = after or (None, None)
+        instants = which.dates.instants()
+        records = await self._pools.fetch(
+            "unscheduled",
+            org_id=scope.org_id,
+            starts_at=instants.starts_at if after_at is None else max(instants.starts_at, after_at),
+            ends_at=instants.ends_at,
+            first_on=which.dates.first_on,
+            last_on=which.dates.last_on,
+            sites=which.sites,
+            person_id=which.person_id,
+            after_at=after_at,
+            after_punch_id=after_punch_id,
+            limit=limit,
+        )
+        return [UnscheduledPunch(**record) for record in records]
 
     async def presence_counts(
         self, scope: Scope, *, now: datetime, sites: Sequence[str] | None

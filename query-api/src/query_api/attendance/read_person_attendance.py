@@ -3,20 +3,24 @@
 from dataclasses import dataclass
 from datetime import date
 
-from query_api.domain.rows import ExplainedDay, Person
+from query_api.domain.rows import ExplainedDay, Person, UnscheduledPunch
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import date_range
 from query_api.errors import UnknownPerson
-from query_api.ports import ReadModel
+from query_api.ports import ReadModel, UnscheduledFilter
 from query_api.recorded_organisation import explain_nothing
+
+# Of a year; who has more reads the list.
+MOST_UNSCHEDULED = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonAttendance:
-    """A person and their days in order."""
+    """A person, their days in order, and the first 1,000 punches that belong to no day."""
 
     person: Person
     days: list[ExplainedDay]
+    unscheduled: list[UnscheduledPunch]
 
 
 async def read_person_attendance(
@@ -33,4 +37,9 @@ async def read_person_attendance(
         raise UnknownPerson(
             f"no person {person_id} in your organisation and sites; GET /v1/people lists them"
         )
-    return PersonAttendance(person=person, days=await read_model.explained_days(scope, person_id, dates))
+    which = UnscheduledFilter(dates=dates, sites=scope.sites_for(None), person_id=person_id)
+    return PersonAttendance(
+        person=person,
+        days=await read_model.explained_days(scope, person_id, dates),
+        unscheduled=await read_model.unscheduled(scope, which, after=None, limit=MOST_UNSCHEDULED),
+    )

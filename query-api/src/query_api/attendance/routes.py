@@ -10,9 +10,17 @@ from attendance_schemas.events import AttendanceStatus
 from query_api.attendance.list_adjustments import AdjustmentQuery, list_adjustments
 from query_api.attendance.list_attendance import AttendanceQuery, list_attendance
 from query_api.attendance.list_period_locks import PeriodLockQuery, list_period_locks
+from query_api.attendance.list_unscheduled import UnscheduledQuery, list_unscheduled
 from query_api.attendance.read_person_attendance import PersonAttendance, read_person_attendance
 from query_api.attendance.read_presence import read_presence
-from query_api.domain.rows import Adjustment, AttendanceDay, PeriodLock, PresentPerson, SitePresence
+from query_api.domain.rows import (
+    Adjustment,
+    AttendanceDay,
+    PeriodLock,
+    PresentPerson,
+    SitePresence,
+    UnscheduledPunch,
+)
 from query_api.http.access import ReaderScope
 from query_api.http.examples import (
     ADJUSTMENT_PAGE,
@@ -20,6 +28,7 @@ from query_api.http.examples import (
     PERIOD_LOCK_PAGE,
     PERSON_ATTENDANCE,
     PRESENCE,
+    UNSCHEDULED_PAGE,
 )
 from query_api.http.pages import (
     PageAnswer,
@@ -59,6 +68,13 @@ class AdjustmentParameters(DateParameters, PageParameters):
     """Which adjustments, by the date on which they are booked."""
 
     site: Text | None = Field(default=None, description="Only this home site.")
+    person: Text | None = Field(default=None, description="Only this person_id.")
+
+
+class UnscheduledParameters(DateParameters, PageParameters):
+    """Which punches."""
+
+    site: Text | None = Field(default=None, description="Only people with this home site.")
     person: Text | None = Field(default=None, description="Only this person_id.")
 
 
@@ -129,6 +145,29 @@ async def get_adjustments(
     return page_answer(request, response, page)
 
 
+@router.get("/unscheduled", summary="Punches of no shift", responses=example(UNSCHEDULED_PAGE) | UNRECORDED)
+async def get_unscheduled(
+    request: Request,
+    response: Response,
+    parameters: Annotated[UnscheduledParameters, Query()],
+    scope: ReaderScope,
+    services: ServicesOf,
+) -> PageAnswer[UnscheduledPunch]:
+    """List punches in the window of no shift between two local dates, in the order occurred_at, punch_id.
+
+    They count nothing. Somebody decides: a roster entry or a shift whose window has them, an override of the
+    day, or a void.
+    """
+    query = UnscheduledQuery(
+        first_on=parameters.first_on,
+        last_on=parameters.last_on,
+        site_id=parameters.site,
+        person_id=parameters.person,
+    )
+    page = await list_unscheduled(query, parameters.page_request(), scope, services.read_model)
+    return page_answer(request, response, page)
+
+
 @router.get("/period-locks", summary="Locks of periods", responses=example(PERIOD_LOCK_PAGE) | UNRECORDED)
 async def get_period_locks(
     request: Request,
@@ -159,7 +198,10 @@ async def get_person_attendance(
     scope: ReaderScope,
     services: ServicesOf,
 ) -> PersonAttendance:
-    """Read the days of one person, each with the punches used and not used and the rules that decided."""
+    """Read the days of one person, each with the punches used and not used and the rules that decided.
+
+    `unscheduled` are the first 1,000 punches in the window of no shift; `GET /v1/unscheduled` has all.
+    """
     return await read_person_attendance(
         person_id,
         first_on=parameters.first_on,

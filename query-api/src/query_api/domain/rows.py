@@ -108,6 +108,28 @@ class ExplainedDay(AttendanceDay):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnscheduledPunch:
+    """A punch in the window of no shift: it counts nothing until somebody decides what it was.
+
+    `occurred_on` is the date at the home site, in its `time_zone`; `site_id` where it was made, null of a
+    correction.
+    """
+
+    punch_id: UUID
+    occurred_at: datetime
+    occurred_on: date
+    person_id: str
+    display_name: str | None
+    home_site_id: str | None
+    home_site_name: str | None
+    time_zone: str | None
+    site_id: str | None
+    device_id: str | None
+    direction: str | None
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """A person as the directory knows them now."""
 

@@ -5,11 +5,12 @@ read. Devices whose clock was wrong get a second, wider look.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from query_api.errors import InvalidRange
 
+ONE_DAY = timedelta(days=1)
 LONGEST_DATE_RANGE_DAYS = 366
 LONGEST_INSTANT_RANGE = timedelta(days=93)
 
@@ -34,6 +35,11 @@ class DateRange:
 
     first_on: date
     last_on: date
+
+    def instants(self) -> "InstantRange":
+        """Return instants around these dates in every zone: dates begin 14 h before UTC's to 12 h after."""
+        starts_at, ends_at = (datetime.combine(on, time(), UTC) for on in (self.first_on, self.last_on))
+        return InstantRange(starts_at - ONE_DAY, ends_at + 2 * ONE_DAY)
 
     def starting_at(self, first_on: date) -> "DateRange":
         """Return the part of the range from this date on."""

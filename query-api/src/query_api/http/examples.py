@@ -90,6 +90,23 @@ PERSON: dict[str, object] = {
 
 PEOPLE_PAGE: dict[str, object] = {"items": [PERSON], "next": None}
 
+UNSCHEDULED: dict[str, object] = {
+    "punch_id": "019cac8c-6d40-7c3a-9b1e-2f6d1c0a4e77",
+    "occurred_at": "2026-03-02T15:00:00Z",
+    "occurred_on": "2026-03-02",
+    "person_id": "p-1042",
+    "display_name": "Asha Rao",
+    "home_site_id": "pune-1",
+    "home_site_name": "Pune plant",
+    "time_zone": "Asia/Kolkata",
+    "site_id": "pune-1",
+    "device_id": "kiosk-3",
+    "direction": "OUT",
+    "method": "face",
+}
+
+UNSCHEDULED_PAGE: dict[str, object] = {"items": [UNSCHEDULED], "next": None}
+
 PERSON_ATTENDANCE: dict[str, object] = {
     "person": PERSON,
     "days": [
@@ -99,6 +116,7 @@ PERSON_ATTENDANCE: dict[str, object] = {
             "shift_effective_on": "2026-01-01",
         }
     ],
+    "unscheduled": [UNSCHEDULED],
 }
 
 PRESENCE: dict[str, object] = {
