@@ -388,6 +388,7 @@ async def test_every_error_of_a_file_has_its_line_and_nothing_is_recorded(desk, 
     ("text", "message"),
     [
         ("site_id,name,time_zone\na,x,UTC\nb,x,UTC\nc,x,UTC\n", "more than 2 records"),
+        ("site_id,name,time_zone\na,x,UTC\n" + ",\n" * 8, "more than 2 records"),
         ('site_id,"name\n', "no CSV"),
     ],
 )

@@ -23,6 +23,17 @@ MILLISECONDS = {"day": 86_400_000, "hour": 3_600_000}
 BACKWARD_TRANSITIVE, FULL_TRANSITIVE = "BACKWARD_TRANSITIVE", "FULL_TRANSITIVE"
 
 
+class _FieldsOf(dict[str, object]):
+    """The fields of an event by name; only those of a key are asked for."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__()
+        self._event = event
+
+    def __missing__(self, name: str) -> object:
+        return getattr(self._event, name)
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic file, with what every topic needs.
@@ -63,8 +74,7 @@ class Topic:
         name = type(event).__name__
         if name not in self.events:
             raise SchemaError(f"{name} is not an event of {self.name}; see its topic file")
-        fields = {field: getattr(event, field) for field in event.__struct_fields__}
-        return self.events[name].format_map(fields).encode()
+        return self.events[name].format_map(_FieldsOf(event)).encode()
 
     def fields_of(self, key: bytes) -> tuple[str, dict[str, str]] | None:
         """Return the event and the fields that a record key names, as text; None when no event has such keys.

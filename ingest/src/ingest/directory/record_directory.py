@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TypeVar
@@ -34,6 +34,7 @@ from service_kit.observing.logs import get_logger
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")
 TRIES = 3
+ROWS_AT_ONCE = 500
 
 log = get_logger(__name__)
 
@@ -136,9 +137,10 @@ async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: Director
         view = desk.directory.view
         given = Circumstances(actor.org_id, desk.clock(), desk.new_id, view.records.get)
         rows, errors = await asyncio.to_thread(rows_of, table, kind, given)
-        rows, incomplete = _all_complete(rows, view, desk.org_types)
+        rows, incomplete = await _all_complete(rows, view, desk.org_types)
         errors += incomplete
-        errors += [error for row in rows for error in _row_errors(row, kind, actor, view)]
+        async for row in _unhurried(rows):
+            errors += _row_errors(row, kind, actor, view)
         errors += _roster_errors([(row.line, row.event) for row in rows], view)
         if errors:
             raise InvalidRecord(sorted(errors, key=lambda error: error.line or HEADER))
@@ -218,16 +220,24 @@ def _complete(
     return with_history(event, recorded, effective_on, today)
 
 
-def _all_complete(
+async def _all_complete(
     rows: Sequence[Row], view: DirectoryView, types: Mapping[str, OrgType]
 ) -> tuple[list[Row], list[FieldError]]:
     complete, errors = [], []
-    for row in rows:
+    async for row in _unhurried(rows):
         try:
             complete.append(replace(row, event=_complete(row.event, row.effective_on, view, types)))
         except FieldError as error:
             errors.append(FieldError(error.field, error.message, line=row.line))
     return complete, errors
+
+
+async def _unhurried(rows: Sequence[Row]) -> AsyncIterator[Row]:
+    """Yield the rows, and let others work now and then."""
+    for number, row in enumerate(rows, start=1):
+        yield row
+        if number % ROWS_AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 def _key_of(event: Event) -> str:

@@ -30,7 +30,6 @@ from attendance_schemas.events import (
     RosterRecorded,
     ShiftRecorded,
     SiteRecorded,
-    to_fields,
 )
 from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import DIRECTORY
@@ -240,7 +239,10 @@ class DirectoryView:
         """Return the record that already says what this event says."""
         key = DIRECTORY.key_of(event).decode()
         found = None if key in self._unreadable else self.records.get(key)
-        return found if found is not None and _content(found) == _content(event) else None
+        if found is None or type(found) is not type(event):
+            return None
+        circumstances = {name: getattr(found, name) for name in CIRCUMSTANCES}
+        return found if structs.replace(event, **circumstances) == found else None
 
     def site_of(self, event: Event) -> str | None:
         """Return the site that a new record is about; None when it is about the whole organisation."""
@@ -315,7 +317,3 @@ def without_badge(person: PersonRecorded) -> PersonRecorded:
 def is_directory_event(event: Event) -> bool:
     """Say whether an event is one of the directory's."""
     return type(event).__name__ in DIRECTORY.events
-
-
-def _content(event: Event) -> dict[str, object]:
-    return {name: value for name, value in to_fields(event).items() if name not in CIRCUMSTANCES}

@@ -23,6 +23,8 @@ from ingest.errors import FieldError, InvalidRecord
 from service_kit.fields import message_of, quoted
 
 MAXIMUM_ROWS = 50_000
+# Empty lines are skipped, but not for ever.
+LINES_PER_ROW = 4
 # No kind has half as many fields.
 MAXIMUM_COLUMNS = 64
 WHOLE_LINE = "line"
@@ -153,13 +155,13 @@ def _lines(
     try:
         for record in reader:
             cells = [cell.strip() for cell in record]
-            if not any(cells):
-                continue
-            count += 1
-            if count > maximum_rows:
+            count += any(cells)
+            if count > maximum_rows or _line_of(reader) > LINES_PER_ROW * maximum_rows + 1:
                 message = f"the file has more than {maximum_rows} records; split it"
                 errors.append(FieldError(WHOLE_LINE, message, line=_line_of(reader)))
                 return
+            if not any(cells):
+                continue
             if len(cells) > len(columns) and any(cells[len(columns) :]):
                 errors.append(FieldError(WHOLE_LINE, "has more cells than the header", line=_line_of(reader)))
                 continue

@@ -10,7 +10,7 @@ SELECT set_config('attendance.org_id', $1, true);
 SELECT row_security_active('person') AND NOT pg_has_role('attendance_writer', 'USAGE');
 
 -- name: person_on
--- People with what held of them on the date: {person} in the statements below.
+-- People with what held of them on the date; the statements below read it in the place of their person.
 SELECT person.org_id, person.person_id, person.recorded_at, terms.*
 FROM person
 CROSS JOIN LATERAL (

@@ -118,6 +118,8 @@ DOCUMENTS: Mapping[str, tuple[str, Mapping[str, str], Callable[[Suffixes], dict[
             "shift_id": f"shift-{ids['shift_id']}",
             "starts_on": "2026-01-01",
             "ends_on": "2026-01-31",
+            # Of one person there are several.
+            "in_addition": True,
         },
     ),
     "holidays": (
