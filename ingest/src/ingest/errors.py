@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+# A refused file can have many thousands.
+ERRORS_IN_MESSAGE = 10
+
 
 class IngestError(Exception):
     """Something was not accepted; the message says what, about which id, and what to do next."""
@@ -74,10 +77,12 @@ class Overtaken(IngestError):
 
 
 class InvalidRecord(IngestError):
-    """A directory record refers to something that is not there; `errors` name the fields."""
+    """A record refers to something that is not there; `errors` name the fields, the message some of them."""
 
     def __init__(self, errors: "list[FieldError]") -> None:
-        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        told = [f"{error.field}: {error.message}" for error in errors[:ERRORS_IN_MESSAGE]]
+        more = len(errors) - len(told)
+        super().__init__("; ".join(told + ([f"and {more} more"] if more else [])))
         self.errors = errors
 
 

@@ -411,6 +411,24 @@ def test_a_column_with_an_endless_name_is_told_shortly():
     assert len(str(caught.value)) < 1_000
 
 
+async def test_a_file_full_of_errors_tells_all_and_logs_few(desk):
+    with pytest.raises(InvalidRecord) as caught:
+        await import_documents(
+            KINDS["sites"], b"site_id,name,time_zone\n" + b"a,x,nowhere\n" * 5_000, HR, desk
+        )
+    assert len(caught.value.errors) == 5_000
+    assert len(str(caught.value)) < 2_000
+    assert str(caught.value).endswith("and 4990 more")
+
+
+async def test_a_date_in_another_form_is_told_the_form(desk):
+    text = b"person_id,home_site_id,display_name,joined_on\np-7,pune,x,5.1.2026\n"
+    with pytest.raises(InvalidRecord) as caught:
+        await import_documents(KINDS["persons"], text, HR, desk)
+    [error] = caught.value.errors
+    assert error.message == "'5.1.2026' is no date; write it as YYYY-MM-DD"
+
+
 async def test_a_column_that_is_absent_changes_nothing_and_an_empty_cell_clears(desk, directory):
     await record(desk, "shifts", "day", SHIFT)
     full = PERSON | {"badge": "B-2", "joined_on": "2026-01-05", "default_shift_id": "day", "active": False}
