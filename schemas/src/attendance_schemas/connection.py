@@ -5,7 +5,7 @@ With SECRETS_DIR set, a variable may also be a file of that folder with the vari
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,12 @@ VARIABLES = (
 
 def client_options(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """Return the keyword arguments of an aiokafka client, without the addresses. Raises SchemaError."""
-    protocol, ca, cert, key, mechanism, username, password = (_value(environ, name) for name in VARIABLES)
+    values = {name: _value(environ, name) for name in VARIABLES}
+    protocol, ca, cert, key, mechanism, username, password = values.values()
     protocol, mechanism = protocol or "PLAINTEXT", mechanism or "PLAIN"
     if protocol not in PROTOCOLS:
         raise SchemaError(f"KAFKA_SECURITY_PROTOCOL: it should be one of {', '.join(PROTOCOLS)}")
+    _check_effects(protocol, [name for name, value in values.items() if value is not None])
     options: dict[str, Any] = {"security_protocol": protocol}
     if protocol.endswith("SSL"):
         options["ssl_context"] = _tls(ca, cert, key)
@@ -44,6 +46,20 @@ def client_options(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
             "sasl_plain_password": password,
         }
     return options
+
+
+def _check_effects(protocol: str, given: Sequence[str]) -> None:
+    """Refuse what is set and would not be used, as the services do."""
+    for kind, is_used, protocols in (
+        ("KAFKA_SSL_", protocol.endswith("SSL"), "SSL or SASL_SSL"),
+        ("KAFKA_SASL_", protocol.startswith("SASL"), "SASL_SSL or SASL_PLAINTEXT"),
+    ):
+        unused = [name for name in given if name.startswith(kind)]
+        if unused and not is_used:
+            raise SchemaError(
+                f"{', '.join(unused)}: without effect, as KAFKA_SECURITY_PROTOCOL is {protocol}; "
+                f"set that to {protocols}, or take these away"
+            )
 
 
 def _value(environ: Mapping[str, str], name: str) -> str | None:

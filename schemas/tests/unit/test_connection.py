@@ -47,6 +47,11 @@ def test_a_secret_may_be_a_file(tmp_path):
         ({**SASL, "KAFKA_SASL_MECHANISM": "MD5"}, "KAFKA_SASL_MECHANISM: it should be one of PLAIN"),
         ({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CERT_FILE": "a"}, "go together"),
         ({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CA_FILE": "/nowhere"}, "cannot be read"),
+        ({"KAFKA_SSL_CA_FILE": __file__}, "KAFKA_SSL_CA_FILE: without effect.* PLAINTEXT; set that to SSL"),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SASL_PASSWORD": "secret"},
+            "SASL_PASSWORD: without effect",
+        ),
     ],
 )
 def test_what_cannot_work_is_named(environ, message):

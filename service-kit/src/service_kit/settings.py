@@ -179,7 +179,7 @@ class ServiceSettings(EnvironmentSettings):
         default="INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
     log_json: bool = Field(default=True, description="one JSON object a line; else for people")
-    tracing_endpoint: HttpUrl | None = Field(default=None, description="OTLP/HTTP traces endpoint")
+    tracing_endpoint: HttpUrl | None = Field(default=None, description="base URL of an OTLP/HTTP collector")
 
 
 class HttpSettings(ServiceSettings):
@@ -214,6 +214,7 @@ class KafkaSettings(EnvironmentSettings):
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:
+        self._check_effects()
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
             raise ValueError(f"{self.security_protocol} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
         if (self.ssl_cert_file is None) != (self.ssl_key_file is None):
@@ -223,6 +224,19 @@ class KafkaSettings(EnvironmentSettings):
         except OSError:
             raise ValueError("KAFKA_SSL_CERT_FILE, KAFKA_SSL_KEY_FILE: no certificate with its key") from None
         return self
+
+    def _check_effects(self) -> None:
+        """Refuse what is set and would not be used: who names certificates does not expect plain text."""
+        for kind, is_used, protocols in (
+            ("ssl_", self.security_protocol.endswith("SSL"), "SSL or SASL_SSL"),
+            ("sasl_", self.security_protocol.startswith("SASL"), "SASL_SSL or SASL_PLAINTEXT"),
+        ):
+            unused = [self.variable(name) for name in sorted(self.model_fields_set) if name.startswith(kind)]
+            if unused and not is_used:
+                raise ValueError(
+                    f"{', '.join(unused)}: without effect, as KAFKA_SECURITY_PROTOCOL is "
+                    f"{self.security_protocol}; set that to {protocols}, or take these away"
+                )
 
     def topic(self, name: str) -> str:
         """Give the full name of a topic."""

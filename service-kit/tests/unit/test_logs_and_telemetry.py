@@ -7,7 +7,13 @@ import structlog
 from opentelemetry import trace
 
 from service_kit.observing.logs import bind_correlation_id, configure_logging, correlation_id, get_logger
-from service_kit.observing.telemetry import configure_tracing, extract_context, inject_headers, tracer
+from service_kit.observing.telemetry import (
+    configure_tracing,
+    extract_context,
+    inject_headers,
+    tracer,
+    traces_url,
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -68,3 +74,16 @@ def test_a_record_without_ids_gets_new_ones() -> None:
     assert first["correlation-id"] != second["correlation-id"]
     with extract_context([("traceparent", b"\xff nonsense")]):
         assert correlation_id.get() is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        ("http://collector:4318", "http://collector:4318/v1/traces"),
+        ("http://collector:4318/", "http://collector:4318/v1/traces"),
+        ("https://traces.example/otlp", "https://traces.example/otlp/v1/traces"),
+        ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
+    ],
+)
+def test_the_base_url_of_a_collector_is_enough(endpoint: str, url: str) -> None:
+    assert traces_url(endpoint) == url

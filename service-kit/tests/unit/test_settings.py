@@ -2,6 +2,7 @@ import ssl
 from pathlib import Path
 from typing import ClassVar
 
+import certifi
 import pytest
 from pydantic import Field, SecretStr, ValidationError
 
@@ -28,6 +29,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "k1:9092,k2:9092")
     return monkeypatch
+
+
+@pytest.fixture
+def certificates() -> Path:
+    return Path(certifi.where())
 
 
 def test_settings_come_from_prefixed_variables(environment: pytest.MonkeyPatch) -> None:
@@ -97,6 +103,32 @@ def test_half_a_client_certificate_is_refused(environment: pytest.MonkeyPatch) -
     environment.setenv("KAFKA_SSL_CERT_FILE", __file__)
     with pytest.raises(SettingsError, match="go together"):
         KafkaSettings.load()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "variable"),
+    [
+        (None, "KAFKA_SSL_CA_FILE"),
+        ("PLAINTEXT", "KAFKA_SSL_CA_FILE"),
+        ("SASL_PLAINTEXT", "KAFKA_SSL_CA_FILE"),
+        (None, "KAFKA_SASL_USERNAME"),
+        ("SSL", "KAFKA_SASL_PASSWORD"),
+        ("PLAINTEXT", "KAFKA_SASL_MECHANISM"),
+    ],
+)
+def test_what_would_protect_and_does_not_is_refused(
+    environment: pytest.MonkeyPatch, certificates: Path, protocol: str | None, variable: str
+) -> None:
+    if protocol is not None:
+        environment.setenv("KAFKA_SECURITY_PROTOCOL", protocol)
+    if protocol == "SASL_PLAINTEXT":
+        environment.setenv("KAFKA_SASL_USERNAME", "u")
+        environment.setenv("KAFKA_SASL_PASSWORD", "hunter2")
+    values = {"KAFKA_SSL_CA_FILE": str(certificates), "KAFKA_SASL_MECHANISM": "PLAIN"}
+    environment.setenv(variable, values.get(variable, "hunter2"))
+    with pytest.raises(SettingsError, match=f"{variable}: without effect") as failure:
+        KafkaSettings.load()
+    assert "hunter2" not in str(failure.value)
 
 
 def test_a_wrong_value_is_named_by_its_own_service(monkeypatch: pytest.MonkeyPatch) -> None:

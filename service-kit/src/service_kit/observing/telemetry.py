@@ -23,16 +23,28 @@ from service_kit.observing.logs import bind_correlation_id, correlation_id
 TRACEPARENT = "traceparent"
 CORRELATION_ID = "correlation-id"
 PRODUCER = "producer"
+# Source: OpenTelemetry protocol exporter, "Endpoint URLs for OTLP/HTTP".
+TRACES_PATH = "/v1/traces"
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def configure_tracing(service: str, exporter_endpoint: str | None = None) -> None:
-    """Name this process in traces; export its spans to an OTLP/HTTP traces URL, if any. Once per process."""
+    """Name this process in traces; export its spans to an OTLP/HTTP collector, if any. Once per process."""
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
     if exporter_endpoint is not None:
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=exporter_endpoint)))
+        exporter = OTLPSpanExporter(endpoint=traces_url(exporter_endpoint))
+        provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
+
+
+def traces_url(endpoint: str) -> str:
+    """Return where spans go, of the base URL that collectors document, as OTEL_EXPORTER_OTLP_ENDPOINT does.
+
+    A URL that ends in that path already is meant as it is.
+    """
+    base = endpoint.rstrip("/")
+    return base if base.endswith(TRACES_PATH) else f"{base}{TRACES_PATH}"
 
 
 def tracer(name: str) -> trace.Tracer:
