@@ -1,7 +1,8 @@
 """How presence lies in the cache: the keys and values that attendance-projector writes and query-api reads.
 
 A fill of the cache is a generation of its own, under keys that carry its name. The marker names the
-generation that is whole, and only while somebody keeps it fresh: without a marker there is no presence, never
+generation that is whole, and only while somebody keeps it fresh. Beside the days lies how many each
+organisation has: where a cache has lost some of them, the two differ. So there is all presence or none, never
 a part of it.
 """
 
@@ -11,7 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 SEPARATOR = "\x1f"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-# An open day stays in the cache for this long after `open_since`; readers ask for less.
+COUNTED = ""
+# An open day is put into the cache until this long after `open_since`; readers ask for less.
 CACHED_FOR = timedelta(hours=17)
 
 
@@ -35,6 +37,14 @@ def marker_key(prefix: str) -> str:
 def days_key(prefix: str, generation: str, org_id: str) -> str:
     """Return the key of the hash of an organisation's open days."""
     return f"{prefix}presence:{generation}:{org_id}"
+
+
+def counts_key(prefix: str, generation: str) -> str:
+    """Return the key of the hash of counts: how many open days each organisation has in its hash.
+
+    It has a field COUNTED, too, from the generation's beginning: without it the counts were lost.
+    """
+    return f"{prefix}presence:{generation}"
 
 
 def day_field(person_id: str, attendance_on: date, shift_id: str) -> str:

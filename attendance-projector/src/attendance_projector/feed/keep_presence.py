@@ -3,11 +3,12 @@
 1. follow    the feed from its end
 2. fill      a new generation of the cache from the read model, and only then call it whole
 3. apply     what the feed tells, in its order
-4. renew     the word that it is whole, while nothing is older than it may be
+4. renew     the word that it is whole, while nothing is older than it may be and nothing of it was lost
 
 A change that was published before 1 is in the read model by 2; one that comes after is applied by 3, and if
-2 had it already, again. Anything that fails, a cache that was emptied, and other tables in the place of the
-read model lead back to 1. While nobody renews, the word runs out by itself and query-api asks the database.
+2 had it already, again. Anything that fails, and other tables in the place of the read model, lead back to 1;
+a cache that has lost something leads to 2, and so does an hour: days that nobody closed are left out then.
+While nobody renews, the word runs out by itself and query-api asks the database.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ from service_kit.errors import TransientFailure
 from service_kit.observing.logs import get_logger
 
 RENEWS_EVERY = timedelta(seconds=2)
+# Well before the board forgets a generation.
+FILLS_EVERY = timedelta(hours=1)
 ASKS_TO_LEAD_EVERY = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(seconds=10)
 
@@ -56,7 +59,7 @@ async def keep_presence(
                     metrics.keeping.set(1)
                     await _Keeper(source, tail, board, metrics, now).keep(stopping, backoff)
         except TransientFailure as failure:
-            log.warning("presence is not kept here now", reason=str(failure))
+            log.warning("presence is not kept here now", dependency=failure.dependency, reason=failure.detail)
             await wait(backoff.next_delay(), stopping)
         finally:
             metrics.keeping.set(0)
@@ -83,9 +86,10 @@ class _Keeper:
 
     async def keep(self, stopping: asyncio.Event, backoff: Backoff) -> None:
         clock, renewed_at, is_filled = asyncio.get_running_loop().time, 0.0, False
+        filled_at = 0.0
         while not stopping.is_set():
-            if not is_filled:
-                renewed_at = clock()
+            if not is_filled or clock() - filled_at >= FILLS_EVERY.total_seconds():
+                filled_at = renewed_at = clock()
                 await self._fill()
                 is_filled = True
                 backoff.reset()

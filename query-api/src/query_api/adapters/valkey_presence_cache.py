@@ -8,8 +8,9 @@ from typing import cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from attendance_schemas.presence import OpenDay, days_key, marker_key, read_day
+from attendance_schemas.presence import COUNTED, OpenDay, counts_key, days_key, marker_key, read_day
 from query_api.metrics import QueryApiMetrics
+from service_kit.errors import TransientFailure
 from service_kit.observing.logs import get_logger
 from service_kit.state.valkey import valkey_client
 
@@ -47,15 +48,34 @@ class ValkeyPresenceCache:
             if generation is None:
                 self._fall_back("not-whole")
                 return None
-            key = days_key(self._prefix, str(generation), org_id)
-            found = cast("dict[str, str]", await self._client.hgetall(key))
+            found = await self._whole(str(generation), org_id)
         except (RedisError, OSError, TimeoutError) as error:
             self._rest_until = self._monotonic() + REST_SECONDS
-            log.warning("presence comes from the database: the cache is away", error=repr(error))
+            log.warning("presence comes from the database", dependency="valkey", error=repr(error))
             self._fall_back("away")
+            return None
+        if found is None:
+            self._fall_back("not-whole")
             return None
         self._metrics.presence.labels("cache").inc()
         return [read_day(org_id, field, value) for field, value in found.items()]
+
+    async def _whole(self, generation: str, org_id: str) -> dict[str, str] | None:
+        """Return the days as they lie there; None when they are not as many as were put there."""
+        counts = counts_key(self._prefix, generation)
+        async with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.hmget(counts, COUNTED, org_id)
+            pipeline.hgetall(days_key(self._prefix, generation, org_id))
+            (counted, count), found = await pipeline.execute()
+        is_whole = counted is not None and len(found) == int(count or 0)
+        return cast("dict[str, str]", found) if is_whole else None
+
+    async def check(self) -> None:
+        """Raise TransientFailure unless the cache answers."""
+        try:
+            await self._client.exists(marker_key(self._prefix))
+        except (RedisError, OSError, TimeoutError) as error:
+            raise TransientFailure("valkey", repr(error)) from error
 
     def _fall_back(self, why: str) -> None:
         self._metrics.presence.labels("read-model").inc()

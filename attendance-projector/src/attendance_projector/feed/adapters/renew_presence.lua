@@ -1,5 +1,14 @@
--- KEYS[1]: the marker; ARGV[1]: our generation; ARGV[2]: for how many milliseconds it is whole.
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-    return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+-- Call our generation whole for some time more, or return 0 when the cache has lost it, or a part of it.
+-- KEYS[1]: the marker; KEYS[2]: the counts of our generation. ARGV[1]: our generation; ARGV[2]: for how many
+-- milliseconds it is whole; ARGV[3]: what stands before an organisation in the key of its days.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('HEXISTS', KEYS[2], '') == 0 then
+    return 0
 end
-return 0
+local counts = redis.call('HGETALL', KEYS[2])
+for index = 1, #counts, 2 do
+    local org, count = counts[index], tonumber(counts[index + 1])
+    if org ~= '' and redis.call('HLEN', ARGV[3] .. org) ~= count then
+        return 0
+    end
+end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])

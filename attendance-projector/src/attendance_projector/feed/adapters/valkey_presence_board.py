@@ -1,18 +1,30 @@
-"""Presence in Valkey, laid out as `attendance_schemas.presence` says; needs fields that expire (Valkey 9)."""
+"""Presence in Valkey, laid out as `attendance_schemas.presence` says.
+
+Days and their counts change together, in scripts of the server, and no count is ever taken from what is
+there: a loss would count as right.
+"""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.resources import files
 from uuid import uuid4
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from attendance_schemas.events import AttendanceDayChanged
-from attendance_schemas.presence import CACHED_FOR, OpenDay, day_field, day_value, days_key, marker_key
+from attendance_schemas.presence import (
+    COUNTED,
+    OpenDay,
+    counts_key,
+    day_field,
+    day_value,
+    days_key,
+    marker_key,
+)
 from service_kit.errors import TransientFailure
 from service_kit.state.valkey import valkey_client
 
@@ -20,8 +32,20 @@ CALL_SECONDS = 5.0
 DAYS_AT_ONCE = 1000
 # Without a keeper, presence is told for this long and then no more.
 WHOLE_FOR = timedelta(seconds=15)
-RENEW = files("attendance_projector.feed.adapters").joinpath("renew_presence.lua").read_text(encoding="utf-8")
+# A generation is filled anew before that; what nobody keeps is forgotten by the server.
+KEPT_FOR = timedelta(hours=2)
 MILLISECOND = timedelta(milliseconds=1)
+_SCRIPTS = files("attendance_projector.feed.adapters")
+PUT = _SCRIPTS.joinpath("put_presence.lua").read_text(encoding="utf-8")
+RENEW = _SCRIPTS.joinpath("renew_presence.lua").read_text(encoding="utf-8")
+
+
+@dataclass(slots=True)
+class _News:
+    """What changes in the hash of one organisation: fields with their values, and fields that go."""
+
+    opened: dict[str, str] = field(default_factory=dict)
+    closed: list[str] = field(default_factory=list)
 
 
 class ValkeyPresenceBoard:
@@ -30,12 +54,19 @@ class ValkeyPresenceBoard:
     def __init__(self, client: Redis, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
+        self._put = client.register_script(PUT)
         self._renew = client.register_script(RENEW)
         self._generation = ""
 
     async def fill(self, days: Sequence[OpenDay]) -> None:
         """Begin a generation with these days and call it whole."""
         self._generation = uuid4().hex
+        counts = counts_key(self._prefix, self._generation)
+        with _naming_outages():
+            async with self._client.pipeline() as pipeline:
+                pipeline.hset(counts, COUNTED, "1")
+                pipeline.pexpire(counts, KEPT_FOR)
+                await pipeline.execute()
         for start in range(0, len(days), DAYS_AT_ONCE):
             await self.put(days[start : start + DAYS_AT_ONCE], [])
         with _naming_outages():
@@ -43,36 +74,40 @@ class ValkeyPresenceBoard:
 
     async def put(self, opened: Sequence[OpenDay], closed: Sequence[AttendanceDayChanged]) -> None:
         """Add or replace open days of this generation, and take others away."""
+        counts = counts_key(self._prefix, self._generation)
         with _naming_outages():
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for day in opened:
-                    self._add(pipeline, day)
-                for org_id, fields in _fields_by_org(closed).items():
-                    pipeline.hdel(days_key(self._prefix, self._generation, org_id), *fields)
-                await pipeline.execute()
-
-    def _add(self, pipeline: Pipeline, day: OpenDay) -> None:
-        key = days_key(self._prefix, self._generation, day.org_id)
-        field = day_field(day.person_id, day.attendance_on, day.shift_id)
-        pipeline.hset(key, field, day_value(day))
-        # The server forgets it then, as a generation that nobody keeps.
-        pipeline.hpexpireat(key, day.open_since + CACHED_FOR, field)
+            for org_id, news in _by_organisation(opened, closed).items():
+                pairs = [text for pair in news.opened.items() for text in pair]
+                await self._put(
+                    keys=[days_key(self._prefix, self._generation, org_id), counts],
+                    args=[org_id, KEPT_FOR // MILLISECOND, len(news.opened), *pairs, *news.closed],
+                )
 
     async def renew(self) -> bool:
-        """Call this generation whole for some more seconds; False when the cache has lost it."""
+        """Call this generation whole for some more seconds; False when the cache has lost any of it."""
         with _naming_outages():
             renewed = await self._renew(
-                keys=[marker_key(self._prefix)], args=[self._generation, WHOLE_FOR // MILLISECOND]
+                keys=[marker_key(self._prefix), counts_key(self._prefix, self._generation)],
+                args=[
+                    self._generation,
+                    WHOLE_FOR // MILLISECOND,
+                    days_key(self._prefix, self._generation, ""),
+                ],
             )
         return bool(renewed)
 
 
-def _fields_by_org(changes: Sequence[AttendanceDayChanged]) -> Mapping[str, Sequence[str]]:
-    """Return the fields of days: most of a backlog closed long ago, and one command takes them all away."""
-    fields: dict[str, list[str]] = defaultdict(list)
-    for change in changes:
-        fields[change.org_id].append(day_field(change.person_id, change.attendance_on, change.shift_id))
-    return fields
+def _by_organisation(
+    opened: Sequence[OpenDay], closed: Sequence[AttendanceDayChanged]
+) -> Mapping[str, _News]:
+    news: dict[str, _News] = defaultdict(_News)
+    for day in opened:
+        key = day_field(day.person_id, day.attendance_on, day.shift_id)
+        news[day.org_id].opened[key] = day_value(day)
+    for change in closed:
+        key = day_field(change.person_id, change.attendance_on, change.shift_id)
+        news[change.org_id].closed.append(key)
+    return news
 
 
 @contextmanager
