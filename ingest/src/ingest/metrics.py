@@ -66,6 +66,12 @@ class IngestMetrics:
             "Directory records still to read at the start.",
             registry=registry,
         )
+        # Their schema is not in the registry: they do not count, and are tried again. Alert on any.
+        self.directory_records_aside = Gauge(
+            "ingest_directory_records_aside",
+            "Directory records that nobody can read yet.",
+            registry=registry,
+        )
         # 0 while the directory is read at the start, or when a topic was lost.
         self.directory_records = Gauge(
             "ingest_directory_records", "Records in the directory view.", registry=registry

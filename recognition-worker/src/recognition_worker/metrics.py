@@ -91,6 +91,12 @@ class RecognitionMetrics:
             "Captures sent to review because the candidate is of another site.",
             registry=registry,
         )
+        # Their schema is not in the registry: they do not count, and are tried again. Alert on any.
+        self.directory_aside = Gauge(
+            "recognition_directory_records_aside",
+            "Records of the directory that nobody can read yet.",
+            registry=registry,
+        )
         # A bug on any.
         self.directory_ignored = Counter(
             "recognition_directory_ignored_records",

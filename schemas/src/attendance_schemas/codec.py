@@ -11,12 +11,12 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import fastavro
 import msgspec
 
-from attendance_schemas.errors import RegistryUnavailable, SchemaError, SchemaNotRegistered, UndecodableRecord
+from attendance_schemas.errors import SchemaError, SchemaNotRegistered, SchemaUnknown, UndecodableRecord
 from attendance_schemas.events import EVENT_BY_NAME, Event, from_fields, from_wire, to_fields
 from attendance_schemas.schema_files import registered_texts, schema_text
 from attendance_schemas.topics import Topic
@@ -26,6 +26,14 @@ FRAME = struct.Struct(">bI")
 NAMESPACE = "attendance"
 # So long an unknown id may be a registry that is being restored; later it is a record that nobody can read.
 RESTORED_WITHIN_SECONDS = 600.0
+# Records of an unknown id may be many; the registry is asked about it so often.
+ASKED_AGAIN_AFTER_SECONDS = 1.0
+
+
+class _Unknown(NamedTuple):
+    answer: str
+    since: float
+    asked_at: float
 
 
 class SchemaSource(Protocol):
@@ -105,7 +113,7 @@ class Codec:
         self._registry = registry
         self._prefix = prefix
         self._clock = clock
-        self._unknown_since: dict[int, float] = {}
+        self._unknown: dict[int, _Unknown] = {}
         self._writer_ids: dict[tuple[str, str], int] = {}
         self._writer_schemas: dict[int, Any] = {}
 
@@ -129,7 +137,10 @@ class Codec:
         return FRAME.pack(MAGIC, schema_id) + encode_body(event)
 
     async def decode(self, value: bytes | None) -> Event:
-        """Return the event of a framed value. Raises UndecodableRecord or RegistryUnavailable."""
+        """Return the event of a framed value.
+
+        Raises UndecodableRecord, SchemaUnknown (it may become known) or RegistryUnavailable.
+        """
         if value is None or len(value) <= FRAME.size or value[0] != MAGIC:
             raise UndecodableRecord("the value is not Avro in Confluent framing (byte 0, schema id, body)")
         _, schema_id = FRAME.unpack_from(value)
@@ -178,13 +189,19 @@ class Codec:
         return self._writer_schemas[schema_id]
 
     async def _text_of_another_version(self, schema_id: int) -> str:
-        try:
-            return await self._registry.schema_by_id(schema_id)
-        except SchemaNotRegistered as error:
-            unknown_for = self._clock() - self._unknown_since.setdefault(schema_id, self._clock())
-            if unknown_for >= RESTORED_WITHIN_SECONDS:
-                raise UndecodableRecord(str(error)) from error
-            raise RegistryUnavailable(
-                f"{error}; unknown for {unknown_for:.0f} s, given up after {RESTORED_WITHIN_SECONDS:.0f} s. "
-                "If it was emptied, run `attendance-schemas apply` of the newest version"
-            ) from error
+        now = self._clock()
+        unknown = self._unknown.get(schema_id)
+        if unknown is None or now - unknown.asked_at >= ASKED_AGAIN_AFTER_SECONDS:
+            try:
+                return await self._registry.schema_by_id(schema_id)
+            except SchemaNotRegistered as error:
+                unknown = _Unknown(str(error), now if unknown is None else unknown.since, asked_at=now)
+                self._unknown[schema_id] = unknown
+        unknown_for = now - unknown.since
+        if unknown_for >= RESTORED_WITHIN_SECONDS:
+            raise UndecodableRecord(unknown.answer)
+        limit = f"{RESTORED_WITHIN_SECONDS:g} s"
+        raise SchemaUnknown(
+            f"{unknown.answer}; unknown for {unknown_for:.0f} s, given up after {limit}. "
+            "If it was emptied, run `attendance-schemas apply` of the newest version"
+        )

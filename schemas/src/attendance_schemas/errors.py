@@ -13,6 +13,10 @@ class RegistryUnavailable(SchemaError):
     """The schema registry does not answer; the same call may work later."""
 
 
+class SchemaUnknown(RegistryUnavailable):
+    """The schema registry answers, and knows no schema of this id, yet: it may be being restored."""
+
+
 class BrokerUnavailable(SchemaError):
     """No Kafka broker answers; the same call may work later."""
 

@@ -15,6 +15,7 @@ from attendance_schemas.errors import (
     RegistryUnavailable,
     SchemaError,
     SchemaNotRegistered,
+    SchemaUnknown,
     UndecodableRecord,
 )
 from attendance_schemas.events import CaptureReceived, Outcome, from_fields, to_fields
@@ -132,6 +133,23 @@ async def test_an_unknown_schema_is_waited_for_and_then_undecodable():
     clock.now = RESTORED_WITHIN_SECONDS
     with pytest.raises(UndecodableRecord, match="schema id 999"):
         await codec.decode(body)
+
+
+async def test_many_records_of_an_unknown_schema_ask_once_a_second():
+    clock, registry = Clock(), InMemoryRegistry()
+    codec, asked = Codec(registry, clock=clock), []
+    ask = registry.schema_by_id
+
+    async def counted(schema_id):
+        asked.append(clock.now)
+        return await ask(schema_id)
+
+    registry.schema_by_id = counted
+    for tenth in range(21):
+        clock.now = tenth / 10
+        with pytest.raises(SchemaUnknown):
+            await codec.decode(b"\x00\x00\x00\x03\xe7body")
+    assert asked == [0.0, 1.0, 2.0]
 
 
 async def test_what_this_version_knows_is_read_without_a_registry():

@@ -225,3 +225,52 @@ async def test_nothing_is_taken_in_while_a_record_waits(kafka: KafkaSettings, ma
     await starting
     assert len(set(seen)) == 5000
     await followed.stop()
+
+
+class NotReadable(Exception):
+    pass
+
+
+async def test_a_record_that_nobody_can_read_yet_is_set_aside(
+    kafka: KafkaSettings, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("things")
+    applied: dict[bytes | None, bytes | None] = {}
+    readable: set[bytes] = set()
+
+    async def apply(record: Record, _read_at: float) -> None:
+        if record.value is not None and record.value.startswith(b"new") and record.value not in readable:
+            raise NotReadable
+        applied[record.key] = record.value
+
+    followed = FollowedTopic(
+        KafkaSettings(bootstrap_servers=kafka.bootstrap_servers),
+        topic,
+        apply,
+        aside=(NotReadable,),
+        aside_again=timedelta(seconds=0.05),
+    )
+    async with RecordProducer(kafka) as producer:
+
+        async def record(key: bytes, value: bytes | None) -> None:
+            position = await producer.send(OutgoingRecord(topic, key, value))
+            if followed.records_left == 0 and followed.seconds_behind:
+                assert await followed.reached(position, SOON)
+
+        for key, value in ((b"a", b"new 1"), (b"b", b"new 2"), (b"c", b"old")):
+            await record(key, value)
+        await followed.start()
+        await followed.check()
+        assert (applied, followed.set_aside) == ({b"c": b"old"}, 2)
+        joining = asyncio.create_task(followed.join())
+        # A later record of the key counts, and the one before it never does.
+        await record(b"b", b"old 3")
+        assert (applied[b"b"], followed.set_aside) == (b"old 3", 1)
+        await record(b"c", None)
+        readable.update({b"new 1", b"new 2"})
+        async with asyncio.timeout(10):
+            while followed.set_aside:  # noqa: ASYNC110 - what is awaited happens in the view
+                await asyncio.sleep(0.01)
+        assert applied == {b"a": b"new 1", b"b": b"old 3", b"c": None}
+    await followed.stop()
+    joining.cancel()

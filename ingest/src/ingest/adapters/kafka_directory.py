@@ -13,7 +13,7 @@ from datetime import timedelta
 import msgspec
 
 from attendance_schemas.codec import Codec
-from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
+from attendance_schemas.errors import RegistryUnavailable, SchemaUnknown, UndecodableRecord
 from attendance_schemas.events import Authority, Event
 from attendance_schemas.topics import DIRECTORY
 from ingest.adapters.kafka_event_publisher import KafkaEventPublisher
@@ -52,13 +52,16 @@ class KafkaDirectory:
         self._metrics = metrics
         self._timeout = timeout
         self._view = DirectoryView()
-        self._feed = FollowedTopic(kafka, DIRECTORY.name, self._apply, again=(RegistryUnavailable,))
+        self._feed = FollowedTopic(
+            kafka, DIRECTORY.name, self._apply, again=(RegistryUnavailable,), aside=(SchemaUnknown,)
+        )
         self._repairs = Repairs(DIRECTORY.name, self._repair)
         self._writers = 0
         self._overruled: set[Position] = set()
         metrics.directory_records.set_function(lambda: len(self._view.records))
         metrics.directory_seconds_behind.set_function(lambda: self._feed.seconds_behind)
         metrics.directory_records_left.set_function(lambda: self._feed.records_left)
+        metrics.directory_records_aside.set_function(lambda: self._feed.set_aside)
 
     @property
     def view(self) -> DirectoryView:
@@ -77,6 +80,12 @@ class KafkaDirectory:
     async def check(self) -> None:
         """Raise unless the view is complete and following, and not behind."""
         await self._feed.check()
+
+    def describe(self) -> str:
+        """Say whether all records count, for readiness."""
+        if (aside := self._feed.set_aside) == 0:
+            return "whole"
+        return f"{aside} records are set aside: the schema registry does not know their schema, yet"
 
     async def join(self) -> None:
         """Wait for the view's end: it ends only when it is stopped, or raises what it died of."""

@@ -2,6 +2,9 @@
 
 Applying a record may have to wait for a dependency, to decode it, say. A dependency that is away delays the
 topic; nothing is read ahead meanwhile but what Kafka's client holds. It can be started again.
+
+A record that nobody can read yet delays nothing: it is set aside, and tried again while `join` runs, until it
+can be applied, or a later record of its key is.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from service_kit.views.compacted_view import PATIENCE, CompactedView
 
 log = get_logger(__name__)
 
+ASIDE_AGAIN = timedelta(seconds=10)
+
 Apply = Callable[[Record, float], Awaitable[None]]
 """Applies a record, read at a time of the loop's clock; one of the errors in `again`: try it again."""
 
@@ -33,16 +38,23 @@ class FollowedTopic:
         apply: Apply,
         *,
         again: tuple[type[Exception], ...] = (TransientFailure,),
+        aside: tuple[type[Exception], ...] = (),
+        aside_again: timedelta = ASIDE_AGAIN,
         patience: timedelta = PATIENCE,
     ) -> None:
         """Follow a topic, named without the prefix. again: errors of `apply` that only delay a record.
 
-        patience: a start that applies nothing for so long has failed.
+        aside: errors that set the record aside, to be tried every `aside_again`. patience: a start that
+        applies nothing for so long has failed.
         """
         self._kafka = kafka
         self._topic = topic
         self._apply = apply
         self._again = again
+        self._aside_on = aside
+        self._aside_again = aside_again.total_seconds()
+        self._aside: dict[bytes | None, Record] = {}
+        self._applying = asyncio.Lock()
         self._patience = patience
         self._view: CompactedView | None = None
 
@@ -50,6 +62,11 @@ class FollowedTopic:
     def records_left(self) -> int:
         """At most so many records of the start are not applied yet."""
         return 0 if self._view is None else self._view.records_left
+
+    @property
+    def set_aside(self) -> int:
+        """How many keys have a last record that is set aside."""
+        return len(self._aside)
 
     @property
     def seconds_behind(self) -> float:
@@ -63,6 +80,7 @@ class FollowedTopic:
             TransientFailure: a dependency is away; call again.
         """
         await self.stop()
+        self._aside.clear()
         self._view = CompactedView(
             self._kafka, self._kafka.topic(self._topic), self._apply_one, patience=self._patience
         )
@@ -93,8 +111,16 @@ class FollowedTopic:
 
     async def join(self) -> None:
         """Wait for the end: it comes only with `stop`, or raises what it died of."""
-        if self._view is not None and self._view.ready:
-            await self._view.join()
+        if self._view is None or not self._view.ready:
+            return
+        both = {asyncio.create_task(self._view.join()), asyncio.create_task(self._try_aside_again())}
+        try:
+            done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in both:
+                task.cancel()
+        for task in done:
+            task.result()
 
     def _following(self) -> CompactedView:
         if self._view is None or not self._view.ready:
@@ -107,8 +133,47 @@ class FollowedTopic:
         backoff: Backoff | None = None
         while True:
             try:
-                return await self._apply(record, read_at)
+                return await self._apply_in_turn(record, read_at)
+            except self._aside_on as error:
+                self._aside[record.key] = record
+                log.error(  # noqa: TRY400 - it is the record that is wrong, and the sentence says how
+                    "a record is set aside until it can be read",
+                    dependency=type(error).__name__,
+                    record=str(record),
+                    error=str(error),
+                )
+                return None
             except self._again as error:
-                log.warning("a topic waits for a dependency", record=str(record), error=str(error))
+                log.warning(
+                    "a topic waits for a dependency",
+                    dependency=type(error).__name__,
+                    record=str(record),
+                    error=str(error),
+                )
             backoff = backoff or Backoff()  # only now: making one takes longer than most records
             await asyncio.sleep(backoff.next_delay().total_seconds())
+
+    async def _apply_in_turn(self, record: Record, read_at: float) -> None:
+        if not self._aside:
+            return await self._apply(record, read_at)
+        async with self._applying:
+            await self._apply(record, read_at)
+            self._aside.pop(record.key, None)
+        return None
+
+    async def _try_aside_again(self) -> None:
+        while True:
+            await asyncio.sleep(self._aside_again)
+            for key in list(self._aside):
+                async with self._applying:
+                    # While it waited for its turn, a later record of the key may have been applied.
+                    if (record := self._aside.get(key)) is not None and await self._can_be_applied(record):
+                        del self._aside[key]
+                        log.info("a record that was set aside is done", record=str(record))
+
+    async def _can_be_applied(self, record: Record) -> bool:
+        try:
+            await self._apply(record, asyncio.get_running_loop().time())
+        except (*self._aside_on, *self._again):
+            return False
+        return True

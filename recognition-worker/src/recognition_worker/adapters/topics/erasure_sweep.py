@@ -51,7 +51,11 @@ class ErasureSweep:
             try:
                 await self.sweep()
             except TransientFailure as failure:
-                log.warning("what came back after erasures is looked for later", detail=str(failure))
+                log.warning(
+                    "what came back after erasures is looked for later",
+                    dependency=failure.dependency,
+                    detail=failure.detail,
+                )
 
     async def sweep(self) -> int:
         """Erase what is still there since the last look; return how many records. Raises TransientFailure."""

@@ -7,6 +7,11 @@ from service_kit.settings import KafkaSettings
 from service_kit.views.followed_topic import Apply, FollowedTopic
 
 
-def followed(kafka: KafkaSettings, topic: Topic, apply: Apply) -> FollowedTopic:
-    """Return a topic to follow; RegistryUnavailable and TransientFailure of `apply` only delay a record."""
-    return FollowedTopic(kafka, topic.name, apply, again=(RegistryUnavailable, TransientFailure))
+def followed(
+    kafka: KafkaSettings, topic: Topic, apply: Apply, *, aside: tuple[type[Exception], ...] = ()
+) -> FollowedTopic:
+    """Return a topic to follow; RegistryUnavailable and TransientFailure of `apply` only delay a record.
+
+    aside: what sets a record aside, where the others may go on without it.
+    """
+    return FollowedTopic(kafka, topic.name, apply, again=(RegistryUnavailable, TransientFailure), aside=aside)

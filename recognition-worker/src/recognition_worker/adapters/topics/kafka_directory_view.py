@@ -7,7 +7,7 @@ even decoded.
 import sys
 
 from attendance_schemas.codec import Codec
-from attendance_schemas.errors import UndecodableRecord
+from attendance_schemas.errors import SchemaUnknown, UndecodableRecord
 from attendance_schemas.events import DeviceRecorded, IdentificationScope, PersonRecorded, SiteRecorded
 from attendance_schemas.topics import DIRECTORY
 from recognition_worker.adapters.topics.followed_events import followed
@@ -32,7 +32,7 @@ class DirectoryFeed:
         self._people = people
         self._cameras = cameras
         self._codec = codec
-        self._metrics = metrics
+        self.metrics = metrics
 
     async def apply(self, record: Record, _read_at: float = 0.0) -> None:
         """Apply one record; one that cannot be applied is counted and left out.
@@ -61,7 +61,7 @@ class DirectoryFeed:
                 case _, event:
                     raise UndecodableRecord(f"a {type(event).__name__} does not belong under this key")
         except (UndecodableRecord, ValueError) as error:
-            self._metrics.directory_ignored.inc()
+            self.metrics.directory_ignored.inc()
             log.error("a record of the directory was left out", record=str(record), error=str(error))  # noqa: TRY400
 
     def _forget(self, about: Site | Device | Person) -> None:
@@ -90,7 +90,9 @@ class KafkaDirectoryView:
     """Follows the topic in the background; `start` returns when what it holds now is applied."""
 
     def __init__(self, kafka: KafkaSettings, feed: DirectoryFeed) -> None:
-        topic = followed(kafka, DIRECTORY, feed.apply)
+        # A site or person that is missing keeps nobody else from being decided about.
+        topic = followed(kafka, DIRECTORY, feed.apply, aside=(SchemaUnknown,))
+        feed.metrics.directory_aside.set_function(lambda: topic.set_aside)
         self.start = topic.start
         self.stop = topic.stop
         self.check = topic.check
