@@ -4,11 +4,16 @@ import asyncio
 
 from prometheus_client import CollectorRegistry
 
+from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel
 from attendance_projector.settings import Settings
 from service_kit.errors import TransientFailure
 from service_kit.http.serve import serve
+from service_kit.kafka.producer import RecordProducer
+from service_kit.observing.dependencies import Dependency
 from service_kit.observing.health import Health, operations_app
 from service_kit.observing.logs import get_logger
+
+LATE = "nothing is lost; attendance and what follows it come late"
 
 log = get_logger(__name__)
 
@@ -27,6 +32,12 @@ class Opening:
     async def _check(self) -> None:
         if not self._is_done:
             raise TransientFailure("postgresql", "waiting for the read model to open")
+
+
+def need_servers(health: Health, read_model: PostgresReadModel, producer: RecordProducer) -> None:
+    """Be ready only while both ends of a projector answer."""
+    health.need(Dependency("postgresql", read_model.check, meanwhile=f"{LATE}; queries may fail"))
+    health.need(Dependency("kafka", producer.check, meanwhile=LATE))
 
 
 async def serve_operations(

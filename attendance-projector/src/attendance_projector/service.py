@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from attendance_projector.errors import PositionsSetBack, ReadModelSwitched
 from attendance_projector.feed.run import feed_changes
-from attendance_projector.operations import Opening, serve_operations
+from attendance_projector.operations import Opening, need_servers, serve_operations
 from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
 from attendance_projector.projection.adapters.kafka_tick_publisher import KafkaTickPublisher
 from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel
@@ -52,6 +52,7 @@ from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import TopicPartition
 from service_kit.kafka.topic_ids import identify_topics
+from service_kit.observing.dependencies import Dependency
 from service_kit.observing.health import Health, ProgressWatchdog
 from service_kit.observing.logs import get_logger
 
@@ -64,6 +65,7 @@ LOOKS_AT_TABLES_EVERY = timedelta(seconds=1)
 TOMBSTONES_KEPT = timedelta(milliseconds=int(DIRECTORY.settings["delete.retention.ms"]))
 ENDS_WITHIN = timedelta(seconds=5)
 
+NEWER = "only records of a version newer than this one wait"
 SET_BACK = (
     "the database lacks facts that were applied: a standby that lagged was promoted, or a backup restored. "
     "Reading them again from Kafka"
@@ -104,8 +106,13 @@ async def run_service(settings: Settings, stopping: asyncio.Event, *, migrate_fi
             async with AsyncExitStack() as stack:
                 opening = Opening(health)
                 servers = await _open_servers(settings, stopping, stack, migrate_first=migrate_first)
-                health.add_ready("postgresql", servers.read_model.check)
-                health.add_ready("kafka", servers.producer.check)
+                need_servers(health, servers.read_model, servers.producer)
+                health.use(
+                    Dependency(
+                        "schema-registry", servers.schemas.check, away=RegistryUnavailable, meanwhile=NEWER
+                    )
+                )
+                await stack.enter_async_context(health.watching())
                 metrics = ProjectorMetrics(registry)
                 delivery = _Delivery(settings, servers, registry, health, metrics)
                 collect_rarely()
@@ -175,7 +182,12 @@ async def _project(
 
 
 def _waits(failure: Exception, delay: timedelta) -> None:
-    log.warning("the directory cannot be compared yet", detail=str(failure), again_in=delay.total_seconds())
+    log.warning(
+        "the directory cannot be compared yet",
+        dependency="kafka",
+        detail=str(failure),
+        again_in=delay.total_seconds(),
+    )
 
 
 class _Delivery:

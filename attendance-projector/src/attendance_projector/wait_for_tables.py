@@ -60,6 +60,9 @@ async def _retried(
         retry_on=TransientFailure,
         stopping=stopping,
         on_retry=lambda failure, delay: log.warning(
-            "the read model does not open", error=str(failure), again_in=delay.total_seconds()
+            "the read model does not open",
+            dependency="postgresql",
+            error=str(failure),
+            again_in=delay.total_seconds(),
         ),
     )

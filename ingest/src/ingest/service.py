@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from attendance_schemas.codec import Codec
+from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.org_types import load_org_types
 from attendance_schemas.registry import SchemaRegistry
 from ingest.adapters.kafka_directory import KafkaDirectory
@@ -32,9 +33,18 @@ from service_kit.http.deadlines import Deadlines
 from service_kit.http.serve import serve
 from service_kit.http.tokens import TokenVerifier
 from service_kit.kafka.producer import RecordProducer
-from service_kit.observing.health import Health, Steady
+from service_kit.observing.dependencies import Dependency
+from service_kit.observing.health import Health
 from service_kit.observing.logs import get_logger
 from service_kit.state.object_store import ObjectStore
+
+# What clients get while something is away.
+NOTHING_ACCEPTED = "every request gets 503; devices and clients keep what they have and send it again"
+DIRECTORY_ONLY = (
+    "captures, punches, enrolments and corrections get 503 and are sent again; the directory goes on"
+)
+NEW_STARTS_WAIT = "what runs goes on; a process that starts now waits for it"
+NO_SEQUENCES = "captures and punches are accepted; devices are not told how far their sequence came"
 
 log = get_logger(__name__)
 
@@ -68,7 +78,8 @@ async def serve_ingest(
 async def _open_app(settings: Settings, stack: AsyncExitStack) -> tuple[ASGIApp, Startup]:
     registry, health = CollectorRegistry(), Health()
     metrics = IngestMetrics(registry)
-    codec = await _open_codec(settings, stack)
+    schemas = await _open_schemas(settings, stack)
+    codec = Codec(schemas, prefix=settings.kafka.topic_prefix)
     producer = RecordProducer(settings.kafka, timeout=_timeout(settings))
     stack.push_async_callback(producer.stop)
     publisher = KafkaEventPublisher(producer, codec, settings.kafka)
@@ -79,9 +90,10 @@ async def _open_app(settings: Settings, stack: AsyncExitStack) -> tuple[ASGIApp,
     startup = Startup(codec, producer, directory, images, rebuild)
     health.add_ready("start", startup.check)
     health.add_ready("directory", directory.check)
+    health.add_note("directory", directory.describe)
     health.add_ready("token-issuer", tokens.check)
-    health.add_ready("kafka", Steady(producer.check).check)
-    health.add_ready("object-store", Steady(images.check).check)
+    _name_dependencies(health, producer, images, schemas, sequences)
+    await stack.enter_async_context(health.watching())
     app = create_app(
         Doorkeeper(tokens, directory, startup.let_in),
         _desks(settings, images, publisher, directory, sequences),
@@ -93,10 +105,24 @@ async def _open_app(settings: Settings, stack: AsyncExitStack) -> tuple[ASGIApp,
     return app, startup
 
 
-async def _open_codec(settings: Settings, stack: AsyncExitStack) -> Codec:
+async def _open_schemas(settings: Settings, stack: AsyncExitStack) -> SchemaRegistry:
     seconds = settings.dependency_timeout_seconds
-    schemas = SchemaRegistry(settings.schema_registry.url, timeout=seconds)
-    return Codec(await stack.enter_async_context(schemas), prefix=settings.kafka.topic_prefix)
+    return await stack.enter_async_context(SchemaRegistry(settings.schema_registry.url, timeout=seconds))
+
+
+def _name_dependencies(
+    health: Health,
+    producer: RecordProducer,
+    images: S3ImageStore,
+    schemas: SchemaRegistry,
+    sequences: ValkeyDeviceSequences,
+) -> None:
+    health.need(Dependency("kafka", producer.check, meanwhile=NOTHING_ACCEPTED))
+    health.need(Dependency("object-store", images.check, meanwhile=DIRECTORY_ONLY))
+    health.use(
+        Dependency("schema-registry", schemas.check, away=RegistryUnavailable, meanwhile=NEW_STARTS_WAIT)
+    )
+    health.use(Dependency("valkey", sequences.check, meanwhile=NO_SEQUENCES))
 
 
 def _open_directory(

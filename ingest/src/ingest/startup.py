@@ -38,12 +38,13 @@ class Startup:
         self._directory = directory
         self._images = images
         self._sequences = sequences
+        self._waits_for = "its start"
         self._is_done = False
 
     async def check(self) -> None:
         """Raise TransientFailure until requests can be accepted; for readiness."""
         if not self._is_done:
-            raise TransientFailure("ingest", "still starting; the log says what it waits for")
+            raise TransientFailure("ingest", f"still starting, waits for {self._waits_for}")
 
     async def let_in(self) -> None:
         """Raise TransientFailure until requests can be accepted, and while a revocation may be unseen."""
@@ -69,19 +70,25 @@ class Startup:
                 task.cancel()
 
     async def _start(self, stopping: asyncio.Event) -> None:
-        await _patiently("schemas", lambda: self._codec.prepare(WRITTEN_TOPICS), stopping)
-        await _patiently("kafka", self._producer.start, stopping)
-        await _patiently("directory", self._directory.start, stopping)
-        await _patiently("object-store", self._images.require_first_wins, stopping)
+        await self._patiently("schema-registry", lambda: self._codec.prepare(WRITTEN_TOPICS), stopping)
+        await self._patiently("kafka", self._producer.start, stopping)
+        await self._patiently("directory", self._directory.start, stopping)
+        await self._patiently("object-store", self._images.require_first_wins, stopping)
         self._is_done = True
         log.info("ready")
 
+    async def _patiently(
+        self, what: str, operation: Callable[[], Awaitable[None]], stopping: asyncio.Event
+    ) -> None:
+        def tell(failure: Exception, _delay: timedelta) -> None:
+            self._waits_for = f"{what}: {failure}"
+            log.warning("the start waits", dependency=what, reason=str(failure))
 
-async def _patiently(what: str, operation: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> None:
-    await retry(
-        operation,
-        backoff=Backoff(maximum=START_BACKOFF),
-        retry_on=(TransientFailure, RegistryUnavailable, SchemaNotRegistered),
-        stopping=stopping,
-        on_retry=lambda failure, _delay: log.warning("waiting", what=what, reason=str(failure)),
-    )
+        self._waits_for = what
+        await retry(
+            operation,
+            backoff=Backoff(maximum=START_BACKOFF),
+            retry_on=(TransientFailure, RegistryUnavailable, SchemaNotRegistered),
+            stopping=stopping,
+            on_retry=tell,
+        )

@@ -3,6 +3,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from attendance_schemas.events import (
     Authority,
@@ -56,6 +57,25 @@ async def test_a_badge_punch_is_decided_kept_published_and_counted(front, punch,
     assert (event.occurred_at, event.time_trust) == (now, TimeTrust.SYNCED)
     assert (event.device_id, event.site_id, event.home_site_id) == ("gate-1", "pune", None)
     assert event.authority == Authority(subject="gate-1", role="device", sites=("pune",))
+
+
+async def test_an_accepted_punch_is_a_line_without_badge_or_person(front, punch):
+    with capture_logs() as lines:
+        await front.post("/v1/punches", punch, GATE)
+    (line,) = lines
+    assert (line["event"], line["punch_id"], line["device_id"]) == (
+        "punch accepted",
+        punch["punch_id"],
+        "gate-1",
+    )
+    assert not {"B-7", "p-2"} & set(map(str, line.values()))
+
+
+async def test_what_an_outage_refuses_names_what_is_away(front, punch, publisher):
+    publisher.is_away = True
+    with capture_logs() as lines:
+        assert (await front.post("/v1/punches", punch, GATE)).status_code == 503
+    assert [(line["event"], line["dependency"]) for line in lines] == [("refused", "kafka")]
 
 
 async def test_a_resend_gives_the_same_event_whatever_has_changed(front, punch, publisher, directory, clock):

@@ -8,12 +8,15 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
+from attendance_schemas.codec import FRAME, MAGIC
 from attendance_schemas.events import TimeTrust
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, CORRECTIONS, DIRECTORY, ENROLMENTS, PUNCHES
 from attendance_testing.object_store_server import object_store_server
 from ingest.service import serve_ingest
 from ingest.settings import Settings
 from service_kit.errors import OverwritingStore
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import ValkeySettings
 from service_kit.state.object_store import ObjectStore
 
@@ -350,9 +353,34 @@ async def test_before_its_schemas_are_there_it_lives_but_is_not_ready(start, set
     kafka = settings.kafka.model_copy(update={"topic_prefix": "never-applied."})
     async with start(settings.model_copy(update={"kafka": kafka}), ready=False) as ingest:
         assert (await ingest.client.get("/health/live")).status_code == 200
-        assert (await ingest.client.get("/health/ready")).status_code == 503
+        ready = await ingest.client.get("/health/ready")
+        assert ready.status_code == 503
+        assert "waits for schema-registry" in ready.json()["checks"]["start"]
         response = await ingest.send("gate-1", shot(), picture())
         assert (response.status_code, response.json()["type"]) == (503, "urn:problem:temporarily-unavailable")
+
+
+async def test_a_record_of_an_unknown_schema_stops_no_start_and_is_told(
+    ingest, start, settings, shot, picture
+):
+    gate = await ingest.furnish()
+    topic = settings.kafka.topic(DIRECTORY.name)
+    key = f"{ingest.org_id}:device:{ingest.own('newer')}".encode()
+    async with RecordProducer(settings.kafka) as producer:
+        await producer.send(OutgoingRecord(topic, key, FRAME.pack(MAGIC, 2**31) + b"of a newer version"))
+        try:
+            async with start(settings) as again:  # ready soon
+                again.org_id = ingest.org_id
+                assert (await again.send(gate, shot(), picture())).status_code == 202
+                assert await again.sample("ingest_directory_records_aside") == 1
+                ready = (await again.client.get("/health/ready")).json()
+                assert ready["notes"]["directory"].startswith("1 records are set aside")
+                # A later record of the key is all that counts.
+                site = ingest.own("pune")
+                await again.put("devices", ingest.own("newer"), site_id=site, name="Newer", kind="KIOSK")
+                assert await again.sample("ingest_directory_records_aside") == 0
+        finally:
+            await producer.send(OutgoingRecord(topic, key, None))
 
 
 async def test_requests_in_flight_are_finished_at_a_stop(ingest, shot, picture, poll):

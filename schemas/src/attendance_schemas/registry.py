@@ -114,6 +114,10 @@ class SchemaRegistry:
                     "another text under this id. Give this installation an empty registry, then apply again"
                 )
 
+    async def check(self) -> None:
+        """Raise RegistryUnavailable unless the registry answers; for readiness."""
+        await self._send("GET", f"{self._url}/schemas/types")
+
     async def wait_until_ready(self, *, deadline: float) -> None:
         """Return when the registry answers; raise TimeoutError after `deadline` seconds."""
         async with asyncio.timeout(deadline):

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from service_kit.errors import TransientFailure
 from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.records import TopicPartition
-from service_kit.observing.health import Health, ProgressWatchdog, StalledError, Steady, operations_app
+from service_kit.observing.health import Health, ProgressWatchdog, StalledError, operations_app
 
 
 async def well() -> None:
@@ -76,42 +76,3 @@ async def test_no_address_leads_to_the_host_that_the_sender_names() -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
         answer = await client.get("/health/ready/", headers={"Host": "evil.example"})
     assert (answer.status_code, "location" in answer.headers) == (404, False)
-
-
-class Dependency:
-    """Fails as told, and counts how often it was asked."""
-
-    def __init__(self) -> None:
-        self.now, self.asked, self.failure = 0.0, 0, False
-
-    async def check(self) -> None:
-        self.asked += 1
-        if self.failure:
-            raise TransientFailure("store", "refused")
-
-    async def well_at(self, steady: Steady, now: float) -> bool:
-        self.now = now
-        try:
-            await steady.check()
-        except TransientFailure:
-            return False
-        return True
-
-
-async def test_a_steady_check_asks_rarely_and_forgives_one_failure() -> None:
-    store = Dependency()
-    steady = Steady(store.check, clock=lambda: store.now)
-    assert [await store.well_at(steady, now) for now in (0.0, 0.4, 1.9)] == [True, True, True]
-    assert store.asked == 1
-    store.failure = True
-    assert [await store.well_at(steady, now) for now in (2.0, 3.9, 4.0, 5.9)] == [True, True, False, False]
-    store.failure = False
-    assert await store.well_at(steady, 6.0)
-    assert store.asked == 4
-
-
-async def test_what_never_answered_is_away_at_once() -> None:
-    assert not await (store := Dependency()).well_at(Steady(away, clock=lambda: store.now), 0.0)
-    hanging = Steady(slow, timeout=timedelta(milliseconds=10))
-    with pytest.raises(TransientFailure, match=r"no answer within 0\.01 s"):
-        await hanging.check()

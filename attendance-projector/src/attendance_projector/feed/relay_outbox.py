@@ -49,7 +49,11 @@ async def relay_outbox(
                     async with open_publisher() as publisher:
                         await _Relay(queue, publisher, metrics, stopping).run()
         except TransientFailure as failure:
-            log.warning("the outbox is not published here now", reason=str(failure))
+            log.warning(
+                "the outbox is not published here now",
+                dependency=failure.dependency,
+                reason=failure.detail,
+            )
             await wait(backoff.next_delay(), stopping)
         finally:
             metrics.stand_by()
@@ -93,7 +97,7 @@ class _Relay:
             except TransientFailure as failure:
                 if failure.dependency == "postgresql":
                     raise
-                log.warning("the outbox waits", reason=str(failure))
+                log.warning("the outbox waits", dependency=failure.dependency, reason=failure.detail)
                 await wait(backoff.next_delay(), self._stopping)
 
     async def _wait_for_news(self) -> None:

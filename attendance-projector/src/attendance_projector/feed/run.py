@@ -21,7 +21,7 @@ from attendance_projector.feed.adapters.valkey_presence_board import open_presen
 from attendance_projector.feed.keep_presence import keep_presence
 from attendance_projector.feed.metrics import OutboxMetrics, PresenceMetrics
 from attendance_projector.feed.relay_outbox import relay_outbox
-from attendance_projector.operations import Opening, serve_operations
+from attendance_projector.operations import Opening, need_servers, serve_operations
 from attendance_projector.settings import Settings
 from attendance_projector.wait_for_tables import wait_for_told_tables
 from attendance_schemas.codec import Codec
@@ -46,7 +46,10 @@ async def run_feed(settings: Settings, stopping: asyncio.Event) -> None:
             schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
             opening = Opening(health)
             read_model = await wait_for_told_tables(settings, stopping, stack)
-            health.add_ready("postgresql", read_model.check)
+            producer = RecordProducer(settings.kafka)
+            stack.push_async_callback(producer.stop)
+            need_servers(health, read_model, producer)
+            await stack.enter_async_context(health.watching())
             collect_rarely()
             opening.done()
             await feed_changes(settings, schemas, registry, stopping)

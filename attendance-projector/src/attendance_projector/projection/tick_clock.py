@@ -46,7 +46,7 @@ async def tick_clock(
                         broker=log_time.isoformat(),
                     )
         except TransientFailure as failure:
-            log.warning("time is not recorded now", reason=str(failure))
+            log.warning("time is not recorded now", dependency=failure.dependency, reason=failure.detail)
         await wait(interval, stopping)
 
 

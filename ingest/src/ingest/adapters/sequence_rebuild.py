@@ -80,7 +80,11 @@ class SequenceRebuild:
         try:
             await self._rebuild_if_needed()
         except TransientFailure as failure:
-            log.warning("device sequences cannot be rebuilt now", reason=str(failure))
+            log.warning(
+                "device sequences cannot be rebuilt now",
+                dependency=failure.dependency,
+                reason=failure.detail,
+            )
             self._sequences.incomplete.set()
             return False
         return True

@@ -92,6 +92,13 @@ class ValkeyDeviceSequences:
             self.incomplete.set()
             raise TransientFailure("valkey", repr(error)) from error
 
+    async def check(self) -> None:
+        """Raise TransientFailure unless Valkey answers."""
+        try:
+            await self._client.exists(self._marker)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise TransientFailure("valkey", repr(error)) from error
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
@@ -104,7 +111,7 @@ class ValkeyDeviceSequences:
             return await call()
         except (RedisError, OSError, TimeoutError) as error:
             self._rest_until = self._monotonic() + REST_SECONDS
-            log.warning("valkey is away; captures are accepted without it", error=repr(error))
+            log.warning("devices are not told how far they came", dependency="valkey", error=repr(error))
             raise TransientFailure("valkey", repr(error)) from error
 
     async def _add_range(self, device: DeviceKey, first: int, last: int) -> int | None:

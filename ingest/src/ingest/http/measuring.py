@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 
 from ingest.http.problems import ANSWERS
 from ingest.metrics import IngestMetrics
+from service_kit.errors import TransientFailure
 from service_kit.http.problems import answer_to
 from service_kit.observing.logs import get_logger
 
@@ -43,7 +44,9 @@ def measured(metrics: IngestMetrics, operation: str) -> Iterator[Measured]:
         if problem is not None:
             result.outcome = "unavailable" if problem.status == UNAVAILABLE else "refused"
             metrics.refusals.labels(problem.type).inc()
-            log.warning("refused", operation=operation, status=problem.status, reason=str(error))
+            # Of what an outage refuses one line a minute is written; who sends again is in the metrics.
+            waits = {"dependency": error.dependency} if isinstance(error, TransientFailure) else {}
+            log.warning("refused", operation=operation, status=problem.status, reason=str(error), **waits)
         raise
     finally:
         metrics.requests.labels(operation, result.outcome).inc()

@@ -10,9 +10,12 @@ from ingest.http.uploads import read_document
 from ingest.metrics import IngestMetrics
 from ingest.punches.accept_punch import AcceptedPunch, PunchDesk, accept_device_punch, accept_supervised_punch
 from service_kit.http.bearer import Credentials
+from service_kit.observing.logs import get_logger
 
 OPERATION = "punch"
 DOCUMENT_BYTES = 16 * 1024
+
+log = get_logger(__name__)
 
 
 def punch_routes(door: Doorkeeper, desk: PunchDesk, metrics: IngestMetrics) -> APIRouter:
@@ -67,12 +70,23 @@ def _add_supervised(router: APIRouter, door: Doorkeeper, desk: PunchDesk, metric
 
 
 def _answer(accepted: AcceptedPunch, metrics: IngestMetrics) -> PunchAnswer:
+    event = accepted.event
     if not accepted.resent:
-        metrics.time_trust.labels(accepted.event.time_trust.value).inc()
+        metrics.time_trust.labels(event.time_trust.value).inc()
+    # Neither the badge nor the person: they name somebody.
+    log.info(
+        "punch accepted",
+        punch_id=str(event.punch_id),
+        method=event.method.value,
+        device_id=event.device_id,
+        device_sequence=event.device_sequence,
+        time_trust=event.time_trust.value,
+        resent=accepted.resent,
+    )
     return PunchAnswer(
-        punch_id=accepted.event.punch_id,
-        received_at=accepted.event.recorded_at,
-        occurred_at=accepted.event.occurred_at,
-        time_trust=accepted.event.time_trust,
+        punch_id=event.punch_id,
+        received_at=event.recorded_at,
+        occurred_at=event.occurred_at,
+        time_trust=event.time_trust,
         device_sequence_acknowledged=accepted.acknowledged_sequence,
     )

@@ -123,7 +123,9 @@ class RecordHandlers:
 
         def waiting(failure: Exception, _delay: timedelta) -> None:
             self._progressed()
-            log.warning("an erasure waits", erasure_id=str(event.erasure_id), detail=str(failure))
+            log.warning(
+                "an erasure waits", dependency="kafka", erasure_id=str(event.erasure_id), detail=str(failure)
+            )
 
         await retry(
             lambda: self._erase_person(event),

@@ -26,9 +26,12 @@ Part = TypeVar("Part", bound=_Part)
 class PatientStart:
     """Waits for dependencies that are away, until `stopping` is set: then it raises DeliveryStopped."""
 
-    def __init__(self, stack: AsyncExitStack, stopping: asyncio.Event) -> None:
+    def __init__(
+        self, stack: AsyncExitStack, stopping: asyncio.Event, waits_for: Callable[[str], None]
+    ) -> None:
         self.stack = stack
         self._stopping = stopping
+        self._waits_for = waits_for
 
     async def part(self, part: Part) -> Part:
         """Start a part, and have the stack stop it."""
@@ -43,5 +46,11 @@ class PatientStart:
             backoff=Backoff(maximum=timedelta(seconds=5)),
             retry_on=(TransientFailure, RegistryUnavailable),
             stopping=self._stopping,
-            on_retry=lambda failure, _delay: log.warning("the start waits", detail=str(failure)),
+            on_retry=self._tell,
         )
+        self._waits_for("")
+
+    def _tell(self, failure: Exception, _delay: timedelta) -> None:
+        self._waits_for(str(failure))
+        dependency = failure.dependency if isinstance(failure, TransientFailure) else "schema-registry"
+        log.warning("the start waits", dependency=dependency, detail=str(failure))

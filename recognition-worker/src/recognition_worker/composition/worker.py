@@ -87,7 +87,7 @@ async def _load_and_work(settings: Settings, seen: Observation, stopping: asynci
     manifests = read_manifests(settings)
     async with AsyncExitStack() as stack:
         try:
-            await _work(settings, manifests, seen, PatientStart(stack, stopping), stopping)
+            await _work(settings, manifests, seen, PatientStart(stack, stopping, seen.wait_for), stopping)
         except DeliveryStopped:
             log.info("stopped before the start was complete")
 
@@ -96,7 +96,9 @@ async def _work(
     settings: Settings, manifests: Manifests, seen: Observation, start: PatientStart, stopping: asyncio.Event
 ) -> None:
     kafka, metrics = settings.kafka, seen.metrics
-    codec = await _open_codec(settings, start)
+    schemas = await start.stack.enter_async_context(SchemaRegistry(settings.schema_registry.url))
+    codec = Codec(schemas, prefix=kafka.topic_prefix)
+    await start.step(lambda: codec.prepare(WRITTEN_TOPICS))
     await start.step(group_positions(kafka).check)
     producer = await start.part(RecordProducer(kafka))
     dead_letters = await start.part(RecordProducer(kafka, max_request_bytes=MOST_BYTES))
@@ -108,7 +110,8 @@ async def _work(
     site_people, cameras = SitePeople(), CameraTurns()
     feed = DirectoryFeed(site_people, cameras, codec, metrics)
     directory = await start.part(KafkaDirectoryView(kafka, feed))
-    images = _open_images(settings, start.stack)
+    store = _open_store(settings, start.stack)
+    images = ObjectStoreImageReader(store, at_once=settings.image_fetches)
     inference = await _start_inference(settings, lanes, metrics, start.stack)
     stalled_after = timedelta(seconds=settings.stalled_after_seconds)
     watchdog = ProgressWatchdog(lambda: runner.lag(), stalled_after)  # noqa: PLW0108 - made below
@@ -135,6 +138,8 @@ async def _work(
     feeds = _feeds(settings, handlers)
     runner = FaustRunner(kafka, kafka.group(SERVICE), feeds, out_of_group_limit=out_limit)
     seen.observe(keys, directory, lanes)
+    seen.need(producer, store, settings.object_store.bucket, schemas)
+    await start.stack.enter_async_context(seen.health.watching())
     seen.observe_records(runner, watchdog, kafka.topic_prefix)
     collect_rarely(YOUNG_OBJECTS)
     sweep = ErasureSweep(keys, lanes, publisher, metrics)
@@ -142,17 +147,10 @@ async def _work(
     await _until_one_ends(runner, followers, stopping)
 
 
-async def _open_codec(settings: Settings, start: PatientStart) -> Codec:
-    schemas = await start.stack.enter_async_context(SchemaRegistry(settings.schema_registry.url))
-    codec = Codec(schemas, prefix=settings.kafka.topic_prefix)
-    await start.step(lambda: codec.prepare(WRITTEN_TOPICS))
-    return codec
-
-
-def _open_images(settings: Settings, stack: AsyncExitStack) -> ObjectStoreImageReader:
+def _open_store(settings: Settings, stack: AsyncExitStack) -> ObjectStore:
     store = ObjectStore(settings.object_store, threads=settings.image_fetches)
     stack.push_async_callback(store.close)
-    return ObjectStoreImageReader(store, at_once=settings.image_fetches)
+    return store
 
 
 async def _start_inference(

@@ -225,7 +225,10 @@ class RecordSource:
                     await consumer.stop()
             except (KafkaError, TimeoutError) as error:
                 log.warning(
-                    "the consumer could not leave its group in time", group=self._group, error=repr(error)
+                    "the consumer could not leave its group in time",
+                    dependency="kafka",
+                    group=self._group,
+                    error=repr(error),
                 )
 
     async def _revoked(self) -> None:

@@ -91,7 +91,12 @@ async def deliver_one(
         except TransientFailure as failure:
             progressed()
             metrics.retries.labels(failure.dependency).inc()
-            log.warning("waiting for a dependency", record=str(record), detail=str(failure))
+            log.warning(
+                "waiting for a dependency",
+                dependency=failure.dependency,
+                record=str(record),
+                detail=failure.detail,
+            )
             if await wait(backoff.next_delay(), stopping):
                 raise DeliveryStopped(f"stopped while {record} waits: {failure}") from failure
         else:

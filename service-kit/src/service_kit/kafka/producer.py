@@ -190,7 +190,9 @@ class RecordProducer:
             if self._client is not broken:
                 return
             self._client = None
-        log.warning("the kafka producer is replaced after an error that it cannot recover from")
+        log.warning(
+            "the kafka producer is replaced after an error that it cannot recover from", dependency="kafka"
+        )
         await self._close(broken)
 
     def _give_up(self, late: AIOKafkaProducer) -> None:
@@ -198,7 +200,10 @@ class RecordProducer:
         if self._client is not late:
             return
         self._client = None
-        log.warning("the kafka producer is given up with records that were not acknowledged in time")
+        log.warning(
+            "the kafka producer is given up with records that were not acknowledged in time",
+            dependency="kafka",
+        )
         closing = asyncio.create_task(self._abandon(late), name="give up a kafka producer")
         self._given_up.add(closing)
         closing.add_done_callback(self._given_up.discard)
@@ -209,7 +214,11 @@ class RecordProducer:
                 await client.stop()
         except (TimeoutError, KafkaError) as error:
             # stop() flushes, and an idempotent client keeps its batches for ever while its broker is away.
-            log.warning("the kafka producer is closed before everything was acknowledged", error=repr(error))
+            log.warning(
+                "the kafka producer is closed before everything was acknowledged",
+                dependency="kafka",
+                error=repr(error),
+            )
             await self._abandon(client)
 
     async def _abandon(self, client: AIOKafkaProducer) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -18,12 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from service_kit.errors import TransientFailure
-
-FAILURES_IN_A_ROW = 2
-
-Check = Callable[[], Awaitable[None]]
-"""Returns when all is well, raises with the reason when not."""
+from service_kit.observing.dependencies import Check, Dependency
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +38,15 @@ class Report:
 class Health:
     """Named checks; a check that takes longer than `timeout` has failed."""
 
-    def __init__(self, *, timeout: timedelta = timedelta(seconds=2)) -> None:
+    def __init__(
+        self, *, timeout: timedelta = timedelta(seconds=2), watch_every: timedelta = timedelta(seconds=2)
+    ) -> None:
         self._timeout = timeout.total_seconds()
         self._live: dict[str, Check] = {}
         self._ready: dict[str, Check] = {}
         self._notes: dict[str, Callable[[], str]] = {}
+        self._watched: dict[str, Check] = {}
+        self._watch_every = watch_every.total_seconds()
 
     def add_live(self, name: str, check: Check) -> None:
         """Add a check whose failure calls for a restart."""
@@ -55,6 +55,32 @@ class Health:
     def add_ready(self, name: str, check: Check) -> None:
         """Add a check whose failure means: no traffic now."""
         self._ready[name] = check
+
+    def need(self, dependency: Dependency) -> None:
+        """Be ready only while this dependency answers."""
+        self._watched[dependency.name] = dependency.check
+        self.add_ready(dependency.name, dependency.check)
+
+    def use(self, dependency: Dependency) -> None:
+        """Show beside the checks whether this dependency answers; the service does without it."""
+        self._watched[dependency.name] = dependency.check
+        self.add_note(dependency.name, dependency.describe)
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Ask the dependencies all the time, so that outages are told where nobody asks for readiness."""
+
+        async def watch() -> None:
+            while True:
+                await self._run(self._watched)
+                await asyncio.sleep(self._watch_every)
+
+        watcher = asyncio.create_task(watch(), name="watch dependencies")
+        try:
+            yield
+        finally:
+            watcher.cancel()
+            await asyncio.wait({watcher})
 
     def add_note(self, name: str, note: Callable[[], str]) -> None:
         """Add what people should see beside the checks; it decides nothing."""
@@ -87,54 +113,6 @@ class Health:
 
 def _reason(result: str | BaseException | None) -> str | None:
     return (str(result) or repr(result)) if isinstance(result, BaseException) else result
-
-
-class Steady:
-    """A check of a dependency that costs little and does not flap; add `check` as a ready check.
-
-    However often it is asked, it asks the dependency once per `every`, and what was well before is away only
-    after two failures in a row: one lost packet takes nobody out of service. It goes on asking during an
-    outage, so that it ends by itself, whether or not there is traffic.
-    """
-
-    def __init__(
-        self,
-        check: Check,
-        *,
-        every: timedelta = timedelta(seconds=2),
-        timeout: timedelta = timedelta(seconds=1.5),
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._check = check
-        self._every = every.total_seconds()
-        self._timeout = timeout.total_seconds()
-        self._clock = clock
-        self._turn = asyncio.Lock()
-        self._asked_at: float | None = None
-        self._failures: list[TransientFailure] = []
-        self._was_well = False
-
-    async def check(self) -> None:
-        """Raise TransientFailure while the dependency is away."""
-        async with self._turn:
-            if self._asked_at is None or self._clock() - self._asked_at >= self._every:
-                self._asked_at = self._clock()
-                await self._ask()
-        if len(self._failures) >= (FAILURES_IN_A_ROW if self._was_well else 1):
-            raise self._failures[-1]
-
-    async def _ask(self) -> None:
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._check()
-        except TransientFailure as error:
-            self._failures.append(error)
-        except TimeoutError:
-            self._failures.append(TransientFailure("check", f"no answer within {self._timeout:g} s"))
-        else:
-            self._failures.clear()
-            self._was_well = True
-        self._failures = self._failures[-FAILURES_IN_A_ROW:]
 
 
 class ProgressWatchdog:

@@ -13,6 +13,8 @@ import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from service_kit.observing.folding import FoldRepeats
+
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 
 # These repeat at INFO what the services already say, or write a line per request.
@@ -57,6 +59,7 @@ def configure_logging(service: str, level: str = "INFO", json: bool = True) -> N
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(FoldRepeats())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -35,5 +35,10 @@ class Repairs:
             try:
                 await self._repair()
             except TransientFailure as failure:
-                log.warning("repaired later", what=self._what, reason=str(failure))
+                log.warning(
+                    "repaired later",
+                    dependency=failure.dependency,
+                    what=self._what,
+                    reason=failure.detail,
+                )
                 self._asked.set()

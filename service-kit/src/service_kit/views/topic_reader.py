@@ -223,7 +223,9 @@ class TopicReader:
                     await self._follow(self._consumer, backoff)
                 except (KafkaError, TimeoutError, TransientFailure) as error:
                     self._trouble = f"the reader waits for Kafka: {error!r}"
-                    log.warning("topic reader reconnects", topic=self._topic, error=repr(error))
+                    log.warning(
+                        "topic reader reconnects", dependency="kafka", topic=self._topic, error=repr(error)
+                    )
                     await self._disconnect()
                     await asyncio.sleep(backoff.next_delay().total_seconds())
         finally:

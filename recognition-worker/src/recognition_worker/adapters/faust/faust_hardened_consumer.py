@@ -211,7 +211,7 @@ class HardenedConsumer(Consumer):
             if type(error) is not KafkaError and not isinstance(error, _REFUSALS):
                 raise
             # What befell the membership reaches who waits for records, too; `check_errors` looks after it.
-            log.warning("no records for now", error=repr(error))
+            log.warning("no records for now", dependency="kafka", error=repr(error))
             await self.sleep(_REFUSED_WAIT)
             return {}
 
