@@ -115,11 +115,12 @@ up: $(READY)  ## start Kafka, PostgreSQL and others, beside the demo's
 	$(BIN)/local-stack up --detach
 
 .PHONY: down
-down: $(READY)  ## stop those of `make up`; the data stays
+down: $(READY)  ## end what `make demo` and `make up` started; the data stays
+	$(BIN)/attendance-demo down --dir $(call quoted,STACK)
 	$(BIN)/local-stack down
 
 .PHONY: token
-token: $(READY)  ## print a token for the demo that runs ## ROLE=analyst SUBJECT=who ORG=organisation
+token: $(READY)  ## print a token for the demo or stack that runs ## ROLE=analyst SUBJECT=who ORG=organisation
 	@$(BIN)/attendance-demo token --dir $(call quoted,STACK) --role $(call quoted,ROLE) $(call option,--subject,SUBJECT) $(call option,--org,ORG)
 
 ##@ Measure

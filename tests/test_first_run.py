@@ -149,9 +149,22 @@ def test_every_command_that_the_demo_prints_works_as_pasted(demo, shell: Shell) 
     assert send(shell, capture)["display_name"] == "You"
     shell.until(day, lambda found: [item["punch_count"] for item in found["items"]] == [1])
 
-    process.send_signal(signal.SIGTERM)
+    of_nobody = asked_demo("token", "--dir", folder, "--role", "hr", "--org", "nobody")
+    assert of_nobody.returncode == 1
+    assert "organisation nobody is not recorded" in of_nobody.stderr
+    assert asked_demo("token", "--dir", folder, "--role", "hr").returncode == 0
+
+    # From another terminal.
+    ended = asked_demo("down", "--dir", folder)
+    assert (ended.returncode, ended.stdout) == (0, f"Ended the demo in {folder}.\n")
     assert process.wait(DOWN_WITHIN_SECONDS) == 0
     assert not (folder / "env").exists()
+    assert asked_demo("down", "--dir", folder).stdout == f"No demo runs in {folder}.\n"
+
+
+def asked_demo(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "attendance_demo", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def send(shell: Shell, capture: list[str]) -> dict[str, Any]:
@@ -198,7 +211,7 @@ def test_what_is_killed_comes_back_and_a_killed_demo_leaves_nothing(demo) -> Non
     process.kill()
     process.wait()
     assert all(lives(each) for each in left)
-    subprocess.run([sys.executable, "-m", "local_stack", "down", "--dir", folder], cwd=ROOT, check=True)
+    assert asked_demo("down", "--dir", folder).stdout == f"Ended the demo in {folder}.\n"
     assert not any(lives(each) for each in left)
 
 
@@ -239,10 +252,10 @@ def test_token_without_a_demo_is_one_sentence(tmp_path: Path, further: list[str]
 
 def test_token_takes_every_value_as_it_is(tmp_path: Path) -> None:
     folder = tmp_path / "it's a folder"
-    subject, org = "kiosk 1; echo pwned", 'a\'b "c"'
+    subject, org = "kiosk 1; echo pwned", 'a\'b "c"'  # its own, so that it counts as recorded
     ensure_key(folder)
     with holding(folder):
-        tell(folder, RunningDemo("acme-1", device_sequence=0))
+        tell(folder, RunningDemo(org, device_sequence=0))
         asked = make("token", f"STACK={folder}", "ROLE=hr", f"SUBJECT={subject}", f"ORG={org}")
         refused = make("token", f"STACK={folder}", "ROLE=hr; echo pwned")
     assert asked.returncode == 0, asked.stderr

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 from attendance_demo.errors import DemoError, NoDemoRuns
-from attendance_demo.running import DEFAULT_FOLDER, metadata, running_demo
+from attendance_demo.running import DEFAULT_FOLDER, metadata
 from local_stack.errors import LocalStackError
-from local_stack.keys.tokens import Role, sign_token
+from local_stack.keys.tokens import Role
 
 FAILED, WRONG_USAGE = 1, 2
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None)
@@ -48,9 +48,19 @@ def token(
     subject: Annotated[str, typer.Option(help="Who it is for; a device: its id.")] = "local-user",
     org: Annotated[str, typer.Option(help="The organisation (default: that of the demo that runs).")] = "",
 ) -> None:
-    """Print an access token for the demo that runs."""
-    running = running_demo(folder)
-    typer.echo(sign_token(folder, roles=role, subject=subject, organisation=org or running.org_id))
+    """Print an access token for the demo that runs, or for the stack of `make up`."""
+    from attendance_demo.tokens import token_for_what_runs  # it asks a database
+
+    typer.echo(token_for_what_runs(folder, role, subject, org))
+
+
+@cli.command()
+def down(folder: Folder = DEFAULT_FOLDER) -> None:
+    """End the demo that runs, or what a killed one left."""
+    from attendance_demo.end_demo import end_demo
+
+    ended = end_demo(folder.absolute())
+    typer.echo(f"Ended the demo in {folder}." if ended else f"No demo runs in {folder}.")
 
 
 @cli.command()

@@ -4,6 +4,7 @@ One private file in the demo's folder, true while the demo holds the lock beside
 """
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -42,10 +43,11 @@ def holding(folder: Path) -> Iterator[None]:
             "`make demo STACK=folder`, or attendance-demo with --dir"
         )
     with lock:
+        write_private(_process(folder), f"{os.getpid()}\n")
         try:
             yield
         finally:
-            for name in (ENVIRONMENT, _state(folder).name):
+            for name in (ENVIRONMENT, _state(folder).name, _process(folder).name):
                 (folder / name).unlink(missing_ok=True)
 
 
@@ -59,6 +61,16 @@ def running_demo(folder: Path) -> RunningDemo:
     if not (_state(folder).exists() and is_locked(_lock(folder))):
         raise NoDemoRuns(f"No demo runs in {folder}. Start one with `make demo` and leave it running")
     return RunningDemo(**json.loads(_state(folder).read_text(encoding="utf-8")))
+
+
+def demo_process(folder: Path) -> int | None:
+    """Return the process of the demo that runs in the folder, from its first moment to its last."""
+    try:
+        process = int(_process(folder).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    # Of a demo that was killed the file stays, and another process may have its number.
+    return process if is_locked(_lock(folder)) else None
 
 
 def metadata(folder: Path, capture_id: UUID) -> dict[str, object]:
@@ -84,6 +96,10 @@ def metadata(folder: Path, capture_id: UUID) -> dict[str, object]:
 
 def _state(folder: Path) -> Path:
     return folder / "demo.json"
+
+
+def _process(folder: Path) -> Path:
+    return folder / "demo.pid"
 
 
 def _lock(folder: Path) -> Path:

@@ -1,12 +1,14 @@
 """What other commands learn of the demo that runs, and of the kiosk that they use."""
 
+import os
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from attendance_demo.end_demo import end_demo
 from attendance_demo.errors import DemoError, NoDemoRuns
-from attendance_demo.running import RunningDemo, holding, metadata, running_demo, tell
+from attendance_demo.running import RunningDemo, demo_process, holding, metadata, running_demo, tell
 
 FIRST, SECOND = UUID(int=1), UUID(int=2)
 
@@ -31,6 +33,17 @@ def test_demo_that_ended_or_was_killed_is_not_running(tmp_path: Path) -> None:
     tell(tmp_path, RunningDemo("acme-1", device_sequence=0))  # SIGKILL leaves the file, and no lock
     with pytest.raises(NoDemoRuns):
         metadata(tmp_path, FIRST)
+
+
+def test_demo_is_known_by_its_process_while_it_runs(tmp_path: Path) -> None:
+    assert demo_process(tmp_path) is None
+    with holding(tmp_path):
+        assert demo_process(tmp_path) == os.getpid()
+        assert demo_process(tmp_path) == os.getpid()
+    assert demo_process(tmp_path) is None
+    (tmp_path / "demo.pid").write_text("1\n")  # SIGKILL leaves the file, and no lock
+    assert demo_process(tmp_path) is None
+    assert not end_demo(tmp_path)
 
 
 def test_second_demo_in_a_folder_is_refused(tmp_path: Path) -> None:
