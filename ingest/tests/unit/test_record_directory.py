@@ -170,6 +170,20 @@ async def test_a_site_of_another_organisation_is_no_site(desk):
         await record(desk, "persons", "p-9", PERSON, Actor("hr", "globex", frozenset({"hr"})))
 
 
+async def test_a_site_needs_its_organisation(desk, directory):
+    """Nobody would notice: its days would wait for a time zone, and its devices be of nobody's."""
+    actor, site = Actor("ops", "globex", frozenset({"ops", "hr"})), {"name": "x", "time_zone": "UTC"}
+    with pytest.raises(InvalidRecord, match="globex") as caught:
+        await record(desk, "sites", "first", site, actor)
+    assert errors_of(caught) == [(None, "org_id")]
+    with pytest.raises(InvalidRecord) as of_file:
+        await import_documents(KINDS["sites"], b"site_id,name,time_zone\nfirst,x,UTC\n", actor, desk)
+    assert errors_of(of_file) == [(2, "org_id")]
+    assert directory.recorded == []
+    await record(desk, "organisations", "globex", site, actor)
+    await record(desk, "sites", "first", site, actor)
+
+
 async def test_two_organisations_use_the_same_ids_and_never_notice(desk, directory):
     """Every kind under an id of acme, with badges, by globex; then acme still has its own."""
     globex = Actor("ops", "globex", frozenset({"ops", "hr"}))

@@ -25,6 +25,7 @@ from attendance_schemas.events import (
     Event,
     HolidayRecorded,
     LeaveRecorded,
+    OrganisationRecorded,
     PersonRecorded,
     PolicyRecorded,
     RosterRecorded,
@@ -220,11 +221,23 @@ class DirectoryView:
 
     def check(self, event: Event) -> list[FieldError]:
         """Return the fields of a new record that refer to nothing, or to what somebody else has."""
-        return self._taken_badge(event) + [
-            FieldError(name, f"{value} is not recorded in organisation {event.org_id}; record it first")
-            for name, value, found in self._references(event)
-            if not found
-        ]
+        return (
+            self._missing_organisation(event)
+            + self._taken_badge(event)
+            + [
+                FieldError(name, f"{value} is not recorded in organisation {event.org_id}; record it first")
+                for name, value, found in self._references(event)
+                if not found
+            ]
+        )
+
+    def _missing_organisation(self, event: Event) -> list[FieldError]:
+        """Devices and people need a site: so without this, they were of an organisation that nobody named."""
+        org_id = event.org_id
+        if not isinstance(event, SiteRecorded) or self._find(OrganisationRecorded, org_id=org_id) is not None:
+            return []
+        message = f"{org_id} is not recorded; ops record it first: PUT /v1/directory/organisations/{org_id}"
+        return [FieldError("org_id", message)]
 
     def _taken_badge(self, event: Event) -> list[FieldError]:
         if not isinstance(event, PersonRecorded) or event.badge is None:
