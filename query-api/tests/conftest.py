@@ -19,6 +19,7 @@ from query_api.domain.rows import (
     AttendanceDay,
     Capture,
     Correction,
+    Device,
     Enrolment,
     Erasure,
     ExplainedDay,
@@ -217,6 +218,7 @@ class FakeReadModel:
     refused: list[RefusedFact] = field(default_factory=list)
     told: ToldFate | None = None
     recorded: Organisation | None = field(default_factory=make_organisation)
+    known_device: Device | None = field(default_factory=lambda: Device(device_id="kiosk-3", revoked=False))
     failure: QueryApiError | None = None
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -311,6 +313,11 @@ class FakeReadModel:
     async def organisation(self, scope: Scope) -> Organisation | None:
         self._ask("organisation", scope=scope)
         return self.recorded
+
+    async def device(self, scope: Scope) -> Device | None:
+        if self.failure is not None:
+            raise self.failure
+        return self.known_device
 
     async def person(self, scope: Scope, person_id: str) -> Person | None:
         self._ask("person", scope=scope, person_id=person_id)

@@ -23,6 +23,14 @@ class NotAllowed(QueryApiError):
     """The token is valid, and its roles or claims do not allow this request."""
 
 
+class UnknownDevice(QueryApiError):
+    """The device that asks is not recorded."""
+
+
+class DeviceRevoked(QueryApiError):
+    """The device that asks is revoked: its token counts no more."""
+
+
 class UnknownOrganisation(QueryApiError):
     """The caller's organisation is not recorded."""
 

@@ -15,6 +15,7 @@ from query_api.domain.rows import (
     AttendanceDay,
     Capture,
     Correction,
+    Device,
     Enrolment,
     Erasure,
     ExplainedDay,
@@ -123,6 +124,10 @@ class ReadModel(CaptureReader, Protocol):
 
     async def organisation(self, scope: Scope) -> Organisation | None:
         """Return the organisation, or None while it is not recorded."""
+        ...
+
+    async def device(self, scope: Scope) -> Device | None:
+        """Return the device that asks, or None while it is not recorded."""
         ...
 
     async def person(self, scope: Scope, person_id: str) -> Person | None:

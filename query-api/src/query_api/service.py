@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client import CollectorRegistry
 
 from attendance_schemas.codec import Codec
+from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.org_types import load_org_types
 from attendance_schemas.registry import SchemaRegistry
 from query_api.adapters.decision_feed import InMemoryDecisionFeed
@@ -16,14 +17,24 @@ from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.adapters.postgres_read_model import PostgresReadModel
 from query_api.adapters.valkey_presence_cache import NoPresenceCache, open_presence_cache
 from query_api.app import create_app
+from query_api.errors import QueryApiError
 from query_api.http.services import Services
 from query_api.metrics import QueryApiMetrics
 from query_api.ports import PresenceCache
 from query_api.settings import Settings
 from service_kit.http.serve import serve
 from service_kit.http.tokens import TokenVerifier
+from service_kit.observing.dependencies import Dependency
 from service_kit.observing.health import Health
 from service_kit.observing.logs import get_logger
+
+# What clients get while something is away.
+NO_DATABASE = "requests get 503, but for decisions of the last moments and presence, without names"
+NO_VALKEY = "presence comes from the database"
+NO_KAFKA = "everything is answered; who waits for a decision gets it up to a second later"
+NO_REGISTRY = (
+    "everything is answered; decisions of a version newer than this one are told up to a second later"
+)
 
 log = get_logger(__name__)
 
@@ -36,7 +47,8 @@ async def serve_queries(settings: Settings, stopping: asyncio.Event) -> None:
     health = Health()
     async with AsyncExitStack() as stack:
         services = await _open_services(settings, feed, metrics, health, stack)
-        tail = await _open_tail(settings, feed, metrics, stack)
+        tail = await _open_tail(settings, feed, metrics, health, stack)
+        await stack.enter_async_context(health.watching())
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(tail.run()), tasks.create_task(_stop_waiting(stopping, feed))]
             await serve(
@@ -59,11 +71,11 @@ async def _open_services(
 ) -> Services:
     read_model = PostgresReadModel(await _open_pools(settings, metrics, stack))
     tokens = TokenVerifier(settings.auth)
-    health.add_ready("database", read_model.ping)
+    health.need(Dependency("database", read_model.ping, away=QueryApiError, meanwhile=NO_DATABASE))
     health.add_ready("token-issuer", tokens.check)
     return Services(
         read_model=read_model,
-        presence=await _open_presence(settings, metrics, stack),
+        presence=await _open_presence(settings, metrics, health, stack),
         decisions=feed,
         tokens=tokens,
         metrics=metrics,
@@ -93,19 +105,28 @@ async def _open_pools(settings: Settings, metrics: QueryApiMetrics, stack: Async
 
 
 async def _open_presence(
-    settings: Settings, metrics: QueryApiMetrics, stack: AsyncExitStack
+    settings: Settings, metrics: QueryApiMetrics, health: Health, stack: AsyncExitStack
 ) -> PresenceCache:
     if settings.valkey.url is None:
         return NoPresenceCache(metrics)
     url, prefix = settings.valkey.url.get_secret_value(), settings.kafka.topic_prefix
-    return await stack.enter_async_context(open_presence_cache(url, prefix, metrics))
+    cache = await stack.enter_async_context(open_presence_cache(url, prefix, metrics))
+    health.use(Dependency("valkey", cache.check, meanwhile=NO_VALKEY))
+    return cache
 
 
 async def _open_tail(
-    settings: Settings, feed: InMemoryDecisionFeed, metrics: QueryApiMetrics, stack: AsyncExitStack
+    settings: Settings,
+    feed: InMemoryDecisionFeed,
+    metrics: QueryApiMetrics,
+    health: Health,
+    stack: AsyncExitStack,
 ) -> KafkaMatchTail:
     schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
-    return KafkaMatchTail(settings.kafka, Codec(schemas), feed, metrics)
+    tail = KafkaMatchTail(settings.kafka, Codec(schemas), feed, metrics)
+    health.use(Dependency("kafka", tail.check, meanwhile=NO_KAFKA))
+    health.use(Dependency("schema-registry", schemas.check, away=RegistryUnavailable, meanwhile=NO_REGISTRY))
+    return tail
 
 
 async def _stop_waiting(stopping: asyncio.Event, feed: InMemoryDecisionFeed) -> None:

@@ -22,6 +22,7 @@ from query_api.domain.rows import (
     AttendanceDay,
     Capture,
     Correction,
+    Device,
     Enrolment,
     Erasure,
     Organisation,
@@ -323,6 +324,30 @@ async def test_a_refused_capture_says_why_and_not_to_come_back(
     assert "retry-after" not in response.headers
 
 
+@pytest.mark.parametrize(
+    ("known", "slug"),
+    [(None, "unknown-device"), (Device(device_id="kiosk-3", revoked=True), "revoked-device")],
+)
+async def test_a_device_that_is_revoked_or_taken_back_reads_nothing(
+    client: httpx.AsyncClient, read_model: Any, feed: Any, decision: Any, known: Device | None, slug: str
+) -> None:
+    feed.coming = [(0.0, decision())]
+    read_model.known_device = known
+    address = f"/v1/captures/{CAPTURE_ID}?wait=5"
+    assert_problem(await client.get(address, headers=bearer("device")), 403, slug)
+    # Tokens of people name no device.
+    assert (await client.get(address)).status_code == 200
+
+
+async def test_a_device_gets_what_the_feed_knows_while_the_database_is_away(
+    client: httpx.AsyncClient, read_model: Any, feed: Any, decision: Any
+) -> None:
+    feed.coming = [(0.0, decision())]
+    read_model.failure = ReadModelUnavailable("away")
+    response = await client.get(f"/v1/captures/{CAPTURE_ID}?wait=5", headers=bearer("device"))
+    assert response.status_code == 200
+
+
 async def test_no_route_takes_text_that_nobody_can_read(client: httpx.AsyncClient, read_model: Any) -> None:
     """Of every parameter that the description names: a new one cannot forget it."""
     paths = (await client.get("/openapi.json")).json()["paths"]
@@ -416,7 +441,27 @@ async def test_a_bug_is_a_problem_without_internals(client: httpx.AsyncClient, r
     with capture_logs() as lines:
         body = assert_problem(await client.get("/v1/presence"), 500, "internal-error")
     assert "secret" not in str(body)
-    assert [line["event"] for line in lines] == ["request failed"]
+    assert [line["event"] for line in lines] == ["request failed", "answered"]
+
+
+async def test_every_request_is_a_line_without_the_ids_of_people(client: httpx.AsyncClient) -> None:
+    with capture_logs() as lines:
+        await client.get(f"/v1/people/p-1/attendance?{DATES}")
+        await client.get("/v1/nothing/p-1")
+        await client.get("/health/live")
+    told = [(line["event"], line["method"], line["route"], line["status"]) for line in lines]
+    assert told == [
+        ("answered", "GET", "/v1/people/{person_id}/attendance", 404),
+        ("answered", "GET", "unmatched", 404),
+    ]
+    assert "p-1" not in str(lines)
+
+
+async def test_an_outage_is_no_line_for_each_request(client: httpx.AsyncClient, read_model: Any) -> None:
+    read_model.failure = ReadModelUnavailable("away")
+    with capture_logs() as lines:
+        assert (await client.get("/v1/people")).status_code == 503
+    assert lines == []
 
 
 async def test_unknown_paths_are_problems_too(client: httpx.AsyncClient) -> None:

@@ -46,6 +46,8 @@ CALLERS = {
     "umbrella": Caller(subject="u-4", roles=frozenset({"ops"}), org_id="umbrella"),
     "initech": Caller(subject="u-5", roles=frozenset({"analyst"}), org_id="initech"),
     "kiosk-3": Caller(subject="kiosk-3", roles=frozenset({"device"}), org_id="acme"),
+    "kiosk-4": Caller(subject="kiosk-4", roles=frozenset({"device"}), org_id="acme"),
+    "kiosk-5": Caller(subject="kiosk-5", roles=frozenset({"device"}), org_id="acme"),
 }
 
 

@@ -5,6 +5,7 @@ SELECT ensure_partitions(table_name, ARRAY(SELECT on_date::date FROM generate_se
 FROM partitioned_table;
 INSERT INTO organisation (org_id, name, time_zone) VALUES ('big', 'Big', 'UTC');
 INSERT INTO site SELECT 'big', 'site-' || n, 'Site ' || n, 'UTC' FROM generate_series(0, 5999) AS n;
+INSERT INTO device SELECT 'big', 'kiosk-' || n, 'site-' || n, 'Kiosk ' || n, 'kiosk', false FROM generate_series(0, 5999) AS n;
 INSERT INTO person (org_id, person_id, home_site_id, display_name, badge, active, recorded_at)
 SELECT 'big', 'p-' || lpad(n::text, 6, '0'), 'site-' || n % 6000,
     (ARRAY['Asha', 'Bela', 'Carlos', 'Dina', 'Edo', 'Fatima', 'Gita', 'Hari'])[n % 8 + 1] || ' '

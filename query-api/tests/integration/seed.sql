@@ -9,6 +9,10 @@ INSERT INTO site VALUES
     ('acme', 'pune-1', 'Pune plant', 'Asia/Kolkata'),
     ('acme', 'goa-1', 'Goa plant', 'Asia/Kolkata'),
     ('umbrella', 'umbrella-site', 'umbrella hive', 'Europe/Berlin');
+INSERT INTO device VALUES
+    ('acme', 'kiosk-3', 'pune-1', 'Gate', 'kiosk', false),
+    ('acme', 'kiosk-5', 'pune-1', 'Stolen', 'kiosk', true),
+    ('umbrella', 'kiosk-3', 'umbrella-site', 'umbrella gate', 'kiosk', true);
 INSERT INTO person (
     person_id, org_id, home_site_id, display_name, badge, joined_on, left_on, active, default_shift_id, recorded_at
 ) VALUES

@@ -180,6 +180,7 @@ CASES: list[tuple[str, str, Mapping[str, Any], int]] = [
     ("correction", "by id", ORG | QUARTER | {"correction_id": SEVEN, "subject": "u"}, 1),
     ("erasure", "by id", ORG | {"erasure_id": SEVEN, "subject": "u"}, 1),
     ("names", "of one", SOMEBODY | {"site_id": "site-1"}, 1),
+    ("device", "that asks", {"org_id": "big", "device_id": "kiosk-7"}, 1),
     ("organisation", "the caller's", {"org_id": "big"}, 1),
     (
         "presence_names",

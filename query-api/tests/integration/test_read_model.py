@@ -271,6 +271,14 @@ async def test_a_capture_of_a_wrong_clock_is_found(client: httpx.AsyncClient) ->
     assert body["occurred_at"] == "2025-09-20T02:30:00Z"
 
 
+@pytest.mark.parametrize(("device", "slug"), [("kiosk-4", "unknown-device"), ("kiosk-5", "revoked-device")])
+async def test_a_device_that_may_not_write_may_not_read(
+    client: httpx.AsyncClient, as_caller: As, device: str, slug: str
+) -> None:
+    refused = await client.get("/v1/captures/019cac8c-6d40-7c3a-9b1e-000000000002", headers=as_caller(device))
+    assert (refused.status_code, refused.json()["type"]) == (403, f"urn:problem:{slug}")
+
+
 async def test_a_device_reads_its_own_captures_only(client: httpx.AsyncClient, as_caller: As) -> None:
     own = await get(client, "/v1/captures/019cac8c-6d40-7c3a-9b1e-000000000001", as_caller("kiosk-3"))
     assert (own["display_name"], own["recognition"]) == ("Asha Rao", None)

@@ -41,6 +41,10 @@ class KafkaMatchTail:
         # New decisions only: nobody waits for one of the past.
         self._tail = TopicReader(kafka, kafka.topic(MATCHES.name), self._on_record, start_at=StartAt.END)
 
+    async def check(self) -> None:
+        """Raise TransientFailure unless decisions are followed."""
+        await self._tail.check()
+
     async def run(self) -> None:
         """Follow the topic, however long Kafka takes to be there."""
         await self._start()
@@ -63,7 +67,7 @@ class KafkaMatchTail:
             try:
                 await self._tail.open()
             except TransientFailure as error:
-                log.warning("not following decisions yet", error=str(error))
+                log.warning("not following decisions yet", dependency=error.dependency, error=error.detail)
                 await asyncio.sleep(backoff.next_delay().total_seconds())
             else:
                 return

@@ -172,7 +172,10 @@ class ReadPools:
         self._replica_away_until = self._monotonic() + self._retry_seconds
         self._metrics.replica_away.set(1)
         log.warning(
-            "replica away", error=repr(error), reading_from="nobody" if self._primary is None else "primary"
+            "replica away",
+            dependency="replica",
+            error=repr(error),
+            reading_from="nobody" if self._primary is None else "primary",
         )
 
     def _note_replica_back(self) -> None:
@@ -183,7 +186,7 @@ class ReadPools:
 
     def _unavailable(self, query: NamedQuery, error: Exception) -> ReadModelUnavailable:
         self._metrics.query_failures.labels("unavailable").inc()
-        log.warning("read model unavailable", query=query.name, error=repr(error))
+        log.warning("read model unavailable", dependency="database", query=query.name, error=repr(error))
         return ReadModelUnavailable("the database does not answer; ask again later")
 
     def _too_slow(self, query: NamedQuery, ending: str) -> QueryTooSlow:

@@ -18,6 +18,7 @@ from query_api.domain.rows import (
     Capture,
     CaptureReview,
     Correction,
+    Device,
     Enrolment,
     Erasure,
     ExplainedDay,
@@ -235,6 +236,11 @@ class PostgresReadModel:
         """Return the organisation, or None while it is not recorded."""
         records = await self._pools.fetch("organisation", org_id=scope.org_id)
         return Organisation(**_with_json(records[0], "default_policy")) if records else None
+
+    async def device(self, scope: Scope) -> Device | None:
+        """Return the device that asks, or None while it is not recorded."""
+        records = await self._pools.fetch("device", org_id=scope.org_id, device_id=scope.device_id)
+        return Device(**records[0]) if records else None
 
     async def person(self, scope: Scope, person_id: str) -> Person | None:
         """Return a person of the organisation and sites, or None."""

@@ -20,6 +20,14 @@ from query_api.domain.words import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A device as it is recorded now."""
+
+    device_id: str
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttendanceDay:
     """One attendance day: (person, local date on which the shift starts, shift).
 

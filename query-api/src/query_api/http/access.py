@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from query_api.captures.admit_device import admit_device
 from query_api.domain.scope import Caller, Scope, capture_scope, reader_scope, refusal_scope
 from query_api.http.services import ServicesOf
 from service_kit.http.bearer import Credentials, claims_of
@@ -21,8 +22,10 @@ async def _reader(caller: _CallerOf) -> Scope:
     return reader_scope(caller)
 
 
-async def _capture_reader(caller: _CallerOf) -> Scope:
-    return capture_scope(caller)
+async def _capture_reader(caller: _CallerOf, services: ServicesOf) -> Scope:
+    scope = capture_scope(caller)
+    await admit_device(scope, services.read_model)
+    return scope
 
 
 async def _refusal_reader(caller: _CallerOf) -> Scope:

@@ -16,7 +16,7 @@ RETRY_DATABASE_SECONDS = 5
 
 
 def _dependency_away(error: TransientFailure) -> Problem:
-    log.warning("dependency away", error=str(error))
+    log.warning("a request got 503", dependency=error.dependency, error=error.detail)
     return Problem(
         503,
         "dependency-unavailable",
@@ -47,6 +47,8 @@ ANSWERS: Answers = {
     errors.InvalidCursor: Answer(422, "invalid-cursor", "The cursor is not valid here"),
     errors.NotAllowed: Answer(403, "forbidden", "The token does not allow this"),
     errors.SiteNotAllowed: Answer(403, "site-not-allowed", "The token does not cover this site"),
+    errors.UnknownDevice: Answer(403, "unknown-device", "The device is not recorded"),
+    errors.DeviceRevoked: Answer(403, "revoked-device", "The device is revoked"),
     errors.UnknownOrganisation: Answer(404, "unknown-organisation", "The organisation is not recorded"),
     errors.UnknownPerson: Answer(404, "unknown-person", "No such person"),
     errors.NotApplied: _not_applied,
