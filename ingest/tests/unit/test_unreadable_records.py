@@ -62,6 +62,20 @@ def test_what_is_recorded_after_an_unreadable_record_counts_everywhere():
     assert old.same(HOLI) == HOLI
 
 
+def test_what_can_be_read_at_last_counts_unless_something_newer_does():
+    old, _, newer = written()
+    old.leave_out(newer.key, newer.version)
+    changed = structs.replace(HOLI, name="Holi, the second day")
+    assert old.read_at_last(newer.key, changed)
+    assert old.same(changed) is not None
+    assert not old.needs_repair
+    old.leave_out(newer.key, newer.version + 1)
+    last = old.write_of(REPUBLIC_DAY)
+    assert apply(old, last)
+    assert not old.read_at_last(newer.key, changed)
+    assert old.same(REPUBLIC_DAY) is not None
+
+
 def test_the_end_after_an_unreadable_record_counts_everywhere():
     old, new, newer = written()
     old.leave_out(newer.key, newer.version)

@@ -58,6 +58,8 @@ class KafkaDirectory:
         self._repairs = Repairs(DIRECTORY.name, self._repair)
         self._writers = 0
         self._overruled: set[Position] = set()
+        # Offsets of records that count and cannot be read, by key.
+        self._unread: dict[str, int] = {}
         metrics.directory_records.set_function(lambda: len(self._view.records))
         metrics.directory_seconds_behind.set_function(lambda: self._feed.seconds_behind)
         metrics.directory_records_left.set_function(lambda: self._feed.records_left)
@@ -71,6 +73,7 @@ class KafkaDirectory:
     async def start(self) -> None:
         """Read the topic and follow it. Raises TransientFailure: call again."""
         self._view = DirectoryView()
+        self._unread.clear()
         await self._feed.start()
 
     async def stop(self) -> None:
@@ -153,20 +156,35 @@ class KafkaDirectory:
     async def _apply(self, record: Record, _read_at: float) -> None:
         try:
             event = None if record.value is None else await self._codec.decode(record.value)
+        except SchemaUnknown:
+            self._note_unread(record)
+            raise
         except UndecodableRecord as error:
             self._leave_out(record, str(error))
-            if record.key is not None:
-                self._view.leave_out(record.key.decode("utf-8", "replace"), version_of(record))
+            self._note_unread(record)
             return
         if record.key is None:
             self._leave_out(record, "it has no key")
             return
         key, version = record.key.decode("utf-8", "replace"), version_of(record)
-        counts = self._view.apply(key, event, version=version, ended_by=_ended_by(record))
+        if event is not None and self._unread.get(key) == record.offset:
+            counts = self._view.read_at_last(key, event)
+        else:
+            counts = self._view.apply(key, event, version=version, ended_by=_ended_by(record))
+        if counts:
+            self._unread.pop(key, None)
         if not counts and self._writers:
             self._overruled.add(record.committable)
         if self._view.needs_repair:
             self._repairs.ask()
+
+    def _note_unread(self, record: Record) -> None:
+        """Let a record that cannot be read, or not yet, count by its version."""
+        if record.key is None:
+            return
+        key = record.key.decode("utf-8", "replace")
+        if self._unread.get(key) != record.offset and self._view.leave_out(key, version_of(record)):
+            self._unread[key] = record.offset
 
     def _leave_out(self, record: Record, reason: str) -> None:
         self._metrics.unreadable_records.labels(DIRECTORY.name).inc()

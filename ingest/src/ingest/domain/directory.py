@@ -79,6 +79,10 @@ class DirectoryView:
         says_the_same = key not in self._unreadable and (event, ended_by) == before
         if not self._versions.take(key, version, says_the_same=says_the_same):
             return False
+        self._put(key, event, ended_by)
+        return True
+
+    def _put(self, key: str, event: Event | None, ended_by: Authority | None) -> None:
         self._unreadable.discard(key)
         previous = self.records.pop(key, None)
         self._move_claim(_claim_of(previous), _claim_of(event))
@@ -91,7 +95,7 @@ class DirectoryView:
             self._roster_keys[previous.org_id, previous.person_id].discard(key)
         if event is None:
             self._ended_by[key] = ended_by
-            return True
+            return
         self._ended_by.pop(key, None)
         self.records[key] = event
         if isinstance(event, ShiftRecorded):
@@ -100,13 +104,19 @@ class DirectoryView:
             self._site_keys.setdefault(event.org_id, set()).add(key)
         elif isinstance(event, RosterRecorded):
             self._roster_keys.setdefault((event.org_id, event.person_id), set()).add(key)
-        return True
 
     def leave_out(self, key: str, version: int) -> bool:
         """Take a record in that cannot be read here; return whether it counts: then the next is newer."""
         if not self._versions.take(key, version, says_the_same=False):
             return False
         self._unreadable.add(key)
+        return True
+
+    def read_at_last(self, key: str, event: Event) -> bool:
+        """Take in the record that was left out last, now that it can be read; return whether it counts."""
+        if key not in self._unreadable:
+            return False
+        self._put(key, event, None)
         return True
 
     def _move_claim(self, before: "_Claim | None", now: "_Claim | None") -> None:
