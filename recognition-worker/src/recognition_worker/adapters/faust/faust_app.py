@@ -195,7 +195,7 @@ class FaustRunner:
 
     async def _one(self, feed: Feed, message: Message, tenure: Tenure) -> None:
         try:
-            await feed.handle(_record(message), tenure.ended)
+            await feed.handle(record_of(message), tenure.ended)
         except DeliveryStopped:
             log.info("record left to the next owner", topic=message.topic, offset=message.offset)
         except Exception as failure:  # noqa: BLE001 - a delivery loop: whatever it is, it ends the run
@@ -206,7 +206,8 @@ class FaustRunner:
             self._app.hardened.finish(message)
 
 
-def _record(message: Message) -> Record:
+def record_of(message: Message) -> Record:
+    """Make a `Record` of a message as Faust gives it; a header without a value has an empty one."""
     headers = message.headers or ()
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     return Record(
@@ -215,7 +216,7 @@ def _record(message: Message) -> Record:
         offset=message.offset,
         key=message.key,
         value=message.value,
-        headers=tuple((name, value) for name, value in pairs),
+        headers=tuple((name, value or b"") for name, value in pairs),
         timestamp=datetime.fromtimestamp(message.timestamp, UTC),
     )
 
