@@ -1,9 +1,12 @@
 from datetime import timedelta
 
 import pytest
+from faust.types import TP
 
-from recognition_worker.adapters.faust.first_positions import FirstPosition, first_position
+from recognition_worker.adapters.faust.first_positions import FirstPosition, confirmed, first_position
 from recognition_worker.adapters.faust.membership import Membership
+from service_kit.errors import TransientFailure
+from service_kit.kafka.records import TopicPartition
 from service_kit.observing.health import StalledError
 
 
@@ -53,3 +56,37 @@ async def test_while_kafka_does_not_answer_no_time_passes() -> None:
 )
 def test_where_a_partition_is_read_from(committed: int | None, expected: FirstPosition) -> None:
     assert first_position(committed, 10, 20) == expected
+
+
+class Group:
+    """Tells its positions after so many refusals."""
+
+    def __init__(self, refusals: int) -> None:
+        self.asked = 0
+        self._refusals = refusals
+
+    async def ask(self) -> dict[TopicPartition, int]:
+        self.asked += 1
+        if self.asked <= self._refusals:
+            raise TransientFailure("kafka", "the coordinator loads the group")
+        return {TopicPartition("captures", 0): 7}
+
+    async def sleep(self, n: float) -> None:
+        """Wait for nothing."""
+
+
+FIRST, SECOND = TP("captures", 0), TP("captures", 1)
+
+
+@pytest.mark.parametrize("refusals", [0, 3])
+async def test_positions_that_a_coordinator_does_not_tell_yet_are_no_lost_ones(refusals: int) -> None:
+    group = Group(refusals)
+    found = await confirmed({FIRST: None, SECOND: None}, group.ask, group)  # type: ignore[arg-type]
+    assert found == {FIRST: 7, SECOND: None}
+    assert group.asked == refusals + 1
+
+
+async def test_positions_that_are_known_are_not_asked_for_again() -> None:
+    group = Group(0)
+    assert await confirmed({FIRST: 0, SECOND: 3}, group.ask, group) == {FIRST: 0, SECOND: 3}  # type: ignore[arg-type]
+    assert group.asked == 0

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError, KafkaError, UnknownMemberIdError
 
 from recognition_worker.errors import PositionsLost, PositionsRefused
 from service_kit.errors import TransientFailure
 from service_kit.kafka.bounded_reading import partitions_of_topic
+from service_kit.kafka.group_offsets import group_offsets
 from service_kit.settings import KafkaSettings
 
 EARLIEST, END = "earliest", "end"
@@ -93,14 +93,8 @@ class GroupPositions:
         return _ahead(self.topics, chosen, ends)
 
     async def _committed(self) -> Offsets:
-        admin = AIOKafkaAdminClient(**self.kafka.client_options())
-        with _transient(f"positions of {self.group}"):
-            try:
-                await admin.start()
-                found = await admin.list_consumer_group_offsets(self.group)
-            finally:
-                await admin.close()
-        return {partition: position.offset for partition, position in found.items() if position.offset >= 0}
+        found = await group_offsets(self.kafka, self.group)
+        return {TopicPartition(*partition): offset for partition, offset in found.items()}
 
     @asynccontextmanager
     async def _consumer(self, group: str | None) -> AsyncIterator[AIOKafkaConsumer]:

@@ -26,6 +26,7 @@ from aiokafka.errors import (
 
 from service_kit.errors import LogLost, TransientFailure
 from service_kit.kafka.claims import Claims
+from service_kit.kafka.group_offsets import group_offsets
 from service_kit.kafka.records import Position, Record, TopicPartition
 from service_kit.kafka.source import Batch, BeforeRevoke, Positions
 from service_kit.observing.logs import get_logger
@@ -278,9 +279,8 @@ class RecordSource:
             )
 
     async def _committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
-        consumer = await self._connected()
-        found = {tp: await consumer.committed(kafka_partition(tp)) for tp in partitions}
-        return {tp: offset for tp, offset in found.items() if offset is not None}
+        found = await group_offsets(self._kafka, self._group)
+        return {each: found[each] for each in partitions if each in found}
 
     async def _watch_lag(self, consumer: AIOKafkaConsumer) -> None:
         # Asked for rather than taken from fetch responses, so that a fetcher that hangs shows as lag.

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import faust
@@ -20,6 +21,7 @@ from recognition_worker.adapters.faust.faust_hardened_consumer import SEEK_LIMIT
 from recognition_worker.adapters.faust.membership import Membership
 from recognition_worker.adapters.faust.tenure import Tenure
 from service_kit.errors import DeliveryStopped, TransientFailure
+from service_kit.kafka.group_offsets import group_offsets
 from service_kit.kafka.records import Record
 from service_kit.observing.health import StalledError
 from service_kit.observing.logs import get_logger
@@ -79,7 +81,13 @@ class FaustRunner:
         self._broken = asyncio.Event()
         self._failure: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._app = HardenedApp(group, admits=self._admits, seek_limit=seek_limit, **_options(kafka))
+        self._app = HardenedApp(
+            group,
+            admits=self._admits,
+            ask_group=partial(group_offsets, kafka, group),
+            seek_limit=seek_limit,
+            **_options(kafka),
+        )
         for feed in feeds:
             topic = self._app.topic(
                 *feed.topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"

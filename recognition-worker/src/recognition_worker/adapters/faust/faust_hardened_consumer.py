@@ -28,7 +28,7 @@ from faust.transport.drivers.aiokafka import (
 from faust.types import TP, Message
 
 from recognition_worker.adapters.faust.faust_quick_thread import FETCH_WAIT, QuickThread
-from recognition_worker.adapters.faust.first_positions import find_first_positions
+from recognition_worker.adapters.faust.first_positions import AskGroup, confirmed, find_first_positions
 from recognition_worker.adapters.faust.tenure import Tenure
 from recognition_worker.errors import ConsumerBroken
 from service_kit.observing.logs import get_logger
@@ -65,11 +65,13 @@ class HardenedApp(faust.App):
         self,
         *args: Any,
         admits: Admits = lambda _topic, _tenure: True,
+        ask_group: AskGroup,
         seek_limit: timedelta = SEEK_LIMIT,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.admits = admits
+        self.ask_group = ask_group
         self.seek_limit = seek_limit
 
     @property
@@ -245,7 +247,8 @@ class HardenedConsumer(Consumer):
         So a group that has ever decided something has a position for each of its partitions.
         """
         revocations = self._revocations
-        committed = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
+        sought = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
+        committed = await confirmed(sought, self.app.ask_group, self)
         starts = await find_first_positions(committed, self)
         await self._quick_thread.go_to(starts)
         moved = {tp: offset for tp, offset in starts.items() if offset != committed[tp]}

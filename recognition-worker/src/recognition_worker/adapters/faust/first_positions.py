@@ -1,6 +1,6 @@
 """Where partitions are read from when they were just assigned, and what their logs have lost."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,10 +8,14 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers.aiokafka import ensure_aiokafka_TP
 from faust.types import TP
 
+from service_kit.errors import TransientFailure
+from service_kit.kafka.records import TopicPartition
 from service_kit.observing.logs import get_logger
 
 log = get_logger(__name__)
 
+AskGroup = Callable[[], Awaitable[Mapping[TopicPartition, int]]]
+"""Asks for all positions of the group. Raises TransientFailure when Kafka does not tell them."""
 _LOOKS_AT_A_SHORT_LOG, _BETWEEN_LOOKS = 4, 1.0
 
 
@@ -54,6 +58,25 @@ def first_position(committed: int | None, beginning: int, end: int) -> FirstPosi
     if committed < beginning:
         return FirstPosition(beginning, lost_count=beginning - committed)
     return FirstPosition(committed)
+
+
+async def confirmed(
+    committed: Mapping[TP, int | None], ask_group: AskGroup, logs: Logs
+) -> Mapping[TP, int | None]:
+    """Return what the group committed; asks once more, until it is told, where a partition has no position.
+
+    Defect of aiokafka: a coordinator that is loading the group, or has handed it on, looks like a group
+    without positions. All would be read, and committed, from the beginning.
+    """
+    while any(offset is None or offset < 0 for offset in committed.values()):
+        try:
+            told = await ask_group()
+        except TransientFailure as failure:
+            log.warning("Kafka does not tell the positions of the group yet", detail=str(failure))
+            await logs.sleep(_BETWEEN_LOOKS)
+        else:
+            return {tp: told.get(TopicPartition(*tp), committed[tp]) for tp in committed}
+    return committed
 
 
 async def find_first_positions(committed: Mapping[TP, int | None], logs: Logs) -> dict[TP, int]:
