@@ -1,5 +1,7 @@
 """Errors of the projector; each message says what happened and what to do."""
 
+from datetime import datetime
+
 from service_kit.errors import PoisonRecord
 
 
@@ -21,6 +23,17 @@ class ReadModelSwitched(ProjectorError):
 
 class PositionsSetBack(ProjectorError):
     """The tables lack facts that were applied, as after the promotion of a standby: read them again."""
+
+
+class TimeLeaps(ProjectorError):
+    """Time is to come so far at once that nobody followed meanwhile: compare the directory first.
+
+    to: the instant that is to come.
+    """
+
+    def __init__(self, to: datetime, detail: str) -> None:
+        super().__init__(detail)
+        self.to = to
 
 
 class TopicReplaced(ProjectorError):

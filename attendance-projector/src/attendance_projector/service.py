@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
 
-from attendance_projector.errors import PositionsSetBack, ReadModelSwitched
+from attendance_projector.errors import PositionsSetBack, ReadModelSwitched, TimeLeaps
 from attendance_projector.feed.run import feed_changes
 from attendance_projector.operations import Opening, need_servers, serve_operations
 from attendance_projector.projection.adapters.avro_event_reader import AvroEventReader
@@ -19,7 +19,11 @@ from attendance_projector.projection.adapters.postgres_read_model import Postgre
 from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.backlog.run import watch_backlog, work_off_backlog
 from attendance_projector.projection.directory.adapters.kafka_directory_keys import read_directory_keys
-from attendance_projector.projection.directory.take_back_missed import TopicKeys, take_back_missed
+from attendance_projector.projection.directory.take_back_missed import (
+    NoLeap,
+    TopicKeys,
+    take_back_missed,
+)
 from attendance_projector.projection.metrics import ProjectorMetrics
 from attendance_projector.projection.tick_clock import tick_clock
 from attendance_projector.settings import SERVICE, Settings
@@ -203,11 +207,14 @@ class _Delivery:
     ) -> None:
         self._settings = settings
         self._servers = servers
+        self._no_leap = NoLeap(servers.read_model.as_of, TOMBSTONES_KEPT)
+        self._time_leaps_to: datetime | None = None
         self._applying = ApplyRecords(
             AvroEventReader(Codec(servers.schemas), prefix=settings.kafka.topic_prefix),
             servers.read_model,
             metrics,
             is_tracing=settings.tracing_endpoint is not None,
+            before_time_comes=self._no_leap.check,
         )
         self._dead_letters = open_dead_letters(
             settings.kafka, servers.dead_letter_producer, service=SERVICE, version=version(SERVICE)
@@ -239,16 +246,20 @@ class _Delivery:
             positions = await self._positions([directory])
             return await read_directory_keys(self._settings.kafka, positions) if positions else None
 
+        # The log's own time vouches for a tick; this machine's clock may be of long ago.
+        now, self._time_leaps_to = self._time_leaps_to or datetime.now(UTC), None
+
         async def attempt() -> int:
             return await take_back_missed(
                 self._servers.read_model,
                 read_keys,
                 self._applying.take_back,
                 tombstones_kept=TOMBSTONES_KEPT,
-                now=datetime.now(UTC),
+                now=now,
             )
 
         await retry(attempt, backoff=Backoff(), retry_on=TransientFailure, stopping=stopping, on_retry=_waits)
+        self._no_leap.compared(now)
 
     async def _deliver(self, loop: DeliveryLoop, stopping: asyncio.Event) -> None:
         """Deliver until `stopping` is set, or until other tables answer."""
@@ -272,6 +283,9 @@ class _Delivery:
             log.info("a batch came too late for the tables that it was read for; nothing of it was applied")
         except PositionsSetBack as set_back:
             log.warning(SET_BACK, detail=str(set_back))
+        except TimeLeaps as leap:
+            log.warning("nobody followed for long; the directory is compared first", detail=str(leap))
+            self._time_leaps_to = leap.to
         finally:
             watching.cancel()
 

@@ -9,7 +9,7 @@ and a second projector waits for the lock on it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from time import perf_counter, time_ns
@@ -61,6 +61,8 @@ from service_kit.observing.telemetry import extract_context, tracer
 DATED = (MatchDecided, PunchSubmitted, PunchAdded)
 UNDATED = (ClockTicked, EnrolmentDecided, PunchVoided, DayOverridden, ReviewDecided)
 MINUTES_PER_DAY = 1440
+# Hears of the instants of ticks before they count; what it raises ends the batch.
+BeforeTimeComes = Callable[[Collection[datetime]], Awaitable[None]]
 PERIODS = (PeriodLocked, PeriodReopened, PeriodSealed, DaysLocked)
 
 
@@ -79,6 +81,7 @@ class ApplyRecords:
         *,
         is_tracing: bool = True,
         recompute: Recompute = compute_or_put_off,
+        before_time_comes: BeforeTimeComes | None = None,
     ) -> None:
         self._reader = reader
         self._read_model = read_model
@@ -86,6 +89,7 @@ class ApplyRecords:
         self._now = now
         self._is_tracing = is_tracing
         self._recompute = recompute
+        self._before_time_comes = before_time_comes
 
     async def apply(self, records: Sequence[Record]) -> None:
         """Apply records that come in offset order within each partition.
@@ -101,6 +105,16 @@ class ApplyRecords:
                 received.append(ReceivedBeside(record, event))
             else:
                 received.append(ReceivedEvent(record, event, check_event(record, event)))
+        if self._before_time_comes is not None:
+            await self._before_time_comes(
+                [
+                    each.event.occurred_at
+                    for each in received
+                    if isinstance(each, ReceivedEvent)
+                    and each.refused is None
+                    and isinstance(each.event, ClockTicked)
+                ]
+            )
         await self._read_model.ensure_months(
             {
                 each.event.occurred_at.astimezone(UTC).date()

@@ -10,12 +10,17 @@ ever what was taken back meanwhile, and a rebuild would not find it. So they are
    gone may have been recorded again, and all is compared again.
 
 Only a topic that is the one that was consumed, and that lacks nothing, says anything about the tables.
+
+A start is not the only time to look. A machine that was suspended goes on as if nothing was, and one that
+starts with a clock of long ago finds its tables up to date. So time never leaps in tables that nobody
+followed: `NoLeap` ends the delivery before the tick that would, and they are compared first.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from attendance_projector.errors import TimeLeaps
 from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Position
 from service_kit.observing.logs import get_logger
@@ -44,6 +49,27 @@ class TopicKeys(NamedTuple):
     ends: Collection[Position]
 
 
+class NoLeap:
+    """Keeps time from coming far at once, unless the directory was compared for that instant."""
+
+    def __init__(self, as_of: Callable[[], Awaitable[datetime | None]], tombstones_kept: timedelta) -> None:
+        self._as_of = as_of
+        self._most = tombstones_kept / 2
+        self._compared_at: datetime | None = None
+
+    def compared(self, at: datetime) -> None:
+        """Note that the directory was compared, or need not be, as of an instant."""
+        self._compared_at = at
+
+    async def check(self, ticks: Collection[datetime]) -> None:
+        """Raise TimeLeaps when one of these instants, which are to come now, is too far away."""
+        if not ticks or (as_of := await self._as_of()) is None:
+            return
+        followed = as_of if self._compared_at is None else max(as_of, self._compared_at)
+        if max(ticks) - followed >= self._most:
+            raise TimeLeaps(max(ticks), f"time is to come from {as_of} to {max(ticks)} at once")
+
+
 # Applies tombstones while no position is past those ends; says whether that was so.
 TakeBack = Callable[[Collection[bytes], Collection[Position]], Awaitable[bool]]
 
@@ -58,7 +84,7 @@ async def take_back_missed(
 ) -> int:
     """Take back what the topic does not have, where tombstones can have been missed; return how many things.
 
-    read_keys: asked only then; None: nothing of the topic was consumed, so that nothing can have been missed.
+    read_keys: asked only then; None: the topic says nothing, as when nothing of it was consumed.
     Time that came to the tables in the last half of `tombstones_kept` shows that they were followed. Raises
     TransientFailure: call again.
     """
