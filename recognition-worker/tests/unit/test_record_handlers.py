@@ -31,7 +31,7 @@ from recognition_worker.recognition.erase_person import ErasePerson
 from recognition_worker.recognition.results import CaptureResult, EnrolmentResult, PhotoResult
 from service_kit.backoff import Backoff
 from service_kit.dead_letters.letters import DeadLetters
-from service_kit.errors import DeliveryStopped, TransientFailure
+from service_kit.errors import DeadLetterRefused, DeliveryStopped, PoisonRecord, TransientFailure
 from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.records import OutgoingRecord, Position, Record
 
@@ -55,8 +55,11 @@ class Schemas:
 @dataclass
 class Letters:
     sent: list[OutgoingRecord] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
 
     async def send(self, record: OutgoingRecord) -> Position:
+        if self.failures:
+            raise self.failures.pop()
         self.sent.append(record)
         return Position(record.topic, 0, 1)
 
@@ -257,6 +260,22 @@ async def test_a_round_that_is_no_number_is_dead_lettered(stated: bytes) -> None
     [letter] = world.letters.sent
     assert dict(letter.headers)["dlq-reason"] == b"undecodable"
     assert world.decisions == []
+
+
+async def test_a_record_whose_dead_letter_fails_is_not_acknowledged_before_it_is_written() -> None:
+    world = World()
+    world.letters.failures = [TransientFailure("kafka")] * 3
+    capture = next(event for _, event, _ in golden_examples(CaptureReceived))
+    await world.handlers().enrolment(record(capture), asyncio.Event())
+    assert (len(world.letters.sent), world.letters.failures) == (1, [])
+
+
+async def test_a_record_whose_dead_letter_kafka_refuses_ends_the_worker_unacknowledged() -> None:
+    world = World()
+    world.letters.failures = [PoisonRecord("record-too-large")] * 2
+    capture = next(event for _, event, _ in golden_examples(CaptureReceived))
+    with pytest.raises(DeadLetterRefused):
+        await world.handlers().enrolment(record(capture), asyncio.Event())
 
 
 async def test_what_does_not_belong_is_dead_lettered() -> None:

@@ -12,6 +12,7 @@ from attendance_testing.in_memory_broker import FakeBroker, FakeProducer, FakeSo
 from service_kit.backoff import Backoff
 from service_kit.dead_letters.letters import DeadLetters, read_origin
 from service_kit.dead_letters.limit import DeadLetterLimit
+from service_kit.errors import DeadLetterRefused
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.consumer import RecordSource
 from service_kit.kafka.delivery import (
@@ -22,7 +23,7 @@ from service_kit.kafka.delivery import (
 )
 from service_kit.kafka.metrics import DeliveryMetrics
 from service_kit.kafka.producer import RecordProducer, Sender
-from service_kit.kafka.records import OutgoingRecord, Record, TopicPartition
+from service_kit.kafka.records import OutgoingRecord, Position, Record, TopicPartition
 from service_kit.kafka.source import Positions, Source
 from service_kit.settings import KafkaSettings
 
@@ -338,6 +339,67 @@ async def test_the_dead_letter_limit_stops_the_consumer_before_it_drains_the_top
 
     assert len(await bench.all_records(topic + ".dlq")) == 4
     assert await bench.committed(topic) == 4
+
+
+class FailingLetters(DeadLetters):
+    """Dead letters that raise this error before they work."""
+
+    def __init__(self, producer: Sender, failures: list[Exception]) -> None:
+        super().__init__(producer, service="tests", version="1.2.3")
+        self.failures = failures
+
+    async def put(self, record: Record, poison: PoisonRecord, *, attempts: int = 1) -> Position:
+        if self.failures:
+            raise self.failures.pop()
+        return await super().put(record, poison, attempts=attempts)
+
+
+async def no_number(record: Record) -> None:
+    if record.value == b"1":
+        raise PoisonRecord("undecodable")
+
+
+@pytest.mark.parametrize("failing", ["letters", "position"])
+async def test_a_failure_while_dead_lettering_is_waited_out_and_loses_nothing(
+    bench: Bench, eventually: Eventually, failing: str
+) -> None:
+    topic = await bench.topic("numbers")
+    await bench.topic("numbers.dlq")
+    await produce(bench, topic, range(3))
+    failures: list[Exception] = [TransientFailure("away") for _ in range(3)]
+    passed: list[int] = []
+
+    async def note(record: Record) -> None:
+        if failing == "position" and failures:
+            raise failures.pop()
+        passed.append(record.offset)
+
+    loop = DeliveryLoop(
+        bench.source(topic),
+        handle=no_number,
+        dead_letters=FailingLetters(bench.producer, failures if failing == "letters" else []),
+        on_dead_letter=note,
+        backoff=quick_backoff,
+    )
+    running = Running(loop)
+    await eventually(lambda: passed)
+    await running.stop()
+    letters = await bench.all_records(topic + ".dlq")
+    assert failures == []
+    assert {letter.value for letter in letters} == {b"1"}
+    assert passed == [1]
+    assert await bench.committed(topic) in {2, 3}
+
+
+async def test_a_dead_letter_that_kafka_refuses_stops_the_consumer_before_its_record(bench: Bench) -> None:
+    topic = await bench.topic("numbers")
+    await produce(bench, topic, range(3))
+    letters = FailingLetters(bench.producer, [DeadLetterRefused("too small a topic")])
+    loop = DeliveryLoop(bench.source(topic), handle=no_number, dead_letters=letters)
+    with pytest.raises(DeadLetterRefused):
+        async with asyncio.timeout(30):
+            await loop.run(asyncio.Event())
+    assert await bench.committed(topic) == 1
 
 
 async def test_a_bug_ends_the_consumer_and_its_record_is_read_again(

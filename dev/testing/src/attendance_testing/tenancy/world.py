@@ -36,7 +36,10 @@ from service_kit.settings import KafkaSettings
 ELSEWHERE = "another site of ours"
 AT_ANOTHER_SITE = ("site-2", "person-2", "device-2")
 WRITTEN = (CAPTURES, CAPTURES_BACKLOG, ENROLMENTS, PUNCHES, CORRECTIONS, DIRECTORY)
-PROJECTED = (DIRECTORY, MATCHES, PUNCHES, CORRECTIONS, LOCKED_DAYS)
+PROJECTED = (
+    *(DIRECTORY, MATCHES, PUNCHES, CORRECTIONS, LOCKED_DAYS),
+    *(CAPTURES, CAPTURES_BACKLOG, ENROLMENTS),
+)
 WITHIN_SECONDS = 60.0
 # Written when a row is, whatever it says.
 VOLATILE = ("projected_at", "refused_at", "revision")
