@@ -1,5 +1,6 @@
 """Why a record cannot be read decides whether it is buried."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -68,3 +69,11 @@ async def test_a_dead_letter_is_read_as_what_it_was() -> None:
     found = await reader.read(dead_letter(value, dead_letter_headers(ORIGIN)))
     assert isinstance(found, DeadLetter)
     assert (found.event, found.reason) == (event, "image-missing")
+
+
+async def test_what_is_no_erasure_on_the_topic_of_keys_stops_nobody() -> None:
+    event = next(each for _, each, _ in golden_examples() if isinstance(each, CaptureReceived))
+    value = FRAME.pack(MAGIC, id_of_text(schema_text("CaptureReceived"))) + encode_body(event)
+    reader = AvroEventReader(Codec(Away(RegistryUnavailable("not asked"))))
+    for found in (value, b"junk", None):
+        assert await reader.read(replace(dead_letter(found), topic="attendance.person-keys")) == NoFact()

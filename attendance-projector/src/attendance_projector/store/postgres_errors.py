@@ -16,6 +16,13 @@ CONFLICTS = (
     asyncpg.DeadlockDetectedError,
     asyncpg.InvalidCachedStatementError,
 )
+# A row that no table can hold, such as one with a NUL character in a name, a second one of a key, or one with
+# an id that no index can take (SQLSTATE classes 22, 23 and 54).
+UNSTORABLE = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
 # Somebody else holds what a statement waits for, or an operator ended the wait.
 CONTENTION = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 # The server, or the way to it, is away, full, shutting down or not the primary any more.
@@ -47,8 +54,7 @@ def naming_outages() -> Iterator[None]:
             raise Unstorable(str(error)) from error
         # The month was made on a server that another one has replaced since.
         raise TransientFailure(DEPENDENCY, f"a month is missing: {error}") from error
-    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-        # Such as a NUL character in a name, or a second row of one key (SQLSTATE classes 22 and 23).
+    except UNSTORABLE as error:
         raise Unstorable(str(error)) from error
     except CONTENTION as error:
         raise TransientFailure(DEPENDENCY, repr(error), is_contention=True) from error

@@ -12,7 +12,12 @@ from attendance_schemas.topics import FOREVER, MILLISECONDS, Topic
 REPLICAS, PARTITIONS, MINIMUM = "replicas", "partitions", "min.insync.replicas"
 SHORTEST_LAG, LONGEST_LAG = "min.compaction.lag.ms", "max.compaction.lag.ms"
 # Settings of which more, or less, is safer; of all others only the file's own value is right.
-MORE_IS_SAFER = frozenset({MINIMUM, "retention.ms", "retention.bytes", "delete.retention.ms", SHORTEST_LAG})
+MORE_IS_SAFER = frozenset(
+    {
+        *(MINIMUM, "retention.ms", "retention.bytes", "delete.retention.ms", SHORTEST_LAG),
+        "max.message.bytes",
+    }
+)
 LESS_IS_SAFER = frozenset({LONGEST_LAG, "segment.ms"})
 # Kafka's default where it has no limit.
 LARGEST = str(2**63 - 1)

@@ -6,7 +6,7 @@ A dead letter that nobody can read is no poison once more: it is passed over.
 from attendance_projector.projection.stored import Beside, DeadLetter, EventOrTombstone, NoFact, Tombstone
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
-from attendance_schemas.events import Event, PersonKeyIssued
+from attendance_schemas.events import Event, PersonKeysErased
 from attendance_schemas.topics import DEAD_LETTER_SUFFIX, DIRECTORY, PERSON_KEYS
 from service_kit.dead_letters.letters import read_origin
 from service_kit.errors import PoisonRecord, TransientFailure
@@ -48,12 +48,12 @@ class AvroEventReader:
             return NoFact()
 
     async def _erased(self, record: Record) -> EventOrTombstone | Beside:
-        """Return that a person's keys are erased; the keys themselves are nothing to the projector."""
+        """Return that a person's keys are erased; nothing else there is the projector's, nor poison."""
         try:
             event = await self._event(record)
         except PoisonRecord:
             return NoFact()
-        return NoFact() if isinstance(event, PersonKeyIssued) else event
+        return event if isinstance(event, PersonKeysErased) else NoFact()
 
     def _tombstone(self, record: Record) -> Tombstone:
         key = record.key or b""

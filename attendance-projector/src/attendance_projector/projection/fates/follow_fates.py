@@ -28,11 +28,13 @@ from attendance_schemas.events import (
     PersonErased,
     PersonKeysErased,
 )
+from attendance_schemas.topics import dead_letter_topics
 
 FATEFUL = (CaptureReceived, EnrolmentRequested, PersonErased, PersonKeysErased)
 """Events that count nothing for days, and say what is awaited and what is erased."""
-DEAD_LETTERS_KEPT = timedelta(days=60)
-"""As long as topics of dead letters keep them (schemas/every-topic.yaml)."""
+DEAD_LETTERS_KEPT = min(
+    timedelta(milliseconds=int(topic.settings["retention.ms"])) for topic in dead_letter_topics()
+)
 CAPTURE, ENROLMENT = CaptureReceived.__name__, EnrolmentRequested.__name__
 # An index takes no longer text; no id that ingest accepts is as long.
 LONGEST_ID = 255
