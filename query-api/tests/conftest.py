@@ -337,6 +337,10 @@ class FakeReadModel:
         self._ask("fate", scope=scope, events=events, fact_id=fact_id)
         return self.told
 
+    async def as_of(self, scope: Scope) -> datetime | None:
+        self._ask("as_of", scope=scope)
+        return OCCURRED_AT
+
     async def punch(self, scope: Scope, punch_id: UUID, instants: InstantRange) -> Punch | None:
         self._ask("punch", scope=scope, punch_id=punch_id)
         return None

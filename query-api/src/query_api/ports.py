@@ -104,6 +104,10 @@ class FateReader(Protocol):
         """Return what became of a fact, by the names of its events; None: nothing is known of it."""
         ...
 
+    async def as_of(self, scope: Scope) -> datetime | None:
+        """Return until when time has come for the read model; None before the first tick."""
+        ...
+
 
 class CaptureReader(FateReader, Protocol):
     """The decisions that have reached the read model."""

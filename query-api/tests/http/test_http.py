@@ -1,7 +1,7 @@
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -405,6 +405,17 @@ async def test_what_is_settled_is_never_to_be_asked_for_again(
     assert "retry-after" not in response.headers
     assert "ask again" not in body["detail"]
     assert body.get("reason") == (told and told.reason)
+
+
+async def test_a_capture_whose_record_has_expired_waits_no_more(
+    client: httpx.AsyncClient, read_model: Any
+) -> None:
+    read_model.told = ToldFate(fate=Fate.WAITING, since=NOW - timedelta(days=61))
+    response = await client.get(f"/v1/captures/{CAPTURE_ID}", headers=bearer("device"))
+    assert assert_problem(response, 404, "capture-dead-letter")["reason"] == "expired"
+    assert "retry-after" not in response.headers
+    # Requests to enrol are kept for ever, and decided whenever a worker comes.
+    assert_problem(await client.get(f"/v1/enrolments/{CAPTURE_ID}"), 404, "enrolment-waiting")
 
 
 async def test_a_dead_letter_tells_no_place_of_the_store(client: httpx.AsyncClient, read_model: Any) -> None:

@@ -176,6 +176,7 @@ CASES: list[tuple[str, str, Mapping[str, Any], int]] = [
     ("fate", "waiting", FATE | {"fact_id": "3cd48215-ef4a-c20c-dcac-8d8ffd79dece"}, 1),
     ("fate", "a dead letter", FATE | {"fact_id": "fa56b8fc-724c-2a68-1736-c0d122336b98"}, 1),
     ("fate", "unknown", FATE | {"fact_id": str(UUID(int=7))}, 0),
+    ("as_of", "now", {"org_id": "big"}, 0),
     ("punch", "by id", ORG | QUARTER | {"punch_id": SEVEN, "device_id": None}, 1),
     ("correction", "by id", ORG | QUARTER | {"correction_id": SEVEN, "subject": "u"}, 1),
     ("erasure", "by id", ORG | {"erasure_id": SEVEN, "subject": "u"}, 1),

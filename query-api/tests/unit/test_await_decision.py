@@ -8,7 +8,7 @@ import pytest
 
 from attendance_schemas.events import MatchDecided, Outcome
 from query_api.captures.await_decision import DecisionSources, await_decision
-from query_api.domain.rows import Capture, Recognition
+from query_api.domain.rows import Capture, CaptureReview, Recognition
 from query_api.domain.scope import Scope
 from query_api.errors import NotApplied, ReadModelUnavailable
 
@@ -58,6 +58,24 @@ async def test_a_decision_on_the_topic_wakes_the_request_and_gets_its_names(
     assert capture.recognition is not None
     assert capture.recognition.score == 0.7
     assert feed.open_count == 0
+
+
+async def test_a_review_shows_on_a_decision_of_moments_ago(
+    sources: DecisionSources, read_model: Any, feed: Any, decision: Make, capture_row: Callable[..., Capture]
+) -> None:
+    review = CaptureReview(
+        review_id=UUID(int=1),
+        person_id="p-2",
+        display_name="Bela Das",
+        made_by="hr-1",
+        reason="seen",
+        recorded_at=datetime(2026, 3, 2, 3, 0, tzinfo=UTC),
+    )
+    read_model.decided = [capture_row(review=review)]
+    feed.coming = [(0.0, decision())]
+    for scope, shown in ((ACME, review), (replace(ACME, device_id="kiosk-3"), None)):
+        found = await await_decision(CAPTURE_ID, scope=scope, wait=WAIT, sources=sources)
+        assert found.review == shown
 
 
 async def test_an_undecided_capture_is_a_refusal_after_the_wait(

@@ -287,6 +287,11 @@ class PostgresReadModel:
         fields = dict(records[0])
         return ToldFate(**fields | {"fate": Fate(fields["fate"])})
 
+    async def as_of(self, scope: Scope) -> datetime | None:
+        """Return until when time has come for the read model; None before the first tick."""
+        records = await self._pools.fetch("as_of", org_id=scope.org_id)
+        return records[0]["as_of"] if records else None
+
     async def punch(self, scope: Scope, punch_id: UUID, instants: InstantRange) -> Punch | None:
         """Return a punch without a face within these instants, or None."""
         records = await self._pools.fetch(

@@ -2,7 +2,7 @@
 
 A decision is seen on its topic well before it reaches the read model, so both are asked:
 1. subscribe to the capture's decisions, those of the last moments included;
-2. take a decision from the feed, if it may be seen;
+2. take a decision from the feed, if it may be seen, and for people with the review that stands above it;
 3. else look into the months that the capture's id points to;
 4. repeat 2 and 3 until the time is over (3 also answers when the feed is broken);
 5. look once more into every month that is kept: the device's clock may have been wrong when it made the id;
@@ -51,7 +51,8 @@ async def await_decision(
         while True:
             event = await _next_visible(subscription, scope, pause, sources.monotonic)
             if event is not None:
-                return _for(scope, await _named(event, sources.reader))
+                reviewed = await _reviewed(event, scope, instants, sources.reader)
+                return _for(scope, reviewed or await _named(event, sources.reader))
             pause = min(sources.recheck.total_seconds(), deadline - sources.monotonic())
             last_look = pause <= 0 or sources.feed.stopping
             capture = await _stored(
@@ -60,7 +61,7 @@ async def await_decision(
             if capture is not None:
                 return _for(scope, capture)
             if last_look:
-                raise await not_applied(CAPTURE, capture_id, scope, sources.reader)
+                raise await not_applied(CAPTURE, capture_id, scope, sources.reader, sources.now())
 
 
 async def _next_visible(
@@ -83,6 +84,16 @@ async def _stored(
         if last_look:
             raise
         return None
+
+
+async def _reviewed(
+    event: MatchDecided, scope: Scope, instants: InstantRange, reader: CaptureReader
+) -> Capture | None:
+    """Return the row of a decision when it has a review, which no device is told."""
+    if scope.device_id is not None:
+        return None
+    row = await _stored(event.capture_id, scope, instants, reader, last_look=False)
+    return None if row is None or row.review is None else row
 
 
 async def _named(event: MatchDecided, reader: CaptureReader) -> Capture:

@@ -1,6 +1,7 @@
 """What can become of what was accepted, and how it is said."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -15,13 +16,17 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KindOfFact:
-    """What people call a fact, and the events of the contract that carry its id."""
+    """What people call a fact, and the events of the contract that carry its id.
+
+    `waits_at_most`: as long as its topic keeps it; afterwards nobody can decide it any more. None: for ever.
+    """
 
     name: str
     events: tuple[str, ...]
+    waits_at_most: timedelta | None = None
 
 
-CAPTURE = KindOfFact("capture", ("CaptureReceived", "MatchDecided"))
+CAPTURE = KindOfFact("capture", ("CaptureReceived", "MatchDecided"), timedelta(days=60))
 PUNCH = KindOfFact("punch", ("PunchSubmitted",))
 CORRECTION = KindOfFact(
     "correction",
@@ -36,6 +41,7 @@ _REASONS = {
     "image-altered": "the image is not the one that was accepted; tell ops",
     "undecodable": "the record cannot be read; ops updates the service and replays it",
     "unexpected-event": "the record stands on a topic where it does not belong; tell ops",
+    "expired": "recognition passed it over, and its record has expired; record the time by a correction",
     "fails-alone": "a service failed on it while it handled others; ops looks into it and replays it",
 }
 

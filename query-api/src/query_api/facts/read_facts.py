@@ -19,7 +19,7 @@ Row = TypeVar("Row")
 async def read_punch(punch_id: UUID, *, scope: Scope, now: datetime, read_model: ReadModel) -> Punch:
     """Return a punch without a face; a device is not told whose it is."""
     found = await read_model.punch(scope, punch_id, kept_range(now))
-    punch = await _found(found, PUNCH, punch_id, scope, read_model)
+    punch = await _found(found, PUNCH, punch_id, scope, now, read_model)
     return punch if scope.device_id is None else replace(punch, person_id=None, display_name=None)
 
 
@@ -28,19 +28,19 @@ async def read_correction(
 ) -> Correction:
     """Return a correction, review or lock that counts."""
     found = await read_model.correction(scope, correction_id, kept_range(now))
-    return await _found(found, CORRECTION, correction_id, scope, read_model)
+    return await _found(found, CORRECTION, correction_id, scope, now, read_model)
 
 
-async def read_erasure(erasure_id: UUID, *, scope: Scope, read_model: ReadModel) -> Erasure:
+async def read_erasure(erasure_id: UUID, *, scope: Scope, now: datetime, read_model: ReadModel) -> Erasure:
     """Return an erasure and its state."""
     found = await read_model.erasure(scope, erasure_id)
-    return await _found(found, ERASURE, erasure_id, scope, read_model)
+    return await _found(found, ERASURE, erasure_id, scope, now, read_model)
 
 
 async def _found(
-    row: Row | None, kind: KindOfFact, fact_id: UUID, scope: Scope, read_model: ReadModel
+    row: Row | None, kind: KindOfFact, fact_id: UUID, scope: Scope, now: datetime, read_model: ReadModel
 ) -> Row:
     if row is None:
         await explain_nothing(None, scope, read_model)
-        raise await not_applied(kind, fact_id, scope, read_model)
+        raise await not_applied(kind, fact_id, scope, read_model, now)
     return row

@@ -55,4 +55,4 @@ async def get_correction(correction_id: UUID, scope: ReaderScope, services: Serv
 )
 async def get_erasure(erasure_id: UUID, scope: ReaderScope, services: ServicesOf) -> Erasure:
     """Say whether a person's biometrics are erased, and since when."""
-    return await read_erasure(erasure_id, scope=scope, read_model=services.read_model)
+    return await read_erasure(erasure_id, scope=scope, now=services.now(), read_model=services.read_model)

@@ -60,4 +60,4 @@ async def get_people(
 )
 async def get_enrolment(enrolment_id: UUID, scope: ReaderScope, services: ServicesOf) -> Enrolment:
     """Which photos became templates, and why others did not."""
-    return await read_enrolment(enrolment_id, scope=scope, read_model=services.read_model)
+    return await read_enrolment(enrolment_id, scope=scope, now=services.now(), read_model=services.read_model)
