@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -12,16 +13,16 @@ from attendance_projector.domain.facts import RuleError
 from attendance_projector.projection.apply_batch import Applied
 from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.metrics import ProjectorMetrics
-from attendance_projector.projection.refusals import Reason, Refusals
-from attendance_projector.projection.stored import EventOrTombstone
+from attendance_projector.projection.refusals import Reason, Refusals, unstorable_text
+from attendance_projector.projection.stored import EventOrTombstone, Tombstone
 from attendance_projector.store.postgres_errors import naming_outages
-from attendance_schemas.events import ClockTicked, PunchAdded
+from attendance_schemas.events import PeriodSealed, PunchAdded
 from attendance_schemas.golden import golden_examples
 from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.kafka.records import Record
 
 ((_, FACT, _),) = golden_examples(PunchAdded)
-TICK = next(event for _, event, _ in golden_examples(ClockTicked))
+SEALED = next(event for _, event, _ in golden_examples(PeriodSealed))
 
 
 def said(error: type[asyncpg.PostgresError], text: str, constraint: str | None) -> asyncpg.PostgresError:
@@ -71,7 +72,7 @@ class Reader:
     """A reader of one event."""
 
     async def read(self, record: Record) -> EventOrTombstone:
-        return FACT if record.key is None else TICK
+        return FACT if record.key is None else SEALED
 
 
 def record(key: bytes | None = None) -> Record:
@@ -87,9 +88,31 @@ async def test_facts_that_contradict_each_other_are_tried_one_at_a_time(records:
     assert refused.value.record is None
 
 
-async def test_a_fact_that_contradicts_others_is_refused_alone_and_counted() -> None:
+@pytest.mark.parametrize("key", [None, b"sealed"])
+async def test_what_contradicts_facts_is_refused_alone_and_counted(key: bytes | None) -> None:
     registry, read_model = CollectorRegistry(), Contradicting()
-    await ApplyRecords(Reader(), read_model, ProjectorMetrics(registry)).apply([record()])  # type: ignore[arg-type]
+    await ApplyRecords(Reader(), read_model, ProjectorMetrics(registry)).apply([record(key)])  # type: ignore[arg-type]
     assert read_model.attempts == 2
     counted = registry.get_sample_value("attendance_projector_refused_total", {"reason": "facts-contradict"})
     assert counted == 1
+
+
+def test_a_tombstone_is_refused_by_its_key() -> None:
+    tombstone = Tombstone("HolidayRecorded", {"org_id": "org", "holiday_id": "h"}, b"org:holiday:h")
+    refusals = Refusals()
+    refusals.refuse_tombstone(tombstone, Reason("facts-contradict", "nul \x00"), FACT.recorded_at)
+    (row,) = refusals.rows
+    assert (row.org_id, row.kind, row.fact_id) == ("org", "HolidayRecorded", "org:holiday:h")
+    assert row.detail == "nul \N{SYMBOL FOR NULL}"
+    assert refusals.reasons == {"facts-contradict": 1}
+
+
+def test_text_that_no_table_can_hold_is_found_wherever_it_is() -> None:
+    assert unstorable_text(FACT) is None
+    authority = msgspec.structs.replace(FACT.authority, subject="nul \x00", sites=("a", "\x00"))
+    for changes in ({"org_id": "\x00"}, {"authority": authority}):
+        (name,) = changes
+        reason = unstorable_text(msgspec.structs.replace(FACT, **changes))
+        assert reason is not None
+        assert name in reason.detail
+        assert "\x00" not in reason.detail
