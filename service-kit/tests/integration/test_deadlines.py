@@ -150,3 +150,47 @@ async def test_a_service_may_take_longer_than_its_senders(start: Start) -> None:
     assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"late"), 10)
     writer.close()
     its_writer.close()
+
+
+NO_HTTP = {
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
+    "no host": b"GET /read HTTP/1.1\r\n\r\n",
+    "no length": b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: five\r\n\r\n",
+    "two lengths": b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+    "endless header": b"GET /read HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000,
+    "no chunk": b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "a control": b"GET /re\x00ad HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", NO_HTTP.values(), ids=NO_HTTP)
+async def test_what_is_no_http_is_a_problem_and_hung_up_on(start: Start, sent: bytes) -> None:
+    served = await start(Deadlines(headers=LONG, body=LONG))
+    reader, writer = await served.connect()
+    writer.write(sent)
+    head, body = await rest(reader)
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/problem+json" in head.lower()
+    assert json.loads(body)["type"] == "urn:problem:bad-request"
+    writer.close()
+
+
+async def test_who_sends_no_http_after_an_answer_has_begun_is_hung_up_on(start: Start) -> None:
+    served = await start(Deadlines(headers=LONG, body=LONG))
+    reader, writer = await served.connect()
+    writer.write(b"POST /unread HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    head, _, _ = (await reader.readuntil(b"no")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    writer.write(b"zz\r\n")
+    assert await rest(reader) == (b"", b"")
+    writer.close()
+
+
+async def test_who_idles_between_two_requests_is_hung_up_on(start: Start) -> None:
+    served = await start(Deadlines(headers=LONG, body=LONG, idle=timedelta(seconds=1)))
+    reader, writer = await served.connect()
+    for _ in range(2):
+        writer.write(HEAD + b"\r\nhello")
+        assert (await asyncio.wait_for(reader.readuntil(b"hello"), 10)).startswith(b"HTTP/1.1 200")
+    assert await rest(reader) == (b"", b"")
+    writer.close()

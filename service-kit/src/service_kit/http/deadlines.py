@@ -1,8 +1,8 @@
 """Nobody keeps a connection open by sending slowly: headers and bodies have deadlines, which no byte extends.
 
-The server has a deadline of its own for connections that idle between two requests, and none for what comes
-in. A sender who misses one is answered with the problem 408, if an answer can still be given, and hung up on.
-The deadline ends with the last byte of a request: how long the service takes to answer is its own affair.
+The server has no deadline of its own for what comes in. A sender who misses one is answered with the problem
+408, if an answer can still be given, and hung up on; so is one who sends what is no HTTP, with the problem
+400. A deadline ends with the last byte of a request: how long the service takes is its own affair.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -19,13 +20,18 @@ from service_kit.http.problems import Problem, problem_response
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long a request may take to come in: its headers, from the connection or first byte on; its body."""
+    """How long a request may take to come in: its headers, from the connection or first byte on; its body.
+
+    idle: so long a connection is kept between two requests, in whole seconds.
+    """
 
     headers: timedelta = timedelta(seconds=10)
     body: timedelta = timedelta(seconds=120)
+    idle: timedelta = timedelta(seconds=5)
 
 
 USUAL = Deadlines()
+CLOSE = {"Connection": "close"}
 
 
 def protocol_with(deadlines: Deadlines) -> type[H11Protocol]:
@@ -64,21 +70,27 @@ def protocol_with(deadlines: Deadlines) -> type[H11Protocol]:
         def _hang_up(self, allowed: float) -> None:
             if self.transport.is_closing():
                 return
-            if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                self._answer(f"It did not come in within {allowed:g} s; send the whole request again")
+            detail = f"It did not come in within {allowed:g} s; send the whole request again"
+            self._answer(Problem(408, "request-timeout", "The request took too long", detail, CLOSE))
             if self.cycle is not None:
                 self.cycle.disconnected = True
                 self.cycle.message_event.set()
             self.transport.close()
 
-        def _answer(self, detail: str) -> None:
-            problem = Problem(
-                408, "request-timeout", "The request took too long", detail, {"Connection": "close"}
-            )
-            answer = problem_response(problem)
+        def send_400_response(self, _msg: str) -> None:
+            """Answer what is no HTTP; the server does it in plain text, or not at all."""
+            detail = "It is no HTTP that can be read; check what sends it, and its headers"
+            self._answer(Problem(400, "bad-request", "The request cannot be read", detail, CLOSE))
+            self.transport.close()
+
+        def _answer(self, problem: Problem) -> None:
+            """Write a problem, unless an answer has begun."""
+            if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+                return
+            answer, phrase = problem_response(problem), HTTPStatus(problem.status).phrase
             for event in (
                 h11.Response(
-                    status_code=answer.status_code, headers=answer.raw_headers, reason=b"Request Timeout"
+                    status_code=answer.status_code, headers=answer.raw_headers, reason=phrase.encode()
                 ),
                 h11.Data(data=bytes(answer.body)),
                 h11.EndOfMessage(),

@@ -45,6 +45,7 @@ async def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=max(1, round(deadlines.idle.total_seconds())),
         timeout_graceful_shutdown=max(1, round(drain.total_seconds())),
     )
     server = _Server(config)
