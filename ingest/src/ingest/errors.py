@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-# A refused file can have many thousands.
-ERRORS_IN_MESSAGE = 10
+# A refused file can have many thousands, and a log takes the message.
+ERRORS_IN_MESSAGE, LONGEST_QUOTE = 10, 200
 
 
 class IngestError(Exception):
@@ -80,7 +80,7 @@ class InvalidRecord(IngestError):
     """A record refers to something that is not there; `errors` name the fields, the message some of them."""
 
     def __init__(self, errors: "list[FieldError]") -> None:
-        told = [f"{error.field}: {error.message}" for error in errors[:ERRORS_IN_MESSAGE]]
+        told = [f"{error.field}: {error.message}"[:LONGEST_QUOTE] for error in errors[:ERRORS_IN_MESSAGE]]
         more = len(errors) - len(told)
         super().__init__("; ".join(told + ([f"and {more} more"] if more else [])))
         self.errors = errors

@@ -539,6 +539,22 @@ async def test_wrong_files_are_refused_with_their_lines(front, directory):
     assert directory.recorded == []
 
 
+async def test_a_refused_file_is_a_short_line_and_a_short_answer(front):
+    lines = "".join(f"p {number},pu ne,{'x' * 300}\n" for number in range(25))
+    headers = HR | {"Content-Type": "text/csv"}
+    content = "person_id,home_site_id,display_name\n" + lines
+    with capture_logs() as logged:
+        response = await front.client.post("/v1/directory/persons/import", headers=headers, content=content)
+    assert_problem(response, 422, "invalid-record")
+    (line,) = logged
+    assert len(line["reason"]) < 800
+    assert line["reason"].endswith("more")
+    one = await front.client.post(
+        "/v1/directory/persons/import", headers=headers, content=content.partition("p 1")[0]
+    )
+    assert "mend one error: person_id: 'p 0' is no id" in one.json()["detail"]
+
+
 async def test_a_directory_outage_asks_to_come_back(front, directory):
     directory.is_away = True
     response = await front.client.put(
