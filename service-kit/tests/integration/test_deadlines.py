@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from service_kit.http.deadlines import Deadlines
@@ -44,6 +44,16 @@ class Served:
         await self.release.wait()
         return PlainTextResponse("late")
 
+    async def long(self, _request: Request) -> StreamingResponse:
+        async def parts() -> AsyncIterator[bytes]:
+            try:
+                for _ in range(1000):
+                    yield bytes(100_000)
+            finally:
+                self.disconnected.set()
+
+        return StreamingResponse(parts())
+
     async def connect(self) -> Streams:
         async with asyncio.timeout(10):
             while True:  # bound, and soon listening
@@ -61,7 +71,7 @@ async def start() -> AsyncIterator[Start]:
     async def started(deadlines: Deadlines) -> Served:
         served, stopping = Served(), asyncio.Event()
         listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        names = ("read", "unread", "slow")
+        names = ("read", "unread", "slow", "long")
         routes = [Route(f"/{name}", getattr(served, name), methods=["POST"]) for name in names]
         app = serve(
             Starlette(routes=routes),
@@ -193,4 +203,29 @@ async def test_who_idles_between_two_requests_is_hung_up_on(start: Start) -> Non
         writer.write(HEAD + b"\r\nhello")
         assert (await asyncio.wait_for(reader.readuntil(b"hello"), 10)).startswith(b"HTTP/1.1 200")
     assert await rest(reader) == (b"", b"")
+    writer.close()
+
+
+async def test_who_does_not_read_the_answer_is_hung_up_on(start: Start) -> None:
+    served = await start(Deadlines(headers=LONG, body=LONG, unread=SHORT))
+    reader, writer = await served.connect()
+    writer.write(b"POST /long HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+    await asyncio.wait_for(served.disconnected.wait(), 10)
+    size = 0
+    with suppress(ConnectionResetError):
+        while part := await asyncio.wait_for(reader.read(1_000_000), 10):
+            size += len(part)
+    assert size < 100_000_000
+    writer.close()
+
+
+async def test_who_reads_slowly_gets_all_of_the_answer(start: Start) -> None:
+    served = await start(Deadlines(headers=LONG, body=LONG, unread=timedelta(seconds=10)))
+    reader, writer = await served.connect()
+    writer.write(b"POST /long HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    size = 0
+    while part := await asyncio.wait_for(reader.read(1_000_000), 10):
+        size += len(part)
+        await asyncio.sleep(0)
+    assert size > 100_000_000
     writer.close()

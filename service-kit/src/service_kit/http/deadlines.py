@@ -23,11 +23,13 @@ class Deadlines:
     """How long a request may take to come in: its headers, from the connection or first byte on; its body.
 
     idle: so long a connection is kept between two requests, in whole seconds.
+    unread: so long an answer that does not fit into buffers may wait for somebody to read on.
     """
 
     headers: timedelta = timedelta(seconds=10)
     body: timedelta = timedelta(seconds=120)
     idle: timedelta = timedelta(seconds=5)
+    unread: timedelta = timedelta(seconds=30)
 
 
 USUAL = Deadlines()
@@ -44,6 +46,7 @@ def protocol_with(deadlines: Deadlines) -> type[H11Protocol]:
     class Deadlined(H11Protocol):
         _awaited: object = None
         _timer: asyncio.TimerHandle | None = None
+        _unread: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -55,7 +58,20 @@ def protocol_with(deadlines: Deadlines) -> type[H11Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._await(None)
+            self._is_read()
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._unread = self.loop.call_later(deadlines.unread.total_seconds(), self.transport.abort)
+
+        def resume_writing(self) -> None:
+            self._is_read()
+            super().resume_writing()
+
+        def _is_read(self) -> None:
+            if self._unread is not None:
+                self._unread.cancel()
 
         def _await(self, awaited: object) -> None:
             """Begin a deadline when a request gets to its headers or its body; what goes on keeps its own."""
