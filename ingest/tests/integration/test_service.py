@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from attendance_schemas.codec import FRAME, MAGIC
 from attendance_schemas.events import TimeTrust
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, CORRECTIONS, DIRECTORY, ENROLMENTS, PUNCHES
-from attendance_testing.object_store_server import object_store_server
+from attendance_testing.object_store_server import BUCKET, object_store_server
 from ingest.service import serve_ingest
 from ingest.settings import Settings
 from service_kit.errors import OverwritingStore
@@ -403,7 +403,7 @@ async def test_requests_in_flight_are_finished_at_a_stop(ingest, shot, picture, 
 
 async def test_a_store_that_replaces_what_is_there_is_refused_at_the_start(settings: Settings) -> None:
     with object_store_server(heeds_conditions=False) as endpoint:
-        store = settings.object_store.model_copy(update={"endpoint": endpoint})
+        store = settings.object_store.model_copy(update={"endpoint": endpoint, "bucket": BUCKET})
         elsewhere = settings.model_copy(update={"object_store": store})
         async with asyncio.timeout(60):
             with pytest.raises(ExceptionGroup) as caught:

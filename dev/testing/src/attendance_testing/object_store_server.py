@@ -1,11 +1,12 @@
-"""An object store of one process that knows PUT alone, for tests of what stores may do with conditions."""
+"""An object store of one process that knows PUT and one bucket, to test what stores do with conditions."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-CREATED, EXISTS = 200, 412
+BUCKET = "images"
 _ERROR = (
     b"<Error><Code>PreconditionFailed</Code><Message>it is there</Message><Resource>x</Resource>"
     b"<RequestId>1</RequestId><HostId>1</HostId></Error>"
@@ -25,12 +26,17 @@ def object_store_server(*, heeds_conditions: bool) -> Iterator[str]:
             is_there = heeds_conditions and self.headers["If-None-Match"] == "*" and self.path in kept
             kept.add(self.path)
             body = _ERROR if is_there else b""
-            self.send_response(EXISTS if is_there else CREATED)
+            self.send_response(HTTPStatus.PRECONDITION_FAILED if is_there else HTTPStatus.OK)
             self.send_header("Content-Type", "application/xml")
             self.send_header("Content-Length", str(len(body)))
             self.send_header("ETag", '"0"')
             self.end_headers()
             self.wfile.write(body)
+
+        def do_HEAD(self) -> None:
+            self.send_response(HTTPStatus.OK if self.path == f"/{BUCKET}" else HTTPStatus.NOT_FOUND)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def log_message(self, format: str, *arguments: object) -> None:
             """Say nothing."""

@@ -53,6 +53,7 @@ def capture_routes(
 
         - **202**: kept. The same capture_id with the same image gives the same answer.
         - **400, 409, 413, 415, 422**: will never be accepted like this; do not retry.
+        - **409 `sequence-in-use`**: count on after `highest_device_sequence`, and send it with a new number.
         - **401, 403**: stop and tell somebody.
         - **408**: it came in too slowly; keep the capture and retry.
         - **503** with Retry-After: keep the capture and retry, with exponential backoff and full jitter.

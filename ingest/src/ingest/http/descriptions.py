@@ -12,7 +12,9 @@ PROBLEMS: dict[int | str, dict[str, Any]] = (
     | described(403, "Not allowed; for a device: unknown or revoked")
     | described(404, "What the request refers to is not recorded")
     | described(408, "It came in too slowly; send it again")
-    | described(409, "The id is in use for other content")
+    | described(
+        409, "`id-in-use` for other content; `sequence-in-use`: a new number is needed; `badge-in-use`"
+    )
     | described(413, "Too large; do not retry")
     | described(415, "Unsupported type; do not retry")
     | described(422, "A field does not fit; do not retry")

@@ -137,6 +137,7 @@ class ObjectStore:
         Raises:
             OverwritingStore: it cannot; nothing may be written here that has to stay.
         """
+        await self.check(bucket)
         for _ in range(2):
             if not await self.put_if_absent(bucket, PROBE, b"", "application/octet-stream"):
                 return
