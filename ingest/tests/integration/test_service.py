@@ -320,9 +320,10 @@ async def test_captures_are_accepted_while_valkey_is_away(start, settings, gate_
             response = await ingest.send(gate, shot(sequence), picture())
             assert (response.status_code, response.json()["device_sequence_acknowledged"]) == (202, None)
         await way.open()
+        fourth = shot(4)
 
         async def known_again() -> bool:
-            response = await ingest.send(gate, shot(4), picture())
+            response = await ingest.send(gate, fourth, picture())
             return response.json()["device_sequence_acknowledged"] == 4
 
         await poll(known_again)
