@@ -1,10 +1,10 @@
 """What ops see of a process: health and metrics, from its beginning to its end."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from prometheus_client import CollectorRegistry
 
-from attendance_projector.projection.adapters.postgres_read_model import PostgresReadModel
 from attendance_projector.settings import Settings
 from service_kit.errors import TransientFailure
 from service_kit.http.serve import serve
@@ -34,9 +34,9 @@ class Opening:
             raise TransientFailure("postgresql", "waiting for the read model to open")
 
 
-def need_servers(health: Health, read_model: PostgresReadModel, producer: RecordProducer) -> None:
+def need_servers(health: Health, database: Callable[[], Awaitable[None]], producer: RecordProducer) -> None:
     """Be ready only while both ends of a projector answer."""
-    health.need(Dependency("postgresql", read_model.check, meanwhile=f"{LATE}; queries may fail"))
+    health.need(Dependency("postgresql", database, meanwhile=f"{LATE}; queries may fail"))
     health.need(Dependency("kafka", producer.check, meanwhile=LATE))
 
 

@@ -110,7 +110,7 @@ async def run_service(settings: Settings, stopping: asyncio.Event, *, migrate_fi
             async with AsyncExitStack() as stack:
                 opening = Opening(health)
                 servers = await _open_servers(settings, stopping, stack, migrate_first=migrate_first)
-                need_servers(health, servers.read_model, servers.producer)
+                need_servers(health, servers.read_model.check, servers.producer)
                 health.use(
                     Dependency(
                         "schema-registry", servers.schemas.check, away=RegistryUnavailable, meanwhile=NEWER

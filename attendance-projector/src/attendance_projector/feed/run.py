@@ -48,7 +48,7 @@ async def run_feed(settings: Settings, stopping: asyncio.Event) -> None:
             read_model = await wait_for_told_tables(settings, stopping, stack)
             producer = RecordProducer(settings.kafka)
             stack.push_async_callback(producer.stop)
-            need_servers(health, read_model, producer)
+            need_servers(health, read_model.check, producer)
             await stack.enter_async_context(health.watching())
             collect_rarely()
             opening.done()

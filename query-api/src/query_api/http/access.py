@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from query_api.captures.admit_device import admit_device
+from query_api.admit_device import admit_device
 from query_api.domain.scope import Caller, Scope, capture_scope, reader_scope, refusal_scope
 from query_api.http.services import ServicesOf
 from service_kit.http.bearer import Credentials, claims_of
