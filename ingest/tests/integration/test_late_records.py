@@ -129,6 +129,34 @@ async def test_what_somebody_else_appends_is_overruled_while_ingest_runs_and_whe
     )
 
 
+async def test_what_nobody_can_read_is_overruled_when_it_is_late_and_ends_no_process(start, settings, poll):
+    async with start(settings) as ingest:
+        gate = await ingest.furnish()
+        device, key = KIOSK | {"site_id": ingest.own("pune")}, f"{ingest.org_id}:device:{gate}"
+        await ingest.put("devices", gate, **device, revoked=True)
+        recorded = await of_key(ingest, key)
+        await append(settings, dataclasses.replace(recorded[0], value=b"no Avro"))
+        await poll(lambda: longer(ingest, key, len(recorded) + 2))
+        assert (await of_key(ingest, key))[-1].value == recorded[-1].value
+
+        # An end that says by whom in no UTF-8, also late.
+        headers = (("authority", b'{"subject":"\xff","role":"hr"}'), *recorded[0].headers)
+        await append(settings, dataclasses.replace(recorded[0], value=None, headers=headers))
+        await poll(lambda: longer(ingest, key, len(recorded) + 4))
+        assert await is_revoked(ingest, gate)
+
+        # What belongs under another key is not taken for what this one names.
+        other = dataclasses.replace(recorded[-1], key=f"{ingest.org_id}:device:other".encode())
+        await append(settings, other)
+        await poll(lambda: left_out(ingest, 2))
+        assert not await is_known(ingest, "other")
+        await ingest.ready(within_reach=True)
+
+
+async def left_out(ingest, count: int) -> bool:
+    return await ingest.sample("ingest_unreadable_records_total") >= count
+
+
 async def repaired(*services) -> bool:
     return sum([await each.sample("ingest_directory_repairs_total") for each in services]) >= 1
 

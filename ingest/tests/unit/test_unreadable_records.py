@@ -5,8 +5,9 @@ from uuid import UUID, uuid5
 
 from msgspec import structs
 
-from attendance_schemas.events import Authority, HolidayRecorded, PersonRecorded
-from ingest.domain.directory import DirectoryView, Write
+from attendance_schemas.events import Authority, CaptureReceived, HolidayRecorded, PersonRecorded
+from attendance_schemas.golden import golden_examples
+from ingest.domain.directory import DirectoryView, Write, belongs_under
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 HOLI = HolidayRecorded(
@@ -144,3 +145,13 @@ def test_an_unreadable_record_is_not_written_over_because_of_a_badge():
     for view in (old, new):
         assert apply(view, again)
         assert [each.key for each in view.repairs()] == [again.key]
+
+
+def test_a_record_belongs_under_its_own_key_alone():
+    """Under another one it would take the badge, and the place, of somebody of another organisation."""
+    ravi = person("p-1", "B")
+    assert belongs_under("acme:person:p-1", ravi)
+    for other in ("globex:person:p-1", "acme:person:p-2", "acme:device:p-1", ""):
+        assert not belongs_under(other, ravi)
+    capture = next(event for _, event, _ in golden_examples(CaptureReceived))
+    assert not belongs_under("acme:person:p-1", capture)

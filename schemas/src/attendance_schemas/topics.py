@@ -106,6 +106,18 @@ class Topic:
         )
 
 
+class _FieldsOf:
+    """The fields of an event by name, without those that nobody asks for."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self, event: Event) -> None:
+        self._event = event
+
+    def __getitem__(self, name: str) -> object:
+        return getattr(self._event, name)
+
+
 @cache
 def _keys_of(form: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^:]+)", re.escape(form)))

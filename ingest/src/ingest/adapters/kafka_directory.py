@@ -17,7 +17,7 @@ from attendance_schemas.errors import RegistryUnavailable, SchemaUnknown, Undeco
 from attendance_schemas.events import Authority, Event
 from attendance_schemas.topics import DIRECTORY
 from ingest.adapters.kafka_event_publisher import KafkaEventPublisher
-from ingest.domain.directory import DirectoryView, Write
+from ingest.domain.directory import DirectoryView, Write, belongs_under
 from ingest.metrics import IngestMetrics
 from service_kit.errors import TransientFailure
 from service_kit.kafka.records import Headers, Position, Record
@@ -154,37 +154,44 @@ class KafkaDirectory:
                 self._overruled.clear()
 
     async def _apply(self, record: Record, _read_at: float) -> None:
-        try:
-            event = None if record.value is None else await self._codec.decode(record.value)
-        except SchemaUnknown:
-            self._note_unread(record)
-            raise
-        except UndecodableRecord as error:
-            self._leave_out(record, str(error))
-            self._note_unread(record)
-            return
         if record.key is None:
             self._leave_out(record, "it has no key")
             return
-        key, version = record.key.decode("utf-8", "replace"), version_of(record)
-        if event is not None and self._unread.get(key) == record.offset:
-            counts = self._view.read_at_last(key, event)
+        key = record.key.decode("utf-8", "replace")
+        try:
+            event = None if record.value is None else await self._codec.decode(record.value)
+            if event is not None and not belongs_under(key, event):
+                raise UndecodableRecord(f"a {type(event).__name__} does not belong under this key")
+        except SchemaUnknown:
+            self._note_unread(record, key)
+            raise
+        except UndecodableRecord as error:
+            self._leave_out(record, str(error))
+            counts = self._note_unread(record, key)
         else:
-            counts = self._view.apply(key, event, version=version, ended_by=_ended_by(record))
-        if counts:
-            self._unread.pop(key, None)
+            counts = self._take(record, key, event)
         if not counts and self._writers:
             self._overruled.add(record.committable)
         if self._view.needs_repair:
             self._repairs.ask()
 
-    def _note_unread(self, record: Record) -> None:
-        """Let a record that cannot be read, or not yet, count by its version."""
-        if record.key is None:
-            return
-        key = record.key.decode("utf-8", "replace")
-        if self._unread.get(key) != record.offset and self._view.leave_out(key, version_of(record)):
+    def _take(self, record: Record, key: str, event: Event | None) -> bool:
+        """Take in a record that can be read; return whether it counts."""
+        if event is not None and self._unread.get(key) == record.offset:
+            counts = self._view.read_at_last(key, event)
+        else:
+            counts = self._view.apply(key, event, version=version_of(record), ended_by=_ended_by(record))
+        if counts:
+            self._unread.pop(key, None)
+        return counts
+
+    def _note_unread(self, record: Record, key: str) -> bool:
+        """Let a record that cannot be read, or not yet, count by its version; return whether it counts."""
+        if self._unread.get(key) != record.offset:
+            if not self._view.leave_out(key, version_of(record)):
+                return False
             self._unread[key] = record.offset
+        return True
 
     def _leave_out(self, record: Record, reason: str) -> None:
         self._metrics.unreadable_records.labels(DIRECTORY.name).inc()
@@ -196,6 +203,6 @@ def _ended_by(record: Record) -> Authority | None:
         return None
     try:
         return msgspec.json.decode(dict(record.headers).get(AUTHORITY, b"null"), type=Authority | None)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         log.warning("a tombstone does not say by whom", record=str(record))
         return None

@@ -340,3 +340,8 @@ def without_badge(person: PersonRecorded) -> PersonRecorded:
 def is_directory_event(event: Event) -> bool:
     """Say whether an event is one of the directory's."""
     return type(event).__name__ in DIRECTORY.events
+
+
+def belongs_under(key: str, event: Event) -> bool:
+    """Say whether an event is one of the directory's, and of what this key names."""
+    return is_directory_event(event) and DIRECTORY.key_of(event).decode() == key
