@@ -10,7 +10,14 @@ from attendance_projector.projection.adapters.postgres_days import MANY_DAYS
 from attendance_projector.projection.adapters.postgres_read_model import open_read_model
 from attendance_projector.projection.days.recompute_days import PEOPLE_PER_ROUND
 from attendance_projector.service import TOPICS
-from attendance_schemas.events import FARTHEST_AHEAD, DayStatus, Outcome, PersonKeyIssued
+from attendance_schemas.events import (
+    FARTHEST_AHEAD,
+    DayStatus,
+    EnrolmentDecided,
+    EnrolmentOutcome,
+    Outcome,
+    PersonKeyIssued,
+)
 from attendance_schemas.golden import golden_examples
 from attendance_testing.projector.plant import TABLES
 from attendance_testing.projector.plant_events import RECORDED_AT
@@ -63,6 +70,48 @@ async def test_the_same_event_at_another_offset_changes_nothing(plant: Any) -> N
     before = await plant.tables("capture", "punch", "attendance_day")
     await plant.tell(match, plant.person("asha"), plant.site(), plant.shift("day", 8, 12))
     assert await plant.tables("capture", "punch", "attendance_day") == before
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_the_first_verdict_of_the_highest_round_counts_unless_an_erasure_made_one(
+    plant: Any, *, together: bool
+) -> None:
+    """Whatever clocks the workers have, and whether the records come in one batch or each in its own."""
+    first = plant.enrolment("asha")
+
+    def verdict(decision_round: int, model: str, seconds: int, *, erased: bool = False) -> EnrolmentDecided:
+        return replace(
+            first,
+            outcome=EnrolmentOutcome.REJECTED,
+            decision_round=decision_round,
+            erased=erased,
+            model_name=model,
+            recorded_at=first.recorded_at + timedelta(seconds=seconds),
+        )
+
+    told = [
+        (first, "m"),
+        (verdict(0, "repeated", 9), "m"),
+        (verdict(1, "by a clock that is behind", -4), "by a clock that is behind"),
+        (verdict(1, "repeated", 20), "by a clock that is behind"),
+        (verdict(0, "late", 30), "by a clock that is behind"),
+        (verdict(3, "later", -9), "later"),
+        (verdict(2, "late", 40), "later"),
+        (
+            verdict(0, "erased, by a clock that is behind", -20, erased=True),
+            "erased, by a clock that is behind",
+        ),
+        (verdict(0, "repeated", 50, erased=True), "erased, by a clock that is behind"),
+        (verdict(4, "of a worker that did not know", 60), "erased, by a clock that is behind"),
+    ]
+    if together:
+        await plant.tell(*(event for event, _ in told))
+        told = told[-1:]
+    for event, shown in told:
+        await plant.tell(event)
+        (row,) = (await plant.tables("enrolment"))["enrolment"]
+        assert row["model_name"] == shown
+    assert (row["decision_round"], row["outcome"], row["erased"]) == (0, "REJECTED", True)
 
 
 async def test_overnight_is_one_day(plant: Any) -> None:

@@ -66,9 +66,10 @@ SELECT 'big', md5(n::text)::uuid, at, 'p-' || lpad((CASE WHEN n % 250 = 17 THEN 
     CASE WHEN n % 250 <> 17 THEN at::date END, CASE WHEN n % 250 <> 17 THEN 'day' END
 FROM generate_series(0, 999999) AS n, LATERAL (SELECT timestamptz '2025-01-01Z' + n * interval '31 seconds' AS at) AS fact;
 INSERT INTO enrolment (
-    org_id, enrolment_id, person_id, outcome, template_count, photos, requested_at, decided_at, model_name, model_version
+    org_id, enrolment_id, person_id, outcome, template_count, photos, requested_at, decided_at, model_name, model_version,
+    decision_round, erased
 )
-SELECT 'big', md5(n::text)::uuid, 'p-' || lpad(n::text, 6, '0'), 'ENROLLED', 1, '[]', '2025-01-01Z', '2025-01-01Z', 'm', '1'
+SELECT 'big', md5(n::text)::uuid, 'p-' || lpad(n::text, 6, '0'), 'ENROLLED', 1, '[]', '2025-01-01Z', '2025-01-01Z', 'm', '1', 0, false
 FROM generate_series(0, 29999) AS n;
 
 -- 20,000 refused facts of three months, one in a hundred of them a capture.

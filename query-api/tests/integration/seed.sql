@@ -81,11 +81,12 @@ INSERT INTO punch (
     ('umbrella', '019cac8c-6d40-7c3a-9b1e-0000000000f2', '2026-03-02 14:31Z', 'umbrella-1', 'umbrella-site', 'umbrella-kiosk', NULL, 'badge', 'REVIEW', NULL, NULL);
 
 INSERT INTO enrolment (
-    enrolment_id, org_id, person_id, outcome, template_count, photos, requested_at, decided_at, model_name, model_version
+    enrolment_id, org_id, person_id, outcome, template_count, photos, requested_at, decided_at, model_name, model_version,
+    decision_round, erased
 ) VALUES
     ('019cac8c-6d40-7c3a-9b1e-0000000000e1', 'acme', 'p-1', 'ENROLLED', 1,
-     '[{"sha256": "s", "accepted": true, "template_id": null, "reasons": []}]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1'),
-    ('019cac8c-6d40-7c3a-9b1e-0000000000ea', 'umbrella', 'p-1', 'REJECTED', 0, '[]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1');
+     '[{"sha256": "s", "accepted": true, "template_id": null, "reasons": []}]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1', 0, false),
+    ('019cac8c-6d40-7c3a-9b1e-0000000000ea', 'umbrella', 'p-1', 'REJECTED', 0, '[]', '2026-03-01Z', '2026-03-01Z', 'SFace', '1', 0, false);
 
 -- February is closed for acme, 1 March for Pune and p-1 alone, January was reopened, March is not all sealed yet, and of
 -- another lock of March for Goa only the lock itself is here. Of ...bf only a reopening is.

@@ -132,6 +132,19 @@ def test_no_accepted_photo_is_a_rejection() -> None:
     assert (decision.outcome, decision.template_count) == (EnrolmentOutcome.REJECTED, 0)
 
 
+def test_the_verdict_of_an_erasure_is_another_event_of_the_same_round() -> None:
+    request = next(event for _, event, _ in golden_examples(EnrolmentRequested))
+    assert isinstance(request, EnrolmentRequested)
+    result = EnrolmentResult(MODEL, (PhotoResult(accepted=False),) * len(request.photos))
+    before, after = (
+        mapping.enrolment_decided(request, result, [], decided_at=DECIDED_AT, erased=erased)
+        for erased in (False, True)
+    )
+    assert (before.erased, after.erased) == (False, True)
+    assert (before.decision_round, after.decision_round) == (0, 0)
+    assert before.event_id != after.event_id
+
+
 def test_lookalikes_and_warnings_are_told() -> None:
     request = next(event for _, event, _ in golden_examples(EnrolmentRequested))
     assert isinstance(request, EnrolmentRequested)

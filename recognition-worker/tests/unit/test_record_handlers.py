@@ -208,10 +208,12 @@ async def test_an_enrolment_from_before_the_erasure_is_refused_without_its_photo
     assert decision.outcome is EnrolmentOutcome.REJECTED
     assert [photo.reasons for photo in decision.photos] == [(ERASED_REASON,)] * len(REQUEST.photos)
     assert (decision.model_name, decision.template_count, world.did) == ("Paint", 0, [])
+    assert decision.erased
     later = msgspec.structs.replace(REQUEST, occurred_at=REQUEST.occurred_at + timedelta(microseconds=1))
     world.photos_arrive.set()
     await world.handlers().enrolment(record(later), asyncio.Event())
     assert world.did[-1] == "judge p-1042"
+    assert not world.decisions[-1].erased
 
 
 async def test_what_waits_for_its_turn_when_the_partition_goes_is_left_to_the_next_owner() -> None:

@@ -106,7 +106,7 @@ class Captures(Protocol):
         """Store new punches in their places."""
 
     async def store_enrolments(self, enrolments: Sequence[EnrolmentDecided]) -> None:
-        """Store decided enrolments."""
+        """Store the verdict on each enrolment that stands, given all of them in the order of the log."""
 
 
 class Corrections(Protocol):

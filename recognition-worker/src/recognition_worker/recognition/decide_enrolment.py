@@ -63,7 +63,8 @@ class DecideEnrolment:
             TransientFailure: the object store or Kafka is away.
         """
         person, known = person_of(request), self._knows()
-        if await self._erasures.voids(person, request.occurred_at):
+        erased = await self._erasures.voids(person, request.occurred_at)
+        if erased:
             refused = PhotoResult(accepted=False, reasons=(ERASED_REASON,))
             result = EnrolmentResult(self._deciding(), (refused,) * len(request.photos))
         else:
@@ -84,6 +85,7 @@ class DecideEnrolment:
             decided_at=decided_at,
             decision_round=decision_round,
             gallery_offsets=known.get(result.model, ()),
+            erased=erased,
         )
         await self._templates.decide(decision)
         self._metrics.enrolments.labels(decision.outcome.value).inc()

@@ -153,8 +153,12 @@ def enrolment_decided(
     decided_at: datetime,
     decision_round: int = FIRST_ROUND,
     gallery_offsets: tuple[int, ...] = (),
+    erased: bool = False,
 ) -> EnrolmentDecided:
-    """Return the verdict on an enrolment; accepted photos name their template."""
+    """Return the verdict on an enrolment; accepted photos name their template.
+
+    erased: the verdict of an erasure, an event of its own beside another one of the same round.
+    """
     model = result.model
     return EnrolmentDecided(
         event_id=deterministic_id(
@@ -164,6 +168,7 @@ def enrolment_decided(
             model.name,
             model.version,
             decision_round,
+            *(("erased",) if erased else ()),
         ),
         occurred_at=request.occurred_at,
         recorded_at=decided_at,
@@ -180,6 +185,7 @@ def enrolment_decided(
         model_version=model.version,
         decision_round=decision_round,
         gallery_offsets=gallery_offsets,
+        erased=erased,
     )
 
 

@@ -135,7 +135,8 @@ class PhotoVerdict(Struct, frozen=True, kw_only=True):
 class EnrolmentDecided(Event, frozen=True, kw_only=True):
     """Which photos of an enrolment became templates, and why others did not.
 
-    `decision_round` and `gallery_offsets` are as in MatchDecided.
+    `decision_round` and `gallery_offsets` are as in MatchDecided, but that an `erased` verdict supersedes
+    every other on its request: an erasure is for good.
     """
 
     enrolment_id: UUID
@@ -147,6 +148,7 @@ class EnrolmentDecided(Event, frozen=True, kw_only=True):
     model_version: str
     decision_round: int = 0
     gallery_offsets: tuple[int, ...] = ()
+    erased: bool = False
 
 
 class TemplateEnrolled(Event, frozen=True, kw_only=True):

@@ -122,7 +122,7 @@ class PostgresCaptures:
             await self._add(self._connection, "punch", rows, PUNCH_COLUMNS)
 
     async def store_enrolments(self, enrolments: Sequence[EnrolmentDecided]) -> None:
-        """Store decided enrolments."""
+        """Store the verdict on each enrolment that stands, given all of them in the order of the log."""
         if enrolments:
             await self._connection.executemany(SQL["record_enrolment"], map(_enrolment_row, enrolments))
 
@@ -188,4 +188,6 @@ def _enrolment_row(event: EnrolmentDecided) -> tuple[object, ...]:
         event.recorded_at,
         event.model_name,
         event.model_version,
+        event.decision_round,
+        event.erased,
     )

@@ -54,11 +54,13 @@ WHERE punch.org_id = gone.org_id
 RETURNING punch.org_id, punch.person_id, punch.placed_on;
 
 -- name: record_enrolment
+-- An erasure is for good, so the verdict that it makes supersedes any other on the same request. Else a later
+-- round does, whenever it comes, and of one round the first in the log stands.
 INSERT INTO enrolment (
     org_id, enrolment_id, person_id, outcome, template_count, photos, requested_at, decided_at,
-    model_name, model_version
+    model_name, model_version, decision_round, erased
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (org_id, enrolment_id) DO UPDATE SET
     person_id = excluded.person_id,
     outcome = excluded.outcome,
@@ -67,5 +69,7 @@ ON CONFLICT (org_id, enrolment_id) DO UPDATE SET
     requested_at = excluded.requested_at,
     decided_at = excluded.decided_at,
     model_name = excluded.model_name,
-    model_version = excluded.model_version
-WHERE enrolment.decided_at <= excluded.decided_at;
+    model_version = excluded.model_version,
+    decision_round = excluded.decision_round,
+    erased = excluded.erased
+WHERE (enrolment.erased, enrolment.decision_round) < (excluded.erased, excluded.decision_round);

@@ -18,7 +18,7 @@ from attendance_schemas.apply import all_topics, apply
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import DayStatus, Direction, Outcome
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import CORRECTIONS, DIRECTORY, MATCHES, PUNCHES
+from attendance_schemas.topics import CORRECTIONS, DIRECTORY, ENROLMENT_RESULTS, MATCHES, PUNCHES
 from attendance_testing.polling import DEADLINE, eventually
 from attendance_testing.projector.plant_events import by
 from local_stack.environment import StackEnv, with_login_of
@@ -133,6 +133,10 @@ class Deployment:
             )
         for first in range(0, len(events), 200):
             await asyncio.gather(*map(self.publish, events[first : first + 200]))
+        verdict = plant.enrolment("p-1")
+        for decision_round, model in ((0, "first"), (0, "repeated"), (2, "shown"), (1, "late")):
+            again = msgspec.structs.replace(verdict, decision_round=decision_round, model_name=model)
+            await self.publish(again, ENROLMENT_RESULTS)
         await self._punches_and_corrections(events)
 
     async def _punches_and_corrections(self, captures: list[Any]) -> None:

@@ -209,10 +209,14 @@ CREATE TABLE enrolment (
     decided_at timestamptz NOT NULL,
     model_name text NOT NULL,
     model_version text NOT NULL,
+    decision_round integer NOT NULL,
+    erased boolean NOT NULL,
     PRIMARY KEY (org_id, enrolment_id)
 );
-COMMENT ON TABLE enrolment IS 'Decided enrolments.';
+COMMENT ON TABLE enrolment IS 'Enrolments with the verdict on each that stands.';
 COMMENT ON COLUMN enrolment.photos IS 'List of {sha256, accepted, template_id, reasons}.';
+COMMENT ON COLUMN enrolment.decision_round IS 'Of the verdict shown; a later round supersedes.';
+COMMENT ON COLUMN enrolment.erased IS 'The person was erased after the request: this verdict supersedes all others.';
 
 CREATE TABLE punch (
     org_id text COLLATE "C" NOT NULL,
