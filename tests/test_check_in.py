@@ -27,6 +27,25 @@ async def test_face_at_a_kiosk_becomes_a_row_that_an_analyst_reads(scene):
     )
     assert response.status_code == 200
     await late_capture_of_a_closed_period_is_an_adjustment(scene)
+    await a_revoked_device_neither_writes_nor_reads(scene, shot)
+
+
+async def a_revoked_device_neither_writes_nor_reads(scene, shot):
+    """In this scene, and its last: what ops say at ingest holds at query-api within seconds."""
+    plant, kiosk = scene.plant, scene.kiosk
+    result = f"{plant.query_url}/v1/captures/{shot.capture_id}"
+    token = {"Authorization": f"Bearer {kiosk.token}"}
+    assert (await plant.client.get(result, headers=token)).status_code == 200
+    device = {"site_id": plant.own("plant"), "name": "gate-1", "kind": "kiosk", "revoked": True}
+    url = f"{plant.ingest_url}/v1/directory/devices/{kiosk.device_id}"
+    assert (await plant.client.put(url, headers=plant.headers("ops"), json=device)).status_code == 200
+
+    async def is_refused():
+        return (await plant.client.get(result, headers=token)).status_code == 403 or None
+
+    await scene.until(is_refused, within=10, what="query-api refuses the device")
+    (another,) = scene.shots(1)
+    assert (await kiosk.post(another)).status_code == 403
 
 
 async def asked(scene, path, *, within=30.0, what, until):
