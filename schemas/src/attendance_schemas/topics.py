@@ -23,17 +23,6 @@ MILLISECONDS = {"day": 86_400_000, "hour": 3_600_000}
 BACKWARD_TRANSITIVE, FULL_TRANSITIVE = "BACKWARD_TRANSITIVE", "FULL_TRANSITIVE"
 
 
-class _FieldsOf(dict[str, object]):
-    """The fields of an event by name; only those of a key are asked for."""
-
-    def __init__(self, event: Event) -> None:
-        super().__init__()
-        self._event = event
-
-    def __missing__(self, name: str) -> object:
-        return getattr(self._event, name)
-
-
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic file, with what every topic needs.
