@@ -29,6 +29,8 @@ async def delete_matches(deployment: Deployment, stack: StackEnv) -> TopicPartit
 
 async def test_a_killed_rebuild_goes_on(deployment: Deployment) -> None:
     live = await deployment.tables()
+    fates = ("awaited_fact", "dead_letter", "erasure", "erased_person")
+    assert [len(live[each]) for each in fates] == [1, 1, 1, 1]
     for step in ("load", "compute", "index"):
         process = await deployment.start(
             "rebuild", "--json", "--workers", "2", stdout=asyncio.subprocess.PIPE

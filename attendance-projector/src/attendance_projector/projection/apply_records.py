@@ -198,11 +198,13 @@ def _with_refused(received: Sequence[Received], error: RuleError | Unstorable) -
         found = [_checked_text(each) for each in received]
         if found != list(received):
             return found
-    slug = UNSTORABLE if isinstance(error, Unstorable) else "facts-contradict"
+        reason = Reason(UNSTORABLE, error.detail)
+    else:
+        reason = Reason("facts-contradict", str(error))
     match received:
         case [ReceivedEvent(refused=None) as alone]:
-            return [replace(alone, refused=Reason(slug, str(error)))]
-    raise PoisonRecord(slug, str(error)) from error
+            return [replace(alone, refused=reason)]
+    raise PoisonRecord(*reason) from error
 
 
 def _checked_text(each: Received) -> Received:

@@ -18,10 +18,21 @@ from attendance_schemas.apply import all_topics, apply
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import DayStatus, Direction, Outcome
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import CORRECTIONS, DIRECTORY, ENROLMENT_RESULTS, MATCHES, PUNCHES
+from attendance_schemas.topics import (
+    CAPTURES,
+    CORRECTIONS,
+    DEAD_LETTER_SUFFIX,
+    DIRECTORY,
+    ENROLMENT_RESULTS,
+    ENROLMENTS,
+    MATCHES,
+    PERSON_KEYS,
+    PUNCHES,
+)
 from attendance_testing.polling import DEADLINE, eventually
-from attendance_testing.projector.plant_events import by
+from attendance_testing.projector.plant_events import RECORDED_AT, by
 from local_stack.environment import StackEnv, with_login_of
+from service_kit.dead_letters.letters import Origin, dead_letter_headers
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings
@@ -53,6 +64,10 @@ TABLES = (
     "locked_adjustment",
     "adjustment",
     "refused_fact",
+    "awaited_fact",
+    "dead_letter",
+    "erasure",
+    "erased_person",
 )
 # How far devices have reported goes by the order in which topics are read.
 REPORTING = ("device_point", "device_report", "site_watermark", "unsettled_day")
@@ -138,6 +153,7 @@ class Deployment:
             again = msgspec.structs.replace(verdict, decision_round=decision_round, model_name=model)
             await self.publish(again, ENROLMENT_RESULTS)
         await self._punches_and_corrections(events)
+        await self._fates(events)
 
     async def _punches_and_corrections(self, captures: list[Any]) -> None:
         """Tell of a badge that two people have one after the other, and correct some of what there is."""
@@ -166,6 +182,26 @@ class Deployment:
         )
         for correction in corrections:
             await self.publish(correction, CORRECTIONS)
+
+    async def _fates(self, captures: list[Any]) -> None:
+        """Tell what was accepted: decided, waiting, set aside; and of somebody who is erased."""
+        plant = self.plant
+        waiting, dead = (plant.received(plant.match(None, "2026-04-01T08:00:00+00:00")) for _ in range(2))
+        for received in (*map(plant.received, captures[:20]), waiting, dead):
+            await self.publish(received, CAPTURES)
+        origin = Origin("image-missing", "e", 1, CAPTURES.name, 0, 0, "recognition-worker", "1", RECORDED_AT)
+        await self._producer.send(
+            OutgoingRecord(
+                f"{self.prefix}{CAPTURES.name}{DEAD_LETTER_SUFFIX}",
+                CAPTURES.key_of(dead),
+                self._codec.encode(dead, CAPTURES),
+                dead_letter_headers(origin),
+            )
+        )
+        self.sent += 1
+        erasure = plant.erasure("p-4")
+        await self.publish(erasure, ENROLMENTS)
+        await self.publish(plant.erased(erasure, RECORDED_AT), PERSON_KEYS)
 
     async def close(self, starts_on: date, ends_on: date) -> Any:
         """Lock a period and wait until it is in force."""
@@ -290,7 +326,7 @@ async def open_deployment(
     kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=topic_prefix)
     async with SchemaRegistry(stack.schema_registry_url) as registry, RecordProducer(kafka) as producer:
         codec = Codec(registry, prefix=topic_prefix)
-        await codec.prepare([DIRECTORY, MATCHES, PUNCHES, CORRECTIONS])
+        await codec.prepare([CAPTURES, DIRECTORY, ENROLMENTS, MATCHES, PERSON_KEYS, PUNCHES, CORRECTIONS])
         made = Deployment(plant, environ, topic_prefix, codec, producer)
         await made.history()
         await made.start("run")
