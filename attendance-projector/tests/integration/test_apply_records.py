@@ -1,4 +1,5 @@
 import asyncio
+import random
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
@@ -29,6 +30,8 @@ DAY = "2026-03-02"
 IN, OUT = f"{DAY}T08:00+05:30", f"{DAY}T12:00+05:30"
 # Later than any fact of these tests was recorded.
 TOO_FAR = date.fromisoformat(DAY) + FARTHEST_AHEAD + timedelta(days=1)
+# No index takes it, and nothing makes it shorter.
+LONG = "".join(random.Random(1).choices("0123456789abcdef", k=20_000))
 TOO_FAR_AT = datetime.combine(TOO_FAR, time(), UTC)
 
 
@@ -272,12 +275,30 @@ async def test_a_thousand_refused_facts_are_one_batch(plant: Any) -> None:
         lambda plant: plant.enrolment("nul \x00"),
     ],
 )
-async def test_text_that_no_table_can_hold_is_refused_and_stops_nothing(plant: Any, make: Any) -> None:
+async def test_what_no_table_can_hold_is_refused_and_stops_nothing(plant: Any, make: Any) -> None:
     refused = make(plant)
     (_, record, _) = await plant.tell(plant.match("asha", IN), refused, plant.match("asha", OUT))
     assert [each[0] for each in await plant.refusals()] == [type(refused).__name__]
     assert await plant.days("asha") == [(DAY, "day", "PRESENT", 240)]
     assert await plant.next_offset(record.topic) >= record.committable.next_offset
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda plant: replace(plant.match("asha", IN), device_id=LONG),
+        lambda plant: plant.person(LONG),
+        lambda plant: plant.punch(LONG, IN),
+    ],
+)
+async def test_an_id_that_no_index_takes_is_refused_once_it_is_alone(plant: Any, make: Any) -> None:
+    refused = make(plant)
+    with pytest.raises(PoisonRecord, match="unstorable") as error:
+        await plant.tell(refused, plant.match("asha", OUT))
+    # The delivery loop tries one at a time then.
+    assert error.value.record is None
+    await plant.tell(refused)
+    assert [each[0::2] for each in await plant.refusals()] == [(type(refused).__name__, "unstorable")]
 
 
 async def test_an_instant_that_no_clock_had_is_told_and_moves_nothing(plant: Any) -> None:

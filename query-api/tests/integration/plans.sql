@@ -98,5 +98,5 @@ FROM generate_series(1, 20000) AS number;
 INSERT INTO erased_person (org_id, person_id, erased_until, completed_at)
 SELECT org_id, person_id, requested_at, requested_at FROM erasure;
 INSERT INTO punch (org_id, punch_id, occurred_at, person_id, site_id, method, placement)
-SELECT 'big', md5(n::text)::uuid, timestamptz '2025-10-01Z' + n * interval '3 minutes', 'p-000001', 'site-1', 'badge', 'REVIEW'
+SELECT 'big', md5(n::text)::uuid, timestamptz '2025-10-01Z' + n * interval '6 minutes', 'p-000001', 'site-1', 'badge', 'REVIEW'
 FROM generate_series(1, 20000) AS n;
