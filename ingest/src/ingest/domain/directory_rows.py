@@ -6,7 +6,6 @@ by spaces. Source: RFC 4180, in UTF-8, with or without a byte order mark.
 """
 
 import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 
 from attendance_schemas.events import Event, PersonRecorded
 from attendance_schemas.topics import DIRECTORY
+from ingest.domain.csv_lines import lines_of
 from ingest.domain.directory_documents import LISTS, Kind
 from ingest.domain.fields import CELLS
 from ingest.domain.identifiers import IDENTIFIER
@@ -65,7 +65,7 @@ class Circumstances:
 
 def read_table(data: bytes, kind: Kind, *, maximum_rows: int = MAXIMUM_ROWS) -> Table:
     """Return the cells of a file. Raises InvalidRecord when the file or its header cannot be read."""
-    reader = csv.reader(io.StringIO(_text(data), newline=""), strict=True)
+    reader = csv.reader(lines_of(_text(data)), strict=True)
     columns = _columns(reader, kind)
     errors: list[FieldError] = []
     lines = list(_lines(reader, columns, maximum_rows, errors))
