@@ -174,12 +174,14 @@ failover: $(READY)  ## kill PostgreSQL, promote a standby that lags, audit ## RO
 tenancy: $(READY)  ## try every write on things of others, two wrong ids, too
 	TENANCY_PAIRS=1 $(PYTEST) tests/test_tenancy.py -s --timeout=1800
 
+.PHONY: hostile-facts
+hostile-facts: $(READY)  ## send facts at every edge, ask what became of each ## FACTS=20000 SEED=1
+	FACTS=$(call quoted,FACTS) SEED=$(call quoted,SEED) $(PYTEST) tests/test_hostile_facts.py -s --timeout=7200
+
+.PHONY: describe
+describe: $(READY)  ## hold both APIs to their descriptions, by many requests ## API_CASES=20000 SEED=1
+	API_CASES=$(call quoted,API_CASES) SEED=$(call quoted,SEED) $(PYTEST) tests/test_api_descriptions.py -s --timeout=7200
+
 .PHONY: hostile
-hostile-facts: $(READY)  ## send facts at and over every edge, ask what became of each ## FACTS=20000 SEED=1
-	FACTS=$(call quoted,FACTS) SEED=$(or $(SEED),1) $(PYTEST) tests/test_hostile_facts.py -s --timeout=7200
-
-describe: $(READY)  ## send generated requests, hold both APIs to their descriptions ## API_CASES=20000 SEED=1
-	API_CASES=$(call quoted,API_CASES) SEED=$(or $(SEED),1) $(PYTEST) tests/test_api_descriptions.py -s --timeout=7200
-
 hostile: $(READY)  ## send hostile images to ingest's checks and the worker ## HOSTILE_IMAGES=10000
 	HOSTILE_IMAGES=$(call quoted,HOSTILE_IMAGES) $(PYTEST) tests/test_hostile_images.py -s --timeout=3600

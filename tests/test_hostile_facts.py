@@ -19,7 +19,7 @@ from local_stack.keys.tokens import sign_token
 pytestmark = pytest.mark.end_to_end
 
 FACTS = int(os.environ.get("FACTS", "400"))
-SEED = int(os.environ.get("SEED", "1"))
+SEED = int(os.environ.get("SEED") or "1")
 NORMAL_SHARE = 0.2
 AT_ONCE = 8
 

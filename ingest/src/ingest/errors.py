@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 # A refused file can have many thousands, and a log takes the message.
-ERRORS_IN_MESSAGE, LONGEST_QUOTE = 10, 200
+ERRORS_IN_MESSAGE, LONGEST_QUOTE = 5, 150
 
 
 class IngestError(Exception):

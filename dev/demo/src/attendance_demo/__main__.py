@@ -48,7 +48,7 @@ def token(
     subject: Annotated[str, typer.Option(help="Who it is for; a device: its id.")] = "local-user",
     org: Annotated[str, typer.Option(help="The organisation (default: that of the demo that runs).")] = "",
 ) -> None:
-    """Print an access token for the demo that runs, or for the stack of `make up`."""
+    """Print an access token for what runs: the demo, or `make up`."""
     from attendance_demo.tokens import token_for_what_runs  # it asks a database
 
     typer.echo(token_for_what_runs(folder, role, subject, org))
