@@ -89,7 +89,13 @@ async def test_a_reopened_period_is_as_never_locked(plant: Any) -> None:
     (row,) = (await plant.tables("period_lock"))["period_lock"]
     assert (row["in_force"], row["reopened_by"], row["reopened_because"]) == (False, "hr-1", "asked")
     # For ever: what was recorded comes again and changes nothing.
-    await plant.tell(lock)
+    again = plant.reopening(lock)
+    await plant.tell(lock, again)
+    (refused,) = (await plant.tables("refused_fact"))["refused_fact"]
+    assert (refused["fact_id"], refused["reason"]) == (str(again.reopening_id), "already-reopened")
+    (row,) = (await plant.tables("period_lock"))["period_lock"]
+    await plant.tell(msgspec.structs.replace(again, reopening_id=row["reopening_id"]))
+    assert len((await plant.tables("refused_fact"))["refused_fact"]) == 1
     assert await plant.outbox() == []
     assert await plant.tables("attendance_day", without=("xmin",)) == never
 

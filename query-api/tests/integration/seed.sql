@@ -73,12 +73,12 @@ FROM (VALUES
 INSERT INTO punch (
     org_id, punch_id, occurred_at, person_id, site_id, device_id, direction, method, placement, placed_on, placed_shift_id
 ) VALUES
-    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000f1', '2026-03-02 14:30Z', 'p-1', 'pune-1', 'kiosk-3', 'OUT', 'badge', 'REVIEW', NULL, NULL),
-    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000f2', '2026-03-02 20:00Z', 'p-1', NULL, NULL, NULL, 'correction', 'REVIEW', NULL, NULL),
-    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000f3', '2026-03-02 03:30Z', 'p-2', 'pune-1', 'kiosk-3', NULL, 'pin', 'REVIEW', NULL, NULL),
-    ('acme', '019cac8c-6d40-7c3a-9b1e-0000000000f4', '2026-03-02 03:30Z', 'p-1', 'pune-1', 'kiosk-3', 'IN', 'badge', 'DAY', '2026-03-02', 'day'),
-    ('umbrella', '019cac8c-6d40-7c3a-9b1e-0000000000f1', '2026-03-02 14:30Z', 'p-1', 'umbrella-site', 'umbrella-kiosk', 'OUT', 'badge', 'REVIEW', NULL, NULL),
-    ('umbrella', '019cac8c-6d40-7c3a-9b1e-0000000000f2', '2026-03-02 14:31Z', 'umbrella-1', 'umbrella-site', 'umbrella-kiosk', NULL, 'badge', 'REVIEW', NULL, NULL);
+    ('acme', '019cac8c-6d40-7c3a-9b1e-000000000081', '2026-03-02 14:30Z', 'p-1', 'pune-1', 'kiosk-3', 'OUT', 'badge', 'REVIEW', NULL, NULL),
+    ('acme', '019cac8c-6d40-7c3a-9b1e-000000000082', '2026-03-02 20:00Z', 'p-1', NULL, NULL, NULL, 'correction', 'REVIEW', NULL, NULL),
+    ('acme', '019cac8c-6d40-7c3a-9b1e-000000000083', '2026-03-02 03:30Z', 'p-2', 'pune-1', 'kiosk-3', NULL, 'pin', 'REVIEW', NULL, NULL),
+    ('acme', '019cac8c-6d40-7c3a-9b1e-000000000084', '2026-03-02 03:30Z', 'p-1', 'pune-1', 'kiosk-3', 'IN', 'badge', 'DAY', '2026-03-02', 'day'),
+    ('umbrella', '019cac8c-6d40-7c3a-9b1e-000000000081', '2026-03-02 14:30Z', 'p-1', 'umbrella-site', 'umbrella-kiosk', 'OUT', 'badge', 'REVIEW', NULL, NULL),
+    ('umbrella', '019cac8c-6d40-7c3a-9b1e-000000000082', '2026-03-02 14:31Z', 'umbrella-1', 'umbrella-site', 'umbrella-kiosk', NULL, 'badge', 'REVIEW', NULL, NULL);
 
 INSERT INTO enrolment (
     enrolment_id, org_id, person_id, outcome, template_count, photos, requested_at, decided_at, model_name, model_version,
@@ -105,7 +105,7 @@ FROM (VALUES
     ('019cac8c-6d40-7c3a-9b1e-0000000000ba', 'umbrella', NULL, '2026-03-02', '2026-03-31', true),
     ('019cac8c-6d40-7c3a-9b1e-0000000000bb', 'umbrella', 'pune-1', '2026-03-02', '2026-03-02', false)
 ) AS lock (lock_id, org_id, site_id, starts_on, ends_on, in_force);
-UPDATE period_lock SET reopened_by = 'hr-2', reopened_because = 'wrong calendar', reopened_at = '2026-03-05Z'
+UPDATE period_lock SET reopening_id = '019cac8c-6d40-7c3a-9b1e-0000000000dd', reopened_by = 'hr-2', reopened_because = 'wrong calendar', reopened_at = '2026-03-05Z'
 WHERE lock_id = '019cac8c-6d40-7c3a-9b1e-0000000000b3';
 UPDATE period_lock SET sealing_id = NULL, person_count = NULL WHERE site_id = 'goa-1';
 INSERT INTO period_lock (org_id, lock_id, reopened_by, reopened_because, reopened_at)

@@ -123,9 +123,9 @@ async def test_adjustment_filters(client: httpx.AsyncClient, filters: str, count
 async def test_punches_of_no_shift_come_by_when_they_occurred(client: httpx.AsyncClient, limit: int) -> None:
     items = await every_item(client, f"/v1/unscheduled?{MARCH}&limit={limit}")
     assert [(each["punch_id"][-2:], each["occurred_on"], each["person_id"]) for each in items] == [
-        ("f3", "2026-03-02", "p-2"),
-        ("f1", "2026-03-02", "p-1"),
-        ("f2", "2026-03-03", "p-1"),
+        ("83", "2026-03-02", "p-2"),
+        ("81", "2026-03-02", "p-1"),
+        ("82", "2026-03-03", "p-1"),
     ]
     names = ("display_name", "home_site_id", "home_site_name", "time_zone", "site_id", "device_id", "method")
     assert [items[1][name] for name in names] == [
@@ -437,11 +437,11 @@ async def test_a_punch_says_where_it_counts(client: httpx.AsyncClient, as_caller
     assert (umbrella["method"], umbrella["placement"]) == ("pin", "REVIEW")
 
 
-async def test_corrections_reviews_and_locks_are_found_by_their_ids(
+async def test_corrections_reviews_locks_and_reopenings_are_found_by_their_ids(
     client: httpx.AsyncClient, as_caller: As
 ) -> None:
-    found = [await get(client, f"/v1/corrections/{ID}{each}") for each in ("d1", "d2", "b1")]
-    assert [each["kind"] for each in found] == ["VOID", "REVIEW", "LOCK"]
+    found = [await get(client, f"/v1/corrections/{ID}{each}") for each in ("d1", "d2", "b1", "dd")]
+    assert [each["kind"] for each in found] == ["VOID", "REVIEW", "LOCK", "REOPENING"]
     assert (await get(client, f"/v1/corrections/{ID}d1", as_caller("pune")))["display_name"] == "Asha Rao"
     assert (await get(client, f"/v1/corrections/{ID}d2", as_caller("pune")))["made_by"] == "u-2"
 

@@ -250,7 +250,7 @@ class Punch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """A correction that counts. `kind`: ADD, VOID, OVERRIDE, REVIEW or LOCK."""
+    """A correction that counts. `kind`: ADD, VOID, OVERRIDE, REVIEW, LOCK or REOPENING."""
 
     correction_id: UUID
     kind: str

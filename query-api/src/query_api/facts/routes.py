@@ -32,7 +32,7 @@ async def get_punch(punch_id: UUID, scope: CaptureScope, services: ServicesOf) -
 
 @router.get(
     "/corrections/{correction_id}",
-    summary="What became of a correction, a review or a lock",
+    summary="What became of a correction, review, lock or reopening",
     responses=example(CORRECTION)
     | described(
         404,
@@ -41,7 +41,7 @@ async def get_punch(punch_id: UUID, scope: CaptureScope, services: ServicesOf) -
     ),
 )
 async def get_correction(correction_id: UUID, scope: ReaderScope, services: ServicesOf) -> Correction:
-    """Show a correction, review or lock that counts."""
+    """Show a correction, review, lock or reopening that counts."""
     return await read_correction(
         correction_id, scope=scope, now=services.now(), read_model=services.read_model
     )

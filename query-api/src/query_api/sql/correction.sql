@@ -1,4 +1,4 @@
--- One correction, review or lock that counts. A reader limited to sites sees it by the home of its person, the site of its
+-- One correction, review, lock or reopening that counts. A reader limited to sites sees it by the home of its person, the site of its
 -- capture or lock, or as its maker. A review beyond its maker's authority counts nothing: it is a refused fact.
 SELECT found.correction_id, found.kind, found.person_id, person.display_name, found.made_by, found.reason, found.recorded_at
 FROM (
@@ -31,6 +31,10 @@ FROM (
     SELECT lock_id, 'LOCK', NULL, site_id, made_by, reason, recorded_at
     FROM attendance.period_lock
     WHERE org_id = %(org_id)s::text AND lock_id = %(correction_id)s::uuid AND made_by IS NOT NULL
+    UNION ALL
+    SELECT reopening_id, 'REOPENING', NULL, site_id, reopened_by, reopened_because, reopened_at
+    FROM attendance.period_lock
+    WHERE org_id = %(org_id)s::text AND reopening_id = %(correction_id)s::uuid
 ) AS found
 LEFT JOIN attendance.person AS person ON person.org_id = %(org_id)s::text AND person.person_id = found.person_id
 WHERE %(sites)s::text[] IS NULL

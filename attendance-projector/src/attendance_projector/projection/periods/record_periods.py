@@ -11,6 +11,7 @@ reopening may come before its lock, so it is judged by itself: it takes an autho
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 from attendance_projector.domain.authority import covers
 from attendance_projector.projection.days.stale_dates import Change, DatesChanged
@@ -56,7 +57,8 @@ async def record_periods(
     await periods.store_person_counts([event for event in received if isinstance(event, PeriodSealed)])
     starts = {lock: each.starts_on for lock, each in known.items()}
     starts |= {_lock_of(each): each.starts_on for each in locked}
-    reopened = _reopenings(received, starts, final_before, refuse, is_live=is_live)
+    first = {lock: each.reopening_id for lock, each in known.items() if each.reopening_id is not None}
+    reopened = _reopenings(received, starts, first, final_before, refuse, is_live=is_live)
     await periods.store_reopenings(reopened)
     await periods.store_days([event for event in received if isinstance(event, DaysLocked)])
     changes: dict[PersonKey, list[Change]] = {}
@@ -76,12 +78,13 @@ async def record_periods(
 def _reopenings(
     received: Iterable[PeriodEvent],
     starts: Mapping[FactKey, date | None],
+    first: dict[FactKey, UUID],
     final_before: date | None,
     refuse: Refuse,
     *,
     is_live: bool,
 ) -> list[PeriodReopened]:
-    """Return the reopenings that count."""
+    """Return the reopenings that count: the first of each lock, which are added to `first`."""
     found = []
     for event in received:
         if not isinstance(event, PeriodReopened):
@@ -90,7 +93,10 @@ def _reopenings(
         is_final = final_before is not None and starts_on is not None and starts_on < final_before
         if not covers(event.authority.sites, None):
             refuse(event, _beyond(event, f"reopening {event.reopening_id} may reach every site"))
+        elif first.get(_lock_of(event), event.reopening_id) != event.reopening_id:
+            refuse(event, Reason("already-reopened", f"lock {event.lock_id} was reopened before this"))
         elif not is_final:
+            first[_lock_of(event)] = event.reopening_id
             found.append(event)
         elif is_live:
             detail = (

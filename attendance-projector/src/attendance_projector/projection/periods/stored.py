@@ -26,6 +26,7 @@ class KnownPeriod:
     reason: str | None
     recorded_at: datetime | None
     sealing_id: UUID | None
+    reopening_id: UUID | None
     reopened_at: datetime | None
 
     @property

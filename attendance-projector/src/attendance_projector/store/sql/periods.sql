@@ -2,7 +2,7 @@
 -- with what is theirs. {columns}, {kept} and so on: see period_rows.py.
 
 -- name: known
-SELECT org_id, lock_id, site_id, starts_on, ends_on, made_by, reason, recorded_at, sealing_id, reopened_at
+SELECT org_id, lock_id, site_id, starts_on, ends_on, made_by, reason, recorded_at, sealing_id, reopening_id, reopened_at
 FROM unnest($1::text[], $2::uuid[]) AS asked (org_id, lock_id)
 JOIN period_lock USING (org_id, lock_id);
 
@@ -24,9 +24,10 @@ ON CONFLICT (org_id, lock_id) DO UPDATE SET sealing_id = excluded.sealing_id, pe
 WHERE stored.sealing_id IS NULL;
 
 -- name: store_reopening
-INSERT INTO period_lock AS stored (org_id, lock_id, reopened_by, reopened_because, reopened_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO period_lock AS stored (org_id, lock_id, reopening_id, reopened_by, reopened_because, reopened_at)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (org_id, lock_id) DO UPDATE SET
+    reopening_id = excluded.reopening_id,
     reopened_by = excluded.reopened_by,
     reopened_because = excluded.reopened_because,
     reopened_at = excluded.reopened_at

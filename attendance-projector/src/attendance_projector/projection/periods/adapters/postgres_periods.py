@@ -75,7 +75,7 @@ class PostgresPeriods:
 
     async def store_reopenings(self, reopenings: Sequence[PeriodReopened]) -> None:
         """Store reopenings; the first of a lock stays."""
-        names = ("org_id", "lock_id", MADE_BY, "reason", "recorded_at")
+        names = ("org_id", "lock_id", "reopening_id", MADE_BY, "reason", "recorded_at")
         await self._execute_each("store_reopening", reopenings, names)
 
     async def _execute_each(self, statement: str, events: Sequence[object], names: Sequence[str]) -> None:

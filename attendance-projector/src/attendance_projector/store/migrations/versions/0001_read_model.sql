@@ -493,6 +493,7 @@ CREATE TABLE period_lock (
     recorded_at timestamptz,
     sealing_id uuid,
     person_count integer,
+    reopening_id uuid,
     reopened_by text,
     reopened_because text,
     reopened_at timestamptz,
