@@ -36,7 +36,7 @@ async def sender(environ, stack_control, tmp_path: Path) -> AsyncIterator[tuple[
             return sign_token(folder, roles=[role], subject=subject, organisation=org_id, sites=sites)
 
         async with httpx.AsyncClient(timeout=60) as client:
-            await Door(client, ingest, sign).settle(OURS, ("1", "a"))
+            await Door(client, ingest, sign).settle(OURS, ("1", "a", "b"))
             yield Sender(client, ingest, query_api, lambda *who: sign(*who[:2], OURS, who[2])), deployment
 
 
@@ -46,14 +46,16 @@ async def test_every_fact_has_a_fate_and_none_stops_the_others(sender) -> None:
     facts, chance, gate = Facts(SEED), random.Random(SEED), asyncio.Semaphore(AT_ONCE)
 
     async def send(fact) -> None:
-        async with gate:
+        try:
             await sending.send(fact)
+        finally:
+            gate.release()
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(FACTS):
+            await gate.acquire()  # a fact is made when it is sent: its instants are of now
             fact = facts.normal() if chance.random() < NORMAL_SHARE else facts.hostile()
-            async with gate:  # made when it is sent: instants are of now
-                tasks.create_task(send(fact))
+            tasks.create_task(send(fact))
     await sending.ask_all()
     deployment.check_alive()
     tally = sending.tally

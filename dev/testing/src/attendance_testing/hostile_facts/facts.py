@@ -56,10 +56,15 @@ class Fact:
 
 @dataclass(slots=True)
 class Facts:
-    """Makes facts. seed: the same one makes the same, but for ids and instants."""
+    """Makes facts. seed: the same one makes the same, but for ids and instants.
+
+    What is named has one of these suffixes; the device of normal facts sends no others, so no number of its
+    is taken.
+    """
 
     seed: int
-    devices: tuple[str, ...] = ("1", "a")
+    suffixes: tuple[str, ...] = ("1", "b")
+    normal_suffix: str = "a"
     _chance: random.Random = field(init=False)
     _ids: list[str] = field(default_factory=list)
     _sent: list[Fact] = field(default_factory=list)
@@ -68,15 +73,17 @@ class Facts:
         self._chance = random.Random(self.seed)  # not for secrets
 
     def normal(self) -> Fact:
-        """Return a punch such as every kiosk sends all day."""
-        return replace(self._sound("punches", "1"), is_normal=True)
+        """Return a capture or a punch such as every kiosk sends all day."""
+        return replace(
+            self._sound(self._chance.choice(("captures", "punches")), self.normal_suffix), is_normal=True
+        )
 
     def hostile(self) -> Fact:
         """Return a fact of which one field or more is at or over an edge; now and then one sent before."""
         if self._sent and self._chance.random() < RESENT:
             return self._chance.choice(self._sent)
         kind = self._chance.choices(list(OPTIONAL), [WEIGHTS.get(each, 1) for each in OPTIONAL])[0]
-        sound = self._sound(kind, self._chance.choice(self.devices))
+        sound = self._sound(kind, self._chance.choice(self.suffixes))
         fact = self._harmed(sound)
         self._ids.append(fact.identity)
         self._sent.append(fact)

@@ -78,11 +78,10 @@ class Sender:
     async def ask_all(self) -> None:
         """Ask about every accepted fact until its fate is told, or time is over."""
         gate = asyncio.Semaphore(AT_ONCE)
-        until = time.monotonic() + WITHIN_SECONDS
 
         async def ask(key: tuple[str, str], fact: Fact) -> None:
             async with gate:
-                fate, answer = await self._fate(*key, until)
+                fate, answer = await self._fate(*key)
             self.tally.fates[fate] += 1
             if fate == "unexplained":
                 self.tally.unexplained.append((*key, answer))
@@ -93,7 +92,8 @@ class Sender:
             for key, fact in self.tally.accepted.items():
                 tasks.create_task(ask(key, fact))
 
-    async def _fate(self, kind: str, identity: str, until: float) -> tuple[str, str]:
+    async def _fate(self, kind: str, identity: str) -> tuple[str, str]:
+        until = time.monotonic() + WITHIN_SECONDS
         where = f"{self.query_api}/v1/{TOLD_AT.get(kind, 'corrections')}/{identity}"
         headers = {"Authorization": f"Bearer {self.sign('hr', 'settler', ())}"}
         while True:
