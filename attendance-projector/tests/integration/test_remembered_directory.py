@@ -82,7 +82,7 @@ async def test_a_change_that_was_rolled_back_forgets_too_much_and_nothing_else(p
         await transaction.positions.change_directory()
         await transaction.directory.store([plant.person("asha", shift=None)])
         await transaction.positions.lock_people([ASHA])
-        assert (await transaction.directory.people([ASHA]))[ASHA].default_shift_id is None
+        assert (await transaction.directory.people([ASHA]))[ASHA].terms.now.default_shift_id is None
         raise LookupError
 
     with pytest.raises(LookupError):
