@@ -77,3 +77,12 @@ async def test_what_is_no_erasure_on_the_topic_of_keys_stops_nobody() -> None:
     reader = AvroEventReader(Codec(Away(RegistryUnavailable("not asked"))))
     for found in (value, b"junk", None):
         assert await reader.read(replace(dead_letter(found), topic="attendance.person-keys")) == NoFact()
+
+
+@pytest.mark.parametrize("value", [b"no Avro at all", None])
+async def test_what_recognition_cannot_read_either_is_its_dead_letter_alone(value: bytes | None) -> None:
+    reader = AvroEventReader(Codec(Away(RegistryUnavailable("not asked"))))
+    for topic in ("attendance.captures", "attendance.captures-backlog", "attendance.enrolments"):
+        assert await reader.read(replace(OF_A_NEWER_VERSION, topic=topic, value=value)) == NoFact()
+    with pytest.raises(PoisonRecord):
+        await reader.read(replace(OF_A_NEWER_VERSION, topic="attendance.punches", value=value))

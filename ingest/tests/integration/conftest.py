@@ -166,11 +166,8 @@ class Ingest:
         async with SchemaRegistry(self.settings.schema_registry.url) as registry:
             codec = Codec(registry)
             async for record in records_of(kafka, kafka.topic(topic.name)):
-                if record.value is None:
-                    continue
-                event = await codec.decode(record.value)
-                if event.org_id == self.org_id:
-                    found.append((record.key, event, dict(record.headers)))
+                if record.value is not None and (record.key or b"").startswith(f"{self.org_id}:".encode()):
+                    found.append((record.key, await codec.decode(record.value), dict(record.headers)))
         return found
 
     async def tombstones(self, topic: Topic) -> list[tuple[str, dict[str, bytes]]]:

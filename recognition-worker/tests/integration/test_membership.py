@@ -18,6 +18,7 @@ from attendance_testing.kafka_proxy import (
 from attendance_testing.polling import eventually
 from local_stack.environment import StackEnv
 from local_stack.running.links import links
+from local_stack.running.ports import is_free
 from local_stack.running.stack import Stack
 from local_stack.running.state import load_state
 from recognition_worker.adapters.faust.faust_app import FaustRunner, Feed
@@ -50,6 +51,8 @@ async def proxy(stack_control: Stack) -> AsyncIterator[KafkaProxy]:
     state = load_state(stack_control.folder)
     assert state is not None
     link = next(link for link in links(state) if link.name == "kafka")
+    if not is_free(link.proxy_port):  # Toxiproxy stands there, if a test before this one needed it
+        await asyncio.to_thread(stack_control.stop_service, "toxiproxy")
     async with KafkaProxy(link.proxy_port, link.upstream_port) as proxy:
         yield proxy
 

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -80,6 +81,16 @@ async def test_a_view_of_an_empty_topic_is_complete_at_once(
     topic = await make_topic("things")
     async with CompactedView(kafka, topic, State().apply, start_timeout=SOON) as view:
         assert view.ready
+
+
+async def test_who_closes_a_view_at_once_leaves_no_connection_open(
+    kafka: KafkaSettings, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("things")
+    for _ in range(20):
+        async with CompactedView(kafka, topic, State().apply, start_timeout=SOON):
+            pass
+    gc.collect()  # what is open is told now, and fails the test
 
 
 async def test_a_view_notices_new_partitions(kafka: KafkaSettings, make_topic: MakeTopic) -> None:

@@ -116,21 +116,25 @@ class TopicReader:
         asked_at = self._clock()
         try:
             async with asyncio.timeout(self._start_timeout.total_seconds()):
-                partitions = list(consumer.assignment())
-                firsts = await consumer.beginning_offsets(partitions)
-                ends = await consumer.end_offsets(partitions)
+                found = await consumer.beginning_offsets(consumer.assignment())
+            firsts = {tp.partition: offset for tp, offset in found.items()}
+            # By the client that asks again and again: who closes the reader soon cuts no connection short
+            # that is being made, which would stay open.
+            ends = await self._ends.ask(firsts, self._start_timeout)
+        except TransientFailure:
+            await stop_client(consumer)
+            raise
         except (KafkaError, TimeoutError) as error:
             await stop_client(consumer)
             raise TransientFailure("kafka", f"offsets of {self._topic}: {error!r}") from error
-        start = firsts if self._start_at is StartAt.BEGINNING else ends
-        self._next = {tp.partition: offset for tp, offset in start.items()}
+        self._next = dict(firsts if self._start_at is StartAt.BEGINNING else ends)
         self._current_as_of = asked_at
         self._consumer = consumer
         self._tasks = (
             asyncio.create_task(self._read(), name=f"reader of {self._topic}"),
             asyncio.create_task(self._watch(), name=f"watcher of {self._topic}"),
         )
-        return {tp.partition: range(start[tp], end) for tp, end in ends.items()}
+        return {partition: range(self._next[partition], end) for partition, end in ends.items()}
 
     async def close(self) -> None:
         """Stop reading."""

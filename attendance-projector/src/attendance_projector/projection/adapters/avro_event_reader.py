@@ -7,7 +7,14 @@ from attendance_projector.projection.stored import Beside, DeadLetter, EventOrTo
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import RegistryUnavailable, UndecodableRecord
 from attendance_schemas.events import Event, PersonKeysErased
-from attendance_schemas.topics import DEAD_LETTER_SUFFIX, DIRECTORY, PERSON_KEYS
+from attendance_schemas.topics import (
+    CAPTURES,
+    CAPTURES_BACKLOG,
+    DEAD_LETTER_SUFFIX,
+    DIRECTORY,
+    ENROLMENTS,
+    PERSON_KEYS,
+)
 from service_kit.dead_letters.letters import read_origin
 from service_kit.errors import PoisonRecord, TransientFailure
 from service_kit.kafka.records import Record
@@ -20,6 +27,7 @@ class AvroEventReader:
         self._codec = codec
         self._directory = prefix + DIRECTORY.name
         self._person_keys = prefix + PERSON_KEYS.name
+        self._of_recognition = {prefix + topic.name for topic in (CAPTURES, CAPTURES_BACKLOG, ENROLMENTS)}
 
     async def read(self, record: Record) -> EventOrTombstone | Beside:
         """Return the event of a record, or a tombstone. Raises PoisonRecord or TransientFailure."""
@@ -27,6 +35,8 @@ class AvroEventReader:
             return await self._dead_letter(record)
         if record.topic == self._person_keys:
             return await self._erased(record)
+        if record.topic in self._of_recognition:
+            return await self._awaited(record)
         if record.value is None:
             return self._tombstone(record)
         return await self._event(record)
@@ -45,6 +55,13 @@ class AvroEventReader:
             reason = read_origin(record.headers).reason
             return DeadLetter(await self._event(record), reason, record.timestamp)
         except (PoisonRecord, KeyError, ValueError):
+            return NoFact()
+
+    async def _awaited(self, record: Record) -> EventOrTombstone | Beside:
+        """Return what recognition has to decide; what cannot be read is its dead letter, not another."""
+        try:
+            return NoFact() if record.value is None else await self._event(record)
+        except PoisonRecord:
             return NoFact()
 
     async def _erased(self, record: Record) -> EventOrTombstone | Beside:

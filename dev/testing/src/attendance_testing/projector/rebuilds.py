@@ -326,7 +326,17 @@ async def open_deployment(
     kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=topic_prefix)
     async with SchemaRegistry(stack.schema_registry_url) as registry, RecordProducer(kafka) as producer:
         codec = Codec(registry, prefix=topic_prefix)
-        await codec.prepare([CAPTURES, DIRECTORY, ENROLMENTS, MATCHES, PERSON_KEYS, PUNCHES, CORRECTIONS])
+        topics = [
+            CAPTURES,
+            CORRECTIONS,
+            DIRECTORY,
+            ENROLMENT_RESULTS,
+            ENROLMENTS,
+            MATCHES,
+            PERSON_KEYS,
+            PUNCHES,
+        ]
+        await codec.prepare(topics)
         made = Deployment(plant, environ, topic_prefix, codec, producer)
         await made.history()
         await made.start("run")
