@@ -23,7 +23,7 @@ class DeadLetterLimit:
     those of whom another process, or this one before its restart, knew.
     """
 
-    def __init__(self, *, senders: int = 5, ratio: float = 0.5, window: int = 100) -> None:
+    def __init__(self, *, senders: int = 10, ratio: float = 0.5, window: int = 100) -> None:
         if not (1 < senders <= window and 0 < ratio <= 1):
             raise ValueError(f"a dead letter limit of {senders=} {ratio=} {window=} makes no sense")
         self._senders = senders
