@@ -151,10 +151,17 @@ class Process:
         except OSError as error:
             return 0, str(error)
 
-    async def ready(self) -> None:
+    def _is_ready(self, without: str | None) -> bool:
+        status, body = self.get("/health/ready")
+        if without is None or status != 503:
+            return status == 200
+        return {name for name, said in json.loads(body)["checks"].items() if said != "ok"} == {without}
+
+    async def ready(self, *, without: str | None = None) -> None:
+        """Return when it is ready, or lacks this dependency alone."""
         try:
             async with asyncio.timeout(DEADLINE):
-                while (await asyncio.to_thread(self.get, "/health/ready"))[0] != 200:
+                while not await asyncio.to_thread(self._is_ready, without):
                     assert self.process is not None
                     assert self.process.poll() is None, self.tail()
                     await asyncio.sleep(0.1)
@@ -665,8 +672,11 @@ async def test_health_and_metrics_tell(world: World) -> None:
         "person-keys",
         "rollout",
         "consumer-group",
+        "kafka",
+        "object-store",
     }
-    assert json.loads(body)["notes"] == {"models": f"{packaged_manifest().model} deciding"}
+    models = f"{packaged_manifest().model} deciding"
+    assert json.loads(body)["notes"] == {"models": models, "schema-registry": "ok"}
     _, metrics = await asyncio.to_thread(world.worker.get, "/metrics")
     for name in ("recognition_gallery_templates ", "recognition_gallery_people ", "recognition_model_info{"):
         assert f"\n{name}" in metrics
@@ -708,7 +718,7 @@ async def test_captures_wait_for_an_object_store_that_is_away(
     cut_off = Process(environment, tmp_path / "worker.log")
     cut_off.start()
     try:
-        await cut_off.ready()
+        await cut_off.ready(without="object-store")
         image = await world.store((people[0] / "3.jpg").read_bytes())
         await world.send(CAPTURES, capture := capture_of(image))
         await cut_off.metric_reaches('delivery_retries_total{dependency="object-store"}', 2)
