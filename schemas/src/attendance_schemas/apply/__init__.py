@@ -79,10 +79,17 @@ async def _until_seen(cluster: Cluster, topics: list[NewTopic]) -> None:
     """
     give_up_at = time.monotonic() + SEEN_WITHIN_SECONDS
     while True:
-        left = compare(topics, await cluster.topics(topic.name for topic in topics))
+        is_over = time.monotonic() > give_up_at
+        try:
+            left = compare(topics, await cluster.topics(topic.name for topic in topics))
+        except BrokerUnavailable:  # one broker lists what another does not know yet
+            if is_over:
+                raise
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            continue
         if not left.steps and not left.refused:
             return
-        if time.monotonic() > give_up_at:
+        if is_over:
             if left.refused:
                 raise ContractMismatch(f"somebody else made topics meanwhile: {'; '.join(left.refused)}")
             raise BrokerUnavailable(
