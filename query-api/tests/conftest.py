@@ -13,24 +13,20 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from attendance_schemas.events import ImageReference, MatchDecided, Outcome, TimeTrust
+from query_api.domain.facts import Correction, Erasure, Punch, RefusedFact, ToldFate
 from query_api.domain.presence import PresenceNames
 from query_api.domain.rows import (
     Adjustment,
     AttendanceDay,
     Capture,
-    Correction,
     Device,
     Enrolment,
-    Erasure,
     ExplainedDay,
     Organisation,
     PeriodLock,
     Person,
     PresentPerson,
-    Punch,
-    RefusedFact,
     SitePresence,
-    ToldFate,
     UnscheduledPunch,
 )
 from query_api.domain.scope import Caller, Scope

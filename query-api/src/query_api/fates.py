@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from query_api.domain.facts import ToldFate
 from query_api.domain.fates import Fate, KindOfFact, why_dead
-from query_api.domain.rows import ToldFate
 from query_api.domain.scope import Scope
 from query_api.errors import NotApplied
 from query_api.ports import FateReader

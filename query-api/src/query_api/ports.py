@@ -9,24 +9,20 @@ from uuid import UUID
 
 from attendance_schemas.events import MatchDecided
 from attendance_schemas.presence import OpenDay
+from query_api.domain.facts import Correction, Erasure, Punch, RefusedFact, ToldFate
 from query_api.domain.presence import PresenceNames
 from query_api.domain.rows import (
     Adjustment,
     AttendanceDay,
     Capture,
-    Correction,
     Device,
     Enrolment,
-    Erasure,
     ExplainedDay,
     Organisation,
     PeriodLock,
     Person,
     PresentPerson,
-    Punch,
-    RefusedFact,
     SitePresence,
-    ToldFate,
     UnscheduledPunch,
 )
 from query_api.domain.scope import Scope

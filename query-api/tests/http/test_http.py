@@ -16,21 +16,17 @@ from query_api.adapters.valkey_presence_cache import NoPresenceCache
 from query_api.app import create_app
 from query_api.attendance.read_person_attendance import PersonAttendance
 from query_api.attendance.routes import PresenceAnswer
+from query_api.domain.facts import Correction, Erasure, Punch, RefusedFact, ToldFate
 from query_api.domain.fates import Fate
 from query_api.domain.rows import (
     Adjustment,
     AttendanceDay,
     Capture,
-    Correction,
     Device,
     Enrolment,
-    Erasure,
     Organisation,
     PeriodLock,
     Person,
-    Punch,
-    RefusedFact,
-    ToldFate,
     UnscheduledPunch,
 )
 from query_api.domain.scope import Caller

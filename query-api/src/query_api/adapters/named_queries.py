@@ -1,7 +1,8 @@
 """The queries of this service: one commented file each in `query_api/sql`, with named parameters.
 
-A line `-- rows: NAME` stands for `sql/rows/NAME.sql`, what several queries select. Names of parameters become
-PostgreSQL's numbers here, so that a query and its call cannot disagree about an order.
+A line `-- rows: NAME` stands for `sql/rows/NAME.sql`, what several queries share; it may have some itself.
+Names of parameters become PostgreSQL's numbers here, so that a query and its call cannot disagree about an
+order.
 """
 
 import re
@@ -42,8 +43,11 @@ def parse_query(name: str, text: str) -> NamedQuery:
 @cache
 def named_query(name: str) -> NamedQuery:
     """Return the query of `sql/NAME.sql`."""
-    text = _ROWS.sub(lambda rows: _read("rows", rows[1]), _read(name))
-    return parse_query(name, text)
+    return parse_query(name, _included(_read(name)))
+
+
+def _included(text: str) -> str:
+    return _ROWS.sub(lambda rows: _included(_read("rows", rows[1])), text)
 
 
 def _read(*path: str) -> str:

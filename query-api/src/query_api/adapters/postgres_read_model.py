@@ -9,28 +9,22 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from query_api.adapters.postgres_pools import ReadPools
-from query_api.domain.fates import Fate
+from query_api.adapters.postgres_facts import PostgresFacts
 from query_api.domain.presence import PresenceNames
 from query_api.domain.rows import (
     Adjustment,
     AttendanceDay,
     Capture,
     CaptureReview,
-    Correction,
     Device,
     Enrolment,
-    Erasure,
     ExplainedDay,
     Organisation,
     PeriodLock,
     Person,
     PresentPerson,
-    Punch,
     Recognition,
-    RefusedFact,
     SitePresence,
-    ToldFate,
     UnscheduledPunch,
 )
 from query_api.domain.scope import Scope
@@ -42,7 +36,6 @@ from query_api.ports import (
     CaptureFilter,
     PeriodLockFilter,
     PeriodLockKey,
-    RefusedFactKey,
     UnscheduledFilter,
     UnscheduledKey,
 )
@@ -56,11 +49,8 @@ _REVIEW_COLUMNS = {
 }
 
 
-class PostgresReadModel:
+class PostgresReadModel(PostgresFacts):
     """Implements the port ReadModel; one method, one SQL file of the same name."""
-
-    def __init__(self, pools: ReadPools) -> None:
-        self._pools = pools
 
     async def ping(self) -> None:
         """Return when a database answers and holds the read model. Raises ReadModelUnavailable."""
@@ -71,9 +61,10 @@ class PostgresReadModel:
     ) -> list[AttendanceDay]:
         """Return days in the order attendance_on, person_id, shift_id."""
         after_on, after_person_id, after_shift_id = after or (None, None, None)
-        records = await self._pools.fetch(
+        return await self._all(
+            AttendanceDay,
             "attendance_days",
-            org_id=scope.org_id,
+            scope,
             first_on=which.dates.first_on,
             last_on=which.dates.last_on,
             sites=which.sites,
@@ -84,7 +75,6 @@ class PostgresReadModel:
             after_shift_id=after_shift_id,
             limit=limit,
         )
-        return [AttendanceDay(**record) for record in records]
 
     async def adjustments(
         self, scope: Scope, which: AdjustmentFilter, *, after: AdjustmentKey | None, limit: int
@@ -111,9 +101,10 @@ class PostgresReadModel:
     ) -> list[PeriodLock]:
         """Return locks of periods in the order of their key."""
         after_on, after_lock_id = after or (None, None)
-        records = await self._pools.fetch(
+        return await self._all(
+            PeriodLock,
             "period_locks",
-            org_id=scope.org_id,
+            scope,
             first_on=which.dates.first_on,
             last_on=which.dates.last_on,
             sites=which.sites,
@@ -121,7 +112,6 @@ class PostgresReadModel:
             after_lock_id=after_lock_id,
             limit=limit,
         )
-        return [PeriodLock(**record) for record in records]
 
     async def explained_days(self, scope: Scope, person_id: str, dates: DateRange) -> list[ExplainedDay]:
         """Return the days of one person, explained, in order."""
@@ -141,9 +131,10 @@ class PostgresReadModel:
         """Return punches in the window of no shift, in the order of their key."""
         after_at, after_punch_id = after or (None, None)
         instants = which.dates.instants()
-        records = await self._pools.fetch(
+        return await self._all(
+            UnscheduledPunch,
             "unscheduled",
-            org_id=scope.org_id,
+            scope,
             starts_at=instants.starts_at if after_at is None else max(instants.starts_at, after_at),
             ends_at=instants.ends_at,
             first_on=which.dates.first_on,
@@ -154,30 +145,26 @@ class PostgresReadModel:
             after_punch_id=after_punch_id,
             limit=limit,
         )
-        return [UnscheduledPunch(**record) for record in records]
 
     async def presence_counts(
         self, scope: Scope, *, now: datetime, sites: Sequence[str] | None
     ) -> list[SitePresence]:
         """Return how many people are in, per site."""
-        records = await self._pools.fetch(
-            "presence_counts", org_id=scope.org_id, sites=sites, **_presence_bounds(now)
-        )
-        return [SitePresence(**record) for record in records]
+        return await self._all(SitePresence, "presence_counts", scope, sites=sites, **_presence_bounds(now))
 
     async def present_people(
         self, scope: Scope, *, now: datetime, sites: Sequence[str] | None, after: str | None, limit: int
     ) -> list[PresentPerson]:
         """Return who is in, in the order of person_id."""
-        records = await self._pools.fetch(
+        return await self._all(
+            PresentPerson,
             "present_people",
-            org_id=scope.org_id,
+            scope,
             sites=sites,
             after=after,
             limit=limit,
             **_presence_bounds(now),
         )
-        return [PresentPerson(**record) for record in records]
 
     async def presence_names(
         self, scope: Scope, *, people: Sequence[str], sites: Sequence[str]
@@ -239,30 +226,26 @@ class PostgresReadModel:
 
     async def device(self, scope: Scope) -> Device | None:
         """Return the device that asks, or None while it is not recorded."""
-        records = await self._pools.fetch("device", org_id=scope.org_id, device_id=scope.device_id)
-        return Device(**records[0]) if records else None
+        return await self._one(Device, "device", scope, device_id=scope.device_id)
 
     async def person(self, scope: Scope, person_id: str) -> Person | None:
         """Return a person of the organisation and sites, or None."""
-        records = await self._pools.fetch(
-            "person", org_id=scope.org_id, person_id=person_id, sites=scope.sites_for(None)
-        )
-        return Person(**records[0]) if records else None
+        return await self._one(Person, "person", scope, person_id=person_id, sites=scope.sites_for(None))
 
     async def people(
         self, scope: Scope, *, sites: Sequence[str] | None, text: str | None, after: str | None, limit: int
     ) -> list[Person]:
         """Return people in the order of person_id."""
-        records = await self._pools.fetch(
+        return await self._all(
+            Person,
             "people",
-            org_id=scope.org_id,
+            scope,
             sites=sites,
             text=text,
             pattern=None if text is None else _part_of(text),
             after=after,
             limit=limit,
         )
-        return [Person(**record) for record in records]
 
     async def enrolment(self, scope: Scope, enrolment_id: UUID) -> Enrolment | None:
         """Return a decided enrolment, or None."""
@@ -270,85 +253,6 @@ class PostgresReadModel:
             "enrolment", org_id=scope.org_id, enrolment_id=enrolment_id, sites=scope.sites_for(None)
         )
         return Enrolment(**_with_json(records[0], "photos")) if records else None
-
-    async def fate(self, scope: Scope, events: Sequence[str], fact_id: UUID) -> ToldFate | None:
-        """Return what became of a fact, by the names of its events; None: nothing is known of it."""
-        records = await self._pools.fetch(
-            "fate",
-            org_id=scope.org_id,
-            kinds=events,
-            fact_id=str(fact_id),
-            sites=scope.sites_for(None),
-            device_id=scope.device_id,
-            subject=scope.subject,
-        )
-        if not records:
-            return None
-        fields = dict(records[0])
-        return ToldFate(**fields | {"fate": Fate(fields["fate"])})
-
-    async def as_of(self, scope: Scope) -> datetime | None:
-        """Return until when time has come for the read model; None before the first tick."""
-        records = await self._pools.fetch("as_of", org_id=scope.org_id)
-        return records[0]["as_of"] if records else None
-
-    async def punch(self, scope: Scope, punch_id: UUID, instants: InstantRange) -> Punch | None:
-        """Return a punch without a face within these instants, or None."""
-        records = await self._pools.fetch(
-            "punch",
-            org_id=scope.org_id,
-            punch_id=punch_id,
-            starts_at=instants.starts_at,
-            ends_at=instants.ends_at,
-            sites=scope.sites_for(None),
-            device_id=scope.device_id,
-        )
-        return Punch(**records[0]) if records else None
-
-    async def correction(
-        self, scope: Scope, correction_id: UUID, instants: InstantRange
-    ) -> Correction | None:
-        """Return a correction, review or lock that counts, reviews of captures within these instants."""
-        records = await self._pools.fetch(
-            "correction",
-            org_id=scope.org_id,
-            correction_id=correction_id,
-            starts_at=instants.starts_at,
-            ends_at=instants.ends_at,
-            sites=scope.sites_for(None),
-            subject=scope.subject,
-        )
-        return Correction(**records[0]) if records else None
-
-    async def erasure(self, scope: Scope, erasure_id: UUID) -> Erasure | None:
-        """Return an erasure, or None."""
-        records = await self._pools.fetch(
-            "erasure",
-            org_id=scope.org_id,
-            erasure_id=erasure_id,
-            sites=scope.sites_for(None),
-            subject=scope.subject,
-        )
-        return Erasure(**records[0]) if records else None
-
-    async def refused_facts(
-        self, scope: Scope, instants: InstantRange, *, after: RefusedFactKey | None, limit: int
-    ) -> list[RefusedFact]:
-        """Return refused facts that were recorded between these instants, newest first."""
-        after_at, after_kind, after_fact_id, after_reason = after or (None, None, None, None)
-        records = await self._pools.fetch(
-            "refused_facts",
-            org_id=scope.org_id,
-            starts_at=instants.starts_at,
-            ends_at=instants.ends_at,
-            made_by=scope.made_by,
-            after_at=after_at,
-            after_kind=after_kind,
-            after_fact_id=after_fact_id,
-            after_reason=after_reason,
-            limit=limit,
-        )
-        return [RefusedFact(**record) for record in records]
 
 
 def _part_of(text: str) -> str:

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from query_api.domain.facts import Correction, Erasure, Punch
 from query_api.domain.fates import CORRECTION, ERASURE, PUNCH, KindOfFact
-from query_api.domain.rows import Correction, Erasure, Punch
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import kept_range
 from query_api.fates import not_applied

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from query_api.domain.rows import Correction, Erasure, Punch
+from query_api.domain.facts import Correction, Erasure, Punch
 from query_api.facts.read_facts import read_correction, read_erasure, read_punch
 from query_api.http.access import CaptureScope, ReaderScope
 from query_api.http.examples import CORRECTION, ERASURE, PUNCH

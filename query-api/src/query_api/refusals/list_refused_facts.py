@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from query_api.domain.cursor import near_moment
+from query_api.domain.facts import RefusedFact
 from query_api.domain.pages import Page, PageRequest, page_of
-from query_api.domain.rows import RefusedFact
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import instant_range
 from query_api.ports import ReadModel, RefusedFactKey

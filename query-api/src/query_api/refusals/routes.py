@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from query_api.domain.rows import RefusedFact
+from query_api.domain.facts import RefusedFact
 from query_api.http.access import RefusalScope
 from query_api.http.examples import REFUSED_FACT_PAGE
 from query_api.http.pages import PageAnswer, PageParameters, page_answer

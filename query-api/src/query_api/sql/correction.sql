@@ -1,32 +1,26 @@
 -- One correction, review, lock or reopening that counts. A reader limited to sites sees it by the home of its person, the site of its
--- capture or lock, or as its maker. A review beyond its maker's authority counts nothing: it is a refused fact.
+-- capture or lock, or as its maker.
 SELECT found.correction_id, found.kind, found.person_id, person.display_name, found.made_by, found.reason, found.recorded_at
 FROM (
     SELECT correction_id, kind, person_id, NULL AS site_id, made_by, reason, recorded_at
     FROM attendance.correction
     WHERE org_id = %(org_id)s::text AND correction_id = %(correction_id)s::uuid
     UNION ALL
-    SELECT review.review_id, 'REVIEW', review.person_id, seen.site_id, review.made_by, review.reason, review.recorded_at
-    FROM attendance.review AS review
+    SELECT decided.review_id, 'REVIEW', decided.person_id, seen.site_id, decided.made_by, decided.reason,
+        decided.recorded_at
+    FROM attendance.review AS decided
     LEFT JOIN LATERAL (
         SELECT capture.site_id
         FROM attendance.capture AS capture
-        WHERE capture.org_id = review.org_id
-          AND capture.capture_id = review.capture_id
+        WHERE capture.org_id = decided.org_id
+          AND capture.capture_id = decided.capture_id
           AND capture.occurred_at >= %(starts_at)s::timestamptz
           AND capture.occurred_at < %(ends_at)s::timestamptz
         LIMIT 1
     ) AS seen ON true
-    WHERE review.org_id = %(org_id)s::text
-      AND review.review_id = %(correction_id)s::uuid
-      AND NOT EXISTS (
-          SELECT
-          FROM attendance.refused_fact AS refused
-          WHERE refused.org_id = review.org_id
-            AND refused.kind = 'ReviewDecided'
-            AND refused.fact_id = review.review_id::text
-            AND refused.reason = 'out-of-scope'
-      )
+    WHERE decided.org_id = %(org_id)s::text
+      AND decided.review_id = %(correction_id)s::uuid
+-- rows: review_counts
     UNION ALL
     SELECT lock_id, 'LOCK', NULL, site_id, made_by, reason, recorded_at
     FROM attendance.period_lock

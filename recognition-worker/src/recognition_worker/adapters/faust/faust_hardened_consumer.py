@@ -28,8 +28,8 @@ from faust.transport.drivers.aiokafka import (
 from faust.types import TP, Message
 
 from recognition_worker.adapters.faust.faust_quick_thread import FETCH_WAIT, QuickThread
-from recognition_worker.adapters.faust.first_positions import AskGroup, confirmed, find_first_positions
-from recognition_worker.adapters.faust.tenure import Tenure
+from recognition_worker.adapters.faust.first_positions import AskGroup, find_first_positions
+from recognition_worker.adapters.faust.tenure import Tenure, ended_tenure
 from recognition_worker.errors import ConsumerBroken
 from service_kit.observing.logs import get_logger
 
@@ -49,7 +49,6 @@ _COMMIT_LIMIT = 10.0
 SEEK_LIMIT = timedelta(seconds=60)
 _REFUSALS = (GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 _REFUSED_WAIT = 1.0
-
 
 Admits = Callable[[str, Tenure], bool]
 """Tells whether more records of a topic may be taken now."""
@@ -112,7 +111,7 @@ class HardenedConsumer(Consumer):
         self._confirmed: dict[TP, int] = {}
         self._finished_at = self._confirmed_at = monotonic()
         self._tenure_of: WeakKeyDictionary[Message, Tenure] = WeakKeyDictionary()
-        self.tenure = _ended_tenure()
+        self.tenure = ended_tenure()
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
         return QuickThread(self, loop=self.loop, beacon=self.beacon)
@@ -248,8 +247,7 @@ class HardenedConsumer(Consumer):
         """
         revocations = self._revocations
         sought = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
-        committed = await confirmed(sought, self.app.ask_group, self)
-        starts = await find_first_positions(committed, self)
+        committed, starts = await find_first_positions(sought, self.app.ask_group, self)
         await self._quick_thread.go_to(starts)
         moved = {tp: offset for tp, offset in starts.items() if offset != committed[tp]}
         if revocations != self._revocations or not (not moved or await self._thread.commit(moved)):
@@ -337,14 +335,7 @@ class HardenedConsumer(Consumer):
                 await self.commit()
         except TimeoutError:
             log.warning("no commit before the partitions went; finished records will come again")
-        self.tenure = _ended_tenure()
-
-
-def _ended_tenure() -> Tenure:
-    """Return what stands between two tenures: nothing is held, nothing can be committed."""
-    tenure = Tenure()
-    tenure.ended.set()
-    return tenure
+        self.tenure = ended_tenure()
 
 
 class HardenedTransport(Transport):

@@ -79,8 +79,14 @@ async def confirmed(
     return committed
 
 
-async def find_first_positions(committed: Mapping[TP, int | None], logs: Logs) -> dict[TP, int]:
-    """Return where to begin with each partition, and tell what was lost. committed: by the group."""
+async def find_first_positions(
+    sought: Mapping[TP, int | None], ask_group: AskGroup, logs: Logs
+) -> tuple[Mapping[TP, int | None], dict[TP, int]]:
+    """Return what the group committed and where to begin, by partition, and tell what was lost.
+
+    sought: what the client says that the group committed.
+    """
+    committed = await confirmed(sought, ask_group, logs)
     beginnings = await logs.earliest_offsets(*map(ensure_aiokafka_TP, committed))
     ends = await _ends(committed, logs)
     starts = {}
@@ -88,7 +94,7 @@ async def find_first_positions(committed: Mapping[TP, int | None], logs: Logs) -
         first = first_position(committed[ensure_TP(tp)], beginnings[tp], ends[tp])
         _tell_what_is_lost(f"{tp.topic}[{tp.partition}]", first)
         starts[ensure_TP(tp)] = first.offset
-    return starts
+    return committed, starts
 
 
 async def _ends(committed: Mapping[TP, int | None], logs: Logs) -> Mapping[Any, int]:
