@@ -34,14 +34,13 @@ from query_api.domain.time_range import DateRange, InstantRange
 from query_api.errors import QueryApiError
 from query_api.metrics import QueryApiMetrics
 from query_api.ports import (
-    AdjustmentFilter,
     AdjustmentKey,
     AttendanceFilter,
     CaptureFilter,
+    DatesFilter,
     PeriodLockFilter,
     PeriodLockKey,
     RefusedFactKey,
-    UnscheduledFilter,
     UnscheduledKey,
 )
 from service_kit.errors import InvalidToken
@@ -235,7 +234,7 @@ class FakeReadModel:
         return rest[:limit]
 
     async def adjustments(
-        self, scope: Scope, which: AdjustmentFilter, *, after: AdjustmentKey | None, limit: int
+        self, scope: Scope, which: DatesFilter, *, after: AdjustmentKey | None, limit: int
     ) -> list[Adjustment]:
         self._ask("adjustments", scope=scope, which=which, after=after, limit=limit)
         rest = [
@@ -257,7 +256,7 @@ class FakeReadModel:
         return []
 
     async def unscheduled(
-        self, scope: Scope, which: UnscheduledFilter, *, after: UnscheduledKey | None, limit: int
+        self, scope: Scope, which: DatesFilter, *, after: UnscheduledKey | None, limit: int
     ) -> list[UnscheduledPunch]:
         self._ask("unscheduled", scope=scope, which=which, after=after, limit=limit)
         rest = [each for each in self.outside if after is None or (each.occurred_at, each.punch_id) > after]

@@ -40,8 +40,8 @@ class AttendanceFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdjustmentFilter:
-    """Which adjustments, by the date on which they are booked; `sites` as `Scope.sites_for` gives them."""
+class DatesFilter:
+    """Whose rows, between which local dates; `sites` as `Scope.sites_for` gives them."""
 
     dates: DateRange
     sites: Sequence[str] | None = None
@@ -50,15 +50,6 @@ class AdjustmentFilter:
 
 # booked_on, person_id, attendance_on, shift_id.
 AdjustmentKey = tuple[date, str, date, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnscheduledFilter:
-    """Which punches of no shift, by local dates; `sites` as `Scope.sites_for` gives them."""
-
-    dates: DateRange
-    sites: Sequence[str] | None = None
-    person_id: str | None = None
 
 
 # occurred_at, punch_id.
@@ -141,7 +132,7 @@ class ReadModel(CaptureReader, Protocol):
         ...
 
     async def adjustments(
-        self, scope: Scope, which: AdjustmentFilter, *, after: AdjustmentKey | None, limit: int
+        self, scope: Scope, which: DatesFilter, *, after: AdjustmentKey | None, limit: int
     ) -> list[Adjustment]:
         """Return adjustments in the order of their key."""
         ...
@@ -157,7 +148,7 @@ class ReadModel(CaptureReader, Protocol):
         ...
 
     async def unscheduled(
-        self, scope: Scope, which: UnscheduledFilter, *, after: UnscheduledKey | None, limit: int
+        self, scope: Scope, which: DatesFilter, *, after: UnscheduledKey | None, limit: int
     ) -> list[UnscheduledPunch]:
         """Return punches in the window of no shift, in the order of their key."""
         ...

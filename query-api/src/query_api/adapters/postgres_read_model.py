@@ -30,13 +30,12 @@ from query_api.domain.rows import (
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import PRESENT_AT_MOST, DateRange, InstantRange
 from query_api.ports import (
-    AdjustmentFilter,
     AdjustmentKey,
     AttendanceFilter,
     CaptureFilter,
+    DatesFilter,
     PeriodLockFilter,
     PeriodLockKey,
-    UnscheduledFilter,
     UnscheduledKey,
 )
 
@@ -77,7 +76,7 @@ class PostgresReadModel(PostgresFacts):
         )
 
     async def adjustments(
-        self, scope: Scope, which: AdjustmentFilter, *, after: AdjustmentKey | None, limit: int
+        self, scope: Scope, which: DatesFilter, *, after: AdjustmentKey | None, limit: int
     ) -> list[Adjustment]:
         """Return adjustments in the order of their key."""
         after_on, after_person_id, after_attendance_on, after_shift_id = after or (None, None, None, None)
@@ -126,7 +125,7 @@ class PostgresReadModel(PostgresFacts):
         return [ExplainedDay(**_with_json(record, "explanation")) for record in records]
 
     async def unscheduled(
-        self, scope: Scope, which: UnscheduledFilter, *, after: UnscheduledKey | None, limit: int
+        self, scope: Scope, which: DatesFilter, *, after: UnscheduledKey | None, limit: int
     ) -> list[UnscheduledPunch]:
         """Return punches in the window of no shift, in the order of their key."""
         after_at, after_punch_id = after or (None, None)

@@ -7,7 +7,7 @@ from query_api.domain.rows import ExplainedDay, Person, UnscheduledPunch
 from query_api.domain.scope import Scope
 from query_api.domain.time_range import date_range
 from query_api.errors import UnknownPerson
-from query_api.ports import ReadModel, UnscheduledFilter
+from query_api.ports import DatesFilter, ReadModel
 from query_api.recorded_organisation import explain_nothing
 
 # Of a year; who has more reads the list.
@@ -37,7 +37,7 @@ async def read_person_attendance(
         raise UnknownPerson(
             f"no person {person_id} in your organisation and sites; GET /v1/people lists them"
         )
-    which = UnscheduledFilter(dates=dates, sites=scope.sites_for(None), person_id=person_id)
+    which = DatesFilter(dates=dates, sites=scope.sites_for(None), person_id=person_id)
     return PersonAttendance(
         person=person,
         days=await read_model.explained_days(scope, person_id, dates),

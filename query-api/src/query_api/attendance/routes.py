@@ -7,10 +7,11 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from attendance_schemas.events import AttendanceStatus
-from query_api.attendance.list_adjustments import AdjustmentQuery, list_adjustments
+from query_api.attendance.dates_query import DatesQuery
+from query_api.attendance.list_adjustments import list_adjustments
 from query_api.attendance.list_attendance import AttendanceQuery, list_attendance
 from query_api.attendance.list_period_locks import PeriodLockQuery, list_period_locks
-from query_api.attendance.list_unscheduled import UnscheduledQuery, list_unscheduled
+from query_api.attendance.list_unscheduled import list_unscheduled
 from query_api.attendance.read_person_attendance import PersonAttendance, read_person_attendance
 from query_api.attendance.read_presence import read_presence
 from query_api.domain.rows import (
@@ -64,18 +65,17 @@ class AttendanceParameters(DateParameters, PageParameters):
     )
 
 
-class AdjustmentParameters(DateParameters, PageParameters):
-    """Which adjustments, by the date on which they are booked."""
-
-    site: Text | None = Field(default=None, description="Only this home site.")
-    person: Text | None = Field(default=None, description="Only this person_id.")
-
-
-class UnscheduledParameters(DateParameters, PageParameters):
-    """Which punches."""
+class PeopleParameters(DateParameters, PageParameters):
+    """Whose rows, and between which dates."""
 
     site: Text | None = Field(default=None, description="Only people with this home site.")
     person: Text | None = Field(default=None, description="Only this person_id.")
+
+    def query(self) -> DatesQuery:
+        """Return it in the words of the lists."""
+        return DatesQuery(
+            first_on=self.first_on, last_on=self.last_on, site_id=self.site, person_id=self.person
+        )
 
 
 class PeriodLockParameters(DateParameters, PageParameters):
@@ -126,7 +126,7 @@ async def get_attendance(
 async def get_adjustments(
     request: Request,
     response: Response,
-    parameters: Annotated[AdjustmentParameters, Query()],
+    parameters: Annotated[PeopleParameters, Query()],
     scope: ReaderScope,
     services: ServicesOf,
 ) -> PageAnswer[Adjustment]:
@@ -135,13 +135,7 @@ async def get_adjustments(
     By the date on which each is booked, the first open one, then person_id, attendance_on, shift_id. An
     adjustment that was paid with its period is settled and stays.
     """
-    query = AdjustmentQuery(
-        first_on=parameters.first_on,
-        last_on=parameters.last_on,
-        site_id=parameters.site,
-        person_id=parameters.person,
-    )
-    page = await list_adjustments(query, parameters.page_request(), scope, services.read_model)
+    page = await list_adjustments(parameters.query(), parameters.page_request(), scope, services.read_model)
     return page_answer(request, response, page)
 
 
@@ -149,7 +143,7 @@ async def get_adjustments(
 async def get_unscheduled(
     request: Request,
     response: Response,
-    parameters: Annotated[UnscheduledParameters, Query()],
+    parameters: Annotated[PeopleParameters, Query()],
     scope: ReaderScope,
     services: ServicesOf,
 ) -> PageAnswer[UnscheduledPunch]:
@@ -158,13 +152,7 @@ async def get_unscheduled(
     They count nothing. Somebody decides: a roster entry or a shift whose window has them, an override of the
     day, or a void.
     """
-    query = UnscheduledQuery(
-        first_on=parameters.first_on,
-        last_on=parameters.last_on,
-        site_id=parameters.site,
-        person_id=parameters.person,
-    )
-    page = await list_unscheduled(query, parameters.page_request(), scope, services.read_model)
+    page = await list_unscheduled(parameters.query(), parameters.page_request(), scope, services.read_model)
     return page_answer(request, response, page)
 
 
