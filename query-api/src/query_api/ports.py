@@ -30,22 +30,19 @@ from query_api.domain.time_range import DateRange, InstantRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttendanceFilter:
-    """Which attendance days; `sites` as `Scope.sites_for` gives them."""
-
-    dates: DateRange
-    sites: Sequence[str] | None = None
-    person_id: str | None = None
-    status: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DatesFilter:
     """Whose rows, between which local dates; `sites` as `Scope.sites_for` gives them."""
 
     dates: DateRange
     sites: Sequence[str] | None = None
     person_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttendanceFilter(DatesFilter):
+    """Which attendance days."""
+
+    status: str | None = None
 
 
 # booked_on, person_id, attendance_on, shift_id.

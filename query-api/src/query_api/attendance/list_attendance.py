@@ -3,35 +3,20 @@
 from dataclasses import dataclass, replace
 from datetime import date
 
+from query_api.attendance.dates_query import DatesQuery
 from query_api.domain.cursor import near_day
 from query_api.domain.pages import Page, PageRequest, page_of
 from query_api.domain.rows import AttendanceDay
 from query_api.domain.scope import Scope
-from query_api.domain.time_range import date_range
 from query_api.ports import AttendanceFilter, ReadModel
 from query_api.recorded_organisation import explain_nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttendanceQuery:
+class AttendanceQuery(DatesQuery):
     """What was asked for; dates are local and inclusive."""
 
-    first_on: date
-    last_on: date
-    site_id: str | None = None
-    person_id: str | None = None
     status: str | None = None
-
-    def filters(self) -> dict[str, object]:
-        """Return what a cursor is bound to."""
-        return {
-            "list": "attendance",
-            "from": self.first_on,
-            "to": self.last_on,
-            "site": self.site_id,
-            "person": self.person_id,
-            "status": self.status,
-        }
 
 
 async def list_attendance(
@@ -41,13 +26,12 @@ async def list_attendance(
 
     Raises InvalidRange, InvalidCursor, SiteNotAllowed or UnknownOrganisation.
     """
+    asked = query.which(scope)
     which = AttendanceFilter(
-        dates=date_range(query.first_on, query.last_on),
-        sites=scope.sites_for(query.site_id),
-        person_id=query.person_id,
-        status=query.status,
+        dates=asked.dates, sites=asked.sites, person_id=asked.person_id, status=query.status
     )
-    after = request.after(query.filters(), _key)
+    filters = query.filters("attendance") | {"status": query.status}
+    after = request.after(filters, _key)
     if after is not None:
         # Months before the cursor are not read again.
         which = replace(which, dates=which.dates.starting_at(after[0]))
@@ -57,7 +41,7 @@ async def list_attendance(
         rows,
         request,
         key=lambda day: (day.attendance_on, day.person_id, day.shift_id),
-        filters=query.filters(),
+        filters=filters,
     )
 
 

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 from service_kit.dead_letters.letters import DeadLetters, read_origin
-from service_kit.kafka.bounded_reading import last_records_of
+from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.producer import Sender
 from service_kit.kafka.records import Record
 from service_kit.settings import KafkaSettings
@@ -54,7 +54,7 @@ class EarlierDeadLetters:
         """
         found: list[Record] = []
         since = self._now() - self._within
-        reading = last_records_of(self._kafka, topic, count=PER_PARTITION, since=since)
+        reading = records_of(self._kafka, topic, last=PER_PARTITION, since=since)
         async with aclosing(reading) as records:
             async for record in records:
                 if self._is_ours(record):

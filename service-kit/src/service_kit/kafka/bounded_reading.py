@@ -61,33 +61,16 @@ async def bounds_of(
 
 
 async def records_of(
-    kafka: KafkaSettings, topic: str, *, since: datetime | None = None, patience: timedelta = PATIENCE
-) -> AsyncIterator[Record]:
-    """Yield what a topic (full name) holds now, from its beginning or from an instant by the broker's clock.
-
-    Raises:
-        TransientFailure: Kafka is away or has no such topic.
-    """
-    async with _consumer(kafka) as consumer:
-        async with asyncio.timeout(patience.total_seconds()):
-            partitions = [TopicPartition(topic, each) for each in await partitions_of_topic(consumer, topic)]
-            consumer.assign([kafka_partition(each) for each in partitions])
-            starts, ends = await _bounds(consumer, partitions, since)
-        async with aclosing(_chunks(consumer, starts, ends, patience=patience)) as chunks:
-            async for chunk in chunks:
-                for record in chunk.records:
-                    yield record
-
-
-async def last_records_of(
     kafka: KafkaSettings,
     topic: str,
     *,
-    count: int,
     since: datetime | None = None,
+    last: int | None = None,
     patience: timedelta = PATIENCE,
 ) -> AsyncGenerator[Record, None]:
-    """Yield up to `count` of the last records of each partition, as `records_of` does.
+    """Yield what a topic (full name) holds now, from its beginning or from an instant by the broker's clock.
+
+    last: at most so many of the last records of each partition.
 
     Raises:
         TransientFailure: Kafka is away or has no such topic.
@@ -97,7 +80,8 @@ async def last_records_of(
             partitions = [TopicPartition(topic, each) for each in await partitions_of_topic(consumer, topic)]
             consumer.assign([kafka_partition(each) for each in partitions])
             starts, ends = await _bounds(consumer, partitions, since)
-        starts = {each: max(start, ends[each] - count) for each, start in starts.items()}
+        if last is not None:
+            starts = {each: max(start, ends[each] - last) for each, start in starts.items()}
         async with aclosing(_chunks(consumer, starts, ends, patience=patience)) as chunks:
             async for chunk in chunks:
                 for record in chunk.records:
