@@ -11,7 +11,7 @@ from ingest.directory.record_directory import DirectoryDesk, import_documents, r
 from ingest.domain.actor import Actor
 from ingest.domain.directory_documents import KINDS
 from ingest.domain.person_history import MOST_CHANGES, default_shift_on
-from ingest.errors import InvalidRecord
+from ingest.errors import Forbidden, InvalidRecord
 
 HR = Actor("hr-1", "acme", frozenset({"hr"}))
 SHIFT = {"effective_on": "2026-01-01", "name": "Day", "start": "08:00", "end": "16:30"}
@@ -138,3 +138,24 @@ async def test_a_badge_is_of_whoever_had_it_then(desk, directory, clock):
     await record(desk, "persons", "a", PERSON | {"badge": "B-7"})
     assert [holder(hours) for hours in (0.5, 2, 3, 24)] == ["a", "b", "a", "a"]
     assert directory.view.holder_at("globex", "B-7", first_at) is None
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+async def test_the_past_of_a_former_home_is_changed_only_by_who_acts_for_it(desk, by_file):
+    moved = await change(desk, home_site_id="london", effective_on="2026-02-01")
+    of_london = Actor("hr-2", "acme", frozenset({"hr"}), frozenset({"london"}))
+
+    async def say(**changes):
+        said = PERSON | {"home_site_id": "london"} | changes
+        if by_file:
+            text = ",".join(["person_id", *said]) + "\n" + ",".join(["p-7", *said.values()]) + "\n"
+            return await import_documents(KINDS["persons"], text.encode(), of_london, desk)
+        document = KINDS["persons"].document.model_validate(said)
+        return await record_document(KINDS["persons"], "p-7", document, of_london, desk)
+
+    with pytest.raises(InvalidRecord if by_file else Forbidden, match="at site pune"):
+        await say(effective_on="2026-01-10")
+    assert desk.directory.view.person("acme", "p-7") == moved
+    await say(default_shift_id="night", effective_on="2026-02-01")
+    await say(display_name="Ravi K.")
+    assert desk.directory.view.person("acme", "p-7").earlier[:1] == moved.earlier

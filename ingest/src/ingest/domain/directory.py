@@ -283,9 +283,17 @@ class DirectoryView:
                 return None
 
     def sites_concerned(self, event: Event) -> list[str | None]:
-        """Return the site a new record is about, and the one it was about until now."""
+        """Return the site that a new record is about, the one until now, and those whose past it changes.
+
+        Of a person these are the former homes for whose dates the new record says something else.
+        """
         previous = self.records.get(DIRECTORY.key_of(event).decode())
-        return [self.site_of(event)] if previous is None else [self.site_of(event), self.site_of(previous)]
+        if previous is None:
+            return [self.site_of(event)]
+        sites = [self.site_of(event), self.site_of(previous)]
+        if isinstance(previous, PersonRecorded) and isinstance(event, PersonRecorded):
+            sites += [each.home_site_id for each in previous.earlier if each not in event.earlier]
+        return sites
 
     def _find(self, kind: type[E], **ids: str) -> E | None:
         found = self.records.get(DIRECTORY.events[kind.__name__].format_map(ids))
