@@ -85,7 +85,7 @@ async def record_document(
             raise InvalidRecord([error]) from error
         _authorise(event, identity, actor, view)
         recorded = view.same(event)
-        if recorded is None and (errors := [*view.check(event), *_roster_errors([(None, event)], view)]):
+        if recorded is None and (errors := view.check(event) + await _roster_errors([(None, event)], view)):
             raise InvalidRecord(errors)
         recorded = recorded or event
         await _record([recorded], authority, desk)
@@ -141,7 +141,7 @@ async def import_documents(kind: Kind, data: bytes, actor: Actor, desk: Director
         errors += incomplete
         async for row in _unhurried(rows):
             errors += _row_errors(row, kind, actor, view)
-        errors += _roster_errors([(row.line, row.event) for row in rows], view)
+        errors += await _roster_errors([(row.line, row.event) for row in rows], view)
         if errors:
             raise InvalidRecord(sorted(errors, key=lambda error: error.line or HEADER))
         if any(view.records.get(_key_of(row.event)) is not row.recorded for row in rows):
@@ -253,8 +253,13 @@ def _authorise(event: Event, identity: str, actor: Actor, view: DirectoryView) -
         actor.require_site(site_id, f"record {identity}")
 
 
-def _roster_errors(records: Sequence[tuple[int | None, Event]], view: DirectoryView) -> list[FieldError]:
-    """Return which roster entries give somebody two shifts on one date, once all of them are recorded."""
+async def _roster_errors(
+    records: Sequence[tuple[int | None, Event]], view: DirectoryView
+) -> list[FieldError]:
+    """Return which roster entries give somebody two shifts on one date, once all of them are recorded.
+
+    Others work between two entries: each is held against up to a thousand.
+    """
     entries = [(line, event) for line, event in records if isinstance(event, RosterRecorded)]
     replaced = {entry.roster_id for _, entry in entries}
     changed = {entry.person_id for _, entry in entries if not view.same(entry)}
@@ -263,6 +268,7 @@ def _roster_errors(records: Sequence[tuple[int | None, Event]], view: DirectoryV
     for line, entry in entries:
         if entry.person_id not in changed:
             continue
+        await asyncio.sleep(0)
         if entry.person_id not in beside:
             stays = view.roster_of(entry.org_id, entry.person_id)
             beside[entry.person_id] = [each for each in stays if each.roster_id not in replaced]

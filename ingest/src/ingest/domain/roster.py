@@ -6,7 +6,9 @@ dates without any. Source: the rules of attendance.
 
 from collections.abc import Collection, Iterable
 from datetime import date, timedelta
+from functools import lru_cache
 from math import gcd, lcm
+from typing import NamedTuple
 
 from attendance_schemas.events import PersonRecorded, RosterRecorded, Weekday
 from ingest.domain.person_history import default_shift_on
@@ -20,12 +22,20 @@ MOST_DATES = 1000
 MOST_ENTRIES = 1000
 
 
+class _Cycle(NamedTuple):
+    """The length of a cycle, its days with the shift, from 0, and these days over many rounds, as bits."""
+
+    length: int
+    days: frozenset[int]
+    rounds: int
+
+
 def gives_shift_on(entry: RosterRecorded, on: date) -> bool:
     """Say whether an entry gives its shift on a local date."""
     if on < entry.starts_on or (entry.ends_on is not None and on > entry.ends_on):
         return False
-    length, days = _cycle(entry)
-    return (on - entry.starts_on).days % length in days
+    cycle = _cycle(entry)
+    return (on - entry.starts_on).days % cycle.length in cycle.days
 
 
 def shifts_on(person: PersonRecorded, entries: Iterable[RosterRecorded], on: date) -> set[str]:
@@ -64,25 +74,47 @@ def first_date_of_both(one: RosterRecorded, other: RosterRecorded) -> date | Non
     last_on = min(one.ends_on or date.max, other.ends_on or date.max)
     if first_on > last_on or not _can_meet(one, other):
         return None
-    period = lcm(_cycle(one)[0], _cycle(other)[0])
-    dates = min((last_on - first_on).days + 1, period)
-    for number in range(min(dates, MOST_DATES)):
-        on = first_on + timedelta(days=number)
-        if gives_shift_on(one, on) and gives_shift_on(other, on):
-            return on
+    dates = min((last_on - first_on).days + 1, lcm(_cycle(one).length, _cycle(other).length))
+    near = (1 << min(dates, MOST_DATES)) - 1
+    both = _dates_from(one, first_on) & _dates_from(other, first_on) & near
+    if both:
+        return first_on + _lowest_bit(both) * ONE_DAY
     return first_on if dates > MOST_DATES else None
+
+
+def _lowest_bit(bits: int) -> int:
+    return (bits & -bits).bit_length() - 1
 
 
 def _can_meet(one: RosterRecorded, other: RosterRecorded) -> bool:
     """Say whether two cycles without end have a date in common: when they agree on what divides both."""
-    (length, days), (other_length, other_days) = _cycle(one), _cycle(other)
-    divisor, shift = gcd(length, other_length), (other.starts_on - one.starts_on).days
-    return not {day % divisor for day in days}.isdisjoint((day + shift) % divisor for day in other_days)
+    cycle, other_cycle = _cycle(one), _cycle(other)
+    divisor, shift = gcd(cycle.length, other_cycle.length), (other.starts_on - one.starts_on).days
+    days = {day % divisor for day in cycle.days}
+    return not days.isdisjoint((day + shift) % divisor for day in other_cycle.days)
 
 
-def _cycle(entry: RosterRecorded) -> tuple[int, set[int]]:
-    """Return the length of an entry's cycle, and the days of it with the shift, from 0 on its first date."""
+def _dates_from(entry: RosterRecorded, on: date) -> int:
+    """Return the dates with the shift, if the entry had no end, as bits: bit 0 is for `on`."""
+    cycle = _cycle(entry)
+    return cycle.rounds >> (on - entry.starts_on).days % cycle.length
+
+
+def _cycle(entry: RosterRecorded) -> _Cycle:
+    """Return the cycle of an entry; its first day is the first date."""
     if entry.rotation_length is not None:
-        return entry.rotation_length, {day - 1 for day in entry.rotation_days}
-    weekdays = {number for number, day in enumerate(Weekday) if day in (entry.weekdays or tuple(Weekday))}
-    return WEEK, {(number - entry.starts_on.weekday()) % WEEK for number in weekdays}
+        return _made_cycle(entry.rotation_length, entry.rotation_days, 1)
+    weekdays = tuple(number for number, day in enumerate(Weekday) if day in (entry.weekdays or Weekday))
+    return _made_cycle(WEEK, weekdays, entry.starts_on.weekday())
+
+
+@lru_cache(maxsize=4096)
+def _made_cycle(length: int, numbers: tuple[int, ...], first: int) -> _Cycle:
+    """Return a cycle of the numbers of its days, the first of which is `first`.
+
+    Kept, since each entry is held against up to a thousand others.
+    """
+    days = frozenset((number - first) % length for number in numbers)
+    once = sum(1 << day for day in days)
+    rounds = sum(once << start for start in range(0, length + MOST_DATES, length))
+    return _Cycle(length, days, rounds)
