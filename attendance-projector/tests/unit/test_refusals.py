@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from attendance_projector.domain.facts import RuleError
+from attendance_projector.errors import Unstorable
 from attendance_projector.projection.apply_batch import Applied
 from attendance_projector.projection.apply_records import ApplyRecords
 from attendance_projector.projection.metrics import ProjectorMetrics
@@ -85,6 +86,26 @@ async def test_facts_that_contradict_each_other_are_tried_one_at_a_time(records:
     with pytest.raises(PoisonRecord, match="facts-contradict") as refused:
         await applying.apply(records)
     # The delivery loop tries one at a time, and so finds the record.
+    assert refused.value.record is None
+
+
+async def test_text_and_a_contradiction_in_one_batch_are_tried_one_at_a_time() -> None:
+    """Found one after the other: what is found second must not end the projector either."""
+
+    class BothInOneBatch(Contradicting):
+        async def in_transaction(self, work: Any) -> Applied:
+            self.attempts += 1
+            if self.attempts == 1:
+                raise Unstorable("invalid byte sequence for encoding UTF8: 0x00")
+            raise RuleError("punch 1 is given twice with different facts")
+
+    class Nul(Reader):
+        async def read(self, record: Record) -> EventOrTombstone:
+            return msgspec.structs.replace(FACT, reason="nul \x00") if record.key else FACT
+
+    applying = ApplyRecords(Nul(), BothInOneBatch(), ProjectorMetrics(CollectorRegistry()))  # type: ignore[arg-type]
+    with pytest.raises(PoisonRecord, match="facts-contradict") as refused:
+        await applying.apply([record(b"nul"), record()])
     assert refused.value.record is None
 
 

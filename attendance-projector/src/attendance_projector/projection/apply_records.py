@@ -61,6 +61,7 @@ from service_kit.observing.telemetry import extract_context, tracer
 DATED = (MatchDecided, PunchSubmitted, PunchAdded)
 UNDATED = (ClockTicked, EnrolmentDecided, PunchVoided, DayOverridden, ReviewDecided)
 MINUTES_PER_DAY = 1440
+CONTRADICTION = "facts-contradict"
 # Hears of the instants of ticks before they count; what it raises ends the batch.
 BeforeTimeComes = Callable[[Collection[datetime]], Awaitable[None]]
 PERIODS = (PeriodLocked, PeriodReopened, PeriodSealed, DaysLocked)
@@ -125,7 +126,7 @@ class ApplyRecords:
         try:
             applied = await self._apply(received)
         except (RuleError, Unstorable) as error:
-            applied = await self._apply(_with_refused(received, error))
+            applied = await self._apply_refusing(_with_refused(received, error))
         self._observe(applied, perf_counter() - started)
         if self._is_tracing:
             _trace(applied.fresh, started_ns)
@@ -134,6 +135,13 @@ class ApplyRecords:
         return await self._read_model.in_transaction(
             lambda transaction: apply_batch(transaction, received, self._recompute)
         )
+
+    async def _apply_refusing(self, received: Sequence[Received]) -> Applied:
+        """Apply what is left once something is refused; facts can still contradict each other."""
+        try:
+            return await self._apply(received)
+        except RuleError as error:
+            raise PoisonRecord(CONTRADICTION, str(error)) from error
 
     async def pass_over(self, record: Record) -> None:
         """Move the position past a record that went to the dead letters."""
@@ -200,7 +208,7 @@ def _with_refused(received: Sequence[Received], error: RuleError | Unstorable) -
             return found
         reason = Reason(UNSTORABLE, error.detail)
     else:
-        reason = Reason("facts-contradict", str(error))
+        reason = Reason(CONTRADICTION, str(error))
     match received:
         case [ReceivedEvent(refused=None) as alone]:
             return [replace(alone, refused=reason)]
