@@ -14,6 +14,7 @@ from recognition_worker.adapters.models.packaged_models import ModelFiles
 from recognition_worker.adapters.vision.eyes import open_eyes
 from recognition_worker.adapters.vision.opencv_vision import turned
 from recognition_worker.domain.decision import Outcome, decide
+from recognition_worker.domain.face import Pixels
 from recognition_worker.domain.identity import OrgId
 from recognition_worker.domain.quality import MATCH_LIMITS
 from recognition_worker.domain.search.gallery import InMemoryGallery
@@ -23,7 +24,7 @@ from recognition_worker.evaluation.adapters.photo_folders import read_people
 from recognition_worker.evaluation.evaluate_model import EvaluateModel, PersonPhotos
 from recognition_worker.evaluation.measured import Attempt
 from recognition_worker.recognition.enrol_person import TURNED_WARNING, EnrolPerson, Photo
-from recognition_worker.recognition.recognise import FaceProbe
+from recognition_worker.recognition.recognise import FaceAnalyser, FaceProbe
 from recognition_worker.settings import EmbedderChoice
 
 
@@ -71,6 +72,44 @@ def test_a_turned_camera_loses_nobody(model_files: ModelFiles, faces_dir: Path, 
         assert isinstance(found, FaceProbe)
         assert (upright.face.turned_degrees, found.face.turned_degrees) == (0, 360 - degrees)
         np.testing.assert_array_equal(found.crop, upright.crop)
+
+
+def test_a_picture_that_lies_beside_somebody_is_not_taken_for_them(
+    model_files: ModelFiles, faces_dir: Path
+) -> None:
+    """A mask makes a face doubtful, and half of these pictures, a sixth of its size, were compared then."""
+    pipeline = worker_pipeline(model_files.deepface_home)
+    people = read_people(faces_dir / "known")[::10]
+    masked, compared = 0, 0
+    for person, other in zip(people, [*people[1:], people[0]], strict=True):
+        scene = beside(with_mask(person.photos[0](), pipeline.analyser), other.photos[0]())
+        found = pipeline.analyser.analyse(scene, MATCH_LIMITS)
+        masked += isinstance(found, FaceProbe) and found.face.turned_degrees == 0
+        compared += isinstance(found, FaceProbe) and found.face.turned_degrees != 0
+    assert compared <= 1
+    assert masked >= 0.7 * len(people)
+
+
+def with_mask(photo: bytes, analyser: FaceAnalyser) -> Pixels:
+    """Return a photo, enlarged, with a cloth before the lower half of the face."""
+    pixels = cv2.resize(cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_COLOR), None, fx=2.4, fy=2.4)
+    found = analyser.analyse(bytes(cv2.imencode(".png", pixels)[1]), MATCH_LIMITS)
+    assert isinstance(found, FaceProbe)
+    box = found.face.box
+    top, bottom = int(box.top + 0.52 * box.height), int(box.top + 1.1 * box.height)
+    left, right = int(box.left - 0.05 * box.width), int(box.left + 1.05 * box.width)
+    pixels[max(top, 0) : bottom, max(left, 0) : right] = (200, 190, 180)
+    return np.asarray(pixels, np.uint8)
+
+
+def beside(pixels: Pixels, photo: bytes) -> bytes:
+    """Return an image with a photo that lies on its side to the right of it."""
+    lying = turned(np.asarray(cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_COLOR), np.uint8), 90)
+    height, width = pixels.shape[:2]
+    scene = np.full((height, width + lying.shape[1], 3), 128, np.uint8)
+    scene[:, :width] = pixels
+    scene[: lying.shape[0], width:] = lying
+    return bytes(cv2.imencode(".png", scene)[1])
 
 
 def test_a_photo_that_stands_on_its_head_enrols_as_the_upright_one(

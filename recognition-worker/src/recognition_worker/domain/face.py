@@ -30,6 +30,10 @@ class Box:
         """Centre as (x, y)."""
         return self.left + self.width / 2, self.top + self.height / 2
 
+    def holds(self, x: float, y: float) -> bool:
+        """Say whether a point lies in it."""
+        return 0 <= x - self.left <= self.width and 0 <= y - self.top <= self.height
+
     def scaled(self, factor: float) -> "Box":
         """Return the same rectangle in an image that is `factor` times as large."""
         return Box(self.left * factor, self.top * factor, self.width * factor, self.height * factor)

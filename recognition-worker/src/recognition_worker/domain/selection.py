@@ -15,7 +15,7 @@ _BORDER_WEIGHT = 0.5
 # Of 831 press photos, 2 change their face by it, one to the right person (docs/recognition/accuracy.md).
 _DOUBT_POWER = 2
 # Somebody behind, at 1.4 times the distance, has half the area: further away is background.
-_RIVAL_SHARE = 0.5
+RIVAL_SHARE = 0.5
 
 
 def by_prominence(faces: Sequence[DetectedFace], width: int, height: int) -> list[DetectedFace]:
@@ -34,4 +34,4 @@ def prominence(face: DetectedFace, width: int, height: int) -> float:
 def rival_count(faces: Sequence[DetectedFace], width: int, height: int) -> int:
     """Count the other faces that come close to the most prominent one."""
     ordered = [prominence(face, width, height) for face in by_prominence(faces, width, height)]
-    return sum(size >= _RIVAL_SHARE * ordered[0] for size in ordered[1:])
+    return sum(size >= RIVAL_SHARE * ordered[0] for size in ordered[1:])

@@ -25,6 +25,16 @@ def turned_clockwise(orientation: int, degrees: int) -> int:
     return orientation
 
 
+def turned_back(x: float, y: float, degrees: int) -> tuple[float, float]:
+    """Return where a place of an image that was turned clockwise lies in the image as it was.
+
+    Both as shares of the width and the height, from the upper left corner.
+    """
+    for _ in range(degrees // QUARTER):
+        x, y = y, 1 - x
+    return x, y
+
+
 class CameraTurns:
     """By how many degrees clockwise the images of devices are turned, as the directory records it."""
 

@@ -13,7 +13,7 @@ from recognition_worker.domain import quality, selection
 from recognition_worker.domain.alignment import CROP_SIZE, DegenerateLandmarks, Similarity, fit_similarity
 from recognition_worker.domain.face import DecodedImage, DetectedFace, Pixels
 from recognition_worker.domain.landmark_layout import ARCFACE_112, LandmarkLayout
-from recognition_worker.domain.turned_images import turned_clockwise
+from recognition_worker.domain.turned_images import turned_back, turned_clockwise
 from recognition_worker.recognition.ports import FaceCropper, FaceDetector, ImageDecoder, LivenessCheck
 from recognition_worker.recognition.results import FaceUsed
 from recognition_worker.recognition.straighten_faces import FaceStraightener
@@ -147,7 +147,12 @@ class FaceAnalyser:
             turned = self._straightened(self._looked(image, upright, watch, thorough=thorough), watch)
             # A head that only seemed to stand upright when turned does not bear a straightened look.
             if turned.confidence > sight.confidence:
-                return self._judged(turned, limits, turned_degrees, watch)
+                if turned.shows_face_of(sight, turned_degrees):
+                    return self._judged(turned, limits, turned_degrees, watch)
+                # A picture that lies in the image is nobody who checks in, however clear it is.
+                ahead = turned.prominence > sight.prominence
+                chosen, other = (turned, sight) if ahead else (self._straightened(sight, watch), turned)
+                return self._judged(chosen.beside(other), limits, turned_degrees if ahead else 0, watch)
         return self._judged(self._straightened(sight, watch), limits, 0, watch)
 
     def _looked(self, image: bytes, orientation: int, watch: Stopwatch, *, thorough: bool) -> "_Sight":
@@ -259,6 +264,29 @@ class _Sight:
     def confidence(self) -> float:
         """Return how sure the detector is of the face; 0 without one."""
         return self.face.confidence if self.face else 0.0
+
+    @property
+    def prominence(self) -> float:
+        """Return how prominent the face is, in an image of any reduction; 0 without one."""
+        if self.face is None:
+            return 0.0
+        height, width = self.decoded.pixels.shape[:2]
+        return selection.prominence(self.face, width, height) * self.decoded.reduction**2
+
+    def shows_face_of(self, upright: "_Sight", degrees: int) -> bool:
+        """Say whether this, turned by degrees, shows the face that was seen upright, if one was."""
+        if upright.face is None or self.face is None:
+            return True
+        height, width = self.decoded.pixels.shape[:2]
+        x, y = self.face.box.centre
+        x, y = turned_back(x / width, y / height, degrees)
+        height, width = upright.decoded.pixels.shape[:2]
+        return upright.face.box.holds(x * width, y * height)
+
+    def beside(self, other: "_Sight") -> "_Sight":
+        """Return this beside the face of another look, which lies elsewhere in the image."""
+        is_rival = other.prominence >= selection.RIVAL_SHARE * self.prominence
+        return replace(self, face_count=self.face_count + 1, rival_count=self.rival_count + is_rival)
 
 
 def _used(
