@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -21,6 +21,10 @@ from attendance_schemas.events import (
 from attendance_schemas.identity import deterministic_id
 from ingest.domain.fields import Identifier, Minutes, Reason, upper
 from service_kit.fields import NearDate, NearInstant
+
+# From a date's midnight in UTC to the farthest windows of its shifts, wherever the site is: a shift may begin
+# at any time of the date, is as long as a day, and so are its windows.
+BEFORE_DATE, AFTER_DATE = timedelta(days=1, hours=14), timedelta(days=3, hours=12)
 
 
 class Correction(BaseModel):
@@ -83,6 +87,16 @@ class OverrideDocument(Correction):
             longest = self.last_out_at - self.first_in_at
             if timedelta(minutes=self.worked_minutes) > longest:
                 raise ValueError("worked_minutes are more than there are from first_in_at to last_out_at")
+        return self
+
+    @model_validator(mode="after")
+    def _of_that_date(self) -> Self:
+        begins_at = datetime.combine(self.attendance_on, time(), UTC)
+        for name, at in (("first_in_at", self.first_in_at), ("last_out_at", self.last_out_at)):
+            if at is not None and not begins_at - BEFORE_DATE <= at <= begins_at + AFTER_DATE:
+                raise ValueError(
+                    f"{name} is at {at.isoformat()}, which no shift of {self.attendance_on} reaches"
+                )
         return self
 
 
