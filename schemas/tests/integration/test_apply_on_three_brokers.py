@@ -1,7 +1,6 @@
 """What production has: three brokers of which one may be away, and a registry that may be lost."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -19,37 +18,26 @@ from attendance_schemas.golden import golden_examples
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.schema_files import id_of_text, registered_texts, schema_text
 from attendance_schemas.topics import MATCHES
-from local_stack.running.stack import Stack
-from local_stack.settings import cache_folder
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(300)]
 
 PARTITIONS = 2
 
 
-@pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("cluster") / "stack", cache_folder(root=pytestconfig.rootpath))
-    stack.up(brokers=3)
-    yield stack
-    stack.down()
-    stack.delete()
-
-
 @pytest.fixture
-def contract(production, topic_prefix):
+def contract(three_brokers, topic_prefix):
     """Apply the contract to this test's topics, as in production."""
 
     async def applying(**options):
-        servers, registry = production.env.kafka_bootstrap_servers, production.env.schema_registry_url
+        servers, registry = three_brokers.env.kafka_bootstrap_servers, three_brokers.env.schema_registry_url
         return await apply(servers, registry, **{"prefix": topic_prefix, "partitions": PARTITIONS, **options})
 
     return applying
 
 
 @pytest.fixture
-async def admin(production):
-    client = AIOKafkaAdminClient(bootstrap_servers=production.env.kafka_bootstrap_servers)
+async def admin(three_brokers):
+    client = AIOKafkaAdminClient(bootstrap_servers=three_brokers.env.kafka_bootstrap_servers)
     await client.start()
     yield client
     await client.close()
@@ -65,21 +53,21 @@ async def test_every_topic_lies_on_three_brokers(contract, admin, topic_prefix):
     assert (await contract()).steps == []
 
 
-async def test_a_broker_that_is_away_lowers_nothing(production, contract, topic_prefix):
+async def test_a_broker_that_is_away_lowers_nothing(three_brokers, contract, topic_prefix):
     name = topic_prefix + MATCHES.name
     await contract()
-    await asyncio.to_thread(production.stop_service, "kafka-3")
+    await asyncio.to_thread(three_brokers.stop_service, "kafka-3")
     try:
         for prefix in (topic_prefix, f"new.{topic_prefix}"):
             with pytest.raises(BrokerUnavailable, match=r"^2 of 3 brokers answer: 1 missing for 3 replicas"):
                 await contract(prefix=prefix)
-        async with connected(production.env.kafka_bootstrap_servers, {}) as cluster:
-            found = await cluster.topics([name, f"new.{name}"])
+        async with connected(three_brokers.env.kafka_bootstrap_servers, {}) as brokers:
+            found = await brokers.topics([name, f"new.{name}"])
         assert found.keys() == {name}
         assert set(found[name].replicas.values()) == {3}
         assert found[name].settings["min.insync.replicas"].value == "2"
     finally:
-        await asyncio.to_thread(production.start_service, "kafka-3")
+        await asyncio.to_thread(three_brokers.start_service, "kafka-3")
     assert (await contract()).steps == []
 
 
@@ -98,8 +86,8 @@ async def test_three_brokers_are_no_single_one(contract):
         await contract(single_broker=True)
 
 
-async def test_a_lost_registry_is_restored_by_apply(production, contract, topic_prefix):
-    servers, url = production.env.kafka_bootstrap_servers, production.env.schema_registry_url
+async def test_a_lost_registry_is_restored_by_apply(three_brokers, contract, topic_prefix):
+    servers, url = three_brokers.env.kafka_bootstrap_servers, three_brokers.env.schema_registry_url
     name = topic_prefix + MATCHES.name
     identity = id_of_text(schema_text("MatchDecided"))
     await contract()
@@ -109,7 +97,7 @@ async def test_a_lost_registry_is_restored_by_apply(production, contract, topic_
         await codec.prepare([MATCHES])
         await producer.send_and_wait(name, codec.encode(event, MATCHES))
 
-    await asyncio.to_thread(production.lose_registry)
+    await asyncio.to_thread(three_brokers.lose_registry)
     async with SchemaRegistry(url) as registry:
         with pytest.raises(SchemaNotRegistered, match=f"schema id {identity} is not in the registry"):
             await registry.schema_by_id(identity)
@@ -130,10 +118,10 @@ async def test_a_lost_registry_is_restored_by_apply(production, contract, topic_
 
 
 async def test_what_a_killed_apply_has_imported_is_kept_under_the_subjects_of_its_events(
-    production, contract
+    three_brokers, contract
 ):
-    await asyncio.to_thread(production.lose_registry)
-    async with SchemaRegistry(production.env.schema_registry_url) as registry:
+    await asyncio.to_thread(three_brokers.lose_registry)
+    async with SchemaRegistry(three_brokers.env.schema_registry_url) as registry:
         await registry.import_texts(registered_texts())  # and the kill comes before a subject is registered
         plan = await contract()
         assert (plan.imports, plan.archive) == ({}, registered_texts())
@@ -142,16 +130,16 @@ async def test_what_a_killed_apply_has_imported_is_kept_under_the_subjects_of_it
         assert (await contract(dry_run=True)).steps == []
 
 
-async def test_a_registry_with_other_ids_is_refused(production, contract, topic_prefix):
-    url, identity = production.env.schema_registry_url, id_of_text(schema_text("MatchDecided"))
+async def test_a_registry_with_other_ids_is_refused(three_brokers, contract, topic_prefix):
+    url, identity = three_brokers.env.schema_registry_url, id_of_text(schema_text("MatchDecided"))
     try:
-        await asyncio.to_thread(production.lose_registry)
+        await asyncio.to_thread(three_brokers.lose_registry)
         async with SchemaRegistry(url) as registry:
             await registry.import_texts({identity: '"string"'})
             with pytest.raises(ContractMismatch, match=f"another schema under id {identity}; give this"):
                 await contract()
 
-            await asyncio.to_thread(production.lose_registry)
+            await asyncio.to_thread(three_brokers.lose_registry)
             body = {"schema": schema_text("MatchDecided"), "schemaType": "AVRO"}
             subject = f"{topic_prefix}{MATCHES.name}-attendance.MatchDecided"
             given = await registry._ask("POST", f"/subjects/{subject}/versions", body)
@@ -160,4 +148,4 @@ async def test_a_registry_with_other_ids_is_refused(production, contract, topic_
             with pytest.raises(ContractMismatch, match=f"under id {given['id']}, not {identity}"):
                 await contract()
     finally:
-        await asyncio.to_thread(production.lose_registry)
+        await asyncio.to_thread(three_brokers.lose_registry)

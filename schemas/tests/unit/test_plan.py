@@ -49,13 +49,23 @@ def test_a_default_of_the_broker_is_written_down():
     assert plan.steps == ["set a: min.insync.replicas 2, until now a default of the broker"]
 
 
-@pytest.mark.parametrize("value", [str(400 * DAY), "-1"])
-@pytest.mark.parametrize("is_own", [True, False])
-def test_what_is_kept_for_longer_stays(value, is_own):
-    plan = compare([FILE], {"a": found(retention_ms=Setting(value, is_own=is_own))})
+@pytest.mark.parametrize(("value", "words"), [(str(400 * DAY), "400 days"), ("-1", "without limit")])
+def test_what_is_kept_for_longer_stays(value, words):
+    plan = compare([FILE], {"a": found(retention_ms=Setting(value, is_own=True))})
     assert plan.steps == []
-    assert plan.kept == [
-        f"a: retention.ms is {'without limit' if value == '-1' else '400 days'}, its file says 60 days"
+    assert plan.kept == [f"a: retention.ms is {words}, its file says 60 days"]
+    # What only a default of the broker says would be less with the next default.
+    plan = compare([FILE], {"a": found(retention_ms=Setting(value, is_own=False))})
+    assert plan.steps == [f"set a: retention.ms {words}, until now a default of the broker"]
+    assert [each.wanted for each in plan.settings] == [value]
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_minimum_that_no_partition_reaches_is_refused(is_own):
+    assert compare([FILE], {"a": found(min_insync_replicas=Setting("3", is_own=is_own))}).refused == []
+    plan = compare([FILE], {"a": found(min_insync_replicas=Setting("4", is_own=is_own))})
+    assert plan.refused == [
+        "a takes no records: min.insync.replicas is 4, and partitions have 3 replicas; set it to 2"
     ]
 
 

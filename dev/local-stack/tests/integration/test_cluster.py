@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 
 import asyncpg
 import pytest
@@ -10,24 +9,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from local_stack.running.stack import Stack
-from local_stack.settings import cache_folder
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 REPLICATED_WITHIN_SECONDS = 20
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("cluster") / "stack", cache_folder(root=pytestconfig.rootpath))
-    stack.up(brokers=3, replica=True)
-    yield stack
-    stack.down()
-    stack.delete()
-
-
-async def test_writes_with_all_acks_go_on_without_one_broker(cluster: Stack) -> None:
-    servers = cluster.env.kafka_bootstrap_servers
+async def test_writes_with_all_acks_go_on_without_one_broker(three_brokers: Stack) -> None:
+    servers = three_brokers.env.kafka_bootstrap_servers
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     await admin.create_topics([NewTopic("kept", num_partitions=3, replication_factor=3)])
@@ -35,19 +24,19 @@ async def test_writes_with_all_acks_go_on_without_one_broker(cluster: Stack) -> 
     async with AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True) as producer:
         for partition in range(3):
             await producer.send_and_wait("kept", b"before", partition=partition)
-        await asyncio.to_thread(cluster.stop_service, "kafka-2", kill=True)
+        await asyncio.to_thread(three_brokers.stop_service, "kafka-2", kill=True)
         for partition in range(3):
             await producer.send_and_wait("kept", b"during", partition=partition)
-    back = await asyncio.to_thread(cluster.start_service, "kafka-2")
+    back = await asyncio.to_thread(three_brokers.start_service, "kafka-2")
     assert back.is_ready
 
 
-async def test_replica_serves_what_the_primary_has_and_refuses_writes(cluster: Stack) -> None:
-    owner = await asyncpg.connect(cluster.env.database_url)
+async def test_replica_serves_what_the_primary_has_and_refuses_writes(three_brokers: Stack) -> None:
+    owner = await asyncpg.connect(three_brokers.env.database_url)
     await owner.execute("CREATE TABLE kept (word text); GRANT SELECT ON kept TO attendance_reader")
     await owner.execute("INSERT INTO kept VALUES ('kept')")
     await owner.close()
-    reader = await asyncpg.connect(cluster.env.query_database_url)
+    reader = await asyncpg.connect(three_brokers.env.query_database_url)
     assert await reader.fetchval("SELECT pg_is_in_recovery()")
     await replicated(reader, "SELECT to_regclass('kept') IS NOT NULL")
     await replicated(reader, "SELECT EXISTS (SELECT FROM kept)")
@@ -56,12 +45,12 @@ async def test_replica_serves_what_the_primary_has_and_refuses_writes(cluster: S
     await reader.close()
 
 
-async def test_replica_follows_again_after_the_primary_was_killed(cluster: Stack) -> None:
-    await asyncio.to_thread(cluster.stop_service, "postgres", kill=True)
-    reader = await asyncpg.connect(cluster.env.query_database_url)
+async def test_replica_follows_again_after_the_primary_was_killed(three_brokers: Stack) -> None:
+    await asyncio.to_thread(three_brokers.stop_service, "postgres", kill=True)
+    reader = await asyncpg.connect(three_brokers.env.query_database_url)
     assert await reader.fetchval("SELECT 1") == 1
-    await asyncio.to_thread(cluster.start_service, "postgres")
-    owner = await asyncpg.connect(cluster.env.database_url)
+    await asyncio.to_thread(three_brokers.start_service, "postgres")
+    owner = await asyncpg.connect(three_brokers.env.database_url)
     await owner.execute("CREATE TABLE later (id int)")
     await owner.close()
     await replicated(reader, "SELECT to_regclass('later') IS NOT NULL")

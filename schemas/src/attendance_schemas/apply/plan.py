@@ -151,14 +151,27 @@ def _compare_partitions(topic: NewTopic, there: FoundTopic, plan: Plan) -> None:
 def _compare_settings(topic: NewTopic, there: FoundTopic, plan: Plan) -> None:
     for name, value in topic.settings.items():
         current = there.settings[name]
-        if current.value == value and current.is_own:
-            continue
-        if current.value != value and is_stronger(name, current.value, value):
-            found, file = in_words(name, current.value), in_words(name, value)
+        stays = current.value if is_stronger(name, current.value, value) else value
+        if current.value != stays or not current.is_own:
+            # What is as it should be by a default of the broker would change with that default.
+            plan.settings.append(NewValue(topic.name, name, current.value, stays))
+        elif stays != value:
+            found, file = in_words(name, stays), in_words(name, value)
             plan.kept.append(f"{topic.name}: {name} is {found}, its file says {file}")
-        else:
-            plan.settings.append(NewValue(topic.name, name, current.value, value))
     _compare_lags(topic, there, plan)
+    _compare_minimum(topic, there, plan)
+
+
+def _compare_minimum(topic: NewTopic, there: FoundTopic, plan: Plan) -> None:
+    """Refuse a minimum that would stay and that no partition can reach: nobody could write."""
+    if MINIMUM not in topic.settings:
+        return
+    minimum, replicas = int(there.settings[MINIMUM].value), min(there.replicas.values(), default=0)
+    if minimum > max(replicas, int(topic.settings[MINIMUM])):
+        plan.refused.append(
+            f"{topic.name} takes no records: {MINIMUM} is {minimum}, and partitions have {replicas} "
+            f"replicas; set it to {topic.settings[MINIMUM]}"
+        )
 
 
 def _compare_lags(topic: NewTopic, there: FoundTopic, plan: Plan) -> None:
@@ -178,6 +191,8 @@ def _compare_lags(topic: NewTopic, there: FoundTopic, plan: Plan) -> None:
 
 def is_stronger(setting: str, found: str, wanted: str) -> bool:
     """Tell whether a setting as found keeps more than its topic file asks for."""
+    if found == wanted:
+        return False
     if setting in MORE_IS_SAFER:
         return found == FOREVER or (wanted != FOREVER and int(found) > int(wanted))
     return setting in LESS_IS_SAFER and int(found) < int(wanted)

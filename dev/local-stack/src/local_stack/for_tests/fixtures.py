@@ -48,6 +48,22 @@ def stack(stack_control: Stack) -> StackEnv:
     return stack_control.env
 
 
+@pytest.fixture(scope="session")
+def three_brokers(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stack]:
+    """A stack apart with what production has: three brokers and a streaming replica.
+
+    A test puts back what it took away, and keeps to topics of its own.
+    """
+    from local_stack.running.stack import Stack
+    from local_stack.settings import cache_folder
+
+    found = Stack(tmp_path_factory.mktemp("cluster") / "stack", cache_folder(root=pytestconfig.rootpath))
+    found.up(brokers=3, replica=True)
+    yield found
+    found.down()
+    found.delete()
+
+
 @pytest.fixture
 def topic_prefix() -> str:
     """A random prefix for topics and groups, such as `t3f9a2c.`."""
