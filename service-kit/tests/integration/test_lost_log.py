@@ -1,9 +1,12 @@
 """A log that loses records while a consumer runs: the consumer says so, and never goes on elsewhere."""
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from attendance_testing.lost_records import delete_before
 from service_kit.errors import LogLost, TransientFailure
@@ -40,6 +43,27 @@ async def fetched(source: RecordSource) -> list[Record]:
     return [record for batch in batches for record in batch.records]
 
 
+async def fetched_until_raised(source: RecordSource) -> None:
+    """Fetch on, also across what a client hears while a topic goes and comes."""
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(TransientFailure):
+                await source.fetch(TIMEOUT)
+
+
+async def make_again(kafka: KafkaSettings, topic: str) -> None:
+    """Delete a topic and create it under the same name."""
+    admin = AIOKafkaAdminClient(**kafka.client_options())
+    await admin.start()
+    try:
+        await admin.delete_topics([topic])
+        async with asyncio.timeout(60):
+            while (await admin.create_topics([NewTopic(topic, 1, 1)])).topic_errors[0][1]:
+                pass
+    finally:
+        await admin.close()
+
+
 async def test_records_that_are_deleted_before_a_consumer_comes_to_them_are_told(
     kafka: KafkaSettings, make_topic: MakeTopic
 ) -> None:
@@ -65,5 +89,25 @@ async def test_records_that_are_deleted_before_a_consumer_comes_to_them_are_told
         kept.next[partition] = 4
         (last,) = await fetched(source)
         assert last.value == b"e"
+    finally:
+        await source.stop()
+
+
+async def test_a_topic_made_again_and_as_long_as_before_is_told_while_it_is_read(
+    kafka: KafkaSettings, make_topic: MakeTopic
+) -> None:
+    """Its offsets go on as if nothing had happened: only its id tells."""
+    topic = await make_topic("things", 1)
+    source = RecordSource(
+        kafka, [topic], kafka.group("group"), positions=Kept(), lag_interval=timedelta(seconds=0.2)
+    )
+    try:
+        await send(kafka, topic, "a", "b")
+        _, second = await fetched(source)
+        await source.commit([second.committable])
+        await make_again(kafka, topic)
+        await send(kafka, topic, *"abcdefgh")
+        with pytest.raises(LogLost, match=f"{topic}: made again while it was read"):
+            await fetched_until_raised(source)
     finally:
         await source.stop()

@@ -29,6 +29,7 @@ from service_kit.kafka.claims import Claims
 from service_kit.kafka.group_offsets import group_offsets
 from service_kit.kafka.records import Position, Record, TopicPartition
 from service_kit.kafka.source import Batch, BeforeRevoke, Positions
+from service_kit.kafka.topic_ids import TopicIdentity, identities_from
 from service_kit.observing.logs import get_logger
 from service_kit.settings import KafkaSettings
 
@@ -72,6 +73,7 @@ class RecordSource:
         self._next: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
         self._claims = Claims()
+        self._identities: Mapping[str, TopicIdentity] = {}
         self._log_lost: LogLost | None = None
         self._before_revoke: BeforeRevoke | None = None
         self._lag_task: asyncio.Task[None] | None = None
@@ -202,6 +204,7 @@ class RecordSource:
             async with asyncio.timeout(self._request_timeout.total_seconds() * 2):
                 await consumer.start()
                 missing = set(self._topics) - await consumer.topics()
+                self._identities = await identities_from(consumer._client, self._topics)
             if missing:
                 raise TransientFailure("kafka", f"no topic {', '.join(sorted(missing))}: create it")
         except TimeoutError as error:
@@ -289,14 +292,18 @@ class RecordSource:
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(self._request_timeout.total_seconds()):
                     ends = await consumer.end_offsets([kafka_partition(tp) for tp in partitions])
+                    found = await identities_from(consumer._client, self._topics)
                 self._ends = {TopicPartition(*tp): end for tp, end in ends.items()}
-                self._check_ends(done)
+                self._check_log(done, found)
             await asyncio.sleep(self._lag_interval.total_seconds())
 
-    def _check_ends(self, done: Mapping[TopicPartition, int]) -> None:
+    def _check_log(self, done: Mapping[TopicPartition, int], found: Mapping[str, TopicIdentity]) -> None:
         if self._positions is None:
             return
         try:
+            # Of a topic made again and as long as it was, nothing but its id tells.
+            if replaced := [name for name, each in found.items() if self._identities.get(name, each) != each]:
+                raise LogLost(f"{', '.join(sorted(replaced))}: made again while it was read")
             self._claims.check_ends(done, self._ends)
         except LogLost as lost:
             # The next fetch raises it, in the task that everybody waits for.
