@@ -1,5 +1,7 @@
 """The application: routes, problems, health and metrics."""
 
+from importlib.metadata import version
+
 from fastapi import Depends, FastAPI
 from fastapi_swagger import patch_fastapi
 from prometheus_client import CollectorRegistry
@@ -30,8 +32,8 @@ Send `Authorization: Bearer TOKEN` with one of the roles analyst, supervisor, hr
 def create_app(services: Services, health: Health, registry: CollectorRegistry) -> ASGIApp:
     """Return the application over these services."""
     app = FastAPI(
-        title="query-api",
-        version="1",
+        title="Attendance query-api",
+        version=version("query-api"),
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,

@@ -68,7 +68,7 @@ def _add_put(
         responses=PROBLEMS,
         openapi_extra=json_body(kind.document),
         name=f"put_{kind.path}",
-        summary=f"Record {kind.path}",
+        summary=f"Record one {kind.noun}",
         description=f"Record one, or change it. {_roles(kind)} {RECORD_NOTE}",
     )
 
@@ -98,7 +98,7 @@ def _add_import(
         responses=PROBLEMS,
         openapi_extra=IMPORT,
         name=f"import_{kind.path}",
-        summary=f"Import {kind.path}",
+        summary=f"Import {kind.path} from a file",
         description=f"Record a CSV file, all lines or none. {_roles(kind)} Columns: {columns}. {IMPORT_NOTE}",
     )
 
@@ -124,7 +124,7 @@ def _add_delete(
         response_model=None,
         responses=PROBLEMS,
         name=f"delete_{kind.path}",
-        summary=f"Take {kind.path} back",
+        summary=f"Take one {kind.noun} back",
         description=f"{_roles(kind)} The days that it made are computed again without it.",
     )
 

@@ -266,6 +266,11 @@ class Kind:
     roles: frozenset[str]
 
     @property
+    def noun(self) -> str:
+        """What one of them is called, such as "site"."""
+        return "organisation" if self.id_field == "org_id" else self.id_field.removesuffix("_id")
+
+    @property
     def has_versions(self) -> bool:
         """Whether records of one id differ by `effective_on`."""
         return "{effective_on}" in DIRECTORY.events[self.event.__name__]
