@@ -17,8 +17,9 @@ Day = tuple[str, str, str, str]
 async def follow(group: str) -> None:
     """Tell every change that is news, and only then commit."""
     kafka, revisions = KafkaSettings.load(), dict[Day, int]()
+    registry = SchemaRegistrySettings.load()
     async with (
-        SchemaRegistry(SchemaRegistrySettings.load().url) as registry,
+        SchemaRegistry(registry.url, registry.tls()) as schemas,
         AIOKafkaConsumer(
             kafka.topic(CHANGES.name),
             group_id=kafka.group(group),
@@ -27,7 +28,7 @@ async def follow(group: str) -> None:
             **kafka.client_options(),
         ) as consumer,
     ):
-        codec = Codec(registry)
+        codec = Codec(schemas)
         async for record in consumer:
             event = await codec.decode(record.value)
             if isinstance(event, AttendanceDayChanged):

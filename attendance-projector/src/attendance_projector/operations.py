@@ -49,5 +49,6 @@ async def serve_operations(
         settings.host,
         settings.port,
         stopping=stopping,
+        tls=settings.tls(),
         on_listening=lambda port: log.info("listening", host=settings.host, port=port),
     )

@@ -129,7 +129,7 @@ async def run_service(settings: Settings, stopping: asyncio.Event, *, migrate_fi
 async def _open_servers(
     settings: Settings, stopping: asyncio.Event, stack: AsyncExitStack, *, migrate_first: bool
 ) -> _Servers:
-    schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
+    schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url, settings.registry.tls()))
     read_model = await wait_for_tables(settings, stopping, stack, migrate_first=migrate_first)
     producer = RecordProducer(settings.kafka)
     stack.push_async_callback(producer.stop)

@@ -68,6 +68,7 @@ async def serve_ingest(
                 settings.host,
                 settings.port,
                 stopping=stopping,
+                tls=settings.tls(),
                 drain=timedelta(seconds=settings.drain_seconds),
                 deadlines=Deadlines(body=timedelta(seconds=settings.body_timeout_seconds)),
                 on_listening=listening,
@@ -106,8 +107,8 @@ async def _open_app(settings: Settings, stack: AsyncExitStack) -> tuple[ASGIApp,
 
 
 async def _open_schemas(settings: Settings, stack: AsyncExitStack) -> SchemaRegistry:
-    seconds = settings.dependency_timeout_seconds
-    return await stack.enter_async_context(SchemaRegistry(settings.schema_registry.url, timeout=seconds))
+    registry, seconds = settings.schema_registry, settings.dependency_timeout_seconds
+    return await stack.enter_async_context(SchemaRegistry(registry.url, registry.tls(), timeout=seconds))
 
 
 def _name_dependencies(
@@ -142,7 +143,7 @@ def _open_directory(
 
 def _open_sequences(settings: Settings, stack: AsyncExitStack) -> ValkeyDeviceSequences:
     url, prefix = settings.valkey.url.get_secret_value(), settings.kafka.topic_prefix
-    sequences = ValkeyDeviceSequences(url, prefix=prefix)
+    sequences = ValkeyDeviceSequences(url, settings.valkey.tls(), prefix=prefix)
     stack.push_async_callback(sequences.close)
     return sequences
 

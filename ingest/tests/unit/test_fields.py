@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 import ingest.app  # noqa: F401 - imports every model
 from ingest.domain.directory_documents import KINDS, PersonDocument
 from ingest.domain.fields import CELLS
-from service_kit.settings import EnvironmentSettings
+from service_kit.environment import EnvironmentSettings
 
 UNREADABLE = ("a\x00b", "a\nb", "a\x9bb", "a\ud800b", "a\u202eb", "a\u2067b", "\u200b", "a" * 100_000)
 

@@ -56,6 +56,7 @@ async def serve_queries(settings: Settings, stopping: asyncio.Event) -> None:
                 settings.host,
                 settings.port,
                 stopping=stopping,
+                tls=settings.tls(),
                 on_listening=lambda port: log.info("listening", host=settings.host, port=port),
             )
             for task in beside:
@@ -110,7 +111,7 @@ async def _open_presence(
     if settings.valkey.url is None:
         return NoPresenceCache(metrics)
     url, prefix = settings.valkey.url.get_secret_value(), settings.kafka.topic_prefix
-    cache = await stack.enter_async_context(open_presence_cache(url, prefix, metrics))
+    cache = await stack.enter_async_context(open_presence_cache(url, prefix, metrics, settings.valkey.tls()))
     health.use(Dependency("valkey", cache.check, meanwhile=NO_VALKEY))
     return cache
 
@@ -122,7 +123,7 @@ async def _open_tail(
     health: Health,
     stack: AsyncExitStack,
 ) -> KafkaMatchTail:
-    schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
+    schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url, settings.registry.tls()))
     tail = KafkaMatchTail(settings.kafka, Codec(schemas), feed, metrics)
     health.use(Dependency("kafka", tail.check, meanwhile=NO_KAFKA))
     health.use(Dependency("schema-registry", schemas.check, away=RegistryUnavailable, meanwhile=NO_REGISTRY))

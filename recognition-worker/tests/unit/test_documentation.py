@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry
 
 from recognition_worker.metrics import RecognitionMetrics
 from recognition_worker.settings import Settings
-from service_kit.settings import EnvironmentSettings
+from service_kit.environment import EnvironmentSettings
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 

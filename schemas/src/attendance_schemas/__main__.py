@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from attendance_schemas.compatibility import incompatibilities, releases, write_release
-from attendance_schemas.connection import client_options
+from attendance_schemas.connection import client_options, registry_tls
 from attendance_schemas.errors import BrokerUnavailable, RegistryUnavailable, SchemaError
 from attendance_schemas.schema_files import missing_ids, number
 from attendance_schemas.topics import TOPICS
@@ -95,6 +95,7 @@ def apply(
             single_broker=single_broker,
             dry_run=dry_run,
             client_options=client_options(),
+            registry_tls=registry_tls(registry_url),
             on_plan=lambda plan: _print_plan(plan, as_json=as_json),
         )
     )

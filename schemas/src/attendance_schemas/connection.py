@@ -1,4 +1,4 @@
-"""How `attendance-schemas apply` reaches Kafka: by the variables that the services read.
+"""How `attendance-schemas apply` reaches Kafka and the registry: by the variables that the services read.
 
 With SECRETS_DIR set, a variable may also be a file of that folder with the variable's name in lower case.
 """
@@ -13,20 +13,20 @@ from attendance_schemas.errors import SchemaError
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-VARIABLES = (
+CERTIFICATES = ("SSL_CA_FILE", "SSL_CERT_FILE", "SSL_KEY_FILE")
+KAFKA_VARIABLES = (
     "KAFKA_SECURITY_PROTOCOL",
-    "KAFKA_SSL_CA_FILE",
-    "KAFKA_SSL_CERT_FILE",
-    "KAFKA_SSL_KEY_FILE",
+    *(f"KAFKA_{name}" for name in CERTIFICATES),
     "KAFKA_SASL_MECHANISM",
     "KAFKA_SASL_USERNAME",
     "KAFKA_SASL_PASSWORD",
 )
+REGISTRY_VARIABLES = tuple(f"SCHEMA_REGISTRY_{name}" for name in CERTIFICATES)
 
 
 def client_options(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """Return the keyword arguments of an aiokafka client, without the addresses. Raises SchemaError."""
-    values = {name: _value(environ, name) for name in VARIABLES}
+    values = {name: _value(environ, name) for name in KAFKA_VARIABLES}
     protocol, ca, cert, key, mechanism, username, password = values.values()
     protocol, mechanism = protocol or "PLAINTEXT", mechanism or "PLAIN"
     if protocol not in PROTOCOLS:
@@ -34,7 +34,7 @@ def client_options(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     _check_effects(protocol, [name for name, value in values.items() if value is not None])
     options: dict[str, Any] = {"security_protocol": protocol}
     if protocol.endswith("SSL"):
-        options["ssl_context"] = _tls(ca, cert, key)
+        options["ssl_context"] = _tls("KAFKA", ca, cert, key)
     if protocol.startswith("SASL"):
         if not (username and password):
             raise SchemaError(f"{protocol} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
@@ -46,6 +46,19 @@ def client_options(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
             "sasl_plain_password": password,
         }
     return options
+
+
+def registry_tls(url: str, environ: Mapping[str, str] = os.environ) -> ssl.SSLContext | None:
+    """Return the context for the registry at this URL; None where it is plain. Raises SchemaError."""
+    values = {name: _value(environ, name) for name in REGISTRY_VARIABLES}
+    if url.startswith("https://"):
+        return _tls("SCHEMA_REGISTRY", *values.values())
+    if given := [name for name, value in values.items() if value is not None]:
+        raise SchemaError(
+            f"{', '.join(given)}: without effect, as SCHEMA_REGISTRY_URL does not begin with https://; "
+            "let it, or take these away"
+        )
+    return None
 
 
 def _check_effects(protocol: str, given: Sequence[str]) -> None:
@@ -69,13 +82,13 @@ def _value(environ: Mapping[str, str], name: str) -> str | None:
     return environ.get(name)
 
 
-def _tls(ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext:
+def _tls(prefix: str, ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext:
     if (cert is None) != (key is None):
-        raise SchemaError("KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE go together")
+        raise SchemaError(f"{prefix}_SSL_CERT_FILE and {prefix}_SSL_KEY_FILE go together")
     try:
         context = ssl.create_default_context(cafile=ca)
         if cert is not None:
             context.load_cert_chain(cert, key)
     except OSError as error:
-        raise SchemaError(f"KAFKA_SSL_CA_FILE, _CERT_FILE, _KEY_FILE cannot be read: {error}") from error
+        raise SchemaError(f"{prefix}_SSL_CA_FILE, _CERT_FILE, _KEY_FILE cannot be read: {error}") from error
     return context

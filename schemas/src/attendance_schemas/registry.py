@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import io
 import json
+import ssl
 import zipfile
 from collections.abc import Container, Mapping
 from types import TracebackType
@@ -31,11 +32,14 @@ ADVICE = {
 
 
 class SchemaRegistry:
-    """Look up and register Avro schemas. `timeout` in seconds bounds every call."""
+    """Look up and register Avro schemas. `timeout` in seconds bounds every call.
 
-    def __init__(self, url: str, *, timeout: float = 5.0) -> None:
+    tls: whom to believe and who we are at an https URL; else the system's certificates, and nobody.
+    """
+
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None, *, timeout: float = 5.0) -> None:
         self._url = url.rstrip("/")
-        self._client = httpx.AsyncClient(timeout=timeout)
+        self._client = httpx.AsyncClient(timeout=timeout, verify=tls or True)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,10 +1,10 @@
-"""The command reaches Kafka by the variables that the services read."""
+"""The command reaches Kafka and the registry by the variables that the services read."""
 
 import ssl
 
 import pytest
 
-from attendance_schemas.connection import client_options
+from attendance_schemas.connection import client_options, registry_tls
 from attendance_schemas.errors import SchemaError
 
 SASL = {
@@ -58,3 +58,22 @@ def test_what_cannot_work_is_named(environ, message):
     with pytest.raises(SchemaError, match=message) as refused:
         client_options(environ)
     assert "secret" not in str(refused.value)
+
+
+def test_the_registry_is_plain_or_secured_by_its_url():
+    assert registry_tls("http://registry:8081", {}) is None
+    context = registry_tls("https://registry:8081", {})
+    assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "message"),
+    [
+        ("http://r", {"SCHEMA_REGISTRY_SSL_CA_FILE": __file__}, "_CA_FILE: without effect, as SCHEMA_REG"),
+        ("https://r", {"SCHEMA_REGISTRY_SSL_CERT_FILE": "a"}, "go together"),
+        ("https://r", {"SCHEMA_REGISTRY_SSL_CA_FILE": __file__}, "SCHEMA_REGISTRY_SSL_CA_FILE, .* cannot be"),
+    ],
+)
+def test_what_cannot_work_with_the_registry_is_named(url, environ, message):
+    with pytest.raises(SchemaError, match=message):
+        registry_tls(url, environ)

@@ -17,8 +17,10 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand, TyperGroup
 
+from service_kit.environment import EnvironmentSettings, group_of
 from service_kit.errors import CannotListen, SettingsError
-from service_kit.settings import EnvironmentSettings, ServiceSettings, group_of
+from service_kit.probe import What, probe
+from service_kit.settings import HttpSettings, ServiceSettings
 
 if TYPE_CHECKING:  # Typer brings its own copy of click, whose types it names nowhere else
     from typer._click.core import Context
@@ -83,6 +85,8 @@ def command_line(
         rich_markup_mode=None,
     )
     cli.command("run", cls=RunOrCheck, epilog="--check-config checks the settings and ends.")(run)
+    if issubclass(settings, HttpSettings):
+        cli.command("probe")(_probe_of(name, settings))
 
     @cli.callback(invoke_without_command=True)
     def start(
@@ -97,6 +101,23 @@ def command_line(
 
     start.__doc__ = purpose
     return cli
+
+
+def _probe_of(name: str, settings: type[HttpSettings]) -> Callable[[What], None]:
+    def ask(
+        what: Annotated[
+            What, typer.Argument(help="Whether it lives (else restart it), or takes traffic now.")
+        ],
+    ) -> None:
+        """Ask the process that runs with these settings how it is.
+
+        Exit code 0 when all is well; it prints the answer. For health checks of containers.
+        """
+        answer = probe(load_or_refuse(name, settings), what)
+        typer.echo(answer.text)
+        raise typer.Exit(ExitCode.DONE if answer.is_well else ExitCode.FAILED)
+
+    return ask
 
 
 def load_or_refuse(name: str, settings: type[S]) -> S:
@@ -157,9 +178,9 @@ def _alone(error: Exception) -> Exception:
 
 
 def _described(settings: type[EnvironmentSettings]) -> Iterator[tuple[str, str]]:
-    """Yield each variable with what it is, and whether it has to be set."""
+    """Yield each variable with what it is, and whether it has to be set; those that have to come first."""
     groups = []
-    for field, info in settings.model_fields.items():
+    for field, info in sorted(settings.model_fields.items(), key=lambda each: not each[1].is_required()):
         if (group := group_of(info.annotation)) is not None:
             groups.append(group)
             continue

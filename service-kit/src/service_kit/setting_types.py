@@ -70,6 +70,16 @@ def _endpoint(text: str) -> str:
     return text
 
 
+_any_valkey_url = _url("redis://HOST:PORT/0", "redis", "rediss", "unix")
+
+
+def _valkey_url(text: str) -> str:
+    _any_valkey_url(text)
+    if "ssl_" in urlsplit(text).query:
+        raise ValueError("certificates are not named in it; set VALKEY_SSL_CA_FILE and so on")
+    return text
+
+
 def _unended(text: str) -> str:
     if text.endswith("/"):
         raise ValueError("write it without a slash at the end")
@@ -133,9 +143,7 @@ FileOrUrl = Annotated[Text, AfterValidator(_file_or_url)]
 PostgresUrl = Annotated[
     SecretStr, AfterValidator(_hidden(_url("postgresql://USER@HOST:PORT/NAME", "postgresql", "postgres")))
 ]
-ValkeyUrl = Annotated[
-    SecretStr, AfterValidator(_hidden(_url("redis://HOST:PORT/0", "redis", "rediss", "unix")))
-]
+ValkeyUrl = Annotated[SecretStr, AfterValidator(_hidden(_valkey_url))]
 ReadableFile = Annotated[Path, AfterValidator(_readable_file)]
 ReadableFolder = Annotated[Path, AfterValidator(_readable_folder)]
 WritableFolder = Annotated[Path, AfterValidator(_writable_folder)]

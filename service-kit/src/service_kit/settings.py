@@ -1,31 +1,13 @@
-"""Settings from the environment, refused at start when a name is unknown or a value missing or bad.
-
-Each group of variables has one class; a service composes them. Secrets are `SecretStr` and never appear in
-a message. With `SECRETS_DIR` set, a variable may also be a file of that folder with the variable's name in
-lower case.
-"""
+"""What services are told by variables: one class for each group; a service composes them."""
 
 from __future__ import annotations
 
-import difflib
-import os
 import ssl
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SecretsSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import Field, SecretStr, model_validator
 
-from service_kit.errors import SettingsError
+from service_kit.environment import EnvironmentSettings
 from service_kit.setting_types import (
     Brokers,
     CertificatesFile,
@@ -38,142 +20,13 @@ from service_kit.setting_types import (
     Text,
     ValkeyUrl,
 )
-
-# So alike is a misspelt variable to the right one: their names after the prefix, by difflib's ratio.
-ALIKE = 0.6
-# What to write instead, where pydantic's own words are about its implementation.
-_FORMS = {"date_from_datetime_parsing": "write a date such as 2026-01-31"}
-
-
-class _Variables(EnvSettingsSource):
-    """The environment, one variable a field: a group of variables has no variable of its own."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        if group_of(field.annotation) is not None:
-            return None, field_name, False
-        return super().get_field_value(field, field_name)
-
-
-class _SecretFiles(SecretsSettingsSource):
-    """The files of `SECRETS_DIR`, one a field."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        if group_of(field.annotation) is not None:
-            return None, field_name, False
-        return super().get_field_value(field, field_name)
-
-
-class EnvironmentSettings(BaseSettings):
-    """A frozen group of variables that share the prefix `env_prefix`."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-    env_prefix: ClassVar[str] = ""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read arguments first, then the environment, then the secrets folder."""
-        del env_settings, dotenv_settings, file_secret_settings
-        sources = (init_settings, _Variables(settings_cls, env_prefix=cls.env_prefix))
-        folder = os.environ.get("SECRETS_DIR")
-        if folder is None:
-            return sources
-        return (*sources, _SecretFiles(settings_cls, secrets_dir=folder, env_prefix=cls.env_prefix))
-
-    @classmethod
-    def variable(cls, field: str) -> str:
-        """Name the environment variable of a field."""
-        return f"{cls.env_prefix}{field}".upper()
-
-    @classmethod
-    def load(cls) -> Self:
-        """Read the settings.
-
-        Raises:
-            SettingsError: names every variable that is missing, wrong or unknown, without its value.
-        """
-        problems = dict.fromkeys(_secrets_folder_problems())  # in order, each once
-        built: dict[str, EnvironmentSettings] = {}
-        if not problems:
-            for name, group in _groups(cls).items():
-                # A group that fails is named once; an empty one takes its place while the others are read.
-                built[name] = group._read(problems) or group.model_construct()
-            settings = cls._read(problems, **built)
-            if settings is not None and not problems:
-                return settings
-        raise SettingsError(f"set these variables right and start again: {'; '.join(problems)}")
-
-    @classmethod
-    def _read(cls, problems: dict[str, None], **groups: Any) -> Self | None:
-        """Read one group of variables; add what is wrong with it to `problems`."""
-        problems.update(dict.fromkeys(_unknown_variables(cls)))
-        try:
-            return cls(**groups)
-        except ValidationError as error:
-            problems.update(dict.fromkeys(_problems(cls, error)))
-        return None
-
-
-def group_of(annotation: Any) -> type[EnvironmentSettings] | None:
-    """Return the group of variables that a field's annotation stands for; None for a single variable."""
-    is_group = isinstance(annotation, type) and issubclass(annotation, EnvironmentSettings)
-    return annotation if is_group else None
-
-
-def _groups(cls: type[EnvironmentSettings]) -> dict[str, type[EnvironmentSettings]]:
-    found = {name: group_of(field.annotation) for name, field in cls.model_fields.items()}
-    return {name: group for name, group in found.items() if group is not None}
-
-
-def _secrets_folder_problems() -> Iterator[str]:
-    folder = os.environ.get("SECRETS_DIR")
-    if folder is not None and not (folder and Path(folder).is_dir()):
-        yield "SECRETS_DIR: there is no folder with this name"
-
-
-def _problems(cls: type[EnvironmentSettings], error: ValidationError) -> Iterator[str]:
-    """Yield what is wrong with each variable, without its value."""
-    for item in error.errors(include_input=False, include_url=False):
-        if not item["loc"]:  # about several variables: the message names them
-            yield _in_words(item)
-            continue
-        name = cls.variable(".".join(str(part) for part in item["loc"]))
-        yield f"{name} is not set" if item["type"] == "missing" else f"{name}: {_in_words(item)}"
-
-
-def _in_words(item: ErrorDetails) -> str:
-    if item["type"] == "value_error":
-        return str(item["ctx"]["error"])
-    return _FORMS.get(item["type"], item["msg"].replace("Input should", "it should"))
-
-
-def _unknown_variables(cls: type[EnvironmentSettings]) -> Iterator[str]:
-    """Yield the variables with this prefix that no field reads.
-
-    A service's own prefix is its alone. With the prefix of a shared group others name theirs too, Kafka's
-    scripts (KAFKA_OPTS) and Kubernetes (KAFKA_SERVICE_HOST): there a variable is refused when it is nearly
-    the name of one that is read.
-    """
-    prefix = cls.env_prefix
-    known = [cls.variable(name) for name in cls.model_fields.keys() - _groups(cls).keys()]
-    rests = sorted(name.removeprefix(prefix) for name in known)
-    cutoff = 0.0 if issubclass(cls, ServiceSettings) else ALIKE
-    for name in sorted(os.environ):
-        if not prefix or not name.startswith(prefix) or name in known:
-            continue
-        closest = difflib.get_close_matches(name.removeprefix(prefix), rests, n=1, cutoff=cutoff)
-        if closest:
-            yield f"{name} is not a setting, did you mean {prefix}{closest[0]}?"
+from service_kit.tls import Certificates, TlsListening
 
 
 class ServiceSettings(EnvironmentSettings):
     """Base of a service's own settings; a variable with its prefix that no field reads is refused."""
+
+    owns_prefix: ClassVar[bool] = True
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR"
@@ -187,9 +40,82 @@ class HttpSettings(ServiceSettings):
 
     host: Text = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    ssl_cert_file: ReadableFile | None = Field(
+        default=None, description="the certificate to show, with its key; then nothing but TLS is spoken"
+    )
+    ssl_key_file: ReadableFile | None = Field(default=None, description="the key of that certificate")
+    ssl_client_ca_file: CertificatesFile | None = Field(
+        default=None, description="clients must show a certificate of these"
+    )
+    ssl_client_names: str | None = Field(
+        default=None, description="common names of such clients, with commas between them; others get 403"
+    )
+
+    @model_validator(mode="after")
+    def _check_listener(self) -> Self:
+        _check_pair(self)
+        needed = {"ssl_client_ca_file": self.ssl_cert_file, "ssl_client_names": self.ssl_client_ca_file}
+        for (name, needs), variable in zip(
+            needed.items(), ("ssl_cert_file", "ssl_client_ca_file"), strict=True
+        ):
+            if getattr(self, name) is not None and needs is None:
+                raise ValueError(f"{self.variable(name)}: without effect; set {self.variable(variable)}, too")
+        return self
+
+    def tls(self) -> TlsListening | None:
+        """Give what a listener needs for TLS; None without."""
+        if self.ssl_cert_file is None:
+            return None
+        files = Certificates(self.ssl_client_ca_file, self.ssl_cert_file, self.ssl_key_file)
+        names = (name.strip() for name in (self.ssl_client_names or "").split(","))
+        return TlsListening(files.server_context(), frozenset(filter(None, names)))
 
 
-class KafkaSettings(EnvironmentSettings):
+class TlsClientSettings(EnvironmentSettings):
+    """Whom a client believes, and how it proves who it is: each group of a server that may speak TLS."""
+
+    ssl_ca_file: CertificatesFile | None = Field(
+        default=None, description="certificates that the server must show; else those of the system"
+    )
+    ssl_cert_file: ReadableFile | None = Field(
+        default=None, description="the client's certificate, with its key"
+    )
+    ssl_key_file: ReadableFile | None = Field(default=None, description="the key of the client's certificate")
+
+    @model_validator(mode="after")
+    def _check_certificates(self) -> Self:
+        """Refuse what would not be used: who names certificates does not expect plain text."""
+        unused = [self.variable(name) for name in sorted(self.model_fields_set) if name.startswith("ssl_")]
+        if unused and (reason := self.without_tls()) is not None:
+            raise ValueError(f"{', '.join(unused)}: without effect, as {reason}, or take these away")
+        _check_pair(self)
+        return self
+
+    def without_tls(self) -> str | None:
+        """Say why the connection is plain, and what would change that; None when it is TLS."""
+        raise NotImplementedError
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Give the context of a client; None where the connection is plain."""
+        if self.without_tls() is not None:
+            return None
+        return Certificates(self.ssl_ca_file, self.ssl_cert_file, self.ssl_key_file).client_context()
+
+
+def _check_pair(group: HttpSettings | TlsClientSettings) -> None:
+    """Refuse a certificate without its key, and one that is another's."""
+    cert, key = map(group.variable, ("ssl_cert_file", "ssl_key_file"))
+    if (group.ssl_cert_file is None) != (group.ssl_key_file is None):
+        raise ValueError(f"{cert} and {key} go together")
+    if group.ssl_cert_file is None:
+        return
+    try:
+        group.tls()
+    except OSError:
+        raise ValueError(f"{cert}, {key}: no certificate with its key") from None
+
+
+class KafkaSettings(TlsClientSettings):
     """How to reach Kafka, and the prefix that keeps one installation's topics and groups apart."""
 
     env_prefix: ClassVar[str] = "KAFKA_"
@@ -199,13 +125,6 @@ class KafkaSettings(EnvironmentSettings):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
     )
-    ssl_ca_file: CertificatesFile | None = Field(
-        default=None, description="certificates that brokers must show"
-    )
-    ssl_cert_file: ReadableFile | None = Field(
-        default=None, description="the client's certificate, with its key"
-    )
-    ssl_key_file: ReadableFile | None = Field(default=None, description="the key of the client's certificate")
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         default="PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
     )
@@ -213,30 +132,26 @@ class KafkaSettings(EnvironmentSettings):
     sasl_password: SecretStr | None = Field(default=None, description="the client's password, with SASL_*")
 
     @model_validator(mode="after")
-    def _check_pairs(self) -> Self:
-        self._check_effects()
-        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
-            raise ValueError(f"{self.security_protocol} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
-        if (self.ssl_cert_file is None) != (self.ssl_key_file is None):
-            raise ValueError("KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE go together")
-        try:
-            self._tls()
-        except OSError:
-            raise ValueError("KAFKA_SSL_CERT_FILE, KAFKA_SSL_KEY_FILE: no certificate with its key") from None
+    def _check_sasl(self) -> Self:
+        if self.security_protocol.startswith("SASL"):
+            if not (self.sasl_username and self.sasl_password):
+                raise ValueError(
+                    f"{self.security_protocol} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
+                )
+            return self
+        unused = [self.variable(name) for name in sorted(self.model_fields_set) if name.startswith("sasl_")]
+        if unused:
+            raise ValueError(
+                f"{', '.join(unused)}: without effect, as KAFKA_SECURITY_PROTOCOL is "
+                f"{self.security_protocol}; set that to SASL_SSL or SASL_PLAINTEXT, or take these away"
+            )
         return self
 
-    def _check_effects(self) -> None:
-        """Refuse what is set and would not be used: who names certificates does not expect plain text."""
-        for kind, is_used, protocols in (
-            ("ssl_", self.security_protocol.endswith("SSL"), "SSL or SASL_SSL"),
-            ("sasl_", self.security_protocol.startswith("SASL"), "SASL_SSL or SASL_PLAINTEXT"),
-        ):
-            unused = [self.variable(name) for name in sorted(self.model_fields_set) if name.startswith(kind)]
-            if unused and not is_used:
-                raise ValueError(
-                    f"{', '.join(unused)}: without effect, as KAFKA_SECURITY_PROTOCOL is "
-                    f"{self.security_protocol}; set that to {protocols}, or take these away"
-                )
+    def without_tls(self) -> str | None:
+        """Say why brokers are reached in plain text; None when they are not."""
+        if self.security_protocol.endswith("SSL"):
+            return None
+        return f"KAFKA_SECURITY_PROTOCOL is {self.security_protocol}; set that to SSL or SASL_SSL"
 
     def topic(self, name: str) -> str:
         """Give the full name of a topic."""
@@ -252,22 +167,16 @@ class KafkaSettings(EnvironmentSettings):
             "bootstrap_servers": self.bootstrap_servers,
             "security_protocol": self.security_protocol,
         }
-        if self.security_protocol.endswith("SSL"):
-            options["ssl_context"] = self._tls()
+        if (context := self.tls()) is not None:
+            options["ssl_context"] = context
         if self.security_protocol.startswith("SASL") and self.sasl_password is not None:
             options["sasl_mechanism"] = self.sasl_mechanism
             options["sasl_plain_username"] = self.sasl_username
             options["sasl_plain_password"] = self.sasl_password.get_secret_value()
         return options
 
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=str(self.ssl_ca_file) if self.ssl_ca_file else None)
-        if self.ssl_cert_file is not None:
-            context.load_cert_chain(str(self.ssl_cert_file), str(self.ssl_key_file))
-        return context
 
-
-class ObjectStoreSettings(EnvironmentSettings):
+class ObjectStoreSettings(TlsClientSettings):
     """How to reach the object store."""
 
     env_prefix: ClassVar[str] = "OBJECT_STORE_"
@@ -278,8 +187,12 @@ class ObjectStoreSettings(EnvironmentSettings):
     bucket: Text = Field(description="where images are kept")
     region: Text = Field(default="us-east-1", description="the store's region; any for a store without")
 
+    def without_tls(self) -> str | None:
+        """Say why the store is reached in plain text; None when it is not."""
+        return _unless(self.endpoint, "https://", "OBJECT_STORE_ENDPOINT")
 
-class AuthSettings(EnvironmentSettings):
+
+class AuthSettings(TlsClientSettings):
     """Whose tokens are trusted. `jwks` is a file path or an http(s) URL."""
 
     env_prefix: ClassVar[str] = "AUTH_"
@@ -287,6 +200,10 @@ class AuthSettings(EnvironmentSettings):
     issuer: Text = Field(description="the `iss` that tokens must have")
     audience: Text = Field(description="the `aud` that tokens must have")
     jwks: FileOrUrl = Field(description="file or http(s) URL of the keys that sign tokens")
+
+    def without_tls(self) -> str | None:
+        """Say why the keys are fetched in plain text, or from a file; None when they are not."""
+        return _unless(self.jwks, "https://", "AUTH_JWKS")
 
 
 class DatabaseSettings(EnvironmentSettings):
@@ -307,25 +224,35 @@ class QueryDatabaseSettings(EnvironmentSettings):
     )
 
 
-class ValkeySettings(EnvironmentSettings):
-    """The cache; the URL holds a password."""
-
-    env_prefix: ClassVar[str] = "VALKEY_"
-
-    url: ValkeyUrl = Field(description="redis:// URL of the cache")
-
-
-class OptionalValkeySettings(EnvironmentSettings):
+class OptionalValkeySettings(TlsClientSettings):
     """The cache of a service that also works without one."""
 
     env_prefix: ClassVar[str] = "VALKEY_"
 
-    url: ValkeyUrl | None = Field(default=None, description="redis:// URL of the cache")
+    url: ValkeyUrl | None = Field(default=None, description="redis:// or rediss:// URL of the cache")
+
+    def without_tls(self) -> str | None:
+        """Say why the cache is reached in plain text, or not at all; None when it is by TLS."""
+        return _unless(self.url.get_secret_value() if self.url else "", "rediss://", "VALKEY_URL")
 
 
-class SchemaRegistrySettings(EnvironmentSettings):
+class ValkeySettings(OptionalValkeySettings):
+    """The cache; the URL holds a password."""
+
+    url: ValkeyUrl = Field(description="redis:// or rediss:// URL of the cache")
+
+
+class SchemaRegistrySettings(TlsClientSettings):
     """The schema registry's Confluent-compatible API."""
 
     env_prefix: ClassVar[str] = "SCHEMA_REGISTRY_"
 
     url: HttpUrl = Field(description="http(s) URL of the registry, as Confluent's clients take it")
+
+    def without_tls(self) -> str | None:
+        """Say why the registry is reached in plain text; None when it is not."""
+        return _unless(self.url, "https://", "SCHEMA_REGISTRY_URL")
+
+
+def _unless(url: str, scheme: str, variable: str) -> str | None:
+    return None if url.startswith(scheme) else f"{variable} does not begin with {scheme}; let it"

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -13,8 +15,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
+from attendance_testing.certificates import Authority
 from service_kit.http.deadlines import Deadlines
 from service_kit.http.serve import serve
+from service_kit.tls import Certificates, TlsListening
 
 SHORT, LONG = timedelta(seconds=0.2), timedelta(seconds=30)
 HEAD = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
@@ -26,6 +30,7 @@ class Served:
     """An app that reads bodies, or answers without, or takes its time; it notes who hung up."""
 
     port: int = 0
+    trust: ssl.SSLContext | None = None
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -58,18 +63,22 @@ class Served:
         async with asyncio.timeout(10):
             while True:  # bound, and soon listening
                 with suppress(ConnectionRefusedError):
-                    return await asyncio.open_connection("127.0.0.1", self.port)
+                    return await asyncio.open_connection("127.0.0.1", self.port, ssl=self.trust)
 
 
 Start = Callable[[Deadlines], Awaitable[Served]]
 
 
-@pytest.fixture
-async def start() -> AsyncIterator[Start]:
+@pytest.fixture(params=["plain", "TLS"])
+async def start(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Start]:
     running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
 
     async def started(deadlines: Deadlines) -> Served:
-        served, stopping = Served(), asyncio.Event()
+        served, stopping, tls = Served(), asyncio.Event(), None
+        if request.param == "TLS":
+            folder = Authority().issue(tmp_path, "service")
+            tls = TlsListening(Certificates(None, folder.cert, folder.key).server_context())
+            served.trust = Certificates(folder.ca).client_context()
         listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         names = ("read", "unread", "slow", "long")
         routes = [Route(f"/{name}", getattr(served, name), methods=["POST"]) for name in names]
@@ -78,6 +87,7 @@ async def start() -> AsyncIterator[Start]:
             "127.0.0.1",
             0,
             stopping=stopping,
+            tls=tls,
             deadlines=deadlines,
             on_listening=listening.set_result,
         )

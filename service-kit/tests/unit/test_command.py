@@ -10,9 +10,9 @@ GREETER = """
 from typing import ClassVar
 from pydantic import Field
 from service_kit.command import command_line, serve_until_stopped
-from service_kit.settings import KafkaSettings, ServiceSettings
+from service_kit.settings import HttpSettings, KafkaSettings
 
-class Settings(ServiceSettings):
+class Settings(HttpSettings):
     env_prefix: ClassVar[str] = "GREETER_"
     ending: str = Field(default="well", description="how it ends")
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
@@ -75,6 +75,12 @@ def test_wrong_settings_are_one_sentence_that_names_all_of_them(arguments):
 def test_complete_settings_are_said_to_be_complete():
     ended = greeter("--check-config", **COMPLETE)
     assert (ended.returncode, ended.stdout) == (0, "the settings are complete\n")
+
+
+def test_a_probe_of_nobody_fails_and_says_so():
+    ended = greeter("probe", "ready", **COMPLETE, GREETER_PORT="1")
+    assert (ended.returncode, "127.0.0.1:1 does not answer" in ended.stdout) == (1, True)
+    assert greeter("probe", "well", **COMPLETE).returncode == 2
 
 
 @pytest.mark.parametrize(("ending", "code", "said"), [("refused", 2, "name somebody"), ("badly", 1, "a bug")])

@@ -6,8 +6,19 @@ import certifi
 import pytest
 from pydantic import Field, SecretStr, ValidationError
 
+from attendance_testing.certificates import Authority
 from service_kit.errors import SettingsError
-from service_kit.settings import DatabaseSettings, HttpSettings, KafkaSettings
+from service_kit.settings import (
+    AuthSettings,
+    DatabaseSettings,
+    HttpSettings,
+    KafkaSettings,
+    ObjectStoreSettings,
+    OptionalValkeySettings,
+    SchemaRegistrySettings,
+    TlsClientSettings,
+    ValkeySettings,
+)
 
 
 class ExampleSettings(HttpSettings):
@@ -129,6 +140,94 @@ def test_what_would_protect_and_does_not_is_refused(
     with pytest.raises(SettingsError, match=f"{variable}: without effect") as failure:
         KafkaSettings.load()
     assert "hunter2" not in str(failure.value)
+
+
+GROUPS: list[tuple[type[TlsClientSettings], str, str, dict[str, str]]] = [
+    (ValkeySettings, "url", "redis", {}),
+    (OptionalValkeySettings, "url", "redis", {}),
+    (SchemaRegistrySettings, "url", "http", {}),
+    (AuthSettings, "jwks", "http", {"issuer": "i", "audience": "a"}),
+    (ObjectStoreSettings, "endpoint", "http", {"access_key": "a", "secret_key": "s", "bucket": "b"}),
+]
+
+
+@pytest.mark.parametrize(("group", "field", "scheme", "others"), GROUPS)
+def test_certificates_count_with_a_url_of_tls_alone(
+    environment: pytest.MonkeyPatch,
+    tmp_path: Path,
+    group: type[TlsClientSettings],
+    field: str,
+    scheme: str,
+    others: dict[str, str],
+) -> None:
+    folder = Authority().issue(tmp_path, "client")
+    for name, value in others.items():
+        environment.setenv(group.variable(name), value)
+    environment.setenv(group.variable(field), f"{scheme}://server:1")
+    assert group.load().tls() is None
+    for name, file in (
+        ("ssl_ca_file", folder.ca),
+        ("ssl_cert_file", folder.cert),
+        ("ssl_key_file", folder.key),
+    ):
+        environment.setenv(group.variable(name), str(file))
+    with pytest.raises(SettingsError) as failure:
+        group.load()
+    for name in ("ssl_ca_file", "ssl_cert_file", "ssl_key_file", field):
+        assert group.variable(name) in str(failure.value)
+    environment.setenv(group.variable(field), f"{scheme}s://server:1")
+    assert isinstance(group.load().tls(), ssl.SSLContext)
+    environment.delenv(group.variable("ssl_key_file"))
+    with pytest.raises(SettingsError, match=r"SSL_CERT_FILE and [A-Z_]*SSL_KEY_FILE go together"):
+        group.load()
+
+
+def test_certificates_of_a_cache_that_is_none_are_refused(
+    environment: pytest.MonkeyPatch, certificates: Path
+) -> None:
+    environment.setenv("VALKEY_SSL_CA_FILE", str(certificates))
+    with pytest.raises(SettingsError, match="VALKEY_SSL_CA_FILE: without effect, as VALKEY_URL"):
+        OptionalValkeySettings.load()
+
+
+def test_certificates_in_the_url_of_the_cache_are_refused(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("VALKEY_URL", "rediss://cache:1/0?ssl_cert_reqs=none")
+    with pytest.raises(SettingsError, match=r"VALKEY_URL: .*VALKEY_SSL_CA_FILE"):
+        ValkeySettings.load()
+
+
+def test_a_certificate_of_somebody_else_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    one, other = (Authority().issue(tmp_path / name, name) for name in ("one", "other"))
+    for prefix, group in (("KAFKA", KafkaSettings), ("EXAMPLE", ExampleSettings)):
+        environment.setenv("KAFKA_SECURITY_PROTOCOL", "SSL")
+        environment.setenv(f"{prefix}_SSL_CERT_FILE", str(one.cert))
+        environment.setenv(f"{prefix}_SSL_KEY_FILE", str(other.key))
+        with pytest.raises(SettingsError, match=f"{prefix}_SSL_KEY_FILE: no certificate with its key"):
+            group.load()
+        environment.delenv(f"{prefix}_SSL_CERT_FILE")
+        environment.delenv(f"{prefix}_SSL_KEY_FILE")
+
+
+def test_what_a_listener_is_told_counts_or_is_refused(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = Authority().issue(tmp_path, "example")
+    assert ExampleSettings.load().tls() is None
+    environment.setenv("EXAMPLE_SSL_CLIENT_CA_FILE", str(folder.ca))
+    with pytest.raises(SettingsError, match="CLIENT_CA_FILE: without effect; set EXAMPLE_SSL_CERT_FILE"):
+        ExampleSettings.load()
+    environment.delenv("EXAMPLE_SSL_CLIENT_CA_FILE")
+    environment.setenv("EXAMPLE_SSL_CERT_FILE", str(folder.cert))
+    with pytest.raises(SettingsError, match="go together"):
+        ExampleSettings.load()
+    environment.setenv("EXAMPLE_SSL_KEY_FILE", str(folder.key))
+    environment.setenv("EXAMPLE_SSL_CLIENT_NAMES", "gateway, prometheus")
+    with pytest.raises(SettingsError, match="CLIENT_NAMES: without effect; set EXAMPLE_SSL_CLIENT_CA_FILE"):
+        ExampleSettings.load()
+    environment.setenv("EXAMPLE_SSL_CLIENT_CA_FILE", str(folder.ca))
+    tls = ExampleSettings.load().tls()
+    assert tls is not None
+    assert tls.names == {"gateway", "prometheus"}
 
 
 def test_a_wrong_value_is_named_by_its_own_service(monkeypatch: pytest.MonkeyPatch) -> None:

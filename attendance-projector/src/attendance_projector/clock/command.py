@@ -64,7 +64,7 @@ async def _read_or_reset(
         as_of = await PostgresReadModel(pool).as_of()
     if reset:
         async with (
-            SchemaRegistry(settings.registry.url) as registry,
+            SchemaRegistry(settings.registry.url, settings.registry.tls()) as registry,
             RecordProducer(settings.kafka) as producer,
         ):
             codec = Codec(registry, prefix=settings.kafka.topic_prefix)

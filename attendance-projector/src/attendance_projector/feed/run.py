@@ -43,7 +43,9 @@ async def run_feed(settings: Settings, stopping: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
             # Nothing was told yet when it stops before the tables are open.
             stack.enter_context(contextlib.suppress(DeliveryStopped))
-            schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
+            schemas = await stack.enter_async_context(
+                SchemaRegistry(settings.registry.url, settings.registry.tls())
+            )
             opening = Opening(health)
             read_model = await wait_for_told_tables(settings, stopping, stack)
             producer = RecordProducer(settings.kafka)
@@ -93,7 +95,7 @@ async def _presence(
     stopping: asyncio.Event,
 ) -> None:
     url, codec = settings.database.url.get_secret_value(), Codec(schemas)
-    async with open_presence_board(valkey_url, settings.kafka.topic_prefix) as board:
+    async with open_presence_board(valkey_url, settings.kafka.topic_prefix, settings.valkey.tls()) as board:
         await keep_presence(
             lambda: open_presence_source(url),
             lambda: open_change_tail(settings.kafka, codec),

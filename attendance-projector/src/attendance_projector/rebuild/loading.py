@@ -37,7 +37,9 @@ async def open_loading(
     """Connect to the registry and to the next tables; Kafka is read when something is loaded."""
     url, kafka = settings.database.url.get_secret_value(), settings.kafka
     async with AsyncExitStack() as stack:
-        schemas = await stack.enter_async_context(SchemaRegistry(settings.registry.url))
+        schemas = await stack.enter_async_context(
+            SchemaRegistry(settings.registry.url, settings.registry.tls())
+        )
         pool = await stack.enter_async_context(open_pool(url, schema=NEXT, settings=SERVER_SETTINGS))
         read_model, metrics = tables(pool), ProjectorMetrics(CollectorRegistry())
         applying = ApplyRecords(

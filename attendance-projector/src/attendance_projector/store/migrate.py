@@ -66,8 +66,7 @@ async def migrate(
     Raises MigrationRefused when roles are missing, or when a table is never free;
     TransientFailure when the database is away.
     """
-    scheme, _, rest = url.partition("://")
-    config = _config(f"{scheme}+asyncpg://{rest}", schema, more)
+    config = _config(url, schema, more)
     step = command.downgrade if revision == "base" else command.upgrade
     target, backoff = last_pre(steps(more)) if revision == "pre" else revision, Backoff()
     for _ in range(TRIES):

@@ -1,6 +1,6 @@
 """Which settings of a service its --help does not explain."""
 
-from service_kit.settings import EnvironmentSettings, group_of
+from service_kit.environment import EnvironmentSettings, group_of
 
 
 def undescribed(settings: type[EnvironmentSettings]) -> list[str]:

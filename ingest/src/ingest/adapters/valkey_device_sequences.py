@@ -6,6 +6,7 @@ numbers that arrive meanwhile are kept, so that the two meet.
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
@@ -31,9 +32,14 @@ class ValkeyDeviceSequences:
     """A DeviceSequences over Valkey. `prefix` keeps one installation's keys apart."""
 
     def __init__(
-        self, url: str, *, prefix: str = "", monotonic: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        tls: ssl.SSLContext | None = None,
+        *,
+        prefix: str = "",
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = valkey_client(url, call_seconds=CALL_SECONDS)
+        self._client = valkey_client(url, tls, call_seconds=CALL_SECONDS)
         self._add = self._client.register_script(ADD_SEQUENCES)
         self._prefix = f"{prefix}ingest:"
         self._marker = f"{self._prefix}sequences-complete"

@@ -1,5 +1,6 @@
 """Presence as attendance-projector keeps it in Valkey, laid out as `attendance_schemas.presence` says."""
 
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -95,10 +96,10 @@ class NoPresenceCache:
 
 @asynccontextmanager
 async def open_presence_cache(
-    url: str, prefix: str, metrics: QueryApiMetrics
+    url: str, prefix: str, metrics: QueryApiMetrics, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[ValkeyPresenceCache]:
     """Make a client; it connects when it is asked."""
-    client = valkey_client(url, call_seconds=CALL_SECONDS)
+    client = valkey_client(url, tls, call_seconds=CALL_SECONDS)
     try:
         yield ValkeyPresenceCache(client, prefix, metrics)
     finally:

@@ -37,8 +37,8 @@ class Connected:
 @asynccontextmanager
 async def connected(*written: Topic) -> AsyncIterator[Connected]:
     """Connect to the schema registry. Raises SettingsError, RegistryUnavailable or SchemaNotRegistered."""
-    kafka = KafkaSettings.load()
-    async with SchemaRegistry(SchemaRegistrySettings.load().url) as schemas:
+    kafka, registry = KafkaSettings.load(), SchemaRegistrySettings.load()
+    async with SchemaRegistry(registry.url, registry.tls()) as schemas:
         codec = Codec(schemas, prefix=kafka.topic_prefix)
         await codec.prepare(written)
         yield Connected(kafka, codec)

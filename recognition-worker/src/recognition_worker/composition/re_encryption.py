@@ -14,7 +14,7 @@ from service_kit.kafka.producer import RecordProducer
 async def re_encrypt(settings: Settings, *, forget_unreadable: bool) -> str:
     """Rewrite what needs it, and say what was done."""
     kafka, ring = settings.kafka, settings.template_encryption.ring
-    schema_registry = SchemaRegistry(settings.schema_registry.url)
+    schema_registry = SchemaRegistry(settings.schema_registry.url, settings.schema_registry.tls())
     async with schema_registry as schemas, RecordProducer(kafka, forget_late=True) as producer:
         codec = Codec(schemas, prefix=kafka.topic_prefix)
         await codec.prepare(WRITTEN_TOPICS)

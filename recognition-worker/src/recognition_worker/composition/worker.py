@@ -70,7 +70,8 @@ async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
     working = asyncio.create_task(_load_and_work(settings, seen, stopping), name="work")
     ops = operations_app(seen.health, seen.registry)
     serving = asyncio.create_task(
-        serve(ops, settings.host, settings.port, on_listening=_listening), name="operations"
+        serve(ops, settings.host, settings.port, tls=settings.tls(), on_listening=_listening),
+        name="operations",
     )
     # Serving ends by itself only when it cannot listen.
     serving.add_done_callback(lambda _task: stopping.set())
@@ -96,7 +97,8 @@ async def _work(
     settings: Settings, manifests: Manifests, seen: Observation, start: PatientStart, stopping: asyncio.Event
 ) -> None:
     kafka, metrics = settings.kafka, seen.metrics
-    schemas = await start.stack.enter_async_context(SchemaRegistry(settings.schema_registry.url))
+    registry = SchemaRegistry(settings.schema_registry.url, settings.schema_registry.tls())
+    schemas = await start.stack.enter_async_context(registry)
     codec = Codec(schemas, prefix=kafka.topic_prefix)
     await start.step(lambda: codec.prepare(WRITTEN_TOPICS))
     await start.step(group_positions(kafka).check)

@@ -5,6 +5,7 @@ other ids, and a cluster with fewer brokers than replicas are refused before any
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -35,6 +36,7 @@ async def apply(
     dry_run: bool = False,
     partitions: int | None = None,
     client_options: Mapping[str, Any] | None = None,
+    registry_tls: ssl.SSLContext | None = None,
     on_plan: Callable[[Plan], object] = lambda _plan: None,
 ) -> Plan:
     """Make topics and schemas what their files say, and return what was to be done.
@@ -50,7 +52,7 @@ async def apply(
     ]
     async with (
         connected(bootstrap_servers, client_options or {}) as cluster,
-        SchemaRegistry(registry_url) as registry,
+        SchemaRegistry(registry_url, registry_tls) as registry,
     ):
         brokers = await cluster.brokers()
         _check_brokers(len(brokers), topics, single_broker=single_broker)

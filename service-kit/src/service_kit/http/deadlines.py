@@ -2,15 +2,20 @@
 
 The server has no deadline of its own for what comes in. A sender who misses one is answered with the problem
 408, if an answer can still be given, and hung up on; so is one who sends what is no HTTP, with the problem
-400. A deadline ends with the last byte of a request: how long the service takes is its own affair.
+400. A deadline ends with the last byte of a request: how long the service takes is its own affair. A TLS
+handshake that does not end has the event loop's own deadline, 60 s.
+
+Where clients must show certificates, one whose name is not among those let in gets the problem 403.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -36,8 +41,11 @@ USUAL = Deadlines()
 CLOSE = {"Connection": "close"}
 
 
-def protocol_with(deadlines: Deadlines) -> type[H11Protocol]:
-    """Return uvicorn's protocol of HTTP/1.1, with deadlines for what comes in."""
+def protocol_with(deadlines: Deadlines, client_names: Set[str] = frozenset()) -> type[H11Protocol]:
+    """Return uvicorn's protocol of HTTP/1.1, with deadlines for what comes in.
+
+    client_names: when there are any, only clients with one of them as common name are let in.
+    """
     seconds: dict[object, float] = {
         h11.IDLE: deadlines.headers.total_seconds(),
         h11.SEND_BODY: deadlines.body.total_seconds(),
@@ -51,6 +59,13 @@ def protocol_with(deadlines: Deadlines) -> type[H11Protocol]:
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._await(self.conn.their_state)
+            if (
+                client_names
+                and (name := common_name(transport.get_extra_info("peercert"))) not in client_names
+            ):
+                detail = f"The certificate of {name!r} opens nothing here; ask with that of a client let in"
+                self._answer(Problem(403, "forbidden", "This client is not let in", detail, CLOSE))
+                self.transport.close()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
@@ -114,3 +129,9 @@ def protocol_with(deadlines: Deadlines) -> type[H11Protocol]:
                 self.transport.write(self.conn.send(event) or b"")
 
     return Deadlined
+
+
+def common_name(certificate: Mapping[str, Any] | None) -> str | None:
+    """Return the common name of a certificate that was checked, as Python's ssl shows it."""
+    subject = (certificate or {}).get("subject", ())
+    return next((str(value) for part in subject for name, value in part if name == "commonName"), None)

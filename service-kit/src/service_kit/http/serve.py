@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from service_kit.errors import CannotListen
 from service_kit.http.deadlines import USUAL, Deadlines, protocol_with
+from service_kit.tls import TlsListening
 
 
 class _Server(uvicorn.Server):
@@ -27,13 +28,15 @@ async def serve(
     port: int,
     *,
     stopping: asyncio.Event | None = None,
+    tls: TlsListening | None = None,
     drain: timedelta = timedelta(seconds=10),
     deadlines: Deadlines = USUAL,
     on_listening: Callable[[int], None] | None = None,
 ) -> None:
     """Serve until `stopping` is set (without it: until cancelled); requests under way get `drain` to finish.
 
-    `on_listening` is called once with the port, which the system chooses when `port` is 0.
+    With `tls` nothing else is spoken. `on_listening` is called once with the port, which the system chooses
+    when `port` is 0.
 
     Raises:
         CannotListen: the port is taken, or this machine has no such address.
@@ -41,7 +44,8 @@ async def serve(
     listening = _listen(host, port)
     config = uvicorn.Config(
         app,
-        http=protocol_with(deadlines),
+        http=protocol_with(deadlines, frozenset() if tls is None else tls.names),
+        ssl_context_factory=None if tls is None else lambda _config, _usual: tls.context,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -74,6 +74,7 @@ class TokenVerifier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
+        self._tls = settings.tls()
         self._timeout = timeout.total_seconds()
         self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
@@ -154,7 +155,7 @@ class TokenVerifier:
     async def _read(self, source: str) -> str:
         if not source.startswith(("http://", "https://")):
             return await asyncio.to_thread(Path(source).read_text, "utf-8")
-        async with httpx.AsyncClient(timeout=self._timeout) as client:
+        async with httpx.AsyncClient(timeout=self._timeout, verify=self._tls or True) as client:
             response = await client.get(source)
             response.raise_for_status()
             return response.text

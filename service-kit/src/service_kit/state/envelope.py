@@ -21,8 +21,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import Field, SecretStr, field_validator
 
+from service_kit.environment import EnvironmentSettings
 from service_kit.errors import ServiceKitError
-from service_kit.settings import EnvironmentSettings
 
 KEY_BYTES = 32
 NONCE_BYTES = 12

@@ -63,6 +63,7 @@ class ObjectStore:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="object-store")
         self._http = urllib3.PoolManager(
             maxsize=threads,
+            ssl_context=settings.tls(),
             retries=False,
             timeout=urllib3.Timeout(connect=min(2.0, self._timeout), read=self._timeout),
         )

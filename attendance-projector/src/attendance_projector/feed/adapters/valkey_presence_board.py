@@ -4,6 +4,7 @@ Days and their counts change together, in scripts of the server, and no count is
 there: a loss would count as right.
 """
 
+import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -119,9 +120,11 @@ def _naming_outages() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_presence_board(url: str, prefix: str) -> AsyncIterator[ValkeyPresenceBoard]:
+async def open_presence_board(
+    url: str, prefix: str, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[ValkeyPresenceBoard]:
     """Make a client; it connects when it is needed."""
-    client = valkey_client(url, call_seconds=CALL_SECONDS)
+    client = valkey_client(url, tls, call_seconds=CALL_SECONDS)
     try:
         yield ValkeyPresenceBoard(client, prefix)
     finally:

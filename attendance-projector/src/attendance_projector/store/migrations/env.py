@@ -7,7 +7,9 @@ wait behind it (`migrate.py`).
 import asyncio
 import time
 from datetime import timedelta
+from functools import partial
 
+import asyncpg
 from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -64,7 +66,9 @@ def _prepare(connection: Connection, schema: str) -> None:
 
 
 async def _run() -> None:
-    engine = create_async_engine(context.config.attributes["url"], poolclass=NullPool)
+    # The driver reads the URL itself, with the options of TLS that libpq has.
+    connect = partial(asyncpg.connect, context.config.attributes["url"])
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_migrate)
