@@ -22,7 +22,7 @@ from ingest.http.problems import ANSWERS
 from ingest.metrics import IngestMetrics
 from ingest.punches.accept_punch import PunchDesk
 from ingest.punches.routes import punch_routes
-from service_kit.http.problems import install
+from service_kit.http.every_error import answer_every_error
 from service_kit.http.query_parameters import only_known_parameters
 from service_kit.http.request_context import RequestContext
 from service_kit.observing.health import Health, operations_routes
@@ -72,7 +72,7 @@ def create_app(
     )
     # The pages of /docs from the package, so that they need no internet.
     patch_fastapi(app, redirect_from_root_to_docs=False)
-    install(app, ANSWERS)
+    answer_every_error(app, ANSWERS)
     url = rules.query_api_url
     app.include_router(capture_routes(door, desks.captures, metrics, query_api_url=url))
     app.include_router(

@@ -16,7 +16,7 @@ from query_api.http.services import Services
 from query_api.organisation import routes as organisation
 from query_api.people import routes as people
 from query_api.refusals import routes as refusals
-from service_kit.http.problems import install
+from service_kit.http.every_error import answer_every_error
 from service_kit.http.query_parameters import only_known_parameters
 from service_kit.http.request_context import RequestContext
 from service_kit.observing.health import Health, operations_routes
@@ -44,7 +44,7 @@ def create_app(services: Services, health: Health, registry: CollectorRegistry) 
     # The pages of /docs from the package, so that they need no internet.
     patch_fastapi(app, redirect_from_root_to_docs=False)
     app.state.services = services
-    install(app, ANSWERS)
+    answer_every_error(app, ANSWERS)
     for module in (attendance, captures, facts, organisation, people, refusals):
         app.include_router(module.router)
     app.router.routes.extend(operations_routes(health, registry))

@@ -6,7 +6,8 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from structlog.testing import capture_logs
 
-from service_kit.http.problems import MEDIA_TYPE, Problem, install, problem_response
+from service_kit.http.every_error import answer_every_error
+from service_kit.http.problems import MEDIA_TYPE, Problem, problem_response
 from service_kit.observing.logs import bind_correlation_id
 
 
@@ -17,7 +18,7 @@ class Thing(BaseModel):
 @pytest.fixture
 def http() -> httpx.AsyncClient:
     app = FastAPI()
-    install(app)
+    answer_every_error(app)
 
     @app.post("/things")
     async def things(thing: Thing) -> dict[str, int]:
@@ -72,7 +73,7 @@ async def test_the_frameworks_errors_are_problems(
 
 async def test_a_wrong_method_is_told_the_methods_of_every_route_at_the_path() -> None:
     app, router = FastAPI(), APIRouter(prefix="/v1")
-    install(app)
+    answer_every_error(app)
     for path, method in (
         ("/{name}", "PUT"),
         ("/{name}", "DELETE"),
