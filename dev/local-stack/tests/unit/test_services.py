@@ -10,7 +10,7 @@ def test_every_port_is_of_one_server(tmp_path: Path) -> None:
     folder, cache = tmp_path / "stack", tmp_path / "cache"
     for made in (folder, cache):
         made.mkdir()
-    state = open_state(folder, cache, brokers=3, replica=True)
+    state = open_state(folder, cache, brokers=3, replica=True, secure=True)
     found = services(state, folder, ArtifactCache(cache), tmp_path)
     users = Counter(port for service in found for port in service.ports)
     assert users == Counter(state.ports.values())

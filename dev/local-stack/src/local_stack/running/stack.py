@@ -81,14 +81,20 @@ class Stack:
         *,
         brokers: int | None = None,
         replica: bool | None = None,
+        secure: bool | None = None,
         progress: Progress = ignore,
     ) -> StackState:
-        """Download what is missing, and make ports, secrets and keys at the first start."""
+        """Download what is missing, and make ports, secrets and keys at the first start.
+
+        secure: servers ask for certificates, and Kafka for permissions.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.cache.folder.mkdir(parents=True, exist_ok=True)
         self.cache.fetch(progress)
         with locked(self.folder / "state.lock"):
-            state = open_state(self.folder, self.cache.folder, brokers=brokers, replica=replica)
+            state = open_state(
+                self.folder, self.cache.folder, brokers=brokers, replica=replica, secure=secure
+            )
             ensure_key(self.folder)
             template_encryption_keys(self.folder)
         return state

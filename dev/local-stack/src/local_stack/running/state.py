@@ -28,6 +28,7 @@ PORT_NAMES = (
     "s3-volume",
     "s3-volume-grpc",
     "toxiproxy",
+    "s3-tls",
     "registry-proxy",
     "postgres-proxy",
     "postgres-replica-proxy",
@@ -58,6 +59,8 @@ class StackState:
     # One Kafka directory id per broker: the first quorum is named by them.
     directory_ids: dict[str, str]
     secrets: dict[str, str] = field(repr=False)
+    # Servers ask for certificates, and Kafka for permissions.
+    secure: bool = False
     format: int = FORMAT
 
     @property
@@ -102,7 +105,9 @@ def save_state(folder: Path, state: StackState) -> None:
     write_private(state_path(folder), json.dumps(asdict(state), indent=2) + "\n")
 
 
-def open_state(folder: Path, cache: Path, *, brokers: int | None, replica: bool | None) -> StackState:
+def open_state(
+    folder: Path, cache: Path, *, brokers: int | None, replica: bool | None, secure: bool | None = None
+) -> StackState:
     """Load the state or make it at the first start; None keeps what the stack has.
 
     Raises:
@@ -110,7 +115,10 @@ def open_state(folder: Path, cache: Path, *, brokers: int | None, replica: bool 
     """
     state = load_state(folder)
     if state is None:
-        return _make_state(folder, cache, brokers or SINGLE_BROKER, replica=bool(replica))
+        made = _make_state(folder, cache, brokers or SINGLE_BROKER, replica=bool(replica))
+        state = replace(made, secure=bool(secure))
+        save_state(folder, state)
+        return state
     if brokers is not None and brokers != state.brokers:
         raise LocalStackError(
             f"The stack in {folder} has {state.brokers} broker(s), not {brokers}; use another --dir."
@@ -118,6 +126,8 @@ def open_state(folder: Path, cache: Path, *, brokers: int | None, replica: bool 
     wanted = replace(state, ports={**_missing_ports(state, folder, cache), **state.ports})
     if replica is not None:
         wanted = replace(wanted, replica=replica)
+    if secure is not None:
+        wanted = replace(wanted, secure=secure)
     if wanted != state:
         save_state(folder, wanted)
     return wanted
@@ -134,7 +144,7 @@ def _make_state(folder: Path, cache: Path, brokers: int, *, replica: bool) -> St
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(PASSABLE_FOLDER)
     names = [*broker_port_names(brokers), *PORT_NAMES]
-    state = StackState(
+    return StackState(
         brokers=brokers,
         replica=replica,
         cluster_id=kafka_uuid(),
@@ -142,5 +152,3 @@ def _make_state(folder: Path, cache: Path, brokers: int, *, replica: bool) -> St
         directory_ids={str(node): kafka_uuid() for node in range(1, brokers + 1)},
         secrets={name: secrets.token_hex(16) for name in SECRET_NAMES},
     )
-    save_state(folder, state)
-    return state

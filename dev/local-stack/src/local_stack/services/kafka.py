@@ -1,13 +1,17 @@
 """Kafka in KRaft mode: one node, or three that form a quorum; every node is broker and controller."""
 
 import shutil
+import ssl
 from pathlib import Path
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from local_stack.downloads.artifacts import ArtifactCache
 from local_stack.errors import NotReady
+from local_stack.files import write_private
+from local_stack.keys.certificates import Certificate, certificate_of
 from local_stack.running.ports import LOOPBACK
 from local_stack.running.state import SINGLE_BROKER, StackState
 from local_stack.services import Command, StopRule
@@ -16,7 +20,9 @@ from local_stack.services.tools import run_tool
 
 HEAP_MEGABYTES, CLUSTER_HEAP_MEGABYTES = 512, 384
 CHECK_MILLISECONDS = 3000
-PROXIED = "PROXIED"
+CLIENTS, PROXIED, CONTROLLER = "CLIENTS", "PROXIED", "CONTROLLER"
+# As whom the brokers of a secured stack speak to each other; alone a super user.
+BROKER = "kafka"
 
 LOGGING = """\
 status = WARN
@@ -50,6 +56,7 @@ class KafkaBroker:
         )
         self._node = node
         self._state = state
+        self._stack = folder
         self._folder = folder / self.name
         self._cache = cache
 
@@ -58,6 +65,8 @@ class KafkaBroker:
         data = self._folder / "data"
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "log4j2.properties").write_text(LOGGING)
+        if self._state.secure:
+            write_private(self._keystore, self._identity.key.read_text() + self._identity.cert.read_text())
         (self._folder / "server.properties").write_text(self._properties(data))
         if data.exists():
             return
@@ -81,7 +90,9 @@ class KafkaBroker:
     async def check(self) -> None:
         """Ask this broker for the cluster; it is ready when it is an unfenced member."""
         admin = AIOKafkaAdminClient(
-            bootstrap_servers=f"{LOOPBACK}:{self.port}", request_timeout_ms=CHECK_MILLISECONDS
+            bootstrap_servers=f"{LOOPBACK}:{self.port}",
+            request_timeout_ms=CHECK_MILLISECONDS,
+            **self._client_options(),
         )
         try:
             await admin.start()
@@ -95,6 +106,21 @@ class KafkaBroker:
 
     async def finish(self) -> None:
         """Leave the cluster empty: topics belong to the services."""
+
+    @property
+    def _identity(self) -> Certificate:
+        return certificate_of(self._stack, BROKER)
+
+    @property
+    def _keystore(self) -> Path:
+        return self._folder / "keystore.pem"
+
+    def _client_options(self) -> dict[str, Any]:
+        if not self._state.secure:
+            return {}
+        context = ssl.create_default_context(cafile=self._identity.ca)
+        context.load_cert_chain(self._identity.cert, self._identity.key)
+        return {"security_protocol": "SSL", "ssl_context": context}
 
     def _java(self, main: str, *arguments: str) -> Command:
         heap = HEAP_MEGABYTES if self._state.brokers == SINGLE_BROKER else CLUSTER_HEAP_MEGABYTES
@@ -122,13 +148,16 @@ class KafkaBroker:
         settings = {
             "process.roles": "broker,controller",
             "node.id": self._node,
-            "listeners": f"PLAINTEXT://{LOOPBACK}:{self.port},{PROXIED}://{LOOPBACK}:{self._port('-proxied')},"
-            f"CONTROLLER://{self._controller(self._node)}",
+            "listeners": f"{CLIENTS}://{LOOPBACK}:{self.port},{PROXIED}://{LOOPBACK}:{self._port('-proxied')},"
+            f"{CONTROLLER}://{self._controller(self._node)}",
             # Clients go on where the broker says: a client that came through the proxy is kept on it.
-            "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{self.port},{PROXIED}://{LOOPBACK}:{self._port('-proxy')}",
-            "listener.security.protocol.map": f"PLAINTEXT:PLAINTEXT,{PROXIED}:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "inter.broker.listener.name": "PLAINTEXT",
-            "controller.listener.names": "CONTROLLER",
+            "advertised.listeners": f"{CLIENTS}://{LOOPBACK}:{self.port},{PROXIED}://{LOOPBACK}:{self._port('-proxy')}",
+            "listener.security.protocol.map": ",".join(
+                f"{listener}:{'SSL' if self._state.secure else 'PLAINTEXT'}"
+                for listener in (CLIENTS, PROXIED, CONTROLLER)
+            ),
+            "inter.broker.listener.name": CLIENTS,
+            "controller.listener.names": CONTROLLER,
             "controller.quorum.bootstrap.servers": ",".join(map(self._controller, self._state.broker_ids)),
             "log.dirs": data,
             "auto.create.topics.enable": "false",
@@ -150,4 +179,19 @@ class KafkaBroker:
             # The default takes 128 MB of the small heap.
             "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
         }
+        if self._state.secure:
+            settings |= self._security()
         return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+    def _security(self) -> dict[str, object]:
+        return {
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": self._keystore,
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": self._identity.ca,
+            "ssl.client.auth": "required",
+            # The principal of a certificate is its CN alone.
+            "ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": f"User:{BROKER}",
+        }

