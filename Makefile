@@ -175,6 +175,10 @@ failover: $(READY)  ## kill PostgreSQL, promote a standby that lags, audit ## RO
 tenancy: $(READY)  ## try every write on things of others, two wrong ids, too
 	TENANCY_PAIRS=1 $(PYTEST) tests/test_tenancy.py -s --timeout=1800
 
+.PHONY: access-matrix
+access-matrix: $(READY)  ## try everything at every server as every identity
+	$(PYTEST) -n0 deploy/tests/integration/test_access_matrix.py -s
+
 .PHONY: hostile-facts
 hostile-facts: $(READY)  ## send facts at every edge, ask what became of each ## FACTS=20000 SEED=1
 	FACTS=$(call quoted,FACTS) SEED=$(call quoted,SEED) $(PYTEST) tests/test_hostile_facts.py -s --timeout=7200

@@ -26,6 +26,7 @@ from attendance_deploy.errors import Refused, ServerAway
 T = TypeVar("T")
 
 ANSWERS_WITHIN_SECONDS = 30.0
+WHO_MAY = "ACLs are made by a principal of the brokers' super.users"
 # The broker writes the name of its cluster so.
 CLUSTER = "kafka-cluster"
 MANAGED = ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS")
@@ -132,6 +133,7 @@ def _is_of(acl: Acl, prefix: str) -> bool:
 
 
 def _found(admin: AdminClient) -> Iterator[Acl]:
+    _check_may_look(admin)
     # None is any; the annotations of the library do not know it.
     nothing: Any = None
     everything = AclBindingFilter(
@@ -152,6 +154,13 @@ def _found(admin: AdminClient) -> Iterator[Acl]:
             each.name,
             each.operation.name,
         )
+
+
+def _check_may_look(admin: AdminClient) -> None:
+    """Raise Refused unless we may see ACLs: the library gives none where the broker refuses to tell."""
+    asked = admin.describe_cluster(include_authorized_operations=True, request_timeout=ANSWERS_WITHIN_SECONDS)
+    if AclOperation.DESCRIBE not in (_answer(asked.result).authorized_operations or ()):
+        raise Refused(f"Kafka does not let us see its ACLs. {WHO_MAY}")
 
 
 def _binding(acl: Acl, make: Callable[..., T]) -> T:
@@ -178,6 +187,4 @@ def _answer(result: Callable[[], T]) -> T:
         reason = error.args[0]
         if reason.retriable() or reason.code() < 0:
             raise ServerAway(f"Kafka does not answer, try again: {reason.str()}") from error
-        raise Refused(
-            f"Kafka refuses: {reason.str()}. ACLs are made by a principal of the brokers' super.users"
-        ) from error
+        raise Refused(f"Kafka refuses: {reason.str()}. {WHO_MAY}") from error
