@@ -10,7 +10,7 @@ BIN := .venv/bin
 # Compiled modules are kept, whatever the machine's environment says: services and tests start in half the time.
 export PYTHONDONTWRITEBYTECODE :=
 SERVICES := ingest recognition-worker attendance-projector query-api
-FOLDERS := schemas service-kit $(SERVICES) deploy $(addprefix dev/,local-stack demo chaos benchmarks testing)
+FOLDERS := schemas service-kit $(SERVICES) deploy $(addprefix dev/,local-stack demo chaos benchmarks containers testing)
 EDITABLE := $(foreach folder,$(FOLDERS),-e ./$(folder))
 READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
@@ -72,6 +72,7 @@ check: $(READY)  ## format, lint, types, imports, spelling, schemas, docs
 	for folder in $(SERVICES) service-kit deploy; do $(BIN)/lint-imports --no-cache --config $$folder/pyproject.toml; done
 	$(BIN)/codespell
 	$(BIN)/attendance-schemas check
+	$(BIN)/attendance-containers package-lists --check
 	$(BIN)/attendance-deploy access check
 	$(BIN)/mkdocs build --quiet --strict
 
@@ -98,6 +99,10 @@ lock: $(READY)  ## resolve the newest versions, and write the locks
 	$(BIN)/uv export --quiet --all-packages --all-groups --format requirements.txt --no-emit-workspace --no-header \
 		--no-annotate > requirements.lock
 	sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^ /p}' requirements.lock > requirements-bootstrap.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate \
+		deploy/requirements/tools.in > deploy/requirements/tools.txt
+	@$(MAKE) --no-print-directory setup
+	$(BIN)/attendance-containers package-lists
 
 .PHONY: clean
 clean:  ## remove what was built, and all data, if nothing runs
@@ -123,6 +128,16 @@ down: $(READY)  ## end what `make demo` and `make up` started; the data stays
 .PHONY: token
 token: $(READY)  ## print a token for the demo or stack that runs ## ROLE=analyst SUBJECT=who ORG=organisation
 	@$(BIN)/attendance-demo token --dir $(call quoted,STACK) --role $(call quoted,ROLE) $(call option,--subject,SUBJECT) $(call option,--org,ORG)
+
+##@ Containers: as root on Debian, without any registry
+
+.PHONY: images
+images: $(READY)  ## build every image, and print their sizes
+	$(BIN)/attendance-containers images
+
+.PHONY: compose-test
+compose-test: $(READY)  ## play compose.yaml: traffic, kills, an upgrade, down and up
+	$(BIN)/attendance-containers compose-test
 
 ##@ Measure
 

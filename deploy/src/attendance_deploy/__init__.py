@@ -1,1 +1,1 @@
-"""What an installation needs before its services start: permissions, made from one file."""
+"""What an installation needs before its services start: permissions, secrets, and what they open."""

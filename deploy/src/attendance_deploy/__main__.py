@@ -6,6 +6,7 @@ import typer
 
 from attendance_deploy.access.commands import access
 from attendance_deploy.errors import DeployError
+from attendance_deploy.prepare.command import prepare, token
 
 cli = typer.Typer(
     help=__doc__,
@@ -15,11 +16,8 @@ cli = typer.Typer(
     no_args_is_help=True,
 )
 cli.add_typer(access, name="access")
-
-
-@cli.callback()
-def _several() -> None:
-    """Keep `access` a word of its own while it is the only one."""
+cli.command()(prepare)
+cli.command()(token)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""What has to be there before the services start; each step again changes nothing."""

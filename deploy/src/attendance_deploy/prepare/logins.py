@@ -1,0 +1,95 @@
+"""PostgreSQL's logins, the database and the replica's slot: what only a superuser can make.
+
+Who gets which login is in the permissions, what a role may do with tables in the migrations. Nobody but this
+step logs in as the superuser.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+
+from attendance_deploy.access.permissions import read_permissions
+from attendance_deploy.access.postgres import accesses, apply_logins
+from attendance_deploy.errors import ServerAway
+from attendance_deploy.prepare import addresses
+from attendance_deploy.prepare.secret_files import read_secret
+from attendance_deploy.prepare.secrets import REPLICATOR, SUPERUSER
+
+SLOT = "attendance_replica"
+ANSWER_WITHIN_SECONDS = 10.0
+AWAY = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
+# Everything that this step may change, but passwords: one line for each role, membership, database and slot.
+STATE = """
+SELECT format('role %s %s', rolname, array_to_string(ARRAY[rolcanlogin, rolcreatedb, rolcreaterole,
+              rolreplication, rolbypassrls]::text[] || rolconfig, ' ')) FROM pg_roles
+UNION ALL SELECT format('%s in %s', member::regrole, roleid::regrole) FROM pg_auth_members
+UNION ALL SELECT format('database %s %s', datname, datacl) FROM pg_database
+UNION ALL SELECT format('slot %s', slot_name) FROM pg_replication_slots
+"""
+
+
+def prepare_logins(root: Path, say: Callable[[str], None]) -> None:
+    """Make what is missing, and say it."""
+    made = asyncio.run(_make(root))
+    for line in made:
+        say(line)
+    if not made:
+        say("nothing to do")
+
+
+async def _make(root: Path) -> list[str]:
+    permissions = read_permissions()
+    logins = [access.login for access in accesses(permissions).values()]
+    passwords = {login: read_secret(root, f"{login}_password") for login in (*logins, REPLICATOR)}
+    async with connected(SUPERUSER, read_secret(root, f"{SUPERUSER}_password")) as superuser:
+        before = await _state(superuser)
+        if not await superuser.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", REPLICATOR):
+            await superuser.execute(f"CREATE ROLE {REPLICATOR} LOGIN REPLICATION")
+        # A password that is set again is stored anew: only one that does not open is set.
+        stale = {login: each for login, each in passwords.items() if not await _can_log_in(login, each)}
+        await apply_logins(superuser, permissions, passwords=stale)
+        if not await superuser.fetchval("SELECT 1 FROM pg_replication_slots WHERE slot_name = $1", SLOT):
+            await superuser.execute("SELECT pg_create_physical_replication_slot($1, true)", SLOT)
+        made = sorted(await _state(superuser) - before)
+    return [*(f"made {line}" for line in made), *(f"set the password of {login}" for login in stale)]
+
+
+async def _state(superuser: asyncpg.Connection) -> set[str]:
+    return {str(row[0]) for row in await superuser.fetch(STATE)}
+
+
+async def _can_log_in(login: str, password: str) -> bool:
+    try:
+        async with connected(login, password):
+            return True
+    except (
+        asyncpg.InvalidAuthorizationSpecificationError
+    ):  # there is no such role, or it has another password
+        return False
+
+
+@asynccontextmanager
+async def connected(login: str, password: str) -> AsyncIterator[asyncpg.Connection]:
+    """Connect to the primary's own database. Raises ServerAway."""
+    address = addresses.postgres()
+    host, _, port = address.rpartition(":")
+    try:
+        connection = await asyncpg.connect(
+            host=host,
+            port=int(port),
+            user=login,
+            password=password,
+            database="postgres",
+            timeout=ANSWER_WITHIN_SECONDS,
+        )
+    except AWAY as error:
+        raise ServerAway(
+            f"PostgreSQL does not answer at {address}: {error!r}; start it, then try again"
+        ) from error
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=ANSWER_WITHIN_SECONDS)

@@ -1,0 +1,210 @@
+"""Plays compose.yaml: traffic through the gateway while containers are killed, replaced, gone and back.
+
+1. Bring everything up as an operator would, and measure it at rest.
+2. Prepare again: nothing may change.
+3. Record a plant through the gateway, and let its devices send.
+4. Under load, kill each container once; the engine starts it again.
+5. Under load, replace one service by an image with another tag.
+6. Take the whole down and bring it up again: the volumes keep what was accepted.
+7. Hear the auditor, who knows what was sent and asks the query API alone.
+"""
+
+import asyncio
+import json
+import os
+import random
+import secrets
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from attendance_containers.compose import Compose
+from attendance_containers.errors import PlayFailed
+from attendance_demo.scene.cast import packaged_cast
+from attendance_demo.scene.plant import Plant
+from chaos.journal import JournalWriter
+from chaos.plant import Calendar, record_plant
+from chaos.traffic import ANSWER_WITHIN_SECONDS, Traffic
+
+UP_WITHIN_SECONDS, WELL_WITHIN_SECONDS, SETTLED_WITHIN_SECONDS = 300, 120.0, 240.0
+ANSWERED_WITHIN_SECONDS = 180.0
+# Check-ins that are answered before and after each harm, so that it meets load and leaves it flowing.
+FLOWING_COUNT = 15
+UPGRADED, NEXT = "ingest", "next"
+NOTHING_TO_DO = ("nothing to do", "the read model is at")
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the last line says."""
+
+    captures: int = 0
+    lost: int = 0
+    double_counted: int = 0
+    idle_mb: int = 0
+    restarts: int = 0
+    findings: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"captures={self.captures} lost={self.lost} double_counted={self.double_counted} "
+            f"idle_mb={self.idle_mb} restarts={self.restarts}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running project, and where its gateway is."""
+
+    compose: Compose
+    url: str
+    folder: Path
+    say: Say
+
+    def sign(self, organisation: str) -> Callable[[str, str], str]:
+        """Return what signs tokens of an organisation, as the first operator gets them."""
+
+        @cache
+        def sign(role: str, subject: str) -> str:
+            command = (
+                "run",
+                "--rm",
+                "--no-deps",
+                "-T",
+                "prepare",
+                "token",
+                "--role",
+                role,
+                "--subject",
+                subject,
+            )
+            return self.compose(*command, "--org", organisation).strip()
+
+        return sign
+
+
+def play(site: Site, photos: Path, seed: int) -> Figures:
+    """Take the steps of the module. Raises PlayFailed when a promise is broken."""
+    figures = Figures(idle_mb=bring_up(site))
+    prepare_again(site)
+    asyncio.run(_traffic_and_harm(site, photos, seed, figures))
+    return figures
+
+
+def bring_up(site: Site) -> int:
+    """Start everything and return the megabytes that it takes at rest."""
+    site.compose("up", "--detach", "--wait", "--wait-timeout", str(UP_WITHIN_SECONDS))
+    containers = site.compose.containers()
+    for name, container in sorted(containers.items(), key=lambda each: each[1].well_after_seconds or 0):
+        site.say(f"{name}: healthy {container.well_after_seconds:.1f} s after its start")
+    used = site.compose.megabytes()
+    site.say("at rest: " + ", ".join(f"{name} {megabytes} MB" for name, megabytes in sorted(used.items())))
+    return sum(used.values())
+
+
+def prepare_again(site: Site) -> None:
+    """Hold `prepare` to its word. Raises PlayFailed."""
+    for service in ("secrets", "prepare"):
+        said = site.compose("run", "--rm", "--no-deps", "-T", service).splitlines()
+        if changed := [line for line in said if not any(phrase in line for phrase in NOTHING_TO_DO)]:
+            raise PlayFailed(f"{service} was run again, and changed something:\n" + "\n".join(changed))
+    site.say("secrets and prepare, run again, changed nothing")
+
+
+async def _traffic_and_harm(site: Site, photos: Path, seed: int, figures: Figures) -> None:
+    async with _traffic(site, photos, seed) as traffic:
+        everything = list(site.compose.containers())
+        for service in everything:
+            await _kill(site, traffic, service, everything)
+            figures.restarts += 1
+        await _upgrade(site, traffic)
+        await _down_and_up(site, traffic)
+        await traffic.pause(ANSWERED_WITHIN_SECONDS)
+        await _judge(site, traffic, figures)
+
+
+@asynccontextmanager
+async def _traffic(site: Site, photos: Path, seed: int) -> AsyncIterator[Traffic]:
+    run = f"c{secrets.token_hex(3)}"
+    sign = site.sign(f"acme-{run}")
+    cast = await asyncio.to_thread(packaged_cast, photos, run)
+    async with (
+        httpx.AsyncClient(timeout=30) as calm,
+        httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS) as client,
+    ):
+        people = await record_plant(Plant(run, calm, site.url, site.url, sign), cast)
+        site.say(f"{len(people)} people are recorded, {len(cast.members)} of them with a face")
+        plant, rng = Plant(run, client, site.url, site.url, sign), random.Random(seed)
+        with JournalWriter(site.folder / "journal.jsonl") as journal:
+            traffic = Traffic(
+                plant, client, cast, people, journal, Calendar(rng, datetime.now(UTC).date()), rng
+            )
+            traffic.start()
+            try:
+                yield traffic
+            finally:
+                await traffic.stop()
+
+
+async def _kill(site: Site, traffic: Traffic, service: str, everything: list[str]) -> None:
+    await traffic.flows(FLOWING_COUNT, ANSWERED_WITHIN_SECONDS)
+    before = {name: container.restarts for name, container in site.compose.containers().items()}
+    began = asyncio.get_running_loop().time()
+    await asyncio.to_thread(site.compose.kill, service)
+    await asyncio.to_thread(site.compose.wait_until_well, [service], WELL_WITHIN_SECONDS, before)
+    await asyncio.to_thread(site.compose.wait_until_well, everything, WELL_WITHIN_SECONDS)
+    took = asyncio.get_running_loop().time() - began
+    site.say(f"killed {service}: all healthy again after {took:.1f} s")
+
+
+async def _upgrade(site: Site, traffic: Traffic) -> None:
+    await traffic.flows(FLOWING_COUNT, ANSWERED_WITHIN_SECONDS)
+    command = ("up", "--detach", "--wait", "--no-deps", UPGRADED)
+    await asyncio.to_thread(lambda: site.compose(*command, VERSION=NEXT))
+    await traffic.flows(FLOWING_COUNT, ANSWERED_WITHIN_SECONDS)
+    site.say(f"{UPGRADED} is another version now")
+
+
+async def _down_and_up(site: Site, traffic: Traffic) -> None:
+    """Devices go on sending all the time, and keep what is not accepted."""
+    await asyncio.to_thread(site.compose, "down")
+    began = asyncio.get_running_loop().time()
+    command = ("up", "--detach", "--wait", "--wait-timeout", str(UP_WITHIN_SECONDS))
+    await asyncio.to_thread(site.compose, *command)
+    site.say(f"down and up again: everything healthy after {asyncio.get_running_loop().time() - began:.1f} s")
+    await traffic.flows(FLOWING_COUNT, ANSWERED_WITHIN_SECONDS)
+
+
+async def _judge(site: Site, traffic: Traffic, figures: Figures) -> None:
+    """Run the auditor's script; it imports nothing of this project."""
+    token = await asyncio.to_thread(traffic.plant.sign, "auditor", "auditor")
+    run = await asyncio.to_thread(
+        subprocess.run,
+        [
+            *(sys.executable, "-m", "chaos.auditor", str(site.folder / "journal.jsonl")),
+            *("--url", site.url, "--wait", f"{SETTLED_WITHIN_SECONDS}", "--json"),
+        ],
+        env={**os.environ, "AUDITOR_TOKEN": token},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if not run.stdout:
+        raise PlayFailed(f"the auditor failed:\n{run.stderr}")
+    said: dict[str, Any] = json.loads(run.stdout)
+    site.say("auditor: " + " ".join(f"{name}={value}" for name, value in said.items() if name != "findings"))
+    kinds = [finding["kind"] for finding in said["findings"]]
+    figures.captures = said["accepted"]
+    figures.lost, figures.double_counted = kinds.count("lost"), kinds.count("double_counted")
+    figures.findings = [f"{each['kind']} {each['id']}: {each['text']}" for each in said["findings"]]
+    if figures.findings:
+        raise PlayFailed(f"{figures}\n" + "\n".join(figures.findings[:20]))

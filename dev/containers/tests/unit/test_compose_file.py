@@ -1,0 +1,83 @@
+"""compose.yaml as it is committed: what each container may, who sees which secrets, who can reach whom."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from attendance_deploy.access.compose import differences
+from attendance_deploy.access.permissions import read_permissions
+
+ROOT = Path(__file__).parents[4]
+TEXT = (ROOT / "compose.yaml").read_text()
+COMPOSE = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ONCE = {"secrets", "prepare"}
+RUNNING = sorted(SERVICES.keys() - ONCE)
+PUBLISHED = {"gateway", "grafana"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_container_may_more_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert not {"privileged", "cap_add", "pid", "ipc", "devices"} & service.keys()
+
+
+@pytest.mark.parametrize("name", RUNNING)
+def test_what_runs_all_the_time_is_watched_and_started_again(name: str) -> None:
+    service = SERVICES[name]
+    assert service["restart"] == "unless-stopped"
+    is_ours = "VERSION" in service["image"]  # our images bring their own check
+    assert is_ours or "healthcheck" in service
+    assert is_ours or service["user"].partition(":")[0] not in {"0", "root"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_sees_its_own_secrets_alone(name: str) -> None:
+    mounts = [str(mount).split(":") for mount in SERVICES[name].get("volumes", [])]
+    secrets = {mount[0] for mount in mounts if mount[0].endswith("-secrets")}
+    if name == "secrets":
+        assert secrets == {volume for volume in COMPOSE["volumes"] if volume.endswith("-secrets")}
+    else:
+        assert secrets <= {f"{name}-secrets"}
+        assert all(mount[2:] == ["ro"] for mount in mounts if mount[0] in secrets)
+
+
+def test_only_the_doors_are_published_and_only_on_this_machine() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if service.get("ports")}
+    assert published.keys() == PUBLISHED
+    for ports in published.values():
+        assert [port.partition(":-")[2].split("}")[0] for port in ports] == ["127.0.0.1"]
+
+
+def test_networks_are_those_of_the_permissions() -> None:
+    """The store's own files are behind its door: not a party that anybody else may call."""
+    services = {
+        name: service for name, service in SERVICES.items() if name not in {"object-store-data", "secrets"}
+    }
+    services["object-store"] = {"networks": set(services["object-store"]["networks"]) - {"object-store-data"}}
+    assert list(differences(read_permissions(), {**COMPOSE, "services": services})) == []
+
+
+def test_the_files_of_the_object_store_are_behind_its_door() -> None:
+    on_it = {name for name, service in SERVICES.items() if "object-store-data" in service.get("networks", [])}
+    assert on_it == {"object-store", "object-store-data"}
+
+
+def test_nobody_waits_by_the_clock_and_no_secret_is_written_down() -> None:
+    scripts = [path.read_text() for path in (ROOT / "deploy/compose").rglob("*") if path.is_file()]
+    assert not any(re.search(r"^\s*sleep\b", text, re.MULTILINE) for text in scripts)
+    assert not re.search(r"(PASSWORD|SECRET_KEY|TOKEN): *[^\s$/]", TEXT)
+
+
+def test_everything_that_is_waited_for_has_a_health_or_an_end() -> None:
+    for name, service in SERVICES.items():
+        for other, condition in service.get("depends_on", {}).items():
+            ends = condition["condition"] == "service_completed_successfully"
+            assert ends == (other in ONCE), f"{name} waits for {other}"
