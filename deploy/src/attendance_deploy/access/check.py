@@ -10,17 +10,16 @@ from itertools import chain
 from attendance_deploy.access.grants import granted_roles
 from attendance_deploy.access.permissions import Identity, Permissions
 from attendance_schemas.topics import TOPICS, dead_letter_topics
+from service_kit.environment import EnvironmentSettings, group_of
 from service_kit.settings import (
     AuthSettings,
     DatabaseSettings,
-    EnvironmentSettings,
     KafkaSettings,
     ObjectStoreSettings,
     OptionalValkeySettings,
     QueryDatabaseSettings,
     SchemaRegistrySettings,
     ValkeySettings,
-    group_of,
 )
 
 # Groups of variables, what an identity of such a service has then, and how that is called.

@@ -63,7 +63,11 @@ def prepare(
     """
     for step in Step:
         if step in steps if steps else step not in ONLY_WHEN_NAMED:
-            STEPS[step](root, lambda line, name=step: typer.echo(f"{name}: {line}"))
+            STEPS[step](root, partial(_say, step))
+
+
+def _say(step: Step, line: str) -> None:
+    typer.echo(f"{step}: {line}")
 
 
 def token(

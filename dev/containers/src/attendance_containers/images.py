@@ -40,10 +40,8 @@ def build_images(
     for target in targets:
         began, name = time.monotonic(), f"{registry}/{target}:{version}"
         options = [option for each in (f"VERSION={version}", *arguments) for option in ("--build-arg", each)]
-        engine.docker(
-            *("build", "--quiet", "--network", "host", "--file", root / DOCKERFILE),
-            *("--target", target, "--tag", name, *options, root),
-        )
+        where: list[str | Path] = ["--file", root / DOCKERFILE, "--target", target, "--tag", name]
+        engine.docker("build", "--quiet", "--network", "host", *where, *options, root)
         (size,) = engine.inspect("image", [name], "{{json .Size}}")
         built.append(Built(name, int(str(size)) // MEGABYTE, time.monotonic() - began))
         say(str(built[-1]))

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 LISTS = Path("deploy/requirements")
 LOCK = Path("requirements.lock")
@@ -50,14 +50,14 @@ def lists(root: Path) -> dict[Path, str]:
     return found
 
 
-def _locked(lock: Path) -> frozenset[str]:
+def _locked(lock: Path) -> frozenset[NormalizedName]:
     lines = lock.read_text(encoding="utf-8").splitlines()
     return frozenset(
         canonicalize_name(line.partition("==")[0]) for line in lines if re.match(r"\w.*==", line)
     )
 
 
-def _workspace(root: Path) -> dict[str, list[Requirement]]:
+def _workspace(root: Path) -> dict[NormalizedName, list[Requirement]]:
     """Return what each distribution of this repository asks for; its metadata may not be installed yet."""
     found = {}
     for file in [*root.glob("*/pyproject.toml"), *root.glob("dev/*/pyproject.toml")]:
@@ -67,10 +67,10 @@ def _workspace(root: Path) -> dict[str, list[Requirement]]:
 
 
 def _needed(
-    packages: Packages, own: Mapping[str, list[Requirement]], locked: frozenset[str]
+    packages: Packages, own: Mapping[NormalizedName, list[Requirement]], locked: frozenset[NormalizedName]
 ) -> Iterator[str]:
     waiting: list[Requirement] = [Requirement(name) for name in packages.of]
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[NormalizedName, str]] = set()
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
@@ -94,4 +94,4 @@ def _requirements(name: str) -> Iterable[Requirement]:
 def _holds(requirement: Requirement, extra: str) -> bool:
     """Say whether a requirement belongs to this extra ("": to none), whatever else its marker says."""
     named = re.findall(r"""extra\s*==\s*["']([^"']+)["']""", str(requirement.marker or ""))
-    return extra in map(canonicalize_name, named) if extra else not named
+    return extra in {str(canonicalize_name(each)) for each in named} if extra else not named

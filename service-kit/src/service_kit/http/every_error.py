@@ -1,6 +1,6 @@
 """Every error of an API as a problem: its own, the framework's, and bugs.
 
-Apart from `problems`, since services without an API of their own load no FastAPI, which takes a fifth of a second.
+Apart from `problems`, since services without an API load no FastAPI, which takes a fifth of a second.
 """
 
 from __future__ import annotations
