@@ -6,7 +6,14 @@ class RecognitionError(Exception):
 
 
 class UndecodableImage(RecognitionError):
-    """The bytes are no image that this service accepts, and never will be: poison for the caller."""
+    """The bytes are no image that this service accepts, and never will be: poison for the caller.
+
+    others_pass: images that are known to be good were decoded at this moment, so it is the image's fault.
+    """
+
+    def __init__(self, message: str, *, others_pass: bool = False) -> None:
+        super().__init__(message)
+        self.others_pass = others_pass
 
 
 class ModelRefused(RecognitionError):

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from recognition_worker.adapters.vision.known_images import KNOWN_IMAGES
 from recognition_worker.adapters.vision.opencv_vision import (
     DecodingLimits,
     OpenCvFaceCropper,
@@ -17,6 +18,7 @@ from recognition_worker.adapters.vision.opencv_vision import (
 from recognition_worker.adapters.vision.yunet_detector import YuNetDetector
 from recognition_worker.domain.alignment import fit_similarity
 from recognition_worker.domain.face import DetectedFace
+from recognition_worker.domain.image_header import read_header
 from recognition_worker.domain.turned_images import QUARTER_TURNS, turned_clockwise
 from recognition_worker.errors import ModelRefused, UndecodableImage
 
@@ -131,14 +133,29 @@ def png_bomb(width: int, height: int) -> bytes:
     ],
 )
 def test_what_cannot_be_decoded_says_why(data: bytes, orientation: int, why: str) -> None:
-    with pytest.raises(UndecodableImage, match=why):
+    with pytest.raises(UndecodableImage, match=why) as undecodable:
         DECODER.decode(data, orientation)
+    assert undecodable.value.others_pass
 
 
 def test_the_limits_are_settable() -> None:
     strict = OpenCvImageDecoder(DecodingLimits(most_bytes=100))
     with pytest.raises(UndecodableImage, match="100 are allowed"):
         strict.decode(encoded(".png", np.random.default_rng(1).integers(0, 255, (60, 60, 3), np.uint8)))
+
+
+def test_a_decoder_that_decodes_nothing_does_not_blame_the_image() -> None:
+    with pytest.raises(UndecodableImage) as undecodable:
+        OpenCvImageDecoder(DecodingLimits(most_pixels=1)).decode(encoded(".jpg", arrow()))
+    assert not undecodable.value.others_pass
+
+
+@pytest.mark.parametrize("image", KNOWN_IMAGES)
+def test_known_images_are_of_each_type_and_a_gradient(image: bytes) -> None:
+    assert len({read_header(each).media_type for each in KNOWN_IMAGES}) == len(KNOWN_IMAGES)
+    found = DECODER.decode(image).pixels
+    assert found[4, 28, 2] > found[28, 4, 2] + 100
+    assert found[28, 4, 1] > found[4, 28, 1] + 100
 
 
 def test_there_is_no_face_in_noise(vision: Any) -> None:

@@ -38,7 +38,7 @@ class HeldIdentify:
         self.begun.set()
         self.go.wait(10)
         if image == b"broken":
-            raise UndecodableImage("paint spilled")
+            raise UndecodableImage("paint spilled", others_pass=True)
         return NoFace()
 
     def decide(self, captures: Sequence[AnalysedCapture]) -> list[CaptureResult]:
@@ -104,6 +104,7 @@ async def test_one_broken_image_does_not_spoil_its_batch() -> None:
         await held
     assert isinstance(broken, PoisonRecord)
     assert broken.reason == "undecodable-image"
+    assert broken.others_pass
     assert isinstance(good, CaptureResult)
     assert isinstance(also_good, CaptureResult)
 

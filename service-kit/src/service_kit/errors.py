@@ -35,13 +35,18 @@ class PoisonRecord(ServiceKitError):
         reason: a short slug, fit for a metric label and for the `dlq-reason` header.
         detail: what is wrong, for people.
         record: the record that is meant when a batch was handled; None when the handler cannot tell.
+        others_pass: the handler has shown, on what is known to be good, that it is the record's own fault. It
+            says nothing about the release then, whoever and however many send the like.
     """
 
-    def __init__(self, reason: str, detail: str = "", *, record: Record | None = None) -> None:
+    def __init__(
+        self, reason: str, detail: str = "", *, record: Record | None = None, others_pass: bool = False
+    ) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
         self.record = record
+        self.others_pass = others_pass
 
 
 class TransientFailure(ServiceKitError):

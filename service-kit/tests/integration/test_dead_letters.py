@@ -12,7 +12,7 @@ from service_kit.dead_letters.letters import CUT_BYTES, MOST_BYTES, read_origin
 from service_kit.errors import DeadLetterLimitExceeded, PoisonRecord, TransientFailure
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.consumer import RecordSource
-from service_kit.kafka.delivery import DeliveryLoop
+from service_kit.kafka.delivery import DeliveryLoop, Handle
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord, Record
 from service_kit.settings import KafkaSettings
@@ -28,7 +28,13 @@ async def poisonous(record: Record) -> None:
     raise PoisonRecord("undecodable", "not a record of ours " + "x" * 10_000)
 
 
-async def deliver(kafka: KafkaSettings, topic: str, count: int, *, version: str = "1") -> None:
+async def at_fault_itself(record: Record) -> None:
+    raise PoisonRecord("undecodable", "others pass", others_pass=True)
+
+
+async def deliver(
+    kafka: KafkaSettings, topic: str, count: int, *, version: str = "1", handle: Handle = poisonous
+) -> None:
     """Run until so many records are in the dead letters, or the limit is exceeded."""
     stopping, left = asyncio.Event(), count
 
@@ -41,7 +47,7 @@ async def deliver(kafka: KafkaSettings, topic: str, count: int, *, version: str 
     async with RecordProducer(kafka, max_request_bytes=MOST_BYTES) as producer:
         loop = DeliveryLoop(
             RecordSource(kafka, [topic], kafka.group("group")),
-            handle=poisonous,
+            handle=handle,
             on_dead_letter=note,
             dead_letters=open_dead_letters(kafka, producer, service="tests", version=version),
         )
@@ -94,6 +100,20 @@ async def test_a_bad_release_that_is_started_again_and_again_drains_nothing(
     with pytest.raises(DeadLetterLimitExceeded):
         await deliver(kafka, topic, 60, version="2")  # another release may try
     assert len(await letters(kafka, topic)) == 18
+
+
+async def test_records_that_are_at_fault_themselves_end_nothing_now_or_after_a_restart(
+    kafka: KafkaSettings, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("things")
+    await make_topic("things.dlq")
+    async with RecordProducer(kafka) as producer:
+        for number in range(60):
+            await producer.send(OutgoingRecord(topic, b"sender %d" % number, b"x"))
+    for _ in range(2):
+        await deliver(kafka, topic, 20, handle=at_fault_itself)
+    assert len(await letters(kafka, topic)) >= 40
+    await deliver(kafka, topic, 9)  # what others are sent away for is counted from none
 
 
 async def test_one_sender_of_any_number_of_junk_ends_nothing(

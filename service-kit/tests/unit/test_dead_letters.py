@@ -10,6 +10,7 @@ from service_kit.dead_letters.letters import (
     CUT_BYTES,
     MOST_BYTES,
     MOST_ERROR_BYTES,
+    OTHERS_PASS,
     DeadLetters,
     Origin,
     dead_letter_headers,
@@ -151,6 +152,21 @@ async def test_a_restart_does_not_begin_to_count_anew() -> None:
                 await letters.put(of_sender(20 * start + number), PoisonRecord("undecodable"))
         buried = len(broker.records("numbers.dlq"))
     assert buried == 9
+
+
+async def test_what_is_the_records_own_fault_says_nothing_about_the_release() -> None:
+    """However many send it: all devices of a hostile organisation together end nothing."""
+    broker = FakeBroker()
+    letters = DeadLetters(FakeProducer(broker), service="s", version="v")
+    for number in range(300):
+        await letters.put(of_sender(number), PoisonRecord("undecodable", others_pass=True))
+    written = broker.records("numbers.dlq")
+    assert len(written) == 300
+    assert (OTHERS_PASS, b"yes") in written[0].headers
+    assert original_headers(written[0].headers) == (("traceparent", b"00-1"),)
+    with pytest.raises(DeadLetterLimitExceeded, match="10 of 10 senders"):
+        for number in range(20):
+            await letters.put(of_sender(number), PoisonRecord("undecodable"))
 
 
 def test_what_is_recalled_gives_way_to_what_happened_since() -> None:

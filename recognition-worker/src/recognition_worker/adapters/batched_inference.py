@@ -187,7 +187,9 @@ class BatchedInference:
                 if waiting.result.done():
                     continue  # its record was given up meanwhile
                 if isinstance(result, UndecodableImage):
-                    waiting.result.set_exception(PoisonRecord("undecodable-image", str(result)))
+                    waiting.result.set_exception(
+                        PoisonRecord("undecodable-image", str(result), others_pass=result.others_pass)
+                    )
                 else:
                     waiting.result.set_result(result)
         except Exception as bug:  # noqa: BLE001 - handed to every capture of the batch, whose run it ends

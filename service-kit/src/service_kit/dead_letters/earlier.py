@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
-from service_kit.dead_letters.letters import DeadLetters, read_origin
+from service_kit.dead_letters.letters import OTHERS_PASS, DeadLetters, read_origin
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.producer import Sender
 from service_kit.kafka.records import Record
@@ -52,17 +52,20 @@ class EarlierDeadLetters:
         Raises:
             TransientFailure: Kafka is away or has no such topic.
         """
-        found: list[Record] = []
+        # Without values: of each partition there can be many megabytes.
+        found: list[tuple[datetime, bytes | None]] = []
         since = self._now() - self._within
         reading = records_of(self._kafka, topic, last=PER_PARTITION, since=since)
         async with aclosing(reading) as records:
             async for record in records:
                 if self._is_ours(record):
-                    found.append(record)
-        found.sort(key=lambda record: record.timestamp, reverse=True)
-        return list(dict.fromkeys(record.key for record in found))
+                    found.append((record.timestamp, record.key))
+        found.sort(key=lambda each: each[0], reverse=True)
+        return list(dict.fromkeys(key for _, key in found))
 
     def _is_ours(self, record: Record) -> bool:
+        if OTHERS_PASS in dict(record.headers):
+            return False
         try:
             origin = read_origin(record.headers)
         except (KeyError, ValueError):

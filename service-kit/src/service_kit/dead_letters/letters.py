@@ -26,6 +26,8 @@ HEADER_PREFIX = "dlq-"
 MOST_BYTES = 2 * 1_048_576
 """Give this to the producer of dead letters; `max.message.bytes` of their topics."""
 MOST_ERROR_BYTES = 4096
+# A header of dead letters that say nothing about the release.
+OTHERS_PASS = HEADER_PREFIX + "others-pass"
 CUT_BYTES = 65_536
 
 
@@ -79,8 +81,9 @@ class DeadLetters:
             DeadLetterRefused: Kafka takes not even the cut record; stop without committing it.
             TransientFailure: Kafka is away; try again.
         """
-        await self._recall(record.topic + self._suffix)
-        self._limit.check(record)
+        if not poison.others_pass:
+            await self._recall(record.topic + self._suffix)
+            self._limit.check(record)
         origin = Origin(
             reason=poison.reason,
             error=str(poison),
@@ -93,12 +96,15 @@ class DeadLetters:
             at=self._now(),
         )
         headers = dead_letter_headers(origin)
+        if poison.others_pass:
+            headers += ((OTHERS_PASS, b"yes"),)
         try:
             position = await self._send(record, original_headers(record.headers) + headers)
         except PoisonRecord as too_large:
             log.warning("the dead letter is cut", record=str(record), reason=str(too_large))
             position = await self._send_cut(record, headers)
-        self._limit.poisoned(record)
+        if not poison.others_pass:
+            self._limit.poisoned(record)
         return position
 
     async def _recall(self, topic: str) -> None:

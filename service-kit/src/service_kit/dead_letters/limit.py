@@ -2,7 +2,9 @@
 
 What counts are senders, told apart by the record's key. Whoever sends a million broken records is one of
 them, so nobody ends a consumer alone; a release that can read nobody's records is stopped after a few. How
-many records of one sender go to the dead letters is not bounded: none of them is lost.
+many records of one sender go to the dead letters is not bounded: none of them is lost. Where a handler has
+shown that a record itself is at fault (`PoisonRecord.others_pass`), it does not count: of such poison there
+can be any number, from any number of senders.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import cast
 import cv2
 import numpy as np
 
+from recognition_worker.adapters.vision.known_images import KNOWN_IMAGES
 from recognition_worker.adapters.vision.yunet import COLUMNS, LEAST_SCORE, MOST_CANDIDATES, OVERLAP
 from recognition_worker.domain.alignment import Similarity
 from recognition_worker.domain.face import DecodedImage, Pixels, Vector
@@ -70,8 +71,15 @@ class OpenCvImageDecoder:
         finding a face needs; other formats have no such way and are decoded as always.
 
         Raises:
-            UndecodableImage: not JPEG, PNG or WebP, damaged, over the limits, or an impossible orientation.
+            UndecodableImage: not JPEG, PNG or WebP, damaged, over the limits, or an impossible orientation;
+                it says whether images that are known to be good are decoded.
         """
+        try:
+            return self._decoded(data, orientation, coarse=coarse)
+        except UndecodableImage as error:
+            raise UndecodableImage(str(error), others_pass=self._decodes_known_images()) from error
+
+    def _decoded(self, data: bytes, orientation: int, *, coarse: bool) -> DecodedImage:
         if orientation not in _TURN:
             raise UndecodableImage(f"the orientation {orientation} is not one of 1 to 8")
         header = self._checked_header(data)
@@ -87,6 +95,14 @@ class OpenCvImageDecoder:
         if pixels is None:
             raise UndecodableImage("the image is damaged: its header is right, its content cannot be decoded")
         return DecodedImage(_upright(cast(Pixels, pixels), orientation), reduction, reduction > finest)
+
+    def _decodes_known_images(self) -> bool:
+        try:
+            for image in KNOWN_IMAGES:
+                self._decoded(image, orientation=1, coarse=False)
+        except UndecodableImage:
+            return False
+        return True
 
     def _checked_header(self, data: bytes) -> ImageHeader:
         limits = self._limits
