@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
@@ -54,11 +55,15 @@ class Stored:
 
     async def void(
         self, person: Person, erased_at: datetime, *, completed_at: datetime | None = None
-    ) -> None:
+    ) -> datetime:
         self._write("void" if completed_at is None else "complete")
         self.known.erase(person, erased_at)
+        until = self.known.erased_at(person)
+        assert until is not None
         if completed_at is not None:
             self.completed.append(completed_at)
+            assert not self.known.requested_until(person, until)
+        return until
 
     async def requested_until(self, person: Person, instant: datetime) -> list[KeyId]:
         return self.known.requested_until(person, instant)
@@ -143,6 +148,18 @@ async def test_again_changes_nothing() -> None:
         await eraser(stored)(EVENT)
     assert left(stored) == (["k3", "k4", "k5"], ["t-k3", "t-k4", "t-k5"])
     assert stored.steps[6:] == ["void", "complete"] * 2
+
+
+async def test_an_erasure_that_comes_again_does_not_call_a_later_one_complete() -> None:
+    """The later one was cut off, and the earlier one is the first that is delivered again."""
+    stored, later = enrolled(), structs.replace(EVENT, occurred_at=AT + timedelta(days=2))
+    await eraser(stored)(EVENT)
+    stored.writes_left = 1
+    with pytest.raises(Crash):
+        await eraser(stored)(later)
+    stored.writes_left = 1000
+    await eraser(stored)(EVENT)
+    assert left(stored) == (["k3", "k5"], ["t-k3", "t-k5"])
 
 
 async def test_it_is_not_complete_while_kafka_is_away() -> None:

@@ -96,12 +96,13 @@ class World:
     async def voids(self, person: Person, requested_at: datetime) -> bool:
         return self.erased_until is not None and requested_at <= self.erased_until
 
-    async def void(self, person: Person, erased_at: datetime, **_: object) -> None:
+    async def void(self, person: Person, erased_at: datetime, **_: object) -> datetime:
         if self.failures:
             self.failures -= 1
             self.others_pass()
             raise TransientFailure("kafka", "away")
         self.did.append(f"erase {person.person_id}")
+        return erased_at
 
     async def requested_until(self, person: Person, instant: datetime) -> list[TemplateId]:
         return []

@@ -6,7 +6,8 @@
 4. write that all of it is acknowledged.
 
 Each step is acknowledged before the next. After a crash anywhere the event comes again, and the same steps
-finish it; a person who was enrolled again in between stays.
+finish it; a person who was enrolled again in between stays. Where a later erasure has begun, an earlier one
+that comes again does the work of both: what it calls complete is what is void.
 """
 
 from collections.abc import Callable
@@ -45,8 +46,8 @@ class ErasePerson:
         Raises:
             TransientFailure: Kafka is away; call again.
         """
-        person, until = person_of(event), event.occurred_at
-        await self._keys.void(person, until)
+        person = person_of(event)
+        until = await self._keys.void(person, event.occurred_at)
         keys = await self._keys.requested_until(person, until)
         for key_id in keys:
             await self._keys.erase(person, key_id)

@@ -170,8 +170,12 @@ class PersonKeyStore(Protocol):
 
     async def void(
         self, person: Person, erased_at: datetime, *, completed_at: datetime | None = None
-    ) -> None:
-        """Void all that was requested until `erased_at`, for good; return when it is acked."""
+    ) -> datetime:
+        """Void all that was requested until `erased_at`, for good; return when it is acked.
+
+        Returns until when it is void: a later erasure that is known stays in force. completed_at: all that
+        was requested until `erased_at` is gone; a later erasure says so itself.
+        """
         ...
 
     async def requested_until(self, person: Person, instant: datetime) -> Sequence[KeyId]:

@@ -158,13 +158,16 @@ class KafkaPersonKeys:
 
     async def void(
         self, person: Person, erased_at: datetime, *, completed_at: datetime | None = None
-    ) -> None:
+    ) -> datetime:
         """Write that all that was requested until `erased_at` is void; return when this worker knows it.
 
-        A later erasure that is known stays in force. Raises TransientFailure.
+        Returns until when it is void: a later erasure that is known stays in force, and is not called
+        complete for this one. Raises TransientFailure.
         """
         await self.catch_up()
         until = max(erased_at, self.known.erased_at(person) or erased_at)
+        if completed_at is not None and until > erased_at:
+            return until
         event = PersonKeysErased(
             event_id=deterministic_id("PersonKeysErased", *person, until.isoformat()),
             occurred_at=until,
@@ -174,6 +177,7 @@ class KafkaPersonKeys:
             completed_at=completed_at,
         )
         await self._send(PERSON_KEYS.key_of(event), self._codec.encode(event, PERSON_KEYS))
+        return until
 
     async def requested_until(self, person: Person, instant: datetime) -> list[KeyId]:
         """Return the keys of a person that an erasure takes away. Raises TransientFailure."""
