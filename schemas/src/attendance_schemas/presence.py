@@ -42,7 +42,8 @@ def days_key(prefix: str, generation: str, org_id: str) -> str:
 def counts_key(prefix: str, generation: str) -> str:
     """Return the key of the hash of counts: how many open days each organisation has in its hash.
 
-    It has a field COUNTED, too, from the generation's beginning: without it the counts were lost.
+    It has a field COUNTED, too, from the generation's beginning: without it the counts were lost. Its value
+    is for the keeper: how many changes were put, so that a cache that went back to an earlier state shows.
     """
     return f"{prefix}presence:{generation}"
 

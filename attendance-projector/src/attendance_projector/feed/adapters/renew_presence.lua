@@ -1,7 +1,8 @@
--- Call our generation whole for some time more, or return 0 when the cache has lost it, or a part of it.
+-- Call our generation whole for some time more, or return 0 when the cache has lost it, a part of it, or its last changes.
 -- KEYS[1]: the marker; KEYS[2]: the counts of our generation. ARGV[1]: our generation; ARGV[2]: for how many
--- milliseconds it is whole; ARGV[3]: what stands before an organisation in the key of its days.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('HEXISTS', KEYS[2], '') == 0 then
+-- milliseconds it is whole; ARGV[3]: what stands before an organisation in the key of its days; ARGV[4]: how many
+-- changes we put.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('HGET', KEYS[2], '') ~= ARGV[4] then
     return 0
 end
 local counts = redis.call('HGETALL', KEYS[2])

@@ -1,7 +1,8 @@
 """Presence in Valkey, laid out as `attendance_schemas.presence` says.
 
 Days and their counts change together, in scripts of the server, and no count is ever taken from what is
-there: a loss would count as right.
+there: a loss would count as right. The changes are counted, too: a replica that lagged, or a disk that lacks
+the last second, has days and counts that agree, of a moment ago.
 """
 
 import ssl
@@ -58,14 +59,16 @@ class ValkeyPresenceBoard:
         self._put = client.register_script(PUT)
         self._renew = client.register_script(RENEW)
         self._generation = ""
+        self._change_count = 0
 
     async def fill(self, days: Sequence[OpenDay]) -> None:
         """Begin a generation with these days and call it whole."""
         self._generation = uuid4().hex
+        self._change_count = 0
         counts = counts_key(self._prefix, self._generation)
         with _naming_outages():
             async with self._client.pipeline() as pipeline:
-                pipeline.hset(counts, COUNTED, "1")
+                pipeline.hset(counts, COUNTED, str(self._change_count))
                 pipeline.pexpire(counts, KEPT_FOR)
                 await pipeline.execute()
         for start in range(0, len(days), DAYS_AT_ONCE):
@@ -79,13 +82,16 @@ class ValkeyPresenceBoard:
         with _naming_outages():
             for org_id, news in _by_organisation(opened, closed).items():
                 pairs = [text for pair in news.opened.items() for text in pair]
-                await self._put(
+                self._change_count = await self._put(
                     keys=[days_key(self._prefix, self._generation, org_id), counts],
                     args=[org_id, KEPT_FOR // MILLISECOND, len(news.opened), *pairs, *news.closed],
                 )
 
     async def renew(self) -> bool:
-        """Call this generation whole for some more seconds; False when the cache has lost any of it."""
+        """Call this generation whole for some more seconds; False when the cache has lost any of it.
+
+        Also when it went back to an earlier state.
+        """
         with _naming_outages():
             renewed = await self._renew(
                 keys=[marker_key(self._prefix), counts_key(self._prefix, self._generation)],
@@ -93,6 +99,7 @@ class ValkeyPresenceBoard:
                     self._generation,
                     WHOLE_FOR // MILLISECOND,
                     days_key(self._prefix, self._generation, ""),
+                    self._change_count,
                 ],
             )
         return bool(renewed)
