@@ -128,8 +128,7 @@ class FakeDeviceSequences:
     async def highest_if_used(self, device: DeviceKey, sequence: int) -> int | None:
         if self.is_away:
             return None
-        ranges = self.ranges.get(device, SequenceRanges()).ranges
-        return ranges[-1][1] if any(first <= sequence <= last for first, last in ranges) else None
+        return self.ranges.get(device, SequenceRanges()).highest_if_used(sequence)
 
 
 @dataclass

@@ -55,7 +55,10 @@ class DeviceSequences(Protocol):
         ...
 
     async def highest_if_used(self, device: DeviceKey, sequence: int) -> int | None:
-        """Return the highest number of a device when this one has arrived; None when not, or not known."""
+        """Return the highest number of a device when this one has arrived; None when not, or not known.
+
+        Of those after which there is one.
+        """
         ...
 
 

@@ -106,12 +106,21 @@ async def test_a_valkey_that_is_away_delays_nobody():
 
 
 async def test_a_number_that_arrived_is_used_and_one_of_a_gap_is_not(complete):
-    for number in (1, 2, 3, 7, 8, 2**53 - 1):
+    for number in (1, 2, 3, 7, 8, 2**53 - 2):
         await complete.record(GATE_1, number)
-    answers = [await complete.highest_if_used(GATE_1, number) for number in (1, 3, 4, 7, 8, 9, 2**53 - 1)]
-    assert answers == [2**53 - 1, 2**53 - 1, None, 2**53 - 1, 2**53 - 1, None, 2**53 - 1]
+    answers = [await complete.highest_if_used(GATE_1, number) for number in (1, 3, 4, 7, 8, 9, 2**53 - 2)]
+    assert answers == [2**53 - 2, 2**53 - 2, None, 2**53 - 2, 2**53 - 2, None, 2**53 - 2]
     assert await complete.highest_if_used(GATE_2, 1) is None
     assert await complete.highest_if_used(("globex", "gate-1"), 1) is None
+
+
+async def test_after_the_last_number_of_all_a_device_still_counts_on(complete):
+    for number in (1, 2, 2**53 - 1):
+        await complete.record(GATE_1, number)
+    assert await complete.highest_if_used(GATE_1, 1) == 2
+    assert await complete.highest_if_used(GATE_1, 2**53 - 1) == 2
+    await complete.record(GATE_2, 2**53 - 1)
+    assert await complete.highest_if_used(GATE_2, 2**53 - 1) is None
 
 
 @pytest.mark.integration

@@ -96,6 +96,15 @@ async def test_a_number_is_of_one_id(front, send, publisher, new_capture_id):
     assert (await send(new, device_sequence=6)).json()["device_sequence_acknowledged"] == 3
 
 
+async def test_a_device_that_sent_the_last_number_of_all_is_not_stuck(send, new_capture_id):
+    for number in (1, 2, 2**53 - 1):
+        assert (await send(new_capture_id(), device_sequence=number)).status_code == 202
+    # It lost its count, and begins again.
+    new = new_capture_id()
+    highest = (await send(new, device_sequence=1)).json()["highest_device_sequence"]
+    assert (await send(new, device_sequence=highest + 1)).status_code == 202
+
+
 async def test_a_number_that_kafka_did_not_take_is_still_free(send, publisher):
     publisher.is_away = True
     assert (await send()).status_code == 503

@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from redis.exceptions import RedisError
 
-from ingest.domain.sequence_ranges import DeviceKey, SequenceRanges
+from ingest.domain.sequence_ranges import DeviceKey, SequenceRanges, count_on_after
 from service_kit.errors import TransientFailure
 from service_kit.observing.logs import get_logger
 from service_kit.state.valkey import valkey_client
@@ -130,10 +130,10 @@ class ValkeyDeviceSequences:
         async with asyncio.timeout(CALL_SECONDS), self._client.pipeline() as together:
             together.exists(self._marker)
             together.zrevrangebyscore(key, sequence, "-inf", start=0, num=1)
-            together.zrange(key, -1, -1)
+            together.zrange(key, -2, -1)
             is_complete, below, highest = await together.execute()
         is_used = is_complete and below and int(below[0]) >= sequence
-        return int(highest[0]) if is_used else None
+        return count_on_after([int(each) for each in highest]) if is_used else None
 
     def _key(self, device: DeviceKey) -> str:
         return ":".join((f"{self._prefix}sequences", *device))

@@ -1,9 +1,11 @@
 """Which sequence numbers of a device have arrived, as ranges: memory grows with gaps, not with captures."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 FIRST_SEQUENCE = 1
+LAST_SEQUENCE = 2**53 - 1  # the largest integer that JSON carries everywhere
 
 DeviceKey = tuple[str, str]
 """Names a device: its organisation and its id."""
@@ -35,7 +37,21 @@ class SequenceRanges:
             return 0
         return self.ranges[0][1]
 
+    def highest_if_used(self, number: int) -> int | None:
+        """Return the number after which a device counts on, when this one has arrived; else None."""
+        if not any(first <= number <= last for first, last in self.ranges):
+            return None
+        return count_on_after([last for _, last in self.ranges])
+
     def forgive_before_first(self) -> None:
         """Take what lies before the first range as arrived: its records are older than the topics keep."""
         if self.ranges:
             self.add(FIRST_SEQUENCE, self.ranges[0][0])
+
+
+def count_on_after(ends: Sequence[int]) -> int | None:
+    """Return the highest of the ends of ranges, in order, after which there is a number; None: there is none.
+
+    A device that once sent the last number of all would never find another.
+    """
+    return next((last for last in reversed(ends) if last < LAST_SEQUENCE), None)

@@ -19,9 +19,10 @@ from ingest.domain.enrolment import EnrolmentClaim
 from ingest.domain.fields import Badge, BootId, ClockInstant, Identifier, Name, Reason, Whole
 from ingest.domain.identifiers import time_of
 from ingest.domain.punch import PunchClaim
+from ingest.domain.sequence_ranges import FIRST_SEQUENCE, LAST_SEQUENCE
 from ingest.domain.time_trust import ClockReadings
 
-MAXIMUM_COUNTER = 2**53 - 1  # the largest integer that JSON carries everywhere
+MAXIMUM_COUNTER = LAST_SEQUENCE
 
 
 def _time_ordered(value: UUID) -> UUID:
@@ -35,7 +36,7 @@ def _lower(value: object) -> object:
 
 
 Counter = Annotated[Whole, Field(ge=0, le=MAXIMUM_COUNTER)]
-Sequence = Annotated[Whole, Field(ge=1, le=MAXIMUM_COUNTER)]
+Sequence = Annotated[Whole, Field(ge=FIRST_SEQUENCE, le=LAST_SEQUENCE)]
 OCCURRED_AT = Field(description="when it counts as having happened, UTC; the same for every resend")
 TIME_TRUST = Field(description="how far the clocks were believed; UNTRUSTED: set the clock of the device")
 
