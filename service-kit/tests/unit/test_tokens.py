@@ -191,7 +191,42 @@ async def test_an_issuer_that_fails_later_refuses_no_token_of_a_known_key() -> N
         assert issuer.asked == 2
 
 
-@pytest.mark.parametrize("answer", [b"[]", b'{"keys": [1]}', b'{"keys": 1}', b"[" * 16_000, b"\xff", b"{}"])
+UNKNOWN_KEYS = (
+    {"kty": "AKP", "alg": "ML-DSA-44", "kid": "new", "pub": "AA"},
+    {"kty": "OKP", "crv": "X448", "x": "AA", "kid": "new"},
+    {"kty": "RSA", "alg": "RSA-OAEP", "n": "AQAB", "e": "AQAB", "kid": "new"},
+    {"kid": "new"},
+)
+
+
+@pytest.mark.parametrize("unknown", UNKNOWN_KEYS)
+async def test_a_key_of_a_kind_that_is_not_known_does_not_hide_the_others(
+    issuer: Issuer, unknown: dict[str, Any]
+) -> None:
+    """RFC 7517, 5: such keys are passed over."""
+    issuer.publish(unknown, jwk(RSA_KEY, "k1"))
+    assert (await issuer.verifier.verify(token())).subject == "ada"
+    with pytest.raises(InvalidToken, match="new"):
+        await issuer.verifier.verify(token(kid="new"))
+
+
+async def test_an_issuer_that_publishes_no_keys_for_a_while_refuses_no_token_of_a_known_key(
+    issuer: Issuer,
+) -> None:
+    await issuer.verifier.check()
+    issuer.publish()
+    issuer.clock.now = 11.0
+    with pytest.raises(TransientFailure, match="no usable keys"):
+        await issuer.verifier.verify(token(kid="made-up"))
+    assert (await issuer.verifier.verify(token())).subject == "ada"
+
+
+NO_KEYS = [json.dumps({"keys": keys}).encode() for keys in ([], UNKNOWN_KEYS)]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"[]", b'{"keys": [1]}', b'{"keys": 1}', b"[" * 16_000, b"\xff", b"{}", *NO_KEYS]
+)
 async def test_an_answer_without_keys_is_an_outage(answer: bytes) -> None:
     async with asked_over_http(BrokenIssuer([answer]), Clock()) as verifier:
         with pytest.raises(TransientFailure, match="no usable keys"):

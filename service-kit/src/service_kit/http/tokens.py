@@ -144,12 +144,14 @@ class TokenVerifier:
         source = self._settings.jwks
         try:
             document = json.loads(await self._read(source))
-            keys = [jwt.PyJWK(item) for item in document["keys"] if item.get("use", "sig") == "sig"]
+            signing = [item for item in document["keys"] if item.get("use", "sig") == "sig"]
+            keys = [key for item in signing if (key := _known_key(item)) is not None]
         except UNUSABLE as error:
             self._failure = f"no usable keys at {source}: {error!r}"
         else:
-            self._failure = None
-            self._keys = {str(key.key_id): key for key in keys}
+            # Whoever publishes no key is in trouble; those that were known stay.
+            self._failure = None if keys else f"no usable keys at {source}: {len(signing)} are of other kinds"
+            self._keys = {str(key.key_id): key for key in keys} or self._keys
         self._asked_at = self._clock()
 
     async def _read(self, source: str) -> str:
@@ -159,6 +161,14 @@ class TokenVerifier:
             response = await client.get(source)
             response.raise_for_status()
             return response.text
+
+
+def _known_key(item: Mapping[str, Any]) -> jwt.PyJWK | None:
+    """Return a key of a set; None where its kind is not known: it is passed over (RFC 7517, 5)."""
+    try:
+        return jwt.PyJWK(dict(item))
+    except jwt.PyJWTError:
+        return None
 
 
 def _claims(raw: Mapping[str, Any]) -> Claims:
