@@ -28,6 +28,11 @@ FACTS ?= 20000
 API_CASES ?= 20000
 # Captures of each of four threads whose answers are compared with one thread's; tests send 250.
 CAPTURES_PER_THREAD ?= 1000
+# Programs that no package brings, built once by Go, whose checksum database vouches for their sources.
+PROGRAMS := .local-stack/cache/programs
+OPENTOFU := github.com/opentofu/opentofu@v1.12.6
+# Not among our own packages: it pins most of what it needs to other versions than ours.
+CHECKOV := checkov==3.3.30
 ROLE ?= analyst
 STACK ?= .local-stack/demo
 MODELS ?= .local-stack/cache/models
@@ -75,6 +80,23 @@ check: $(READY)  ## format, lint, types, imports, spelling, schemas, docs
 	$(BIN)/attendance-containers package-lists --check
 	$(BIN)/attendance-deploy access check
 	$(BIN)/mkdocs build --quiet --strict
+	$(BIN)/zizmor --quiet --offline --no-progress .github
+	$(BIN)/shellcheck .github/delivery/*.sh deploy/systemd/*.sh
+
+.PHONY: check-delivery
+check-delivery: $(READY) $(PROGRAMS)/actionlint $(PROGRAMS)/tofu  ## check workflows and OpenTofu by tools that are built once (6 minutes)
+	$(PROGRAMS)/actionlint -shellcheck $(BIN)/shellcheck
+	env -u TF_CLI_CONFIG_FILE $(PROGRAMS)/tofu fmt -check -diff -recursive deploy/opentofu
+	$(BIN)/uv tool run --quiet --python $(BIN)/python --from $(CHECKOV) checkov --config-file deploy/opentofu/checkov.yaml
+
+$(PROGRAMS)/actionlint:
+	GOBIN=$(abspath $(PROGRAMS)) CGO_ENABLED=0 go install -trimpath github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+# OpenTofu replaces one of its modules, which `go install` refuses: its own sources are built where Go keeps them.
+$(PROGRAMS)/tofu:
+	mkdir -p $(PROGRAMS)
+	cd "$$(go mod download -json $(OPENTOFU) | $(abspath $(BIN))/python -c 'import json, sys; print(json.load(sys.stdin)["Dir"])')" && \
+		CGO_ENABLED=0 go build -trimpath -buildvcs=false -o $(abspath $(PROGRAMS))/tofu ./cmd/tofu
 
 .PHONY: format
 format: $(READY)  ## format the code and mend what ruff can mend
