@@ -13,7 +13,7 @@ docker buildx build --file deploy/Dockerfile --target "$target" --sbom=true --pr
   --metadata-file "$RUNNER_TEMP/built.json" .
 digest=$(jq --raw-output '."containerimage.digest"' "$RUNNER_TEMP/built.json")
 
-# What has a fix and is grave must be fixed first; .grype.yaml names exceptions, each with its reason.
+# What is grave and has a fix must be fixed first.
 grype "registry:$image@$digest" --only-fixed --fail-on high
 
 cosign sign --yes "$image@$digest"
