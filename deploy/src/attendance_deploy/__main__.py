@@ -7,6 +7,7 @@ import typer
 from attendance_deploy.access.commands import access
 from attendance_deploy.errors import DeployError
 from attendance_deploy.prepare.command import prepare, token
+from attendance_deploy.sizing.command import sizing
 
 cli = typer.Typer(
     help=__doc__,
@@ -18,6 +19,7 @@ cli = typer.Typer(
 cli.add_typer(access, name="access")
 cli.command()(prepare)
 cli.command()(token)
+cli.command()(sizing)
 
 
 def main() -> None:
