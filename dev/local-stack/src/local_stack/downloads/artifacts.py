@@ -123,6 +123,14 @@ class ArtifactCache:
             if not self.registry_jar.exists():
                 self._unpack_registry()
 
+    def get(self, artifact: Artifact) -> Path:
+        """Return one locked file of others; download it when it is not here."""
+        with locked(self.folder / "downloads.lock"):
+            (self.folder / "jars").mkdir(exist_ok=True)
+            if not self._is_here(artifact):
+                self._fetch_one(artifact, ignore)
+        return self._path(artifact)
+
     def _path(self, artifact: Artifact) -> Path:
         return self.folder / "jars" / artifact.filename
 
