@@ -77,6 +77,7 @@ check: $(READY)  ## format, lint, types, imports, spelling, schemas, docs
 	for folder in $(SERVICES) service-kit deploy; do $(BIN)/lint-imports --no-cache --config $$folder/pyproject.toml; done
 	$(BIN)/codespell
 	$(BIN)/attendance-schemas check
+	$(BIN)/attendance-deploy access check
 	$(BIN)/attendance-containers package-lists --check
 	$(BIN)/attendance-deploy access check
 	$(BIN)/mkdocs build --quiet --strict
@@ -160,6 +161,14 @@ images: $(READY)  ## build every image, and print their sizes
 .PHONY: compose-test
 compose-test: $(READY)  ## play compose.yaml: traffic, kills, an upgrade, down and up
 	$(BIN)/attendance-containers compose-test
+
+.PHONY: chart-test
+chart-test: $(READY)  ## hold the charts against Kubernetes, operators, access.yaml
+	$(BIN)/python -m attendance_containers.charts check
+
+.PHONY: cluster-test
+cluster-test: $(READY)  ## play the charts on a real one-node Kubernetes of this machine
+	$(BIN)/python -m attendance_containers.kubernetes
 
 ##@ Measure
 

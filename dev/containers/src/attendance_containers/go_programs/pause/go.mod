@@ -1,0 +1,3 @@
+module attendance-containers/pause
+
+go 1.25.0
