@@ -1,0 +1,1 @@
+"""A real Kubernetes on this one machine, from packages alone, and what is tried on it with the charts."""
