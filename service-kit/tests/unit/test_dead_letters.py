@@ -169,6 +169,17 @@ async def test_what_is_the_records_own_fault_says_nothing_about_the_release() ->
             await letters.put(of_sender(number), PoisonRecord("undecodable"))
 
 
+async def test_dead_letters_that_are_read_excuse_no_sender() -> None:
+    """As by a consumer that tells people of them, and so reads its own, too, each before the next one."""
+    broker = FakeBroker()
+    letters = DeadLetters(FakeProducer(broker), service="s", version="v")
+    with pytest.raises(DeadLetterLimitExceeded):
+        for number in range(20):
+            await letters.put(of_sender(number), PoisonRecord("undecodable"))
+            letters.handled([record(topic="numbers.dlq", key=of_sender(number).key)])
+    assert len(broker.records("numbers.dlq")) == 9
+
+
 def test_what_is_recalled_gives_way_to_what_happened_since() -> None:
     limit = DeadLetterLimit(senders=5)
     limit.handled([of_sender(each) for each in range(6)])

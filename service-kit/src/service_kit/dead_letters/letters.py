@@ -70,8 +70,12 @@ class DeadLetters:
         self._now = now
 
     def handled(self, records: Sequence[Record]) -> None:
-        """Note records that were handled, for the limit."""
-        self._limit.handled(records)
+        """Note records of one topic that were handled, for the limit.
+
+        That a dead letter was read, perhaps one of our own, says nothing good about its sender.
+        """
+        if records and not records[-1].topic.endswith(self._suffix):
+            self._limit.handled(records)
 
     async def put(self, record: Record, poison: PoisonRecord, *, attempts: int = 1) -> Position:
         """Write the record to the dead letters and wait until every in-sync replica has it.
