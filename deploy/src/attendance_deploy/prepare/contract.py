@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from attendance_deploy.access.postgres import database_of, owner_of
 from attendance_deploy.errors import Refused, ServerAway
 from attendance_deploy.prepare import addresses
 from attendance_deploy.prepare.secret_files import read_secret
+
+REASON_LINES = 5
 
 
 def prepare_topics(_root: Path, say: Callable[[str], None]) -> None:
@@ -30,13 +33,20 @@ def prepare_tables(root: Path, say: Callable[[str], None], *, part: str) -> None
 
 
 def _run(say: Callable[[str], None], module: str, *arguments: str, **variables: str) -> None:
+    """Say each line as it comes; the last ones are the reason when it ends with an error."""
     command = [sys.executable, "-m", module, *arguments]
-    run = subprocess.run(  # noqa: S603 - our own modules
-        command, env={**os.environ, **variables}, capture_output=True, text=True, check=False
-    )
-    for line in run.stdout.splitlines():
-        say(line)
-    if run.returncode:
-        reason = run.stderr.strip() or run.stdout.strip()
-        kind = ServerAway if run.returncode == ServerAway.exit_code else Refused
-        raise kind(f"`{module.replace('_', '-')} {' '.join(arguments)}` was refused: {reason}")
+    last: deque[str] = deque(maxlen=REASON_LINES)
+    with subprocess.Popen(  # noqa: S603 - our own modules
+        command,
+        env={**os.environ, **variables, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            say(line.rstrip())
+            last.append(line.strip())
+    if process.returncode:
+        kind = ServerAway if process.returncode == ServerAway.exit_code else Refused
+        name = f"{module.replace('_', '-')} {' '.join(arguments)}"
+        raise kind(f"`{name}` ended with {process.returncode}: {' '.join(last)}")

@@ -21,13 +21,14 @@ from attendance_deploy.prepare.secrets import REPLICATOR, SUPERUSER
 SLOT = "attendance_replica"
 ANSWER_WITHIN_SECONDS = 10.0
 AWAY = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
-# Everything that this step may change, but passwords: one line for each role, membership, database and slot.
+# What this step may change, but passwords: what it is, and how it is.
 STATE = """
-SELECT format('role %s %s', rolname, array_to_string(ARRAY[rolcanlogin, rolcreatedb, rolcreaterole,
-              rolreplication, rolbypassrls]::text[] || rolconfig, ' ')) FROM pg_roles
-UNION ALL SELECT format('%s in %s', member::regrole, roleid::regrole) FROM pg_auth_members
-UNION ALL SELECT format('database %s %s', datname, datacl) FROM pg_database
-UNION ALL SELECT format('slot %s', slot_name) FROM pg_replication_slots
+SELECT format('role %s', rolname) AS what,
+       ROW(rolcanlogin, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolconfig)::text AS how
+  FROM pg_roles
+UNION ALL SELECT format('%s a member of %s', member::regrole, roleid::regrole), '' FROM pg_auth_members
+UNION ALL SELECT format('database %s', datname), datacl::text FROM pg_database
+UNION ALL SELECT format('replication slot %s', slot_name), '' FROM pg_replication_slots
 """
 
 
@@ -53,12 +54,17 @@ async def _make(root: Path) -> list[str]:
         await apply_logins(superuser, permissions, passwords=stale)
         if not await superuser.fetchval("SELECT 1 FROM pg_replication_slots WHERE slot_name = $1", SLOT):
             await superuser.execute("SELECT pg_create_physical_replication_slot($1, true)", SLOT)
-        made = sorted(await _state(superuser) - before)
-    return [*(f"made {line}" for line in made), *(f"set the password of {login}" for login in stale)]
+        after = await _state(superuser)
+    told = [
+        f"{'changed' if what in before else 'made'} {what}"
+        for what, how in sorted(after.items())
+        if before.get(what) != how
+    ]
+    return [*told, *(f"set the password of {login}" for login in stale)]
 
 
-async def _state(superuser: asyncpg.Connection) -> set[str]:
-    return {str(row[0]) for row in await superuser.fetch(STATE)}
+async def _state(superuser: asyncpg.Connection) -> dict[str, str]:
+    return {row["what"]: str(row["how"]) for row in await superuser.fetch(STATE)}
 
 
 async def _can_log_in(login: str, password: str) -> bool:
