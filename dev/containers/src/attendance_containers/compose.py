@@ -13,7 +13,7 @@ from attendance_containers.engine import Engine
 from attendance_containers.errors import CommandFailed, PlayFailed
 from attendance_containers.programs import packaged, run
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 1.0
 # What runs once and ends.
 ONCE = frozenset({"secrets", "prepare"})
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}

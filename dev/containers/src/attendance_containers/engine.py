@@ -20,7 +20,7 @@ from attendance_containers.programs import run
 
 # Debian's packages by a program of each.
 NEEDED = {"dockerd": "docker.io", "docker": "docker.io", "debootstrap": "debootstrap", "iptables": "iptables"}
-OF_DEBIAN = Path("/usr/bin"), Path("/usr/sbin")
+PROGRAM_FOLDERS = Path("/usr/bin"), Path("/usr/sbin")
 ADDRESSES = "base=10.231.0.0/16,size=24"
 STARTS_WITHIN_SECONDS = 60.0
 STOPS_WITHIN_SECONDS = 60.0
@@ -125,7 +125,7 @@ def _wait_until_it_answers(engine: Engine, process: subprocess.Popen[bytes], log
 
 
 def _find(program: str) -> Path | None:
-    return next((folder / program for folder in OF_DEBIAN if (folder / program).exists()), None)
+    return next((folder / program for folder in PROGRAM_FOLDERS if (folder / program).exists()), None)
 
 
 def _program(program: str) -> Path:

@@ -39,6 +39,11 @@ ANSWERED_WITHIN_SECONDS = 180.0
 # Check-ins that are answered before and after each harm, so that it meets load and leaves it flowing.
 FLOWING_COUNT = 15
 UPGRADED, NEXT = "ingest", "next"
+# Who sends and asks, and as what.
+TOKENS = (
+    *(("ops", "demo"), ("hr", "demo"), ("analyst", "demo"), ("hr", "chaos"), ("auditor", "auditor")),
+    *(("device", device) for device in ("gate-1", "gate-2", "camera")),
+)
 NOTHING_TO_DO = ("nothing to do", "the read model is at")
 Say = Callable[[str], None]
 
@@ -141,6 +146,7 @@ async def _traffic(site: Site, photos: Path, seed: int) -> AsyncIterator[Traffic
         httpx.AsyncClient(timeout=30) as calm,
         httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS) as client,
     ):
+        await asyncio.to_thread(_get_tokens, sign, run)
         people = await record_plant(Plant(run, calm, site.url, site.url, sign), cast)
         site.say(f"{len(people)} people are recorded, {len(cast.members)} of them with a face")
         plant, rng = Plant(run, client, site.url, site.url, sign), random.Random(seed)
@@ -153,6 +159,12 @@ async def _traffic(site: Site, photos: Path, seed: int) -> AsyncIterator[Traffic
                 yield traffic
             finally:
                 await traffic.stop()
+
+
+def _get_tokens(sign: Callable[[str, str], str], run: str) -> None:
+    """Get every token before it is needed: an operator hands them out once, too."""
+    for role, subject in TOKENS:
+        sign(role, f"{subject}-{run}" if role == "device" else subject)
 
 
 async def _kill(site: Site, traffic: Traffic, service: str, everything: list[str]) -> None:
