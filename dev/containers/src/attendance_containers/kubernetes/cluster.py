@@ -17,7 +17,7 @@ import yaml
 from attendance_containers.errors import CommandFailed
 from attendance_containers.kubernetes.credentials import Authority, signing_key
 from attendance_containers.kubernetes.processes import Processes
-from attendance_containers.kubernetes.sandbox import CNI_PLUGIN, NODE_ADDRESS
+from attendance_containers.kubernetes.sandbox import CNI_PLUGIN, NODE_ADDRESS, remove_cgroups
 
 NODE = "node"
 API = f"https://{NODE_ADDRESS}:6443"
@@ -27,7 +27,6 @@ PODS, PODS_HERE = "10.244.0.0/16", "10.244.0.0/24"
 PAUSE_IMAGE = "docker.io/attendance/pause:1"
 NAMESPACE_OF_IMAGES = "k8s.io"
 UP_WITHIN_SECONDS = 120.0
-CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +101,7 @@ class Cluster:
         """Remove what an earlier run left, but for images."""
         for name in ("etcd", "kubelet", "cni", "logs", "keys", "run"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for cgroups in sorted(CGROUPS.glob("*/kubepods*")):
-            for folder, _, _ in os.walk(cgroups, topdown=False):
-                os.rmdir(folder)  # noqa: PTH106 - a cgroup has files that only it takes away
+        remove_cgroups()
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def _start_containerd(self) -> None:

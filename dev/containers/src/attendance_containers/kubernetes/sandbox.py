@@ -31,6 +31,8 @@ NEEDED = {
     "nsenter": "util-linux",
 }
 CNI_PLUGIN = "/usr/lib/cni/bridge"
+CGROUPS = Path("/sys/fs/cgroup")
+NAMES_OF_NETWORKS = Path("/run/netns")
 SETTINGS = {"net.ipv4.ip_forward": "1", "net.bridge.bridge-nf-call-iptables": "1"}
 
 
@@ -74,6 +76,15 @@ def run_inside(work: Callable[[], int]) -> int:
         except KeyboardInterrupt:
             child.send_signal(signal.SIGTERM)
             return child.wait()
+        finally:
+            remove_cgroups()
+
+
+def remove_cgroups() -> None:
+    """Remove what kubelets left: control groups have no namespace here."""
+    for cgroups in sorted(CGROUPS.glob("*/kubepods*")):
+        for folder, _, _ in os.walk(cgroups, topdown=False):
+            os.rmdir(folder)  # noqa: PTH106 - a cgroup has files that only it takes away
 
 
 def _module() -> list[str]:
@@ -105,7 +116,10 @@ def _as_first_process(work: Callable[[], int]) -> int:
 
 
 def _make_network() -> None:
+    NAMES_OF_NETWORKS.mkdir(exist_ok=True)
     for command in (
+        # Names of pods' networks, which would outlive them.
+        f"mount -t tmpfs tmpfs {NAMES_OF_NETWORKS}",
         "ip link set lo up",
         # A network card that leads nowhere: Kubernetes wants a node to have an address and a way out.
         "ip link add node0 type veth peer name nobody0",
