@@ -123,6 +123,18 @@ async def test_endless_metadata_is_malformed(front, metadata):
     assert (response.status_code, response.json()["type"]) == (400, "urn:problem:malformed-json")
 
 
+@pytest.mark.parametrize(
+    "media_type", ["MULTIPART/FORM-DATA; BOUNDARY=x", 'multipart/form-data; Charset=UTF-8; Boundary="x"']
+)
+async def test_a_form_says_so_in_any_case(front, directory, media_type):
+    file = b"person_id,home_site_id,display_name\r\np-9,pune,Asha"
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n%b\r\n--x--\r\n'
+    response = await front.client.post(
+        "/v1/directory/persons/import", headers=HR | {"Content-Type": media_type}, content=part % file
+    )
+    assert (response.status_code, response.json().get("recorded")) == (200, 1)
+
+
 @pytest.mark.parametrize("charset", ["undefined", "punycode", "utf-16", "zlib", "utf-8''x", "ÿ"])
 async def test_a_form_is_in_utf_8(front, charset):
     body = b'--x\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n\xc3\xab{}\r\n--x--\r\n'

@@ -47,7 +47,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 @asynccontextmanager
 async def read_form(request: Request, *, limit: int, files: int) -> AsyncIterator[FormData]:
     """Read a multipart form of at most `limit` bytes and `files` files. Raises Problem 400, 413 or 415."""
-    content_type = request.headers.get("content-type", "")
+    content_type = request.headers.get("content-type", "").lower()  # names of parameters, RFC 2045, 5.1
     if media_type_of(request) != MULTIPART or "boundary=" not in content_type:
         raise _unsupported(f"Send {MULTIPART} with a boundary, in UTF-8")
     parser = MultiPartParser(
