@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from attendance_demo.errors import DemoError
@@ -21,7 +22,8 @@ def end_demo(folder: Path) -> bool:
     """
     process, deadline = demo_process(folder), time.monotonic() + ENDS_WITHIN_SECONDS
     if process is not None:
-        os.kill(process, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it ends at this moment
+            os.kill(process, signal.SIGTERM)
     while demo_process(folder) is not None:
         if time.monotonic() > deadline:
             raise DemoError(

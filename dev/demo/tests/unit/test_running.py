@@ -1,6 +1,9 @@
 """What other commands learn of the demo that runs, and of the kiosk that they use."""
 
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from uuid import UUID
 
@@ -44,6 +47,19 @@ def test_demo_is_known_by_its_process_while_it_runs(tmp_path: Path) -> None:
     (tmp_path / "demo.pid").write_text("1\n")  # SIGKILL leaves the file, and no lock
     assert demo_process(tmp_path) is None
     assert not end_demo(tmp_path)
+
+
+def test_a_demo_that_ends_while_it_is_to_be_ended_is_no_error(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with holding(tmp_path):
+        (tmp_path / "demo.pid").write_text(f"{ended.pid}\n")
+        ending = threading.Thread(target=end_demo, args=[tmp_path])
+        ending.start()
+        ending.join(timeout=0.3)
+        assert ending.is_alive()  # it waits until the demo has left its folder
+    ending.join(timeout=10)
+    assert not ending.is_alive()
 
 
 def test_second_demo_in_a_folder_is_refused(tmp_path: Path) -> None:
