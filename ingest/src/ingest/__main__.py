@@ -1,17 +1,18 @@
 """The command `ingest`: accept captures, enrolments and directory records until a signal says stop."""
 
 from ingest.settings import Settings
-from service_kit.command import command_line, serve_until_stopped
+from service_kit.command import Workers, command_line, count_of_workers, serve_until_stopped
 
 NAME = "ingest"
 
 
-def run() -> None:
+def run(*, workers: Workers = None) -> None:
     """Serve until a signal says stop; the name alone does the same."""
     from ingest.service import serve_ingest
     from service_kit.errors import OverwritingStore
 
-    serve_until_stopped(NAME, Settings, serve_ingest, refusals=(OverwritingStore,))
+    count = count_of_workers(workers)
+    serve_until_stopped(NAME, Settings, serve_ingest, refusals=(OverwritingStore,), workers=count)
 
 
 cli = command_line(

@@ -1,16 +1,16 @@
 """The command `query-api`: answer questions about attendance until a signal says stop."""
 
 from query_api.settings import Settings
-from service_kit.command import command_line, serve_until_stopped
+from service_kit.command import Workers, command_line, count_of_workers, serve_until_stopped
 
 NAME = "query-api"
 
 
-def run() -> None:
+def run(*, workers: Workers = None) -> None:
     """Serve until a signal says stop; the name alone does the same."""
     from query_api.service import serve_queries
 
-    serve_until_stopped(NAME, Settings, serve_queries)
+    serve_until_stopped(NAME, Settings, serve_queries, workers=count_of_workers(workers))
 
 
 cli = command_line(NAME, "The read-only API over attendance.", Settings, run)

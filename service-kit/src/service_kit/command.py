@@ -8,8 +8,10 @@ imported by the command that serves.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
@@ -17,6 +19,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand, TyperGroup
 
+from service_kit.cores import usable_cores
 from service_kit.environment import EnvironmentSettings, group_of
 from service_kit.errors import CannotListen, SettingsError
 from service_kit.probe import What, probe
@@ -29,6 +32,12 @@ if TYPE_CHECKING:  # Typer brings its own copy of click, whose types it names no
 S = TypeVar("S", bound=EnvironmentSettings)
 T = TypeVar("T", bound=ServiceSettings)
 CHECK_HELP = "Check the settings and exit."
+MOST_WORKERS = 64
+CONCURRENCY = "WEB_CONCURRENCY"
+Workers = Annotated[
+    str | None,
+    typer.Option("--workers", help="Processes behind the port: a number, or cores.", envvar=CONCURRENCY),
+]
 
 
 class ExitCode(IntEnum):
@@ -140,34 +149,64 @@ def serve_until_stopped(
     main: Callable[[T, asyncio.Event], Awaitable[int | None]],
     *,
     refusals: tuple[type[Exception], ...] = (),
+    workers: int = 1,
 ) -> NoReturn:
     """Read the settings, set logs and traces up, and run `main` until a signal asks it to stop.
 
     Exit code 0 after a stop, 2 for wrong settings and for `refusals` (errors that say what an operator has to
-    change), 1 for any other error, which is logged.
+    change), 1 for any other error, which is logged. With several `workers`, each process runs `main`.
     """
-    from service_kit.observing.logs import configure_logging, get_logger
+    from service_kit.observing.logs import configure_logging
     from service_kit.observing.telemetry import configure_tracing
     from service_kit.run import run
 
     loaded = load_or_refuse(name, settings)
     configure_logging(name, loaded.log_level, loaded.log_json)
-    configure_tracing(name, loaded.tracing_endpoint)
+
+    def serve() -> int:
+        configure_tracing(name, loaded.tracing_endpoint)  # its thread would not live through a fork
+        return run(lambda stopping: main(loaded, stopping))
+
+    serve_to_the_end = partial(_code_of, serve, name, loaded, refusals)
+    if workers == 1 or not isinstance(loaded, HttpSettings):
+        raise typer.Exit(serve_to_the_end())
+    os.environ.pop(CONCURRENCY, None)  # it has been read; gunicorn would take it for a number at its import
+    from service_kit.workers import supervise
+
+    supervised = partial(supervise, workers, loaded.host, loaded.port, serve_to_the_end)
+    raise typer.Exit(_code_of(supervised, name, loaded, refusals))
+
+
+def count_of_workers(given: str | None) -> int:
+    """Return how many processes are meant by an option or WEB_CONCURRENCY: a number, or `cores`."""
+    text = given or os.environ.get(CONCURRENCY) or "1"
+    if text == "cores":
+        return usable_cores()
+    if not (text.isdecimal() and 0 < int(text) <= MOST_WORKERS):
+        raise typer.BadParameter(f"write a number from 1 to {MOST_WORKERS}, or cores", param_hint="--workers")
+    return int(text)
+
+
+def _code_of(
+    serve: Callable[[], int], name: str, loaded: ServiceSettings, refusals: tuple[type[Exception], ...]
+) -> int:
+    """Return the exit code of what serves; an error is logged, with what to do where that is known."""
+    from service_kit.observing.logs import get_logger
+
     log = get_logger(name)
     try:
-        code = run(lambda stopping: main(loaded, stopping))
+        return serve()
     except Exception as raised:
         error = _alone(raised)
         if isinstance(error, refusals):
             log.critical("cannot start", exc_info=error)
-            raise typer.Exit(ExitCode.REFUSED) from error
+            return ExitCode.REFUSED
         if isinstance(error, CannotListen):
             host, port = map(loaded.variable, ("host", "port"))
             log.critical("cannot start", reason=str(error), advice=f"free the port, or set {host} and {port}")
         else:
             log.critical("ended by an error; what was in hand is not committed", exc_info=error)
-        raise typer.Exit(ExitCode.FAILED) from error
-    raise typer.Exit(code)
+        return ExitCode.FAILED
 
 
 def _alone(error: Exception) -> Exception:
