@@ -92,6 +92,8 @@ resource "google_container_node_pool" "this" {
       enable_secure_boot          = true
       enable_integrity_monitoring = true
     }
+    # values-gpu of the chart looks for it.
+    labels = each.key == "gpu" ? { "nvidia.com/gpu.present" = "true" } : {}
     # No pod reads the credentials of its node.
     workload_metadata_config { mode = "GKE_METADATA" }
     dynamic "guest_accelerator" {
