@@ -27,13 +27,14 @@ from service_kit.http.problems import Problem, problem_response
 class Deadlines:
     """How long a request may take to come in: its headers, from the connection or first byte on; its body.
 
-    idle: so long a connection is kept between two requests, in whole seconds.
+    idle: so long a connection is kept between two requests, in whole seconds. Longer than clients and proxies
+        keep theirs, or a request is on its way when the service hangs up; 60 s is usual for load balancers.
     unread: so long an answer that does not fit into buffers may wait for somebody to read on.
     """
 
     headers: timedelta = timedelta(seconds=10)
     body: timedelta = timedelta(seconds=120)
-    idle: timedelta = timedelta(seconds=5)
+    idle: timedelta = timedelta(seconds=75)
     unread: timedelta = timedelta(seconds=30)
 
 
