@@ -16,6 +16,9 @@ READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
 # kcat and avrocat are programs of the system: their test runs where they are installed.
 WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat)
+# So is the gateway: nginx with ModSecurity and the OWASP rules, of Debian's packages.
+MODSECURITY := /usr/lib/nginx/modules/ngx_http_modsecurity_module.so /usr/share/modsecurity-crs/rules
+WITHOUT += $(if $(filter-out 2,$(words $(wildcard $(MODSECURITY)))),and not gateway)
 # Two processes: without servers one of them has all tests that load models; with servers, which mostly wait, each has
 # servers of its own, and the longest files come first.
 WITH_ONE_MODEL := -n 2 --dist loadgroup
@@ -24,6 +27,7 @@ CHAOS_ROUNDS ?= 50
 CHURN_ROUNDS ?= 20
 ROUNDS ?= 20
 HOSTILE_IMAGES ?= 10000
+GATEWAY_REQUESTS ?= 10000
 FACTS ?= 20000
 API_CASES ?= 20000
 # Captures of each of four threads whose answers are compared with one thread's; tests send 250.
@@ -236,3 +240,7 @@ describe: $(READY)  ## hold both APIs to their descriptions, by many requests ##
 .PHONY: hostile
 hostile: $(READY)  ## send hostile images to ingest's checks and the worker ## HOSTILE_IMAGES=10000
 	HOSTILE_IMAGES=$(call quoted,HOSTILE_IMAGES) $(PYTEST) tests/test_hostile_images.py -s --timeout=3600
+
+.PHONY: gateway-test
+gateway-test: $(READY)  ## attack the gateway, and send what people send, through it ## GATEWAY_REQUESTS=10000
+	GATEWAY_REQUESTS=$(call quoted,GATEWAY_REQUESTS) GATEWAY_ATTACKS=100000 $(PYTEST) tests/test_gateway.py -s --timeout=3600
