@@ -22,6 +22,7 @@ from attendance_demo.scene.kiosk import Kiosk
 from attendance_testing.certificates import Authority, Folder
 from attendance_testing.gateway import attacks, legitimate
 from attendance_testing.gateway.nginx import Gateway, gateway, without_limits
+from attendance_testing.polling import eventually
 from ingest.http.uploads import ENVELOPE_BYTES
 from ingest.settings import Settings as IngestSettings
 from local_stack.keys.tokens import sign_token
@@ -143,6 +144,29 @@ async def test_the_gateway_keeps_its_promises(
             f"\ngateway ok: attacks={blocked} blocked={blocked} legitimate={REQUESTS} passed={passed} "
             f"limited={refused} delivered={delivered}"
         )
+
+
+async def test_renewed_certificates_are_shown_while_services_are_away(tmp_path: Path) -> None:
+    authority, nobody = Authority(), "127.0.0.1:9"
+    own = authority.issue(tmp_path / "tls", "gateway")
+    trust = ssl.create_default_context(cafile=own.ca)
+    addresses = {"ingest": nobody, "query_api": nobody, "certificates": own.path}
+    with gateway(tmp_path / "gateway", own.ca, **addresses, reload_seconds=1) as running:
+        authority.issue(own.path, "gateway")
+
+        async def is_shown() -> bool:
+            _, writer = await asyncio.open_connection("localhost", running.port, ssl=trust)
+            serial = int(writer.get_extra_info("peercert")["serialNumber"], 16)
+            writer.close()
+            await writer.wait_closed()
+            return serial == own.serial()
+
+        await eventually(is_shown)
+        async with httpx.AsyncClient(base_url=running.url, verify=trust) as client:
+            answer = await client.get("/v1/people")
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:problem:unavailable")
+        assert answer.headers["retry-after"] == "5"
+        assert running.logged().count('"status":503') == 1
 
 
 async def every_legitimate_request_passes(client: httpx.AsyncClient, sign: Sign, count: int) -> int:

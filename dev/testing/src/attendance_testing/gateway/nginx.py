@@ -53,7 +53,7 @@ def gateway(folder: Path, verify: Path | None = None, **settings: object) -> Ite
         **{f"GATEWAY_{name.upper()}": str(value) for name, value in settings.items()},
     }
     log = folder / "gateway.log"
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen([START], env=environ, stdout=output, stderr=output)
     running = Gateway(f"{scheme}://localhost:{port}", port, folder, log)
     try:
