@@ -78,7 +78,7 @@ def test_a_user_of_valkey_without_a_password_cannot_log_in(permissions: Permissi
     assert "%R~p.presence:*" in next(line for line in lines if line.startswith("user query-api"))
 
 
-def connections_of(policies: list[dict], names: set[str]) -> tuple[set[Connection], set[Connection]]:
+def connections_of(policies: list[dict]) -> tuple[set[Connection], set[Connection]]:
     """What pods of these names may do by the policies: let in, and call."""
     ins, outs = set(), set()
     for policy in policies[1:]:
@@ -105,13 +105,25 @@ def test_network_policies_allow_the_connections_and_no_other(permissions: Permis
         "policyTypes": ["Ingress", "Egress"],
     }
     assert all(each["spec"]["policyTypes"] == ["Ingress", "Egress"] for each in policies)
-    ins, outs = connections_of(policies, set(permissions.identities))
+    ins, outs = connections_of(policies)
     ours = permissions.identities.keys()
     outside = {name for name, server in permissions.servers.items() if server.outside}
     every = set(permissions.connections())
     assert ins == {each for each in every if each.server in ours}
     assert outs == {each for each in every if each.client in ours and each.server not in outside}
     assert not {each for each in every if each.client == "query-api" and each.server == "object-store"}
+
+
+def test_servers_beside_ours_let_their_callers_in(permissions: Permissions) -> None:
+    policies = network_policies(permissions, Names({}), servers=["kafka", "postgres-replica"])
+    ins, outs = connections_of(policies)
+    every = set(permissions.connections())
+    assert {each for each in ins if each.server == "kafka"} == {
+        each for each in every if each.server == "kafka"
+    }
+    assert Connection("postgres-replica", "postgres", 5432) in outs
+    with pytest.raises(Refused, match="no server"):
+        network_policies(permissions, Names({}), servers=["ingest"])
 
 
 def test_peers_and_labels_are_the_installations_own() -> None:
@@ -136,6 +148,11 @@ def test_peers_and_labels_are_the_installations_own() -> None:
     assert any(source[0].get("namespaceSelector") == namespace for source in sources)
 
 
+def test_a_listener_answers_its_callers_and_itself() -> None:
+    assert run("callers", "ingest") == "gateway,prometheus,ingest\n"
+    assert run("callers", "recognition-worker") == "prometheus,recognition-worker\n"
+
+
 @pytest.mark.parametrize("text", ["kafka", "kafka=10.0.0.0/8", "kafka=cidr:", "=cidr:1", "kafka=labels:a"])
 def test_a_peer_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(Refused):
@@ -155,6 +172,13 @@ def test_networks_hold_who_may_meet(permissions: Permissions) -> None:
         assert f"to-{connection.server}" in shared
     assert "to-object-store" not in made["services"]["query-api"]["networks"]
     assert all(network == {"internal": True} for name, network in made["networks"].items() if name != "edge")
+    assert [name for name, each in made["services"].items() if "edge" in each["networks"]] == [
+        "grafana",
+        "gateway",
+    ]
+    asks_for_keys = compose.networks(permissions, ["identity-provider"])["services"]
+    assert "edge" in asks_for_keys["ingest"]["networks"]
+    assert "edge" not in asks_for_keys["recognition-worker"]["networks"]
     # Docker has addresses for some thirty networks.
     assert len(made["networks"]) < 20
 

@@ -86,10 +86,14 @@ def kafka(
         return
     admin = administrator(os.environ)
     ours = acls.principals_of(permissions, principal)
-    plan = acls.plan_acls(admin, wanted, prefix=prefix, principals=ours)
+
+    def look() -> acls.AclPlan:
+        return acls.plan_acls(admin, wanted, prefix=prefix, principals=ours)
+
+    plan = look()
     _print(plan.as_json(), plan.steps or ["nothing to do"], as_json=as_json)
     if apply:
-        acls.apply_acls(admin, plan)
+        acls.apply_acls(admin, plan, look)
     elif plan.steps:
         raise typer.Exit(WOULD_CHANGE)
 
@@ -222,6 +226,9 @@ def network(
             help="A party that is elsewhere: cidr:ADDRESSES, namespace:NAME or labels:KEY=VALUE,...",
         ),
     ] = None,
+    server: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A server that is a pod beside ours, too.")
+    ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="To the ports that speak no TLS.")] = False,
     as_json: Json = False,
     file: File = None,
@@ -234,8 +241,21 @@ def network(
     labels = dict(each.split("=", 1) for each in label or ())
     peers = dict(map(peer_of, peer or ()))
     names = Names(labels, beginning)
-    policies = network_policies(read_permissions(file), names, tls=not plain, peers=peers)
+    policies = network_policies(
+        read_permissions(file), names, tls=not plain, peers=peers, servers=server or ()
+    )
     typer.echo(json.dumps(policies, indent=2) if as_json else _yaml(policies), nl=as_json)
+
+
+@access.command()
+def callers(
+    identity: Annotated[str, typer.Argument(help="Whose port is called.")], *, file: File = None
+) -> None:
+    """Print whose certificates an identity answers, for its variable *_SSL_CLIENT_NAMES."""
+    permissions = read_permissions(file)
+    if identity not in permissions.identities:
+        raise Refused(f"there is no identity {identity}: {', '.join(permissions.identities)}")
+    typer.echo(",".join(permissions.callers(identity)))
 
 
 @access.command()
@@ -243,6 +263,10 @@ def compose(
     *,
     against: Annotated[
         Path | None, typer.Option("--check", help="A compose.yaml to compare; exit code 1 when it differs.")
+    ] = None,
+    outside: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A server outside that is called, such as identity-provider."),
     ] = None,
     as_json: Json = False,
     file: File = None,
@@ -252,10 +276,11 @@ def compose(
 
     permissions = read_permissions(file)
     if against is None:
-        made = networks(permissions)
+        made = networks(permissions, outside or ())
         typer.echo(json.dumps(made, indent=2) if as_json else yaml.safe_dump(made, sort_keys=False), nl=False)
         return
-    found = list(differences(permissions, yaml.safe_load(against.read_text(encoding="utf-8"))))
+    document = yaml.safe_load(against.read_text(encoding="utf-8"))
+    found = list(differences(permissions, document, outside or ()))
     for sentence in found:
         typer.echo(sentence)
     if found:

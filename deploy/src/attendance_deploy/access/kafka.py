@@ -5,6 +5,7 @@ cluster, which has another topic prefix. Operations that follow from others are 
 write a topic may describe it, and who may write any topic may be an idempotent producer.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from attendance_deploy.errors import Refused, ServerAway
 
 T = TypeVar("T")
 
-ANSWERS_WITHIN_SECONDS = 30.0
+ANSWERS_WITHIN_SECONDS, LOOK_AGAIN_SECONDS = 30.0, 0.1
 WHO_MAY = "ACLs are made by a principal of the brokers' super.users"
 # The broker writes the name of its cluster so.
 CLUSTER = "kafka-cluster"
@@ -34,17 +35,19 @@ MANAGED = ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Acl:
-    """One ALLOW, from any host."""
+    """One ALLOW; ours are from any host."""
 
     principal: str
     resource: str
     pattern: str
     name: str
     operation: str
+    host: str = "*"
 
     def __str__(self) -> str:
         begins = " that begin with" if self.pattern == "PREFIXED" else ""
-        return f"{self.principal} may {self.operation} {self.resource}{begins} {self.name}"
+        host = "" if self.host == "*" else f" from {self.host}"
+        return f"{self.principal} may {self.operation} {self.resource}{begins} {self.name}{host}"
 
     def command(self, servers: str = "$KAFKA_BOOTSTRAP_SERVERS") -> str:
         """Return the line of Kafka's own tool that makes it."""
@@ -112,14 +115,22 @@ def plan_acls(
     return AclPlan(sorted(goal - found), sorted(found - goal))
 
 
-def apply_acls(admin: AdminClient, plan: AclPlan) -> None:
-    """Add what is missing, then remove what is surplus. Raises ServerAway or Refused."""
+def apply_acls(admin: AdminClient, plan: AclPlan, plan_again: Callable[[], AclPlan]) -> None:
+    """Add what is missing, remove what is surplus, and return when a broker shows it, a moment later.
+
+    Raises ServerAway or Refused.
+    """
     if plan.missing:
         added = [_binding(each, AclBinding) for each in plan.missing]
         _answers(admin.create_acls(added, request_timeout=ANSWERS_WITHIN_SECONDS))
     if plan.surplus:
         removed = [_binding(each, AclBindingFilter) for each in plan.surplus]
         _answers(admin.delete_acls(removed, request_timeout=ANSWERS_WITHIN_SECONDS))
+    give_up_at = time.monotonic() + ANSWERS_WITHIN_SECONDS
+    while left := plan_again().steps:
+        if time.monotonic() > give_up_at:
+            raise ServerAway(f"it was done, and a broker does not show it; apply again: {'; '.join(left)}")
+        time.sleep(LOOK_AGAIN_SECONDS)
 
 
 def principals_of(permissions: Permissions, principal: str) -> list[str]:
@@ -153,6 +164,7 @@ def _found(admin: AdminClient) -> Iterator[Acl]:
             each.resource_pattern_type.name,
             each.name,
             each.operation.name,
+            each.host,
         )
 
 
@@ -169,7 +181,7 @@ def _binding(acl: Acl, make: Callable[..., T]) -> T:
         acl.name,
         ResourcePatternType[acl.pattern],
         acl.principal,
-        "*",
+        acl.host,
         AclOperation[acl.operation],
         AclPermissionType.ALLOW,
     )

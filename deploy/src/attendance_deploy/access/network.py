@@ -6,7 +6,7 @@ by a namespace, or by addresses. Probes need no rule: a node may always reach th
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from attendance_deploy.access.permissions import ANYBODY, Connection, Permissions, Server
@@ -46,12 +46,19 @@ def peer_of(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def network_policies(
-    permissions: Permissions, names: Names, *, tls: bool = True, peers: Peers | None = None
+    permissions: Permissions,
+    names: Names,
+    *,
+    tls: bool = True,
+    peers: Peers | None = None,
+    servers: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Return the policies: one that refuses everything to our pods, and one for each identity.
 
-    A party outside without a peer gets no rule: nobody reaches it.
+    A party outside without a peer gets no rule: nobody reaches it. servers: those that are pods beside ours.
     """
+    if unknown := set(servers) - permissions.servers.keys():
+        raise Refused(f"{', '.join(sorted(unknown))}: no server of access.yaml")
     peers = peers or {}
     calls, called_by = defaultdict(list), defaultdict(list)
     for connection in permissions.connections(tls=tls):
@@ -60,7 +67,7 @@ def network_policies(
     make = _Maker(permissions, names, peers)
     return [
         make.default_deny(),
-        *(make.policy(name, called_by[name], calls[name]) for name in permissions.identities),
+        *(make.policy(name, called_by[name], calls[name]) for name in (*permissions.identities, *servers)),
     ]
 
 

@@ -75,6 +75,7 @@ class PostgresAccess(BaseModel):
     login: Name
     role: Name | None = None
     owns: Name | None = None
+    temporary: bool = False
     servers: tuple[str, ...] = ("postgres",)
     read_only: bool = False
 
@@ -175,6 +176,11 @@ class Permissions(BaseModel):
     def service_of(self, name: str) -> str:
         """Return whose code an identity runs."""
         return self.identities[name].service or name
+
+    def callers(self, name: str) -> list[str]:
+        """Return whose certificates a party answers: of those that may connect, and of its health check."""
+        clients = (each.client for each in self.connections() if each.server == name)
+        return [*(client for client in clients if client != ANYBODY), name]
 
     def connections(self, *, tls: bool = True) -> list[Connection]:
         """Return every connection that may be made, and no other may. tls: to the ports that speak TLS."""

@@ -41,18 +41,25 @@ def role_statements(permissions: Permissions) -> list[str]:
     ]
 
 
-def database_statements(permissions: Permissions, database: str | None = None) -> list[str]:
-    """Return what an administrator runs once the database is there. database: another name for it."""
-    found = accesses(permissions).values()
-    name = database or database_of(permissions)
-    logins = ", ".join(access.login for access in found)
-    # Later decisions of many captures are copied into a temporary table first.
-    writers = ", ".join(access.login for access in found if not access.read_only)
+def database_statements(permissions: Permissions) -> list[str]:
+    """Return what an administrator runs in one transaction once the database is there."""
+    found, name = accesses(permissions).values(), database_of(permissions)
+    logins = ", ".join(access.login for access in found if access.owns is None)
+    temporary = ", ".join(access.login for access in found if access.temporary)
     return [
-        f"REVOKE ALL ON DATABASE {name} FROM PUBLIC",
+        f"REVOKE ALL ON DATABASE {name} FROM PUBLIC, {logins}",
         f"GRANT CONNECT ON DATABASE {name} TO {logins}",
-        f"GRANT TEMPORARY ON DATABASE {name} TO {writers}",
+        *([f"GRANT TEMPORARY ON DATABASE {name} TO {temporary}"] if temporary else ()),
     ]
+
+
+def owner_for_a_while(permissions: Permissions) -> tuple[str, str]:
+    """Return what lets an administrator who is no superuser act for the owner, and what takes that back."""
+    owner = owner_of(permissions)
+    return (
+        f"GRANT {owner} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE",
+        f"REVOKE {owner} FROM CURRENT_USER",
+    )
 
 
 def database_of(permissions: Permissions) -> str:
@@ -72,9 +79,10 @@ def as_script(permissions: Permissions) -> str:
         f"SELECT 'CREATE DATABASE {name} OWNER {owner_of(permissions)}'"  # noqa: S608
         f" WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec"
     )
-    roles = ";\n".join(role_statements(permissions))
+    before, after = owner_for_a_while(permissions)
+    first = ";\n".join((*role_statements(permissions), before))
     rights = ";\n".join(database_statements(permissions))
-    return f"{roles};\n{create}\n{rights};\n"
+    return f"{first};\n{create}\nBEGIN;\n{rights};\nCOMMIT;\n{after};\n"
 
 
 def as_hba(permissions: Permissions) -> str:
@@ -102,11 +110,15 @@ async def apply_logins(
     for login, password in (passwords or {}).items():
         statement = await administrator.fetchval(_WITH_PASSWORD, login, password)
         await administrator.execute(statement)
-    name = database_of(permissions)
-    if not await administrator.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-        await administrator.execute(f"CREATE DATABASE {name} OWNER {owner_of(permissions)}")
-    for statement in database_statements(permissions):
-        await administrator.execute(statement)
+    name, (before, after) = database_of(permissions), owner_for_a_while(permissions)
+    await administrator.execute(before)
+    try:
+        if not await administrator.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+            await administrator.execute(f"CREATE DATABASE {name} OWNER {owner_of(permissions)}")
+        # One call, and so one transaction: nobody is locked out in between.
+        await administrator.execute("; ".join(database_statements(permissions)))
+    finally:
+        await administrator.execute(after)
 
 
 def _roles(permissions: Permissions) -> list[str]:

@@ -61,7 +61,13 @@ def _tables(permissions: Permissions) -> Iterator[tuple[str, ...]]:
         tables = grants[postgres.role]
         reads = sum(_READS in privileges for privileges in tables.values())
         writes = sum(bool(_WRITES & privileges) for privileges in tables.values())
-        yield name, f"`{postgres.login}`", f"`{postgres.role}`", f"{reads} tables", f"{writes} tables"
+        yield (
+            name,
+            f"`{postgres.login}`",
+            f"`{postgres.role}`",
+            f"{reads} tables",
+            f"{writes} table{'s' if writes != 1 else ''}",
+        )
 
 
 def _objects(permissions: Permissions) -> Iterator[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from local_stack.downloads.artifacts import Artifact, ArtifactCache, Lock, read_
 
 def test_lock_pins_every_file_and_names_no_host() -> None:
     lock = read_lock()
-    everything = [*lock.kafka, *lock.registry]
+    everything = [*lock.kafka, *lock.registry, *lock.postgres]
     assert all(re.fullmatch(r"[0-9a-f]{64}", artifact.sha256) for artifact in everything)
     assert len({artifact.filename for artifact in everything}) == len(everything)
     text = files("local_stack.downloads").joinpath("artifacts.lock.toml").read_text()
@@ -23,7 +23,7 @@ def test_kafka_and_its_client_are_of_one_version() -> None:
 
 def test_file_of_another_size_counts_as_missing(tmp_path: Path) -> None:
     artifact = Artifact("g", "whole", "1", sha256="0" * 64, size=5)
-    lock = Lock(kafka=(artifact,), registry=(), kafka_version="1", registry_version="1")
+    lock = Lock(kafka=(artifact,), registry=(), postgres=(), kafka_version="1", registry_version="1")
     cache = ArtifactCache(tmp_path, lock)
     cache.registry_folder.mkdir()
     cache.registry_jar.touch()

@@ -4,9 +4,11 @@ Nothing is resolved here: the lock lists every file, so a start asks for no more
 """
 
 import hashlib
+import platform
 import tarfile
 import tempfile
 import tomllib
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -50,10 +52,11 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Lock:
-    """All locked files of the two Java servers."""
+    """All locked files: of the two Java servers, and PostgreSQL's programs as they speak TLS."""
 
     kafka: tuple[Artifact, ...]
     registry: tuple[Artifact, ...]
+    postgres: tuple[Artifact, ...]
     kafka_version: str
     registry_version: str
 
@@ -80,6 +83,7 @@ def read_lock() -> Lock:
     return Lock(
         kafka=tuple(parse("kafka")),
         registry=tuple(parse("registry")),
+        postgres=tuple(parse("postgres")),
         kafka_version=raw["kafka"]["version"],
         registry_version=raw["registry"]["version"],
     )
@@ -107,6 +111,11 @@ class ArtifactCache:
         """The jar that starts the schema registry."""
         return self.registry_folder / f"apicurio-registry-app-{self.lock.registry_version}-runner.jar"
 
+    @property
+    def tls_postgres(self) -> Path:
+        """PostgreSQL's programs, of a build that speaks TLS; the packaged one does not."""
+        return self.folder / f"postgres-{self.lock.postgres[0].version}"
+
     def missing(self) -> list[Artifact]:
         """List what a start would have to download."""
         wanted = [artifact for artifact in self.lock.kafka if not self._is_here(artifact)]
@@ -130,6 +139,22 @@ class ArtifactCache:
             if not self._is_here(artifact):
                 self._fetch_one(artifact, ignore)
         return self._path(artifact)
+
+    def fetch_tls_postgres(self, progress: Progress = ignore) -> None:
+        """Download, check and unpack PostgreSQL's programs that speak TLS; raises LocalStackError."""
+        if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+            raise LocalStackError("A secured stack needs Linux on x86-64: its PostgreSQL is built for that.")
+        with locked(self.folder / "downloads.lock"):
+            if self.tls_postgres.exists():
+                return
+            (self.folder / "jars").mkdir(exist_ok=True)
+            (archive,) = self.lock.postgres
+            self._fetch_one(archive, progress)
+            with zipfile.ZipFile(self._path(archive)) as jar:
+                (name,) = (each for each in jar.namelist() if each.endswith(".txz"))
+                with jar.open(name) as content, tarfile.open(fileobj=content, mode="r|xz") as tar:
+                    self._unpack(tar, self.tls_postgres)
+            self._path(archive).unlink()
 
     def _path(self, artifact: Artifact) -> Path:
         return self.folder / "jars" / artifact.filename
@@ -167,15 +192,20 @@ class ArtifactCache:
 
     def _unpack_registry(self) -> None:
         archive = self._path(self.lock.registry[0])
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix="unpack-") as scratch:
-            target = Path(scratch) / "registry"
-            with tarfile.open(archive) as tar:
-                # Python 3.11 has the filter from its fourth patch on.
-                tar.extraction_filter = getattr(tarfile, "data_filter", None)
-                tar.extractall(target)  # noqa: S202 - the SHA-256 of the archive was checked
-            target.replace(self.registry_folder)
+        with tarfile.open(archive) as tar:
+            self._unpack(tar, self.registry_folder)
         # The archive has served: the checked content is unpacked, and it is twice as much on disk.
         archive.unlink()
+
+    def _unpack(self, tar: tarfile.TarFile, target: Path) -> None:
+        """Unpack in one step; the SHA-256 of the archive was checked."""
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix="unpack-") as scratch:
+            whole = Path(scratch) / "whole"
+            whole.mkdir()
+            # Python 3.11 has the filter from its fourth patch on.
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)
+            tar.extractall(whole)  # noqa: S202
+            whole.replace(target)
 
 
 def _download(artifact: Artifact, scratch: Path, count: Progress) -> Path:

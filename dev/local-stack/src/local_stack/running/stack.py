@@ -53,6 +53,10 @@ class Stack:
         """The variables by which services find the stack; they exist from the first start on."""
         return self._env()
 
+    def port(self, name: str) -> int:
+        """Return a port that no variable names, such as `s3-tls`."""
+        return self._state().ports[name]
+
     @property
     def env_through_proxies(self) -> StackEnv:
         """The same, with Toxiproxy before every server; for when the service `toxiproxy` runs."""
@@ -95,6 +99,8 @@ class Stack:
             state = open_state(
                 self.folder, self.cache.folder, brokers=brokers, replica=replica, secure=secure
             )
+            if state.secure:
+                self.cache.fetch_tls_postgres(progress)
             ensure_key(self.folder)
             template_encryption_keys(self.folder)
         return state

@@ -22,12 +22,12 @@ def services(state: StackState, folder: Path, cache: ArtifactCache, sockets: Pat
     ]
     found += [
         SchemaRegistry(state=state, folder=folder, cache=cache),
-        Postgres(state=state, folder=folder),
+        Postgres(state=state, folder=folder, cache=cache),
         ObjectStore(state=state, folder=folder, sockets=sockets),
         Valkey(state=state, folder=folder),
         Toxiproxy(state=state, folder=folder, cache=cache.folder),
-        PostgresStandby(state=state, folder=folder),
+        PostgresStandby(state=state, folder=folder, cache=cache),
     ]
     if state.replica:
-        found.append(PostgresReplica(state=state, folder=folder))
+        found.append(PostgresReplica(state=state, folder=folder, cache=cache))
     return found

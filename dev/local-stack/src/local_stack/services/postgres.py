@@ -5,18 +5,26 @@ The standby is for failovers: it follows at its own pace; `local_stack.running.f
 
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 
+from local_stack.downloads.artifacts import ArtifactCache
 from local_stack.errors import NotReady
 from local_stack.files import write_private
+from local_stack.keys.certificates import certificate_of
 from local_stack.running.ports import LOOPBACK
 from local_stack.running.state import StackState
 from local_stack.services import Command, StopRule
-from local_stack.services.postgres_home import hand_over, home_folder, programs_folder, server_identity
+from local_stack.services.postgres_home import (
+    hand_over,
+    home_folder,
+    programs_folder,
+    reachable,
+    server_identity,
+)
 from local_stack.services.tools import run_tool
 from local_stack.settings import is_durable
 
@@ -73,16 +81,54 @@ async def connected(port: int, password: str) -> AsyncIterator[asyncpg.Connectio
         raise NotReady(f"PostgreSQL does not answer: {error}") from error
 
 
-def _server(data: Path, port: int) -> Command:
-    settings = {**SETTINGS, "port": port}
+# Of a secured stack: administrator and standby by password, all others by TLS with a certificate. Which name
+# may have which login says the map, which is `ident_file`; who secures the stack writes it.
+HBA = """\
+host all postgres 127.0.0.1/32 scram-sha-256
+host replication replicator 127.0.0.1/32 scram-sha-256
+hostssl all all 127.0.0.1/32 cert map=attendance
+"""
+
+
+def ident_file(stack: Path) -> Path:
+    """Return the file that says, in a secured stack, which CN may have which login."""
+    return home_folder(stack) / "pg_ident.conf"
+
+
+def _security(stack: Path) -> Mapping[str, object]:
+    """Write what the server's user can read, and return the settings."""
+    home, ours = home_folder(stack), certificate_of(stack, "postgres")
+    for name, source in {"server.crt": ours.cert, "server.key": ours.key, "ca.crt": ours.ca}.items():
+        write_private(home / name, source.read_text())
+        hand_over(home / name)
+    (home / "pg_hba.conf").write_text(HBA)
+    ident_file(stack).touch()
+    return {
+        "ssl": "on",
+        "ssl_cert_file": home / "server.crt",
+        "ssl_key_file": home / "server.key",
+        "ssl_ca_file": home / "ca.crt",
+        "hba_file": home / "pg_hba.conf",
+        "ident_file": ident_file(stack),
+    }
+
+
+def _server(data: Path, port: int, programs: Path, more: Mapping[str, object]) -> Command:
+    settings = {**SETTINGS, "port": port, **more}
     if is_durable():
         settings |= {"fsync": "on", "full_page_writes": "on"}
     options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
     return Command(
-        argv=(str(programs_folder() / "postgres"), "-D", str(data), *options),
+        argv=(str(programs / "postgres"), "-D", str(data), *options),
         folder=data,
         identity=server_identity(),
     )
+
+
+def _command(state: StackState, stack: Path, cache: ArtifactCache, data: Path, port: int) -> Command:
+    if state.secure:
+        return _server(data, port, reachable(cache.tls_postgres) / "bin", _security(stack))
+    return _server(data, port, programs_folder(), {})
 
 
 class Postgres:
@@ -92,11 +138,12 @@ class Postgres:
     after: tuple[str, ...] = ()
     stop_rule = STOP_RULE
 
-    def __init__(self, *, state: StackState, folder: Path) -> None:
+    def __init__(self, *, state: StackState, folder: Path, cache: ArtifactCache) -> None:
         self._port = state.ports["postgres"]
         self.ports = (self._port,)
         self._state = state
         self._stack = folder
+        self._cache = cache
 
     @property
     def _data(self) -> Path:
@@ -134,7 +181,7 @@ class Postgres:
 
     def command(self) -> Command:
         """Say what to start."""
-        return _server(self._data, self._port)
+        return _command(self._state, self._stack, self._cache, self._data, self._port)
 
     async def check(self) -> None:
         """Log in."""
@@ -182,11 +229,12 @@ class PostgresReplica:
     _folder = "replica"
     _slot: tuple[str, ...] = ("-S", SLOT)
 
-    def __init__(self, *, state: StackState, folder: Path) -> None:
+    def __init__(self, *, state: StackState, folder: Path, cache: ArtifactCache) -> None:
         self._port = state.ports[self.name]
         self.ports = (self._port,)
         self._state = state
         self._stack = folder
+        self._cache = cache
 
     @property
     def _data(self) -> Path:
@@ -216,7 +264,7 @@ class PostgresReplica:
 
     def command(self) -> Command:
         """Say what to start."""
-        return _server(self._data, self._port)
+        return _command(self._state, self._stack, self._cache, self._data, self._port)
 
     async def check(self) -> None:
         """Log in, and see that the log streams in."""

@@ -51,6 +51,20 @@ def programs_folder() -> Path:
     return _copied(package)
 
 
+def reachable(programs: Path) -> Path:
+    """Return the folder of programs, or a copy of it, where the server's user can reach it."""
+    if server_identity() is None or is_passable(programs / "bin" / "postgres"):
+        return programs
+    target = _fallback() / programs.name
+    with locked(_fallback() / "copy.lock"):
+        if not target.exists():
+            scratch = target.with_suffix(".partial")
+            shutil.rmtree(scratch, ignore_errors=True)
+            shutil.copytree(programs, scratch, symlinks=True)
+            scratch.rename(target)
+    return target
+
+
 def home_folder(stack: Path) -> Path:
     """Return the folder for the data of the stack's PostgreSQL servers; it exists afterwards."""
     home = home_path(stack)

@@ -27,16 +27,20 @@ def outcomes(installation: Installation, scratch: Path) -> Iterator[Outcome]:
     }
     for name in installation.permissions.identities:
         own = installation.certificate(name)
-        shown = {
-            "certificate: its own": own,
-            "certificate: an expired one": _expired(installation, name, scratch / "expired" / name),
-            "certificate: of another authority": _foreign(name, scratch / "foreign"),
-            "certificate: none": None,
-        }
+        shown = {"certificate: its own": own, **false_certificates(installation, name, scratch)}
         for server, address in servers.items():
             for what, certificate in shown.items():
                 did = _lets_in(address, own.ca, certificate, GREETINGS[server])
                 yield Outcome(server, name, what, certificate is own, did)
+
+
+def false_certificates(installation: Installation, name: str, scratch: Path) -> dict[str, Certificate | None]:
+    """Return what nobody may be let in with, by what it is called in the table."""
+    return {
+        "certificate: an expired one": _expired(installation, name, scratch / "expired" / name),
+        "certificate: of another authority": _foreign(name, scratch / "foreign"),
+        "certificate: none": None,
+    }
 
 
 def _expired(installation: Installation, name: str, folder: Path) -> Certificate:

@@ -1,6 +1,6 @@
 """Everything that an installation needs, made by the commands that an administrator runs, on a secured stack.
 
-Each identity gets its certificate, login, key and password, and nothing else: what `environ_of` returns.
+Each identity gets its certificate, key and password, and nothing else: what `environ_of` returns.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from local_stack.running.ports import LOOPBACK
 from local_stack.running.stack import Stack
 from local_stack.services.kafka import BROKER
 from local_stack.services.object_store import IDENTITIES, ObjectStore
+from local_stack.services.postgres import ident_file
 
 ADMINISTRATOR = "administrator"
 
@@ -47,7 +48,7 @@ class Installation:
     @property
     def object_store_tls(self) -> str:
         """HOST:PORT where the object store asks for certificates."""
-        return f"{LOOPBACK}:{self.stack.prepare().ports['s3-tls']}"
+        return f"{LOOPBACK}:{self.stack.port('s3-tls')}"
 
     def certificate(self, name: str) -> Certificate:
         """Return the certificate of an identity, or of anybody else."""
@@ -69,17 +70,20 @@ class Installation:
             "KAFKA_TOPIC_PREFIX": self.prefix,
             "KAFKA_SINGLE_BROKER": "true",
             "KAFKA_SECURITY_PROTOCOL": "SSL",
-            "KAFKA_SSL_CA_FILE": str(certificate.ca),
-            "KAFKA_SSL_CERT_FILE": str(certificate.cert),
-            "KAFKA_SSL_KEY_FILE": str(certificate.key),
+            **certificate_variables("KAFKA_SSL", certificate),
         }
 
-    def database_url(self, name: str, *, login_of: str | None = None) -> str:
-        """Return where an identity logs in; login_of: with the login of another, and its own password."""
+    def database_url(self, name: str, *, login_of: str | None = None, tls: str | None = None) -> str:
+        """Return where an identity logs in, with its certificate.
+
+        login_of: with the login of another. tls: the rest of the URL in place of the certificate's.
+        """
         access = postgres.accesses(self.permissions)[login_of or name]
-        place = urlsplit(self.env.postgres_admin_url)
+        port = urlsplit(self.env.postgres_admin_url).port
+        own = self.certificate(name)
+        rest = tls or f"sslmode=verify-full&sslrootcert={own.ca}&sslcert={own.cert}&sslkey={own.key}"
         database = postgres.database_of(self.permissions)
-        return f"postgresql://{access.login}:{self.password(name)}@{LOOPBACK}:{place.port}/{database}"
+        return f"postgresql://{access.login}@{LOOPBACK}:{port}/{database}?{rest}"
 
     def valkey_url(self, name: str, *, user: str | None = None) -> str:
         """Return where an identity reaches Valkey; user: as another, and with its own password."""
@@ -98,7 +102,8 @@ class Installation:
         if identity.object_store is not None:
             key = self.key(name)
             found |= {
-                "OBJECT_STORE_ENDPOINT": self.env.object_store_endpoint,
+                "OBJECT_STORE_ENDPOINT": f"https://{self.object_store_tls}",
+                **certificate_variables("OBJECT_STORE_SSL", self.certificate(name)),
                 "OBJECT_STORE_ACCESS_KEY": key.access,
                 "OBJECT_STORE_SECRET_KEY": key.secret,
                 "OBJECT_STORE_BUCKET": BUCKET,
@@ -127,6 +132,15 @@ class Installation:
         """Make Kafka's ACLs, as the brokers' super user."""
         environ = self.kafka_environ(self.certificate(BROKER))
         return self.run("attendance_deploy", "access", "kafka", *arguments, environ=environ)
+
+
+def certificate_variables(prefix: str, certificate: Certificate) -> dict[str, str]:
+    """Return the variables that name the files of a certificate."""
+    return {
+        f"{prefix}_CA_FILE": str(certificate.ca),
+        f"{prefix}_CERT_FILE": str(certificate.cert),
+        f"{prefix}_KEY_FILE": str(certificate.key),
+    }
 
 
 def bare_environ() -> dict[str, str]:
@@ -160,29 +174,32 @@ def _write_identities(installation: Installation) -> None:
 def _prepare(installation: Installation) -> None:
     """Make permissions as the administrator of each server, then topics and tables as `prepare`."""
     permissions, env = installation.permissions, installation.env
-    asyncio.run(_drop_database(env.postgres_admin_url, postgres.database_of(permissions)))
+    drop = f'DROP DATABASE IF EXISTS "{postgres.database_of(permissions)}" WITH (FORCE)'
+    asyncio.run(_execute(env.postgres_admin_url, drop))
     installation.apply_acls("--apply")
     passwords = installation.stack.folder / "passwords"
     passwords.mkdir(exist_ok=True)
-    for name, identity in permissions.identities.items():
-        for file in filter(None, (name, identity.postgres and identity.postgres.login)):
-            (passwords / file).write_text(installation.password(name))
+    for name in permissions.identities:
+        (passwords / name).write_text(installation.password(name))
     environ = {
         "POSTGRES_ADMIN_URL": env.postgres_admin_url,
         "VALKEY_ADMIN_URL": env.valkey_url,
         "KAFKA_TOPIC_PREFIX": installation.prefix,
     }
-    for server in ("postgres", "valkey"):
-        arguments = ("access", server, "--apply", "--passwords", str(passwords))
-        installation.run("attendance_deploy", *arguments, environ=environ)
+    deploy = "attendance_deploy"
+    installation.run(deploy, "access", "postgres", "--apply", environ=environ)
+    names = installation.run(deploy, "access", "postgres", "--ident", environ={})
+    ident_file(installation.stack.folder).write_text(names)
+    installation.run(deploy, "access", "valkey", "--apply", "--passwords", str(passwords), environ=environ)
+    asyncio.run(_execute(env.postgres_admin_url, "SELECT pg_reload_conf()"))
     own = installation.environ_of("prepare")
     installation.run("attendance_schemas", "apply", environ=own)
     installation.run("attendance_projector", "migrate", environ=own)
 
 
-async def _drop_database(url: str, name: str) -> None:
+async def _execute(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url, ssl=False)
     try:
-        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await connection.execute(statement)
     finally:
         await connection.close()

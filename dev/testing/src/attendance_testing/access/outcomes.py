@@ -33,9 +33,9 @@ def as_table(outcomes: Iterable[Outcome]) -> str:
         rows[row] = None
         (allowed if each.did else refused)[row] += 1
         wrong[row] += not each.is_right
-    lines = [f"{'server':<14}{'identity':<22}{'tried':<34}{ALLOWED:>8}{REFUSED:>9}{'wrong':>7}"]
+    lines = [f"{'server':<22}{'identity':<22}{'tried':<34}{ALLOWED:>8}{REFUSED:>9}{'wrong':>7}"]
     lines += [
-        f"{row[0]:<14}{row[1]:<22}{row[2]:<34}{allowed[row]:>8}{refused[row]:>9}{wrong[row]:>7}"
+        f"{row[0]:<22}{row[1]:<22}{row[2]:<34}{allowed[row]:>8}{refused[row]:>9}{wrong[row]:>7}"
         for row in rows
     ]
     return "\n".join(lines)

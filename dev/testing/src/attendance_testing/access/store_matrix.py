@@ -1,6 +1,5 @@
 """Every identity at every prefix of the object store, and at every kind of key in Valkey."""
 
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from io import BytesIO
 
@@ -13,6 +12,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from attendance_deploy.access.s3 import Place, places_of
 from attendance_testing.access.installation import Installation
 from attendance_testing.access.outcomes import Outcome
+from attendance_testing.access.services import client_context
 from local_stack.environment import BUCKET, REGION
 
 OBJECT_STORE, VALKEY = "object-store", "valkey"
@@ -83,9 +83,7 @@ def _places(installation: Installation) -> list[Place]:
 
 
 def _client(installation: Installation, name: str, access: str, secret: str) -> Minio:
-    certificate = installation.certificate(name)
-    context = ssl.create_default_context(cafile=certificate.ca)
-    context.load_cert_chain(certificate.cert, certificate.key)
+    context = client_context(installation.certificate(name))
     pool = urllib3.PoolManager(timeout=SECONDS, retries=False, ssl_context=context)
     return Minio(
         installation.object_store_tls,
