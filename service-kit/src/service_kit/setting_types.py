@@ -35,6 +35,12 @@ def _brokers(text: str) -> str:
     return text
 
 
+def _names(text: str) -> str:
+    if not all(name.strip() for name in text.split(",")):
+        raise ValueError("write names with commas between them")
+    return text
+
+
 def _url(form: str, *schemes: str) -> Callable[[str], str]:
     """Make a check of URLs that clients read themselves: it returns the text as it was written."""
     reader = SchemaValidator(multi_host_url_schema(allowed_schemes=list(schemes)))
@@ -135,6 +141,7 @@ def _duration(value: Any) -> Any:
 
 Text = Annotated[str, AfterValidator(_filled)]
 SecretText = Annotated[SecretStr, AfterValidator(_hidden(_filled))]
+Names = Annotated[str, AfterValidator(_names)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 PublicUrl = Annotated[HttpUrl, AfterValidator(_unended)]

@@ -14,6 +14,7 @@ from service_kit.setting_types import (
     Endpoint,
     FileOrUrl,
     HttpUrl,
+    Names,
     PostgresUrl,
     ReadableFile,
     SecretText,
@@ -47,19 +48,19 @@ class HttpSettings(ServiceSettings):
     ssl_client_ca_file: CertificatesFile | None = Field(
         default=None, description="clients must show a certificate of these"
     )
-    ssl_client_names: str | None = Field(
+    ssl_client_names: Names | None = Field(
         default=None, description="common names of such clients, with commas between them; others get 403"
     )
 
     @model_validator(mode="after")
     def _check_listener(self) -> Self:
         _check_pair(self)
-        needed = {"ssl_client_ca_file": self.ssl_cert_file, "ssl_client_names": self.ssl_client_ca_file}
-        for (name, needs), variable in zip(
-            needed.items(), ("ssl_cert_file", "ssl_client_ca_file"), strict=True
+        for name, needed in (
+            ("ssl_client_ca_file", "ssl_cert_file"),
+            ("ssl_client_names", "ssl_client_ca_file"),
         ):
-            if getattr(self, name) is not None and needs is None:
-                raise ValueError(f"{self.variable(name)}: without effect; set {self.variable(variable)}, too")
+            if getattr(self, name) is not None and getattr(self, needed) is None:
+                raise ValueError(f"{self.variable(name)}: without effect; set {self.variable(needed)}, too")
         return self
 
     def tls(self) -> TlsListening | None:
@@ -67,8 +68,8 @@ class HttpSettings(ServiceSettings):
         if self.ssl_cert_file is None:
             return None
         files = Certificates(self.ssl_client_ca_file, self.ssl_cert_file, self.ssl_key_file)
-        names = (name.strip() for name in (self.ssl_client_names or "").split(","))
-        return TlsListening(files.server_context(), frozenset(filter(None, names)))
+        names = self.ssl_client_names.split(",") if self.ssl_client_names else []
+        return TlsListening(files.server_context(), frozenset(name.strip() for name in names))
 
 
 class TlsClientSettings(EnvironmentSettings):

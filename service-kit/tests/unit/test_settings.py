@@ -225,6 +225,11 @@ def test_what_a_listener_is_told_counts_or_is_refused(
     with pytest.raises(SettingsError, match="CLIENT_NAMES: without effect; set EXAMPLE_SSL_CLIENT_CA_FILE"):
         ExampleSettings.load()
     environment.setenv("EXAMPLE_SSL_CLIENT_CA_FILE", str(folder.ca))
+    for nobody in ("", ",", "gateway,"):
+        environment.setenv("EXAMPLE_SSL_CLIENT_NAMES", nobody)
+        with pytest.raises(SettingsError, match="CLIENT_NAMES: write names"):
+            ExampleSettings.load()
+    environment.setenv("EXAMPLE_SSL_CLIENT_NAMES", "gateway, prometheus")
     tls = ExampleSettings.load().tls()
     assert tls is not None
     assert tls.names == {"gateway", "prometheus"}

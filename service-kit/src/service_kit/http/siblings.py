@@ -19,7 +19,6 @@ import httpx
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -74,7 +73,7 @@ class Together:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
         if scope["type"] == "http" and scope["path"] in OPERATIONS and scope["method"] == "GET":
-            answer = await self._answer(Request(scope).url.path)
+            answer = await self._answer(scope["path"])
             await answer(scope, receive, send)
         else:
             await self._app(scope, receive, send)
