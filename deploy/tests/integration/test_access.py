@@ -72,13 +72,16 @@ async def test_a_capture_becomes_a_day_with_their_permissions_alone(
         again = await kiosk.send(kiosk.take(member.captures[1], datetime.now(UTC), "IN"))
         assert again.body["device_sequence_acknowledged"] == 2, again.body
 
+        # Its local date, whatever the zone.
+        on = shot.captured_at.date()
+
         async def days() -> list[object]:
             found = await client.get(
                 f"{query_api}/v1/people/{member.person_id}/attendance",
-                params={"from": f"{shot.captured_at.date()}", "to": f"{shot.captured_at.date()}"},
+                params={"from": f"{on - timedelta(days=1)}", "to": f"{on + timedelta(days=1)}"},
                 headers=plant.headers("analyst"),
             )
-            return found.raise_for_status().json()["items"]
+            return found.raise_for_status().json()["days"]
 
         async def told_by_the_cache() -> bool:
             present = await client.get(f"{query_api}/v1/presence", headers=plant.headers("analyst"))

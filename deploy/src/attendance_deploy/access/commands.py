@@ -264,10 +264,6 @@ def compose(
     against: Annotated[
         Path | None, typer.Option("--check", help="A compose.yaml to compare; exit code 1 when it differs.")
     ] = None,
-    outside: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="A server outside that is called, such as identity-provider."),
-    ] = None,
     as_json: Json = False,
     file: File = None,
 ) -> None:
@@ -276,11 +272,11 @@ def compose(
 
     permissions = read_permissions(file)
     if against is None:
-        made = networks(permissions, outside or ())
+        made = networks(permissions)
         typer.echo(json.dumps(made, indent=2) if as_json else yaml.safe_dump(made, sort_keys=False), nl=False)
         return
     document = yaml.safe_load(against.read_text(encoding="utf-8"))
-    found = list(differences(permissions, document, outside or ()))
+    found = list(differences(permissions, document))
     for sentence in found:
         typer.echo(sentence)
     if found:

@@ -4,7 +4,7 @@ Parties that call the same server meet in its network, so Compose alone does not
 and passwords do. Where every pair had a network of its own, Docker would run out of addresses for them.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attendance_deploy.access.permissions import ANYBODY, Permissions, Server
@@ -18,32 +18,31 @@ def network_of(server: str) -> str:
     return f"to-{server}"
 
 
-def networks(permissions: Permissions, outside: Collection[str] = ()) -> dict[str, Any]:
-    """Return the parts of a compose.yaml that say which service is in which network.
-
-    outside: the servers outside the installation that are called; others are reached by nobody.
-    """
+def networks(permissions: Permissions) -> dict[str, Any]:
+    """Return the parts of a compose.yaml that say which service is in which network."""
     members: dict[str, list[str]] = {name: [] for name in permissions.parties}
     internal: dict[str, Any] = {}
     for client, server, _ in permissions.connections():
         if client == ANYBODY:
             members[server].append(EDGE)
         elif _is_outside(permissions, server):
-            members[client] += [EDGE] if server in outside else []
+            members[client].append(EDGE)
         else:
             network = network_of(server)
             internal[network] = {"internal": True}
             members[client].append(network)
             members[server].append(network)
-    services = {name: {"networks": sorted(set(names))} for name, names in members.items() if names}
+    services = {
+        name: {"networks": sorted(set(names))}
+        for name, names in members.items()
+        if names and not _is_outside(permissions, name)
+    }
     return {"services": services, "networks": {EDGE: {}, **dict(sorted(internal.items()))}}
 
 
-def differences(
-    permissions: Permissions, compose: Mapping[str, Any], outside: Collection[str] = ()
-) -> Iterator[str]:
+def differences(permissions: Permissions, compose: Mapping[str, Any]) -> Iterator[str]:
     """Yield how a compose.yaml differs; services without permissions may be in no network of ours."""
-    wanted = networks(permissions, outside)
+    wanted = networks(permissions)
     for name, network in wanted["networks"].items():
         found = (compose.get("networks") or {}).get(name)
         if found is None and name not in (compose.get("networks") or {}):
