@@ -10,6 +10,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -37,7 +38,6 @@ ATTACKS = int(os.environ.get("GATEWAY_ATTACKS", "300"))
 AT_ONCE = 12
 ORGANISATION = "acme-gateway"
 CAPTURES_OF_A_KIOSK = 40
-MEBIBYTE = 1024 * 1024
 SERVICES = ("ingest", "query-api")
 
 Sign = Callable[[str, str], str]
@@ -279,7 +279,7 @@ async def a_kiosk_above_its_rate_waits_and_delivers(
     async with site.client(limited) as client:
         client.event_hooks = {"response": [note]}
         kiosk = Kiosk("gate-1", site.sign("device", "gate-1"), limited.url, limited.url, client)
-        now = legitimate.datetime.now(legitimate.UTC)
+        now = datetime.now(UTC)
         shots = [kiosk.take(cast.strangers[0], now) for _ in range(CAPTURES_OF_A_KIOSK)]
         answers = await asyncio.gather(*map(kiosk.send, shots))
     assert all(answer.accepted for answer in answers)
