@@ -11,9 +11,13 @@ from typing import Any
 
 import yaml
 
+from attendance_deploy.access.permissions import Permissions
+
 # In the order in which they may start; those behind a door are named by nobody else.
 SERVERS = ("kafka", "registry", "postgres", "object-store-data", "object-store", "valkey")
 REPLICA = "postgres-replica"
+# Where the object store keeps its files; only its door speaks to it, and deploy/access.yaml does not name it.
+BEHIND_THE_DOOR = "object-store-data"
 PORTS = {
     "kafka": (9092,),
     "registry": (8081,),
@@ -38,6 +42,28 @@ def server_objects(root: Path, names: tuple[str, ...]) -> Iterator[dict[str, Any
     services = yaml.safe_load((root / "compose.yaml").read_text(encoding="utf-8"))["services"]
     for name in names:
         yield from _objects(root, name, services[name])
+
+
+def server_policies(permissions: Permissions, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Yield the policy of each server, which lets in whom deploy/access.yaml names."""
+    connections = permissions.connections(tls=False)
+    for name in names:
+        rules = [
+            {
+                "from": [{"podSelector": {"matchLabels": {NAME: each.client}}}],
+                "ports": [{"protocol": "TCP", "port": each.port}],
+            }
+            for each in connections
+            if each.server == name
+        ]
+        spec = {"podSelector": {"matchLabels": {NAME: name}}, "policyTypes": ["Ingress"], "ingress": rules}
+        metadata = {"name": f"server-{name}"}
+        yield {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": metadata,
+            "spec": spec,
+        }
 
 
 def secret(name: str, folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ its image has.
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -82,15 +82,3 @@ def connections(pods: Iterable[RunningPod], ports: Iterable[int]) -> set[tuple[s
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return set().union(*pool.map(from_one, every))
-
-
-def compare(
-    found: set[tuple[str, str, int]], expected: set[tuple[str, str, int]], names: Mapping[str, bool]
-) -> list[str]:
-    """Return what differs, one sentence each. names: the parties, and whether they are ours."""
-    wrong = []
-    for client, server, port in sorted(found ^ expected):
-        if names.get(client) or names.get(server):
-            does = "connects" if (client, server, port) in found else "does not connect"
-            wrong.append(f"{client} {does} to {server}:{port}; deploy/access.yaml says otherwise")
-    return wrong

@@ -26,10 +26,10 @@ import httpx
 
 from attendance_containers.charts.policies import expected
 from attendance_containers.errors import CommandFailed, PlayFailed
-from attendance_containers.kubernetes.engines import PORTS
-from attendance_containers.kubernetes.matrix import compare, connections, running_pods
-from attendance_containers.kubernetes.scene import NAMESPACE, Site, chart, gateway, traffic
-from attendance_deploy.access.permissions import read_permissions
+from attendance_containers.kubernetes.engines import BEHIND_THE_DOOR, PORTS
+from attendance_containers.kubernetes.matrix import connections, running_pods
+from attendance_containers.kubernetes.scene import NAMESPACE, ONLOOKERS, Site, chart, gateway, traffic
+from attendance_deploy.access.permissions import Permissions, read_permissions
 from chaos.traffic import Traffic
 
 FIRST, BROKEN, NEXT = "dev", "broken", "next"
@@ -109,36 +109,34 @@ async def harm(site: Site, seed: int) -> Figures:
 
 def _try_connections(site: Site, figures: Figures) -> None:
     permissions = read_permissions(site.root / "deploy/access.yaml")
-    pods = running_pods(site.cluster, NAMESPACE)
+    pods = [pod for pod in running_pods(site.cluster, NAMESPACE) if pod.party != BEHIND_THE_DOOR]
     parties = {pod.party for pod in pods}
-    ours = set(permissions.identities) | {"outsider"}
-    # Prometheus is whoever installs it: this one is a pod without policies.
-    names = {party: party in ours - {"prometheus"} for party in parties}
-    should = expected(permissions, parties, tls=False)
-    ports = {port for each in PORTS.values() for port in each} | {connection[2] for connection in should}
-    opened = [name for name in parties & set(permissions.identities) if permissions.identities[name].open]
-    should |= {
-        (client, name, permissions.identities[name].port or 0)
-        for name in opened
-        for client in parties - set(permissions.identities)
-    }
-    wrong = compare(connections(pods, ports), should, names)
+    should = expected(permissions, parties, tls=False) | _into_what_is_open(permissions, parties)
+    ports = {port for each in PORTS.values() for port in each} | {port for _, _, port in should}
+    wrong = sorted(connections(pods, ports) ^ should)
     figures.tried = len(pods) * (len(pods) - 1) * len(ports)
     figures.right = figures.tried - len(wrong)
     site.say(
         f"{len(pods)} pods tried {len(ports)} ports of each other: {len(wrong)} of {figures.tried} are wrong"
     )
     if wrong:
-        raise PlayFailed("\n".join(wrong))
+        raise PlayFailed("\n".join(f"{client} to {server}:{port}" for client, server, port in wrong))
+
+
+def _into_what_is_open(permissions: Permissions, parties: set[str]) -> set[tuple[str, str, int]]:
+    """Return the ways in from everybody whom no policy holds back: servers, Prometheus, strangers."""
+    free = parties - permissions.identities.keys() | parties & {"prometheus"}
+    return {
+        (client, name, identity.port)
+        for name, identity in permissions.identities.items()
+        if identity.open and identity.port is not None and name in parties
+        for client in free
+    }
 
 
 async def _kill_each(site: Site, flowing: Traffic, figures: Figures) -> None:
     """Kill the processes of each pod once, as a node that runs out of memory does."""
-    victims = [
-        pod
-        for pod in running_pods(site.cluster, NAMESPACE)
-        if pod.party not in ("prometheus", "prepare", "outsider")
-    ]
+    victims = [pod for pod in running_pods(site.cluster, NAMESPACE) if pod.party not in ONLOOKERS]
     for victim in victims:
         await flowing.flows(FLOWING_COUNT, ANSWERED_WITHIN_SECONDS)
         began = time.monotonic()

@@ -19,6 +19,7 @@ from attendance_containers.charts.rendering import RENDERINGS, render
 from attendance_containers.go_programs import HELM
 from attendance_containers.kubernetes.cluster import Cluster
 from attendance_containers.kubernetes.engines import (
+    BEHIND_THE_DOOR,
     NAME,
     REPLICA,
     RESTRICTED,
@@ -26,9 +27,11 @@ from attendance_containers.kubernetes.engines import (
     deployment,
     secret,
     server_objects,
+    server_policies,
 )
 from attendance_demo.scene.cast import packaged_cast
 from attendance_demo.scene.plant import Plant
+from attendance_deploy.access.permissions import read_permissions
 from attendance_deploy.prepare.secrets import prepare_secrets
 from attendance_deploy.prepare.tokens import sign_token
 from chaos.journal import JournalWriter
@@ -134,6 +137,9 @@ def start_servers(site: Site) -> None:
     )
     site.apply(*server_objects(site.root, (REPLICA,)), *(_onlooker(name) for name in ONLOOKERS))
     site.wait_for(REPLICA, *ONLOOKERS)
+    permissions = read_permissions(site.root / "deploy/access.yaml")
+    named = tuple(name for name in (*SERVERS, REPLICA) if name != BEHIND_THE_DOOR)
+    site.apply(*server_policies(permissions, named))
 
 
 def chart(site: Site, verb: str, version: str, *options: str, check: bool = True) -> str:
