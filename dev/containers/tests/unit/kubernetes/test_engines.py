@@ -31,6 +31,8 @@ def test_each_server_keeps_the_image_command_and_user_of_compose(name: str) -> N
     assert "$" not in yaml.safe_dump(container)
 
 
-def test_every_server_that_the_services_call_is_there() -> None:
-    networks = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["prepare"]["networks"]
-    assert set(networks) - {"outside"} <= PORTS.keys()
+def test_every_server_that_the_services_wait_for_is_there() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    waited_for = {name for service in services.values() for name in service.get("depends_on", ())}
+    servers = {name for name in waited_for if not services[name]["image"].startswith("${REGISTRY")}
+    assert servers - {"prometheus"} == set(EVERY)
