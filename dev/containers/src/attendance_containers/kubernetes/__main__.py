@@ -27,6 +27,7 @@ from local_stack.settings import cache_folder
 
 ROOT = Path(__file__).parents[5]
 FAILED, CANNOT = 1, 2
+IMAGES = (*IN_COMPOSE, "gateway")
 DNS = Path(__file__).with_name("dns.yaml")
 DNS_IMAGE = "docker.io/attendance/coredns:1"
 # A release whose migration cannot be done.
@@ -61,12 +62,12 @@ def prepare(archive: Path) -> None:
         programs.build(cache_folder(root=ROOT))
     definition_files(cache_folder(root=ROOT))
     with prepared_engine() as engine:
-        build_images(engine, ROOT, say)
-        for name in IN_COMPOSE:
+        build_images(engine, ROOT, say, IMAGES)
+        for name in IMAGES:
             for version in (BROKEN, NEXT):
                 engine.docker("tag", f"attendance/{name}:{FIRST}", f"attendance/{name}:{version}")
         _break_migration(engine)
-        names = [f"attendance/{name}:{version}" for name in IN_COMPOSE for version in (FIRST, BROKEN, NEXT)]
+        names = [f"attendance/{name}:{version}" for name in IMAGES for version in (FIRST, BROKEN, NEXT)]
         servers = [name for name in SERVERS if engine.has(name)]
         ids = "\n".join(map(str, engine.inspect("image", [*names, *servers], "{{json .Id}}")))
         stamp = archive.with_suffix(".ids")

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from attendance_containers.charts.validation import problems
-from attendance_containers.kubernetes.engines import PORTS, REPLICA, SERVERS, server_objects
+from attendance_containers.kubernetes.engines import REPLICA, SERVERS, server_objects
 
 ROOT = Path(__file__).parents[5]
 EVERY = (*SERVERS, REPLICA)
