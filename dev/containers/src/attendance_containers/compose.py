@@ -29,7 +29,6 @@ class Container:
     is_well: bool
     restarts: int
     started_at: datetime
-    well_after_seconds: float | None
 
 
 @dataclass(slots=True)
@@ -102,18 +101,13 @@ class Compose:
 
 def _container(inspected: Any) -> Container:
     state, health = inspected["State"], inspected["State"].get("Health", {})
-    started = datetime.fromisoformat(state["StartedAt"])
-    well = [
-        datetime.fromisoformat(entry["End"]) for entry in health.get("Log") or () if entry["ExitCode"] == 0
-    ]
     return Container(
         service=inspected["Config"]["Labels"]["com.docker.compose.service"],
         id=inspected["Id"],
         process=state["Pid"],
         is_well=state["Running"] and health.get("Status") == "healthy",
         restarts=inspected["RestartCount"],
-        started_at=started,
-        well_after_seconds=(min(well) - started).total_seconds() if well else None,
+        started_at=datetime.fromisoformat(state["StartedAt"]),
     )
 
 

@@ -53,7 +53,7 @@ class Engine:
 
     def inspect(self, kind: str, names: Sequence[str], form: str = "{{json .}}") -> list[object]:
         """Return what the engine knows of containers or images, one value for each name."""
-        said = self.docker(kind, "inspect", "--format", form, *names)
+        said = self.docker(kind, "inspect", "--format", form, *names) if names else ""
         return [json.loads(line) for line in said.splitlines()]
 
 

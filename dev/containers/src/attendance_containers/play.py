@@ -16,7 +16,9 @@ import random
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,7 +36,9 @@ from chaos.journal import JournalWriter
 from chaos.plant import Calendar, record_plant
 from chaos.traffic import ANSWER_WITHIN_SECONDS, Traffic
 
-UP_WITHIN_SECONDS, WELL_WITHIN_SECONDS, SETTLED_WITHIN_SECONDS = 300, 120.0, 240.0
+UP = ("up", "--detach", "--wait", "--wait-timeout", "300")
+WELL_WITHIN_SECONDS, SETTLED_WITHIN_SECONDS = 120.0, 240.0
+LOOK_SECONDS = 1.0
 ANSWERED_WITHIN_SECONDS = 180.0
 # Check-ins that are answered before and after each harm, so that it meets load and leaves it flowing.
 FLOWING_COUNT = 15
@@ -80,19 +84,9 @@ class Site:
 
         @cache
         def sign(role: str, subject: str) -> str:
-            command = (
-                "run",
-                "--rm",
-                "--no-deps",
-                "-T",
-                "prepare",
-                "token",
-                "--role",
-                role,
-                "--subject",
-                subject,
-            )
-            return self.compose(*command, "--org", organisation).strip()
+            once = ("run", "--rm", "--no-deps", "-T", "prepare", "token")
+            whom = ("--role", role, "--subject", subject, "--org", organisation)
+            return self.compose(*once, *whom).strip()
 
         return sign
 
@@ -107,13 +101,25 @@ def play(site: Site, photos: Path, seed: int) -> Figures:
 
 def bring_up(site: Site) -> int:
     """Start everything and return the megabytes that it takes at rest."""
-    site.compose("up", "--detach", "--wait", "--wait-timeout", str(UP_WITHIN_SECONDS))
-    containers = site.compose.containers()
-    for name, container in sorted(containers.items(), key=lambda each: each[1].well_after_seconds or 0):
-        site.say(f"{name}: healthy {container.well_after_seconds:.1f} s after its start")
+    for name, seconds in _start_times(site).items():
+        site.say(f"{name}: healthy {seconds:.0f} s after its start")
     used = site.compose.megabytes()
     site.say("at rest: " + ", ".join(f"{name} {megabytes} MB" for name, megabytes in sorted(used.items())))
     return sum(used.values())
+
+
+def _start_times(site: Site) -> dict[str, float]:
+    """Bring it up, and return how long each container took until it was healthy, to a second or two."""
+    found: dict[str, float] = {}
+    with ThreadPoolExecutor(1) as pool:
+        up = pool.submit(site.compose, *UP)
+        while not up.done():
+            for name, container in site.compose.containers().items():
+                if container.is_well and name not in found:
+                    found[name] = (datetime.now(UTC) - container.started_at).total_seconds()
+            time.sleep(LOOK_SECONDS)
+        up.result()
+    return found
 
 
 def prepare_again(site: Site) -> None:
@@ -190,8 +196,7 @@ async def _down_and_up(site: Site, traffic: Traffic) -> None:
     """Devices go on sending all the time, and keep what is not accepted."""
     await asyncio.to_thread(site.compose, "down")
     began = asyncio.get_running_loop().time()
-    command = ("up", "--detach", "--wait", "--wait-timeout", str(UP_WITHIN_SECONDS))
-    await asyncio.to_thread(site.compose, *command)
+    await asyncio.to_thread(site.compose, *UP)
     site.say(f"down and up again: everything healthy after {asyncio.get_running_loop().time() - began:.1f} s")
     await traffic.flows(FLOWING_COUNT, ANSWERED_WITHIN_SECONDS)
 
