@@ -105,7 +105,10 @@ def running_engine(folder: Path) -> Iterator[Engine]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        shutil.rmtree(state, ignore_errors=True)
+        # The machine's own network, which builds use, stays mounted there.
+        for left in (state / "exec" / "netns").glob("*"):
+            run(["umount", left])
+        shutil.rmtree(state)
 
 
 def _wait_until_it_answers(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> None:
