@@ -102,6 +102,8 @@ class Cluster:
         for name in ("etcd", "kubelet", "cni", "logs", "keys", "run"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         remove_cgroups()
+        # Of a run that was killed: it would look like a containerd that answers.
+        self._socket.unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def _start_containerd(self) -> None:
@@ -237,6 +239,11 @@ class Cluster:
         # A bridge alone would let everything through: this enforces NetworkPolicies.
         router = self._kubeconfig(authority, "router", "kube-router")
         self.kubectl("apply", "-f", "-", text=ROUTER_RIGHTS)
+        self.processes.wait(
+            "the node is known, which kube-router asks for at once",
+            lambda: self.kubectl("get", "node", NODE, "-o", "name", check=False) != "",
+            UP_WITHIN_SECONDS,
+        )
         self.processes.start(
             "kube-router",
             self._programs.network / "kube-router",
