@@ -23,7 +23,7 @@ PORTS = {
     "registry": (8081,),
     "postgres": (5432,),
     "postgres-replica": (5432,),
-    "object-store-data": (8888, 9333, 8080, 18888, 19333, 18080),
+    "object-store-data": (8888,),
     "object-store": (8333,),
     "valkey": (6379,),
 }
@@ -116,6 +116,8 @@ def _objects(root: Path, name: str, service: Mapping[str, Any]) -> Iterator[dict
         "spec": {
             "selector": {NAME: name},
             "ports": [{"name": f"p{port}", "port": port} for port in PORTS[name]],
+            # Its parts have ports of their own, and tell them to the door.
+            **({"clusterIP": "None"} if name == BEHIND_THE_DOOR else {}),
         },
     }
 
