@@ -166,7 +166,8 @@ async def test_renewed_certificates_are_shown_while_services_are_away(tmp_path: 
             answer = await client.get("/v1/people")
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:problem:unavailable")
         assert answer.headers["retry-after"] == "5"
-        assert running.logged().count('"status":503') == 1
+        # A request is logged once its answer is sent.
+        await eventually(lambda: asyncio.to_thread(lambda: '"status":503' in running.logged()))
 
 
 async def every_legitimate_request_passes(client: httpx.AsyncClient, sign: Sign, count: int) -> int:
@@ -278,11 +279,12 @@ async def a_kiosk_above_its_rate_waits_and_delivers(
 
     async with site.client(limited) as client:
         client.event_hooks = {"response": [note]}
-        kiosk = Kiosk("gate-1", site.sign("device", "gate-1"), limited.url, limited.url, client)
+        device = legitimate.SPARE_DEVICE
+        kiosk = Kiosk(device, site.sign("device", device), limited.url, limited.url, client)
         now = datetime.now(UTC)
         shots = [kiosk.take(cast.strangers[0], now) for _ in range(CAPTURES_OF_A_KIOSK)]
         answers = await asyncio.gather(*map(kiosk.send, shots))
-    assert all(answer.accepted for answer in answers)
+    assert [answer for answer in answers if not answer.accepted] == []
     assert refused
     for response in refused:
         assert response.headers["retry-after"] == "1"

@@ -23,6 +23,8 @@ NAMES = tuple((WORDS / "names.txt").read_text(encoding="utf-8").splitlines())
 REASONS = tuple((WORDS / "reasons.txt").read_text(encoding="utf-8").splitlines())
 PEOPLE = 400
 DEVICES = 20
+# Recorded as well, and silent here: whoever tests sends as this one.
+SPARE_DEVICE = f"gate-{DEVICES}"
 CSV = "text/csv; charset=utf-8"
 
 
@@ -68,7 +70,7 @@ def setting_up(org_id: str) -> Iterator[Sent]:
     yield put(f"organisations/{org_id}", "ops", name="Acme Works", **zone)
     yield put("sites/plant", "ops", name="Plant 1", **zone)
     yield put("shifts/day", "hr", name="Day", start="08:00", end="16:30", effective_on="2026-01-01")
-    for number in range(DEVICES):
+    for number in range(DEVICES + 1):
         yield put(f"devices/gate-{number}", "ops", site_id="plant", name=f"Gate {number}", kind="kiosk")
     for number in range(PEOPLE):
         yield put(f"persons/p-{number}", "hr", home_site_id="plant", display_name=NAMES[number % len(NAMES)])
