@@ -90,7 +90,7 @@ check: $(READY)  ## format, lint, types, imports, spelling, schemas, docs
 	$(BIN)/shellcheck .github/delivery/*.sh deploy/systemd/*.sh
 
 .PHONY: check-delivery
-check-delivery: $(READY) $(PROGRAMS)/actionlint $(PROGRAMS)/tofu  ## check workflows and OpenTofu by tools that are built once (6 minutes)
+check-delivery: $(READY) $(PROGRAMS)/actionlint $(PROGRAMS)/tofu  ## check workflows and OpenTofu by tools of their own
 	$(PROGRAMS)/actionlint -shellcheck $(BIN)/shellcheck
 	env -u TF_CLI_CONFIG_FILE $(PROGRAMS)/tofu fmt -check -diff -recursive deploy/opentofu
 	$(BIN)/uv tool run --quiet --python $(BIN)/python --from $(CHECKOV) checkov --config-file deploy/opentofu/checkov.yaml
@@ -172,7 +172,7 @@ chart-test: $(READY)  ## hold the charts against Kubernetes, operators, access.y
 	$(BIN)/python -m attendance_containers.charts check
 
 .PHONY: cluster-test
-cluster-test: $(READY)  ## play the charts on a real one-node Kubernetes of this machine
+cluster-test: $(READY)  ## play the charts on a one-node Kubernetes of this machine
 	$(BIN)/python -m attendance_containers.kubernetes
 
 ##@ Measure
