@@ -14,6 +14,8 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -30,6 +32,7 @@ from service_kit.http.siblings import Worker, become
 
 # More than any service gives its requests to end.
 STOPS_WITHIN = timedelta(seconds=150)
+LOOKS_EVERY = timedelta(seconds=1)
 # With these codes of a worker gunicorn ends, and starts nothing again; before them, what they say.
 ENDS_ALL = {1: Arbiter.WORKER_BOOT_ERROR, 2: Arbiter.APP_LOAD_ERROR}
 
@@ -52,6 +55,7 @@ def supervise(count: int, host: str, port: int, work: Callable[[], int]) -> int:
                 become(Worker(self.slot, count, listening, folder))
 
             def run(self) -> None:
+                threading.Thread(target=_stop_without, args=(supervisor,), daemon=True).start()
                 code = work()
                 sys.exit(ENDS_ALL.get(code, code))
 
@@ -80,6 +84,13 @@ def supervise(count: int, host: str, port: int, work: Callable[[], int]) -> int:
         finally:
             listening.close()
     return 0
+
+
+def _stop_without(supervisor: int) -> None:
+    """Stop this worker when its supervisor was killed: nobody else would, and it would keep the port."""
+    while os.getppid() == supervisor:
+        time.sleep(LOOKS_EVERY.total_seconds())
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager

@@ -181,6 +181,14 @@ async def test_a_stop_lets_requests_under_way_finish(counting: Counting) -> None
     assert await counting.ended() == 0
 
 
+async def test_workers_whose_supervisor_was_killed_free_the_port(counting: Counting) -> None:
+    workers = await counting.workers()
+    counting.process.kill()
+    await eventually(lambda: asyncio.to_thread(lambda: not any(map(is_running, workers))))
+    with pytest.raises(httpx.ConnectError):
+        await counting.ask()
+
+
 @pytest.mark.parametrize(("how", "code"), [("badly", 1), ("refused", 2)])
 async def test_a_worker_that_ends_by_an_error_ends_all_with_its_code(
     counting: Counting, how: str, code: int
@@ -213,3 +221,11 @@ async def test_a_port_that_is_taken_is_named(counting: Counting) -> None:
     assert await asyncio.to_thread(process.wait, 30) == 1
     last = json.loads((counting.folder / "log").read_text().splitlines()[-1])
     assert "COUNTER_PORT" in last["advice"]
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
