@@ -59,7 +59,7 @@ def _locked(lock: Path) -> frozenset[NormalizedName]:
 
 def _workspace(root: Path) -> dict[NormalizedName, list[Requirement]]:
     """Return what each distribution of this repository asks for; its metadata may not be installed yet."""
-    found: dict[str, list[Requirement]] = {}
+    found: dict[NormalizedName, list[Requirement]] = {}
     for file in [*root.glob("*/pyproject.toml"), *root.glob("dev/*/pyproject.toml")]:
         project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
         found[canonicalize_name(project["name"])] = [Requirement(each) for each in project["dependencies"]]
