@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -88,7 +88,7 @@ class Session:
 @pytest.fixture
 def session(provider: IdentityProvider, deployment: Deployment, tmp_path: Path) -> Iterator[Session]:
     opened = Session(provider, deployment, tmp_path / "provider/ca.crt")
-    with opened.client:
+    with closing(opened.client):
         yield opened
 
 
