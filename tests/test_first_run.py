@@ -268,7 +268,7 @@ def test_token_takes_every_value_as_it_is(tmp_path: Path) -> None:
 
 # What the Makefile itself decides; `call quoted` has the others.
 OWN = {"BIN", "READY", "PYTEST", "WITHOUT", "WITH_ONE_MODEL", "SIDE_BY_SIDE", "SYNC", "EDITABLE", "SERVICES"}
-OWN |= {"FOLDERS", "MAKEFILE_LIST", "MAKE", "PROGRAMS", "OPENTOFU", "CHECKOV", "MODSECURITY"}
+OWN |= {"FOLDERS", "MAKEFILE_LIST", "MAKE", "PROGRAMS", "OPENTOFU", "CHECKOV", "NGINX"}
 
 
 def test_make_quotes_every_value_that_a_user_may_set() -> None:

@@ -18,7 +18,7 @@ from local_stack.keys.tokens import sign_token
 
 pytestmark = pytest.mark.end_to_end
 
-FACTS = int(os.environ.get("FACTS", "400"))
+FACTS = int(os.environ.get("FACTS", "200"))
 SEED = int(os.environ.get("SEED") or "1")
 NORMAL_SHARE = 0.2
 AT_ONCE = 8
