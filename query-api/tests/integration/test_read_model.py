@@ -1,6 +1,5 @@
 """What each route answers over the real read model."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -146,29 +145,6 @@ async def test_filters_of_punches_of_no_shift(client: httpx.AsyncClient, filters
     assert len((await get(client, f"/v1/unscheduled?{one_date}&{filters}"))["items"]) == (
         filters == "person=p-1"
     )
-
-
-async def test_punches_of_no_shift_are_of_the_home_of_their_date(
-    client: httpx.AsyncClient, read_database: Database, as_caller: As
-) -> None:
-    """Somebody moved to Goa, which is hours behind by then: a day before stays in Pune, for readers, too."""
-    connection = await asyncpg.connect(read_database.url, ssl=False)
-    try:
-        await connection.execute(
-            "UPDATE attendance.site SET time_zone = 'Europe/London' WHERE site_id = 'goa-1'"
-        )
-        await connection.execute(
-            "UPDATE attendance.person SET home_site_id = 'goa-1', earlier = $1 WHERE person_id = 'p-1'",
-            json.dumps([{"replaced_on": "2026-03-03", "home_site_id": "pune-1"}]),
-        )
-    finally:
-        await connection.close()
-    items = await every_item(client, f"/v1/unscheduled?{MARCH}&person=p-1")
-    assert [(each["punch_id"][-2:], each["home_site_id"], each["occurred_on"]) for each in items] == [
-        ("81", "pune-1", "2026-03-02"),
-        ("82", "goa-1", "2026-03-02"),
-    ]
-    assert len((await get(client, f"/v1/unscheduled?{MARCH}", as_caller("pune")))["items"]) == 1
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])

@@ -1,5 +1,4 @@
 -- One page of the punches in the window of no shift, which count nothing, by when they occurred.
--- The home site is the one that the person had then, as of days: another one begins at midnight of the one before.
 -- first_on and last_on: local dates of the home site; starts_at and ends_at: around them, so that partitions are pruned.
 -- sites NULL means every home site of the organisation; after_* NULL means the first page.
 SELECT
@@ -8,7 +7,7 @@ SELECT
     (punch.occurred_at AT TIME ZONE coalesce(home.time_zone, organisation.time_zone, 'UTC'))::date AS occurred_on,
     punch.person_id,
     person.display_name,
-    at_home.site_id AS home_site_id,
+    person.home_site_id,
     home.name AS home_site_name,
     coalesce(home.time_zone, organisation.time_zone) AS time_zone,
     punch.site_id,
@@ -17,23 +16,8 @@ SELECT
     punch.method
 FROM attendance.punch
 JOIN attendance.person ON person.org_id = punch.org_id AND person.person_id = punch.person_id
+LEFT JOIN attendance.site AS home ON home.org_id = person.org_id AND home.site_id = person.home_site_id
 LEFT JOIN attendance.organisation ON organisation.org_id = punch.org_id
-CROSS JOIN LATERAL (
-    SELECT coalesce(
-        (
-            SELECT terms ->> 'home_site_id'
-            FROM jsonb_array_elements(person.earlier) AS terms
-            LEFT JOIN attendance.site AS former
-                ON former.org_id = person.org_id AND former.site_id = terms ->> 'home_site_id'
-            WHERE punch.occurred_at
-                < (terms ->> 'replaced_on')::timestamp AT TIME ZONE coalesce(former.time_zone, organisation.time_zone, 'UTC')
-            ORDER BY terms ->> 'replaced_on'
-            LIMIT 1
-        ),
-        person.home_site_id
-    ) AS site_id
-) AS at_home
-LEFT JOIN attendance.site AS home ON home.org_id = person.org_id AND home.site_id = at_home.site_id
 WHERE punch.org_id = %(org_id)s::text
   AND punch.placement = 'REVIEW'
   AND punch.occurred_at >= %(starts_at)s::timestamptz
@@ -41,7 +25,7 @@ WHERE punch.org_id = %(org_id)s::text
   AND (punch.occurred_at AT TIME ZONE coalesce(home.time_zone, organisation.time_zone, 'UTC'))::date
       BETWEEN %(first_on)s::date AND %(last_on)s::date
   AND (%(person_id)s::text IS NULL OR punch.person_id = %(person_id)s::text)
-  AND (%(sites)s::text[] IS NULL OR at_home.site_id = ANY (%(sites)s::text[]))
+  AND (%(sites)s::text[] IS NULL OR person.home_site_id = ANY (%(sites)s::text[]))
   AND (
       %(after_at)s::timestamptz IS NULL
       OR (punch.occurred_at, punch.punch_id) > (%(after_at)s::timestamptz, %(after_punch_id)s::uuid)
