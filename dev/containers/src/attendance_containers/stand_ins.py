@@ -18,7 +18,7 @@ from attendance_containers.programs import packaged, run
 from local_stack.downloads.artifacts import ArtifactCache
 
 BASE = "python:3.13-slim-trixie"
-SUITE, MIRROR = "trixie", "http://deb.debian.org/debian"
+SUITE = "trixie"
 # Packages that the official base has, too.
 BASE_PACKAGES = "ca-certificates,python3,python3-venv"
 TRUSTED = Path("/usr/local/share/ca-certificates")
@@ -46,7 +46,7 @@ def make_base(engine: Engine, folder: Path, say: Say) -> None:
         say(f"making {BASE} by debootstrap")
         scratch = folder / "base.new"
         shutil.rmtree(scratch, ignore_errors=True)
-        run(["debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", SUITE, scratch, MIRROR])
+        run(["debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", SUITE, scratch])
         _trust_what_this_machine_trusts(scratch)
         shutil.rmtree(scratch / "var/cache/apt", ignore_errors=True)
         scratch.rename(tree)
