@@ -20,7 +20,8 @@ from attendance_schemas.events import (
 from attendance_schemas.org_types import OrgType, load_org_types
 from attendance_schemas.topics import DIRECTORY
 from ingest.domain.actor import Actor
-from ingest.domain.directory import DirectoryView, without_badge
+from ingest.domain.badges import without_badge
+from ingest.domain.directory import DirectoryView
 from ingest.domain.directory_documents import Document, Kind
 from ingest.domain.directory_rows import HEADER, Circumstances, Row, read_table, rows_of
 from ingest.domain.organisation_type import with_type

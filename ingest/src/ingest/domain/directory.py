@@ -4,11 +4,6 @@ An id is its organisation's own, as the keys of the topic are: nothing here depe
 
 Of the records of a key those count that were written by somebody who knew what stood there: their version is
 greater than all before. One that comes late does not count, and what does is written once more.
-
-A badge is of one person. Two processes can record it for two people at once, since neither sees the other's
-record yet. Then the order of the topic decides, the same in every process: of the people whose newest record
-names a badge, the one who has named it longest holds it, and the records of others count without it: they are
-written once more without it.
 """
 
 from collections.abc import Iterator, MutableMapping
@@ -32,9 +27,8 @@ from attendance_schemas.events import (
     ShiftRecorded,
     SiteRecorded,
 )
-from attendance_schemas.identity import deterministic_id
 from attendance_schemas.topics import DIRECTORY
-from ingest.domain.person_history import FormerHolders
+from ingest.domain.badges import Badges, without_badge
 from ingest.errors import FieldError
 from service_kit.views.record_versions import RecordVersions
 from service_kit.views.spread_dict import SpreadDict
@@ -66,10 +60,7 @@ class DirectoryView:
     _shift_keys: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     _site_keys: dict[str, set[str]] = field(default_factory=dict)
     _roster_keys: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    # Whose record names a badge of an organisation, the holder first; and badges that several people name.
-    _claims: MutableMapping[tuple[str, str], list[str]] = field(default_factory=SpreadDict)
-    _contested: set[tuple[str, str]] = field(default_factory=set)
-    _former_holders: FormerHolders = field(default_factory=FormerHolders)
+    _badges: Badges = field(default_factory=Badges)
 
     def apply(
         self, key: str, event: Event | None, *, version: int = 0, ended_by: Authority | None = None
@@ -85,8 +76,7 @@ class DirectoryView:
     def _put(self, key: str, event: Event | None, ended_by: Authority | None) -> None:
         self._unreadable.discard(key)
         previous = self.records.pop(key, None)
-        self._move_claim(_claim_of(previous), _claim_of(event))
-        self._move_former_badges(previous, event)
+        self._badges.move(previous, event)
         if isinstance(previous, ShiftRecorded):
             self._shift_keys[previous.org_id, previous.shift_id].discard(key)
         elif isinstance(previous, SiteRecorded):
@@ -119,26 +109,6 @@ class DirectoryView:
         self._put(key, event, None)
         return True
 
-    def _move_claim(self, before: "_Claim | None", now: "_Claim | None") -> None:
-        if before == now:  # a claim that stays keeps its place
-            return
-        if before is not None:
-            self._claims[before.badge].remove(before.person_id)
-        if now is not None:
-            self._claims.setdefault(now.badge, []).append(now.person_id)
-        for claim in (before, now):
-            if claim is not None and len(self._claims[claim.badge]) > 1:
-                self._contested.add(claim.badge)
-            elif claim is not None:
-                self._contested.discard(claim.badge)
-
-    def _move_former_badges(self, before: Event | None, now: Event | None) -> None:
-        for person, is_new in ((before, False), (now, True)):
-            if isinstance(person, PersonRecorded):
-                badges = person.former_badges
-                gone, come = ((), badges) if is_new else (badges, ())
-                self._former_holders.move(gone, come, person.org_id, person.person_id)
-
     def write_of(self, event: Event) -> Write:
         """Return how an event has to be written now."""
         key = DIRECTORY.key_of(event).decode()
@@ -161,7 +131,7 @@ class DirectoryView:
             for key in self._repairable()
         }
         for org_id, badge in self._disputed():
-            for person_id in self._claims[org_id, badge][1:]:
+            for person_id in self._badges.who_name(org_id, badge)[1:]:
                 if (person := self.person(org_id, person_id)) is not None:
                     write = self.write_of(without_badge(person))
                     writes[write.key] = write
@@ -174,8 +144,10 @@ class DirectoryView:
         """Return badges that several people name now; of a record that cannot be read nobody knows that."""
         return (
             (org_id, badge)
-            for org_id, badge in self._contested
-            if not any(_person_key(org_id, each) in self._unreadable for each in self._claims[org_id, badge])
+            for org_id, badge in self._badges.contested
+            if not any(
+                _person_key(org_id, each) in self._unreadable for each in self._badges.who_name(org_id, badge)
+            )
         )
 
     def device(self, org_id: str, device_id: str) -> DeviceRecorded | None:
@@ -188,13 +160,13 @@ class DirectoryView:
 
     def person_with_badge(self, org_id: str, badge: str) -> PersonRecorded | None:
         """Return who holds a badge in this organisation."""
-        claims = self._claims.get((org_id, badge))
-        return self.person(org_id, claims[0]) if claims else None
+        holder = self._badges.holder(org_id, badge)
+        return None if holder is None else self.person(org_id, holder)
 
     def holder_at(self, org_id: str, badge: str, at: datetime) -> PersonRecorded | None:
         """Return who held a badge at an instant: whoever had it first after that, when nobody had it then."""
-        former = self._former_holders.at(org_id, badge, at)
-        return self.person_with_badge(org_id, badge) if former is None else self.person(org_id, former)
+        holder = self._badges.holder_at(org_id, badge, at)
+        return None if holder is None else self.person(org_id, holder)
 
     def local_date(self, org_id: str, at: datetime, *site_ids: str) -> date:
         """Return the local date of an instant at these sites, the latest; in UTC where none is recorded."""
@@ -323,26 +295,8 @@ class DirectoryView:
                 return []
 
 
-class _Claim(NamedTuple):
-    badge: tuple[str, str]
-    person_id: str
-
-
 def _person_key(org_id: str, person_id: str) -> str:
     return DIRECTORY.events[PersonRecorded.__name__].format(org_id=org_id, person_id=person_id)
-
-
-def _claim_of(event: Event | None) -> _Claim | None:
-    if not isinstance(event, PersonRecorded) or event.badge is None:
-        return None
-    return _Claim((event.org_id, event.badge), event.person_id)
-
-
-def without_badge(person: PersonRecorded) -> PersonRecorded:
-    """Return the record of somebody whose badge is another's, as it counts: the same in every process."""
-    return structs.replace(
-        person, badge=None, event_id=deterministic_id("PersonRecorded", person.event_id, "without-badge")
-    )
 
 
 def is_directory_event(event: Event) -> bool:

@@ -4,9 +4,7 @@ Home site, default shift and employment hold from a local date on, a badge from 
 all of it: the newest one is enough to know who had which badge when, and which shift on which date.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from msgspec import structs
@@ -65,26 +63,3 @@ def _earlier(person: PersonRecorded, recorded: PersonRecorded, on: date) -> tupl
 
 def _fields(terms: PersonRecorded | PersonTerms) -> dict[str, Any]:
     return {name: getattr(terms, name) for name in TERMS}
-
-
-@dataclass(slots=True)
-class FormerHolders:
-    """Who had which badge of an organisation until when."""
-
-    _until: dict[tuple[str, str], list[tuple[datetime, str]]] = field(default_factory=dict)
-
-    def move(
-        self, before: Iterable[FormerBadge], now: Iterable[FormerBadge], org_id: str, person_id: str
-    ) -> None:
-        """Take in that a person's former badges are others now."""
-        for each in before:
-            self._until[org_id, each.badge].remove((each.held_until, person_id))
-        for each in now:
-            holders = self._until.setdefault((org_id, each.badge), [])
-            holders.append((each.held_until, person_id))
-            holders.sort()
-
-    def at(self, org_id: str, badge: str, at: datetime) -> str | None:
-        """Return the first person who had the badge until later than this; None: whoever has it now."""
-        holders = self._until.get((org_id, badge), ())
-        return next((person_id for until, person_id in holders if at < until), None)
