@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from abc import abstractmethod
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -92,9 +93,9 @@ class TlsClientSettings(EnvironmentSettings):
         _check_pair(self)
         return self
 
+    @abstractmethod
     def without_tls(self) -> str | None:
         """Say why the connection is plain, and what would change that; None when it is TLS."""
-        raise NotImplementedError
 
     def tls(self) -> ssl.SSLContext | None:
         """Give the context of a client; None where the connection is plain."""
