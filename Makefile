@@ -14,8 +14,9 @@ FOLDERS := schemas service-kit $(SERVICES) deploy $(addprefix dev/,local-stack d
 EDITABLE := $(foreach folder,$(FOLDERS),-e ./$(folder))
 READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
-# kcat and avrocat are programs of the system: their test runs where they are installed.
-WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat)
+# kcat, avrocat and systemd-analyze are programs of the system: their tests run where they are installed.
+WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat) \
+	$(if $(shell command -v systemd-analyze),,and not systemd)
 # The gateway is nginx with ModSecurity and the OWASP rules, of Debian's packages.
 NGINX := nginx libnginx-mod-http-modsecurity modsecurity-crs gettext-base
 # Two processes: without servers one of them has all tests that load models; with servers, which mostly wait, each has
