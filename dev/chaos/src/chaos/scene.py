@@ -1,12 +1,8 @@
 """Services behind proxies, a plant of their own, and the auditor, who knows only where the query API is."""
 
 import asyncio
-import json
-import os
 import random
 import secrets
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +16,7 @@ from attendance_demo.deployment import Deployment, deployed
 from attendance_demo.scene.cast import packaged_cast
 from attendance_demo.scene.plant import Plant
 from chaos.harm import Harms
+from chaos.hear_auditor import hear_auditor
 from chaos.journal import JournalWriter
 from chaos.plan import LINKS
 from chaos.plant import Calendar, record_plant
@@ -49,22 +46,9 @@ class Scene:
         token = sign_token(
             self.stack.folder, roles=["auditor"], subject="auditor", organisation=self.traffic.plant.org_id
         )
-        command = [sys.executable, "-m", "chaos.auditor", str(self.journal)]
-        run = await asyncio.to_thread(
-            subprocess.run,
-            [*command, "--url", self.traffic.plant.query_url, "--wait", f"{wait_seconds}", "--json"],
-            env={**os.environ, "AUDITOR_TOKEN": token},
-            cwd=Path(__file__).parents[1],
-            capture_output=True,
-            text=True,
-            check=False,
+        return await hear_auditor(
+            self.journal, url=self.traffic.plant.query_url, token=token, wait_seconds=wait_seconds
         )
-        if not run.stdout:
-            raise RuntimeError(f"the auditor failed:\n{run.stderr}")
-        said: dict[str, Any] = json.loads(run.stdout)
-        if run.returncode != bool(said["findings"]):
-            raise RuntimeError(f"the auditor ended with {run.returncode} and said {run.stdout}")
-        return said
 
 
 @asynccontextmanager

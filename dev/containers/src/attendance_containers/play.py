@@ -10,26 +10,22 @@
 """
 
 import asyncio
-import json
-import os
 import random
 import secrets
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from attendance_containers.compose import Compose
 from attendance_containers.errors import PlayFailed
+from attendance_containers.judge import judge
 from attendance_demo.scene.cast import packaged_cast
 from attendance_demo.scene.plant import Plant
 from chaos.journal import JournalWriter
@@ -37,7 +33,7 @@ from chaos.plant import Calendar, record_plant
 from chaos.traffic import ANSWER_WITHIN_SECONDS, Traffic
 
 UP = ("up", "--detach", "--wait", "--wait-timeout", "300")
-WELL_WITHIN_SECONDS, SETTLED_WITHIN_SECONDS = 120.0, 240.0
+WELL_WITHIN_SECONDS = 120.0
 LOOK_SECONDS = 1.0
 ANSWERED_WITHIN_SECONDS = 180.0
 # Check-ins that are answered before and after each harm, so that it meets load and leaves it flowing.
@@ -61,7 +57,6 @@ class Figures:
     double_counted: int = 0
     idle_mb: int = 0
     restarts: int = 0
-    findings: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
@@ -140,7 +135,9 @@ async def _traffic_and_harm(site: Site, photos: Path, seed: int, figures: Figure
         await _upgrade(site, traffic)
         await _down_and_up(site, traffic)
         await traffic.pause(ANSWERED_WITHIN_SECONDS)
-        await _judge(site, traffic, figures)
+        token = await asyncio.to_thread(traffic.plant.sign, "auditor", "auditor")
+        journal = site.folder / "journal.jsonl"
+        await judge(figures, journal, url=site.url, token=token, say=site.say)
 
 
 @asynccontextmanager
@@ -199,29 +196,3 @@ async def _down_and_up(site: Site, traffic: Traffic) -> None:
     await asyncio.to_thread(site.compose, *UP)
     site.say(f"down and up again: everything healthy after {asyncio.get_running_loop().time() - began:.1f} s")
     await traffic.flows(FLOWING_COUNT, ANSWERED_WITHIN_SECONDS)
-
-
-async def _judge(site: Site, traffic: Traffic, figures: Figures) -> None:
-    """Run the auditor's script; it imports nothing of this project."""
-    token = await asyncio.to_thread(traffic.plant.sign, "auditor", "auditor")
-    run = await asyncio.to_thread(
-        subprocess.run,
-        [
-            *(sys.executable, "-m", "chaos.auditor", str(site.folder / "journal.jsonl")),
-            *("--url", site.url, "--wait", f"{SETTLED_WITHIN_SECONDS}", "--json"),
-        ],
-        env={**os.environ, "AUDITOR_TOKEN": token},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if not run.stdout:
-        raise PlayFailed(f"the auditor failed:\n{run.stderr}")
-    said: dict[str, Any] = json.loads(run.stdout)
-    site.say("auditor: " + " ".join(f"{name}={value}" for name, value in said.items() if name != "findings"))
-    kinds = [finding["kind"] for finding in said["findings"]]
-    figures.captures = said["accepted"]
-    figures.lost, figures.double_counted = kinds.count("lost"), kinds.count("double_counted")
-    figures.findings = [f"{each['kind']} {each['id']}: {each['text']}" for each in said["findings"]]
-    if figures.findings:
-        raise PlayFailed(f"{figures}\n" + "\n".join(figures.findings[:20]))

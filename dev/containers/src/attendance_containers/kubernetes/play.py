@@ -10,22 +10,18 @@
 """
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import httpx
 
 from attendance_containers.charts.policies import expected
 from attendance_containers.errors import CommandFailed, PlayFailed
+from attendance_containers.judge import judge
 from attendance_containers.kubernetes.engines import BEHIND_THE_DOOR, PORTS
 from attendance_containers.kubernetes.matrix import connections, running_pods
 from attendance_containers.kubernetes.scene import NAMESPACE, ONLOOKERS, Site, chart, gateway, traffic
@@ -33,7 +29,7 @@ from attendance_deploy.access.permissions import Permissions, read_permissions
 from chaos.traffic import Traffic
 
 FIRST, BROKEN, NEXT = "dev", "broken", "next"
-ANSWERED_WITHIN_SECONDS, WELL_WITHIN_SECONDS, SETTLED_WITHIN_SECONDS = 180.0, 240.0, 240.0
+ANSWERED_WITHIN_SECONDS, WELL_WITHIN_SECONDS = 180.0, 240.0
 # Check-ins that are answered before and after each harm, so that it meets load and leaves it flowing.
 FLOWING_COUNT = 10
 LOOK_SECONDS = 0.25
@@ -103,7 +99,8 @@ async def harm(site: Site, seed: int) -> Figures:
         await _kill_each(site, flowing, figures)
         await _upgrade(site, flowing, url)
         await flowing.pause(ANSWERED_WITHIN_SECONDS)
-        await _judge(site, flowing, url, journal, figures)
+        token = site.sign(flowing.plant.org_id)("auditor", "auditor")
+        await judge(figures, journal, url=url, token=token, say=site.say, NO_PROXY="*")
     return figures
 
 
@@ -200,27 +197,3 @@ def _images(site: Site) -> set[str]:
         for each in pod["spec"]["containers"]
         if pod["metadata"]["labels"].get("pod-template-hash")
     }
-
-
-async def _judge(site: Site, flowing: Traffic, url: str, journal: Path, figures: Figures) -> None:
-    """Run the auditor's script; it imports nothing of this project."""
-    token = site.sign(flowing.plant.org_id)("auditor", "auditor")
-    command = (sys.executable, "-m", "chaos.auditor", str(journal), "--url", url)
-    run = await asyncio.to_thread(
-        subprocess.run,
-        [*command, "--wait", f"{SETTLED_WITHIN_SECONDS}", "--json"],
-        env={**os.environ, "AUDITOR_TOKEN": token, "NO_PROXY": "*"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if not run.stdout:
-        raise PlayFailed(f"the auditor failed:\n{run.stderr}")
-    said: dict[str, Any] = json.loads(run.stdout)
-    site.say("auditor: " + " ".join(f"{name}={value}" for name, value in said.items() if name != "findings"))
-    kinds = [finding["kind"] for finding in said["findings"]]
-    figures.captures = said["accepted"]
-    figures.lost, figures.double_counted = kinds.count("lost"), kinds.count("double_counted")
-    if said["findings"]:
-        found = "\n".join(f"{each['kind']} {each['id']}: {each['text']}" for each in said["findings"][:20])
-        raise PlayFailed(f"{figures}\n{found}")
