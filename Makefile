@@ -81,7 +81,6 @@ check: $(READY)  ## format, lint, types, imports, spelling, schemas, docs
 	for folder in $(SERVICES) service-kit deploy; do $(BIN)/lint-imports --no-cache --config $$folder/pyproject.toml; done
 	$(BIN)/codespell
 	$(BIN)/attendance-schemas check
-	$(BIN)/attendance-deploy access check
 	$(BIN)/attendance-containers package-lists --check
 	$(BIN)/attendance-deploy access check
 	$(BIN)/mkdocs build --quiet --strict

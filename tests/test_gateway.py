@@ -20,12 +20,12 @@ import pytest
 from attendance_demo.deployment import Deployment, Service, deployed
 from attendance_demo.scene.cast import Cast
 from attendance_demo.scene.kiosk import Kiosk
-from attendance_testing.certificates import Authority, Folder
 from attendance_testing.gateway import attacks, legitimate
 from attendance_testing.gateway.nginx import Gateway, gateway, without_limits
 from attendance_testing.polling import eventually
 from ingest.http.uploads import ENVELOPE_BYTES
 from ingest.settings import Settings as IngestSettings
+from local_stack.keys.certificates import Authority, Certificate
 from local_stack.keys.tokens import sign_token
 from local_stack.running.stack import Stack
 from service_kit.probe import probe
@@ -48,7 +48,7 @@ class Site:
     """The services behind, the certificates, and what a client needs."""
 
     deployment: Deployment
-    certificates: Folder
+    certificates: Certificate
     environ: dict[str, str]
     sign: Sign
     trust: ssl.SSLContext
@@ -58,7 +58,7 @@ class Site:
         return {
             "ingest": f"127.0.0.1:{services['ingest'].port}",
             "query_api": f"127.0.0.1:{services['query-api'].port}",
-            "certificates": self.certificates.path,
+            "certificates": self.certificates.folder,
             "upstream": "tls",
         }
 
@@ -150,9 +150,9 @@ async def test_renewed_certificates_are_shown_while_services_are_away(tmp_path: 
     authority, nobody = Authority(), "127.0.0.1:9"
     own = authority.issue(tmp_path / "tls", "gateway")
     trust = ssl.create_default_context(cafile=own.ca)
-    addresses = {"ingest": nobody, "query_api": nobody, "certificates": own.path}
+    addresses = {"ingest": nobody, "query_api": nobody, "certificates": own.folder}
     with gateway(tmp_path / "gateway", own.ca, **addresses, reload_seconds=1) as running:
-        authority.issue(own.path, "gateway")
+        authority.issue(own.folder, "gateway")
 
         async def is_shown() -> bool:
             _, writer = await asyncio.open_connection("localhost", running.port, ssl=trust)

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from attendance_demo.deployment import Deployment, deployed
-from attendance_testing.certificates import Authority
 from attendance_testing.identity_provider import AUDIENCE, Client, IdentityProvider, identity_provider
 from attendance_testing.polling import eventually
+from local_stack.keys.certificates import Authority
 from service_kit.errors import InvalidToken, TransientFailure
 from service_kit.http.tokens import REFETCH_INTERVAL, TokenVerifier
 from service_kit.settings import AuthSettings
@@ -182,7 +182,7 @@ async def test_a_verifier_follows_the_keys_that_the_provider_publishes(
 async def test_a_provider_of_another_authority_is_an_outage(
     provider: IdentityProvider, tmp_path: Path
 ) -> None:
-    other = Authority("other").issue(tmp_path / "other", "other")
+    other = Authority().issue(tmp_path / "other", "other")
     settings = AuthSettings(
         issuer=provider.issuer, audience=AUDIENCE, jwks=provider.jwks_url, ssl_ca_file=other.ca
     )

@@ -21,11 +21,12 @@ from redis.exceptions import RedisError
 from attendance_projector.store.migrate import migrate_and_tell
 from attendance_schemas.errors import RegistryUnavailable
 from attendance_schemas.registry import SchemaRegistry
-from attendance_testing.certificates import Authority, Folder
 from attendance_testing.polling import eventually
 from attendance_testing.tls_relay import TlsRelay
 from local_stack.environment import StackEnv
+from local_stack.files import write_private
 from local_stack.for_tests.databases import Database
+from local_stack.keys.certificates import Authority, Certificate
 from local_stack.running.links import links
 from local_stack.running.ports import is_free
 from local_stack.running.stack import Stack
@@ -64,8 +65,8 @@ class World:
     stack: StackEnv
     control: Stack
     database: Database
-    server: Folder
-    client: Folder
+    server: Certificate
+    client: Certificate
 
     @property
     def files(self) -> dict[str, Path]:
@@ -175,7 +176,7 @@ async def issuer(world: World) -> AsyncIterator[tuple[TlsRelay, Ask]]:
 SERVERS = {each.__name__: each for each in (kafka, valkey, object_store, registry, postgres, issuer)}
 
 
-def secured(url: str, client: Folder) -> str:
+def secured(url: str, client: Certificate) -> str:
     files = f"sslrootcert={client.ca}&sslcert={client.cert}&sslkey={client.key}"
     return f"{url}?sslmode=verify-full&{files}"
 
@@ -204,7 +205,7 @@ async def test_certificates_that_are_replaced_are_used_without_a_restart(name: s
         relay = ask = None
         for issuing, believing in steps:
             for folder, common_name in ((world.server, "server"), (world.client, "ingest")):
-                issuing.issue(folder.path, common_name, believing=believing)
+                issuing.issue(folder.folder, common_name, believing=believing)
             if relay is None or ask is None:
                 relay, ask = await opened.enter_async_context(SERVERS[name](world))
             relay.cut()
@@ -213,7 +214,7 @@ async def test_certificates_that_are_replaced_are_used_without_a_restart(name: s
             assert relay.serials[-1] == world.client.serial()
         assert len(set(shown)) == len(steps)
         # Who goes on with the old authority's certificate is not let in any more.
-        old.issue(world.client.path, "ingest", believing=[new])
+        old.issue(world.client.folder, "ingest", believing=[new])
         relay.cut()
         assert await is_refused(ask)
 
@@ -229,12 +230,12 @@ async def test_a_server_that_cannot_prove_itself_is_not_spoken_to(name: str, lie
         assert await answers(ask)
         honest, other = relay.serials[:], Authority()
         if lie == "another authority":
-            other.issue(world.server.path, "server", believing=[other])
+            other.issue(world.server.folder, "server", believing=[other])
         else:
             valid = timedelta(days=-1) if lie == "expired" else timedelta(days=1)
             fits = lie != "another name"
-            other.issue(world.server.path, "server", valid=valid, is_for_loopback=fits)
-            world.client.replace(world.client.ca, other.pem)
+            other.issue(world.server.folder, "server", valid=valid, is_for_loopback=fits)
+            write_private(world.client.ca, other.pem)
         relay.cut()
         assert await is_refused(ask)
         assert relay.serials == honest

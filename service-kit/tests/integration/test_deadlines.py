@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from attendance_testing.certificates import Authority
+from local_stack.keys.certificates import Authority
 from service_kit.http.deadlines import Deadlines
 from service_kit.http.serve import serve
 from service_kit.tls import Certificates, TlsListening

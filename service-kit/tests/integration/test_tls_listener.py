@@ -12,7 +12,8 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from attendance_testing.certificates import Authority, Folder
+from local_stack.files import write_private
+from local_stack.keys.certificates import Authority, Certificate
 from service_kit.errors import TransientFailure
 from service_kit.http.serve import serve
 from service_kit.observing.health import Health, operations_app
@@ -43,7 +44,7 @@ class Service:
         if not self.is_ready:
             raise TransientFailure("dependency", "away")
 
-    async def ask(self, client: Folder, *, shows: bool = True) -> int:
+    async def ask(self, client: Certificate, *, shows: bool = True) -> int:
         """Ask on a connection of its own; return the status."""
         files = Certificates(client.ca, *((client.cert, client.key) if shows else ()))
         async with httpx.AsyncClient(verify=files.client_context()) as asking:
@@ -77,7 +78,7 @@ async def running(**variables: object) -> AsyncIterator[Service]:
     await asyncio.wait_for(task, 10)
 
 
-def secured(own: Folder, *, clients: bool = True, names: str | None = None) -> dict[str, object]:
+def secured(own: Certificate, *, clients: bool = True, names: str | None = None) -> dict[str, object]:
     variables: dict[str, object] = {"ssl_cert_file": own.cert, "ssl_key_file": own.key}
     if clients:
         variables["ssl_client_ca_file"] = own.ca
@@ -92,25 +93,25 @@ def authority() -> Authority:
 
 
 @pytest.fixture
-def own(authority: Authority, tmp_path: Path) -> Folder:
+def own(authority: Authority, tmp_path: Path) -> Certificate:
     return authority.issue(tmp_path / "own", "ingest")
 
 
 @pytest.fixture
-def caller(authority: Authority, tmp_path: Path) -> Folder:
+def caller(authority: Authority, tmp_path: Path) -> Certificate:
     return authority.issue(tmp_path / "caller", "gateway")
 
 
-async def test_without_a_client_authority_anybody_may_ask(own: Folder) -> None:
+async def test_without_a_client_authority_anybody_may_ask(own: Certificate) -> None:
     async with running(**secured(own, clients=False)) as service:
         assert await service.ask(own, shows=False) == 200
 
 
 async def test_who_shows_no_certificate_that_counts_is_hung_up_on(
-    own: Folder, caller: Folder, tmp_path: Path
+    own: Certificate, caller: Certificate, tmp_path: Path
 ) -> None:
     others = Authority().issue(tmp_path / "other", "gateway")
-    others.replace(others.ca, own.ca.read_bytes())
+    write_private(others.ca, own.ca.read_text())
     async with running(**secured(own)) as service:
         assert await service.ask(caller) == 200
         for refused, shows in ((caller, False), (others, True)):
@@ -119,7 +120,7 @@ async def test_who_shows_no_certificate_that_counts_is_hung_up_on(
 
 
 async def test_an_expired_certificate_opens_nothing(
-    own: Folder, authority: Authority, tmp_path: Path
+    own: Certificate, authority: Authority, tmp_path: Path
 ) -> None:
     expired = authority.issue(tmp_path / "expired", "gateway", valid=timedelta(days=-1))
     async with running(**secured(own)) as service:
@@ -128,7 +129,7 @@ async def test_an_expired_certificate_opens_nothing(
 
 
 async def test_only_clients_that_are_named_get_an_answer(
-    own: Folder, caller: Folder, authority: Authority, tmp_path: Path
+    own: Certificate, caller: Certificate, authority: Authority, tmp_path: Path
 ) -> None:
     other = authority.issue(tmp_path / "other", "recognition-worker")
     async with running(**secured(own, names="gateway, ingest")) as service:
@@ -141,14 +142,14 @@ async def test_only_clients_that_are_named_get_an_answer(
         assert "'recognition-worker'" in refused.json()["detail"]
 
 
-async def test_plain_text_is_not_answered(own: Folder) -> None:
+async def test_plain_text_is_not_answered(own: Certificate) -> None:
     async with running(**secured(own)) as service, httpx.AsyncClient() as asking:
         with pytest.raises(httpx.TransportError):
             await asking.get(service.url.replace("https", "http"))
 
 
 async def test_every_request_is_answered_while_authority_and_certificates_are_renewed(
-    own: Folder, caller: Folder, authority: Authority
+    own: Certificate, caller: Certificate, authority: Authority
 ) -> None:
     new, statuses, a_step = Authority(), list[int](), asyncio.Event()
     steps = [(authority, [authority, new]), (new, [authority, new]), (new, [new])]
@@ -160,15 +161,15 @@ async def test_every_request_is_answered_while_authority_and_certificates_are_re
                 a_step.set()
 
     async with running(**secured(own)) as service:
-        old_caller = {file: file.read_bytes() for file in (caller.ca, caller.cert, caller.key)}
+        old_caller = {file: file.read_text() for file in (caller.ca, caller.cert, caller.key)}
         stopping, first = asyncio.Event(), own.serial()
         sending = asyncio.create_task(traffic(stopping, service))
         for issuing, believing in steps:
             # What is believed first, then what is shown.
             for folder in (own, caller):
-                folder.replace(folder.ca, b"".join(each.pem for each in believing))
+                write_private(folder.ca, "".join(each.pem for each in believing))
             for folder, name in ((own, "ingest"), (caller, "gateway")):
-                await asyncio.to_thread(issuing.issue, folder.path, name, believing=believing)
+                await asyncio.to_thread(issuing.issue, folder.folder, name, believing=believing)
             a_step.clear()
             await asyncio.wait_for(a_step.wait(), 30)
         stopping.set()
@@ -177,12 +178,12 @@ async def test_every_request_is_answered_while_authority_and_certificates_are_re
         assert own.serial() != first
         assert await shown_serial(service, caller) == own.serial()
         for file, content in old_caller.items():
-            caller.replace(file, content if file != caller.ca else new.pem)
+            write_private(file, content if file != caller.ca else new.pem)
         with pytest.raises((httpx.TransportError, ssl.SSLError)):
             await service.ask(caller)
 
 
-async def shown_serial(service: Service, client: Folder) -> int:
+async def shown_serial(service: Service, client: Certificate) -> int:
     context = Certificates(client.ca, client.cert, client.key).client_context()
     _, writer = await asyncio.open_connection("127.0.0.1", service.settings.port, ssl=context)
     serial = int(writer.get_extra_info("peercert")["serialNumber"], 16)
@@ -192,20 +193,24 @@ async def shown_serial(service: Service, client: Folder) -> int:
 
 
 async def test_a_certificate_without_its_key_changes_nothing(
-    own: Folder, caller: Folder, authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    own: Certificate,
+    caller: Certificate,
+    authority: Authority,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with running(**secured(own)) as service:
         before = own.serial()
         other = authority.issue(tmp_path / "other", "ingest")
-        own.replace(own.cert, other.cert.read_bytes())
+        write_private(own.cert, other.cert.read_text())
         assert await shown_serial(service, caller) == before
         assert "certificate files cannot be used" in caplog.text
-        own.replace(own.key, other.key.read_bytes())
+        write_private(own.key, other.key.read_text())
         assert await shown_serial(service, caller) == other.serial()
 
 
 @pytest.fixture(params=["plain", "TLS", "client certificates"])
-def variables(request: pytest.FixtureRequest, own: Folder) -> Iterator[dict[str, object]]:
+def variables(request: pytest.FixtureRequest, own: Certificate) -> Iterator[dict[str, object]]:
     yield {} if request.param == "plain" else secured(own, clients=request.param == "client certificates")
 
 
@@ -228,9 +233,9 @@ def checks(what: str) -> str:
 
 
 async def test_with_an_expired_certificate_a_service_is_live_and_not_ready(
-    own: Folder, authority: Authority
+    own: Certificate, authority: Authority
 ) -> None:
-    authority.issue(own.path, "ingest", valid=timedelta(days=-1))
+    authority.issue(own.folder, "ingest", valid=timedelta(days=-1))
     async with running(**secured(own)) as service:
         ready = await service.probe("ready")
         assert (ready.is_well, "expired" in ready.text) == (False, True)

@@ -6,7 +6,7 @@ import certifi
 import pytest
 from pydantic import Field, SecretStr, ValidationError
 
-from attendance_testing.certificates import Authority
+from local_stack.keys.certificates import Authority
 from service_kit.errors import SettingsError
 from service_kit.settings import (
     AuthSettings,

@@ -18,7 +18,7 @@ from flask import Flask, Response, jsonify
 from joserfc.jwk import KeySet, RSAKey
 from werkzeug.serving import make_server
 
-from attendance_testing.certificates import Folder
+from local_stack.keys.certificates import Certificate
 
 AUDIENCE = "attendance"
 
@@ -121,7 +121,7 @@ def _app(provider: IdentityProvider, clients: Mapping[str, Client]) -> Flask:
 
 
 @contextmanager
-def identity_provider(certificate: Folder, *clients: Client) -> Iterator[IdentityProvider]:
+def identity_provider(certificate: Certificate, *clients: Client) -> Iterator[IdentityProvider]:
     """Serve on a free port of this machine with this certificate, until the end."""
     provider = IdentityProvider()
     app = Flask("not yet")

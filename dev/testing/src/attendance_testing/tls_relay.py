@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 from typing import Self
 
-from attendance_testing.certificates import Folder
+from local_stack.keys.certificates import Certificate
 
 # Source: https://www.postgresql.org/docs/current/protocol-message-formats.html, SSLRequest
 SSL_REQUEST, SSL_TAKEN = bytes([0, 0, 0, 8, 4, 210, 22, 47]), b"S"
@@ -21,7 +21,7 @@ class TlsRelay:
     """Used as a context. `port` 0 takes a free one. asks_first: PostgreSQL's way into TLS."""
 
     def __init__(
-        self, folder: Folder, upstream_port: int, *, port: int = 0, asks_first: bool = False
+        self, folder: Certificate, upstream_port: int, *, port: int = 0, asks_first: bool = False
     ) -> None:
         self._folder = folder
         self._upstream_port = upstream_port

@@ -4,12 +4,12 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from attendance_testing.access.installation import Installation
 from attendance_testing.access.outcomes import Outcome
-from local_stack.keys.certificates import Certificate, issue
+from local_stack.keys.certificates import Authority, Certificate, authority_of
 
 SECONDS = 10.0
 # Something that each server answers once it has let a client in: ApiVersions, and any HTTP.
@@ -37,22 +37,12 @@ def outcomes(installation: Installation, scratch: Path) -> Iterator[Outcome]:
 def false_certificates(installation: Installation, name: str, scratch: Path) -> dict[str, Certificate | None]:
     """Return what nobody may be let in with, by what it is called in the table."""
     return {
-        "certificate: an expired one": _expired(installation, name, scratch / "expired" / name),
-        "certificate: of another authority": _foreign(name, scratch / "foreign"),
+        "certificate: an expired one": authority_of(installation.stack.folder).issue(
+            scratch / "expired" / name, name, valid=timedelta(minutes=-1)
+        ),
+        "certificate: of another authority": Authority().issue(scratch / "foreign" / name, name),
         "certificate: none": None,
     }
-
-
-def _expired(installation: Installation, name: str, folder: Path) -> Certificate:
-    made = Certificate(name, folder)
-    issue(installation.stack.folder, made, ends_at=datetime.now(UTC) - timedelta(minutes=1))
-    return made
-
-
-def _foreign(name: str, folder: Path) -> Certificate:
-    made = Certificate(name, folder / name)
-    issue(folder / "authority", made, ends_at=datetime.now(UTC) + timedelta(days=1))
-    return made
 
 
 def _lets_in(address: str, authority: Path, certificate: Certificate | None, greeting: bytes) -> bool:
