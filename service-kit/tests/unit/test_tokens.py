@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from service_kit.errors import InvalidToken, TransientFailure
-from service_kit.http.tokens import TokenVerifier
+from service_kit.http.tokens import KEYS_AGE, TokenVerifier
 from service_kit.settings import AuthSettings
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)
@@ -124,6 +124,28 @@ async def test_a_new_key_is_fetched_but_not_for_every_made_up_one(issuer: Issuer
         await issuer.verifier.verify(rotated)
     issuer.clock.now = 11.0
     assert (await issuer.verifier.verify(rotated)).subject == "ada"
+
+
+async def test_a_withdrawn_key_is_forgotten_without_a_token_of_another(issuer: Issuer) -> None:
+    await issuer.verifier.verify(token())
+    issuer.publish(jwk(EC_KEY, "k2"))
+    issuer.clock.now = KEYS_AGE.total_seconds() - 1
+    await issuer.verifier.verify(token())
+    issuer.clock.now += 1
+    with pytest.raises(InvalidToken, match="does not publish"):
+        await issuer.verifier.verify(token())
+
+
+async def test_known_keys_are_kept_while_the_issuer_is_away(issuer: Issuer) -> None:
+    await issuer.verifier.verify(token())
+    issuer.path.unlink()
+    for _ in range(3):
+        issuer.clock.now += KEYS_AGE.total_seconds()
+        await issuer.verifier.verify(token())
+    issuer.publish(jwk(EC_KEY, "k2"))
+    issuer.clock.now += KEYS_AGE.total_seconds()
+    with pytest.raises(InvalidToken, match="does not publish"):
+        await issuer.verifier.verify(token())
 
 
 async def test_no_keys_is_an_outage_and_not_a_bad_token(issuer: Issuer) -> None:

@@ -24,6 +24,8 @@ LEEWAY = timedelta(seconds=30)
 # A stream of made-up key ids must not become a stream of requests to the issuer, which may be in trouble.
 REFETCH_INTERVAL = timedelta(seconds=10)
 RETRY_INTERVAL = timedelta(seconds=2)
+# So long after the issuer withdrew a key, its tokens may still be believed.
+KEYS_AGE = timedelta(minutes=5)
 # OpenID Connect Core 1.0, 2: of a subject; enough for every other claim, too.
 LONGEST_CLAIM = 255
 
@@ -116,6 +118,8 @@ class TokenVerifier:
             await self._ask_for(None)
 
     async def _key(self, kid: str) -> jwt.PyJWK:
+        if self._passed(KEYS_AGE):
+            await self._renew()
         if kid not in self._keys:
             await self._ask_for(kid)
         try:
@@ -136,8 +140,17 @@ class TokenVerifier:
             if self._failure is not None:
                 raise TransientFailure("token-issuer", self._failure)
 
+    async def _renew(self) -> None:
+        """Ask again, and forget keys that were withdrawn; while the issuer is away, all are kept."""
+        async with self._asking:
+            if self._passed(KEYS_AGE):
+                await self._ask()
+
     def _may_ask(self) -> bool:
-        interval = REFETCH_INTERVAL if self._failure is None else RETRY_INTERVAL
+        return self._passed(REFETCH_INTERVAL if self._failure is None else RETRY_INTERVAL)
+
+    def _passed(self, interval: timedelta) -> bool:
+        """Tell whether so much time has passed since the issuer was asked; yes when it never was."""
         return self._asked_at is None or self._clock() - self._asked_at >= interval.total_seconds()
 
     async def _ask(self) -> None:
