@@ -10,8 +10,8 @@ from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import CAPTURES, DIRECTORY, PERSON_KEYS, TOPICS
 
 GOLDEN = {name: event for name, event, _ in golden_examples()}
-# Facts of the whole installation: the clock, and the models of the fleet (its organisation is *).
-OF_NOBODY = {"attendance.clock", "attendance.model-rollouts"}
+# Facts of the whole installation: the clock, the models of the fleet (organisation *), what operators did.
+OF_NOBODY = {"attendance.clock", "attendance.model-rollouts", "attendance.operations"}
 PUBLISHED = [
     pytest.param(topic, event, id=f"{topic.name}-{name}")
     for topic in TOPICS.values()

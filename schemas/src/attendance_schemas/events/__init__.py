@@ -54,6 +54,13 @@ from attendance_schemas.events.directory import (
     SiteRecorded,
     Weekday,
 )
+from attendance_schemas.events.operations import (
+    DeadLetterSettled,
+    ReplayPosition,
+    ReplayRecorded,
+    ReplayState,
+    Settlement,
+)
 from attendance_schemas.events.periods import (
     DaysLocked,
     LockedAdjustment,
@@ -96,6 +103,7 @@ __all__ = [
     "DayState",
     "DayStatus",
     "DaysLocked",
+    "DeadLetterSettled",
     "DefaultPolicy",
     "DeviceKind",
     "DeviceRecorded",
@@ -134,10 +142,14 @@ __all__ = [
     "PunchMethod",
     "PunchSubmitted",
     "PunchVoided",
+    "ReplayPosition",
+    "ReplayRecorded",
+    "ReplayState",
     "ReviewDecided",
     "RolloutMode",
     "RosterRecorded",
     "RoundingMode",
+    "Settlement",
     "ShiftRecorded",
     "SiteRecorded",
     "TemplateEnrolled",
@@ -178,6 +190,8 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     PeriodReopened,
     PeriodSealed,
     DaysLocked,
+    DeadLetterSettled,
+    ReplayRecorded,
 )
 
 EVENT_BY_NAME = {event_type.__name__: event_type for event_type in EVENT_TYPES}
