@@ -60,6 +60,31 @@ async def bounds_of(
         return {each: (first, ends[each]) for each, first in firsts.items()}
 
 
+async def partitions_of(kafka: KafkaSettings, *topics: str) -> list[TopicPartition]:
+    """Return the partitions of topics (full names). Raises TransientFailure, also where there is none."""
+    async with _consumer(kafka) as consumer:
+        return [
+            TopicPartition(topic, each)
+            for topic in topics
+            for each in sorted(await partitions_of_topic(consumer, topic))
+        ]
+
+
+async def offsets_at(
+    kafka: KafkaSettings, partitions: Collection[TopicPartition], instant: datetime
+) -> Mapping[TopicPartition, int | None]:
+    """Return the first offset of each partition that was written then or later; None: there is none.
+
+    Times are the broker's. Raises TransientFailure.
+    """
+    if not partitions:
+        return {}
+    async with _consumer(kafka) as consumer:
+        asked = dict.fromkeys(map(kafka_partition, partitions), int(instant.timestamp() * 1000))
+        found = await consumer.offsets_for_times(asked)
+        return {TopicPartition(*each): at and at.offset for each, at in found.items()}
+
+
 async def records_of(
     kafka: KafkaSettings,
     topic: str,
