@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from attendance_projector.clock.command import clock
+from attendance_projector.effect.command import effect
 from attendance_projector.explain.command import explain, scenarios
 from attendance_projector.plain_failures import plain_failures
 from attendance_projector.positions.command import positions
@@ -63,7 +64,7 @@ def migrate(
 cli = command_line(
     SERVICE, "Turn facts into attendance days, and look after the tables that hold them.", Settings, run
 )
-for command in (feed, migrate, rebuild, retention, positions, clock, explain, scenarios):
+for command in (feed, migrate, rebuild, retention, positions, clock, effect, explain, scenarios):
     cli.command()(command)
 cli.command(hidden=True)(rebuild_worker)
 

@@ -116,13 +116,7 @@ class ApplyRecords:
                     and isinstance(each.event, ClockTicked)
                 ]
             )
-        await self._read_model.ensure_months(
-            {
-                each.event.occurred_at.astimezone(UTC).date()
-                for each in received
-                if isinstance(each.event, DATED) and isinstance(each, ReceivedEvent) and each.refused is None
-            }
-        )
+        await self._read_model.ensure_months(dates_of_facts(received))
         try:
             applied = await self._apply(received)
         except (RuleError, Unstorable) as error:
@@ -187,6 +181,15 @@ class ApplyRecords:
         for each in applied.fresh:
             if isinstance(each.event, MatchDecided):
                 self._metrics.delay_seconds.observe(max(0.0, (now - each.event.received_at).total_seconds()))
+
+
+def dates_of_facts(received: Sequence[Received]) -> set[date]:
+    """Return the UTC dates of facts that count, by which their tables have months."""
+    return {
+        each.event.occurred_at.astimezone(UTC).date()
+        for each in received
+        if isinstance(each.event, DATED) and isinstance(each, ReceivedEvent) and each.refused is None
+    }
 
 
 def _trace(fresh: Sequence[ReceivedEvent], started_ns: int) -> None:

@@ -47,3 +47,10 @@ SELECT
         SELECT extract(epoch FROM clock_timestamp() - created_at)::float
         FROM outbox WHERE refused IS NULL ORDER BY id LIMIT 1
     ) AS oldest_seconds;
+
+-- name: told_by_this_transaction
+-- Changes of days that this transaction has told so far, in their order.
+SELECT payload::text AS payload
+FROM outbox
+WHERE xmin = pg_current_xact_id()::xid AND event_type = 'AttendanceDayChanged'
+ORDER BY id;

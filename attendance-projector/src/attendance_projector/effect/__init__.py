@@ -1,0 +1,1 @@
+"""What facts that are published again would change: applied in a transaction that is taken back."""
