@@ -52,7 +52,12 @@ def _topics(permissions: Permissions) -> Iterator[str]:
     known = TOPICS.keys() | {topic.name for topic in dead_letter_topics()}
     for name, identity in permissions.identities.items():
         if identity.kafka is not None:
-            named = chain(identity.kafka.consumes, identity.kafka.follows, identity.kafka.produces)
+            named = chain(
+                identity.kafka.consumes,
+                identity.kafka.follows,
+                identity.kafka.produces,
+                identity.kafka.replays,
+            )
             yield from (f"{name}: there is no topic {topic}" for topic in named if topic not in known)
     for topic in TOPICS.values():
         file = f"schemas/topics/{topic.name.removeprefix('attendance.')}.yaml"

@@ -33,6 +33,8 @@ class KafkaAccess(BaseModel):
     follows: tuple[str, ...] = ()
     produces: tuple[str, ...] = ()
     reads_dead_letters: bool = False
+    reads_every_topic: bool = False
+    replays: tuple[str, ...] = ()
     manages: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -58,13 +60,16 @@ class KafkaAccess(BaseModel):
     @property
     def reads(self) -> tuple[str, ...]:
         """Return the topics that it may read."""
-        every = tuple(topic.name for topic in dead_letter_topics()) if self.reads_dead_letters else ()
-        return tuple(dict.fromkeys((*self.consumes, *self.follows, *self.dead_letters, *every)))
+        every = tuple(TOPICS) if self.reads_every_topic else ()
+        dead = tuple(topic.name for topic in dead_letter_topics())
+        if not (self.reads_dead_letters or self.reads_every_topic):
+            dead = ()
+        return tuple(dict.fromkeys((*self.consumes, *self.follows, *self.dead_letters, *every, *dead)))
 
     @property
     def writes(self) -> tuple[str, ...]:
         """Return the topics that it may write."""
-        return (*self.produces, *self.dead_letters)
+        return (*self.produces, *self.replays, *self.dead_letters)
 
 
 class PostgresAccess(BaseModel):

@@ -40,11 +40,18 @@ def _topics(permissions: Permissions) -> Iterator[tuple[str, ...]]:
             continue
         reads = [*kafka.consumes, *kafka.follows]
         every = ["all dead letters"] if kafka.reads_dead_letters else []
+        if kafka.reads_every_topic:
+            reads, every = [], ["all topics and all dead letters"]
         own = ["their dead letters"] if kafka.dead_letters else []
         yield (
             name,
             _listed([*_short(reads), *(every or own)]),
-            _listed([*_short(kafka.produces), *(["dead letters of what it consumes"] if own else [])]),
+            _listed(
+                [
+                    *_short([*kafka.produces, *kafka.replays]),
+                    *(["dead letters of what it consumes"] if own else []),
+                ]
+            ),
             _listed(f"`{group}`" for group in kafka.all_groups),
         )
 
