@@ -10,7 +10,7 @@ BIN := .venv/bin
 # Compiled modules are kept, whatever the machine's environment says: services and tests start in half the time.
 export PYTHONDONTWRITEBYTECODE :=
 SERVICES := ingest recognition-worker attendance-projector query-api
-FOLDERS := schemas service-kit $(SERVICES) deploy $(addprefix dev/,local-stack demo chaos benchmarks containers testing)
+FOLDERS := schemas service-kit $(SERVICES) ops deploy $(addprefix dev/,local-stack demo chaos benchmarks containers testing)
 EDITABLE := $(foreach folder,$(FOLDERS),-e ./$(folder))
 READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
@@ -78,7 +78,7 @@ check: $(READY)  ## format, lint, types, imports, spelling, schemas, docs
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(patsubst %,%/src,$(filter-out dev/testing,$(FOLDERS)))
 	$(BIN)/lint-imports --no-cache
-	for folder in $(SERVICES) service-kit deploy; do $(BIN)/lint-imports --no-cache --config $$folder/pyproject.toml; done
+	for folder in $(SERVICES) service-kit ops deploy; do $(BIN)/lint-imports --no-cache --config $$folder/pyproject.toml; done
 	$(BIN)/codespell
 	$(BIN)/attendance-schemas check
 	$(BIN)/attendance-containers package-lists --check

@@ -1,0 +1,1 @@
+"""`attendance-ops`: what operators need at three in the morning."""

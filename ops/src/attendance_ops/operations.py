@@ -1,0 +1,80 @@
+"""What operators did, as `attendance.operations` has it: read as a whole, and added to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from attendance_ops.log.reading import Log
+from attendance_schemas.errors import UndecodableRecord
+from attendance_schemas.events import DeadLetterSettled, Event, ReplayRecorded
+from attendance_schemas.topics import OPERATIONS
+from service_kit.kafka.bounded_reading import records_of
+from service_kit.kafka.producer import RecordProducer
+from service_kit.kafka.records import OutgoingRecord
+
+
+class Place(NamedTuple):
+    """Where a record lies: topic without prefix, partition, offset."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}:{self.partition}:{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """The topic's events, and a producer that adds to them."""
+
+    log: Log
+    producer: RecordProducer
+
+    async def settlements(self) -> Mapping[Place, DeadLetterSettled]:
+        """Return the last decision on each dead letter that was settled. Raises TransientFailure."""
+        found = {}
+        async for event in self._events():
+            if isinstance(event, DeadLetterSettled):
+                place = (event.dead_letter_topic, event.dead_letter_partition, event.dead_letter_offset)
+                found[Place(*place)] = event
+        return found
+
+    async def replays(self, since: datetime | None = None) -> list[ReplayRecorded]:
+        """Return the steps of all replays, in the order of the log, or those since an instant.
+
+        Raises:
+            TransientFailure: Kafka is away.
+        """
+        return [event async for event in self._events(since) if isinstance(event, ReplayRecorded)]
+
+    async def record(self, *events: Event) -> None:
+        """Write what was done, and wait until every in-sync replica has it. Raises TransientFailure."""
+        topic = self.log.kafka.topic(OPERATIONS.name)
+        await self.producer.send_all(
+            [
+                OutgoingRecord(topic, OPERATIONS.key_of(event), self.log.codec.encode(event, OPERATIONS))
+                for event in events
+            ]
+        )
+
+    async def _events(self, since: datetime | None = None) -> AsyncIterator[Event]:
+        async for record in records_of(self.log.kafka, self.log.kafka.topic(OPERATIONS.name), since=since):
+            if record.value is None:
+                continue
+            try:
+                yield await self.log.codec.decode(record.value)
+            except UndecodableRecord as error:
+                raise UndecodableRecord(f"{record}: {error}; update attendance-ops, and try again") from error
+
+
+@asynccontextmanager
+async def open_operations(log: Log, *, max_request_bytes: int = 1_048_576) -> AsyncIterator[Operations]:
+    """Give the operations; raises SchemaNotRegistered when the contract was not applied."""
+    await log.codec.prepare([OPERATIONS])
+    async with RecordProducer(log.kafka, max_request_bytes=max_request_bytes) as producer:
+        yield Operations(log, producer)

@@ -1,0 +1,45 @@
+"""Options that several commands have, with one meaning."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from attendance_ops.log.reading import Log, open_log
+from attendance_ops.log.times import FORMS, instant_of
+from attendance_ops.settings import Settings
+from attendance_ops.who_may_see import sees_all
+
+Since = Annotated[str | None, typer.Option("--from", help=f"Written then or later: {FORMS}.")]
+Until = Annotated[str | None, typer.Option("--to", help="Written before then.")]
+Partition = Annotated[int | None, typer.Option("--partition", help="Only of this partition.")]
+Offsets = Annotated[
+    list[str] | None, typer.Option("--offset", help="PARTITION:OFFSET, or 3:120-180; may be repeated.")
+]
+Key = Annotated[str | None, typer.Option("--key", help="With this record key.")]
+EventName = Annotated[str | None, typer.Option("--event", help="With this event, such as PunchAdded.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", help="FIELD=VALUE; org, site, device, person, capture for short. Repeat for and."
+    ),
+]
+Header = Annotated[
+    list[str] | None, typer.Option("--header", help="NAME=VALUE of a header; may be repeated.")
+]
+
+
+def instant(text: str | None) -> datetime | None:
+    """Read a time that an option may have, in the machine's zone."""
+    return None if text is None else instant_of(text, datetime.now().astimezone())
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Log]:
+    """Give the log as whoever asks may see it."""
+    async with open_log(settings.kafka, settings.registry, sees_all=await sees_all(settings)) as log:
+        yield log

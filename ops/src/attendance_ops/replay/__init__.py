@@ -1,0 +1,1 @@
+"""Consume the past again: planned, shown, run with checkpoints, and verified."""

@@ -1,0 +1,365 @@
+"""The commands that replay: plan, show, ask, run, verify; and one that does all of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID, uuid4
+
+import typer
+from typer.core import TyperGroup
+
+from attendance_ops import options
+from attendance_ops.console import Json, Yes, agreed, progress, run, say, say_json, table
+from attendance_ops.errors import NotAllowed, Unbalanced, WrongSelection
+from attendance_ops.log.selection import Selection, check_topic, offsets_of, where_of
+from attendance_ops.log.spans import spans_of
+from attendance_ops.log.times import shown
+from attendance_ops.operations import Operations, open_operations
+from attendance_ops.replay.journal import Job, jobs_of, step_of
+from attendance_ops.replay.plan import NEEDS_TWO_ABOVE, Plan, make_plan, read_plan, write_plan
+from attendance_ops.replay.run import run_plan
+from attendance_ops.replay.verify import Balance, verify
+from attendance_ops.settings import Settings
+from attendance_schemas.events import ReplayRecorded, ReplayState
+
+if TYPE_CHECKING:  # Typer brings its own copy of click
+    from typer._click.core import Context
+
+PlanFile = Annotated[
+    Path, typer.Argument(help="A plan, as `replay plan` wrote it.", exists=True, dir_okay=False)
+]
+JobId = Annotated[UUID, typer.Argument(help="Id of a replay, as `replay list` prints it.")]
+Rate = Annotated[float, typer.Option(min=0.1, help="Records a second, at most.")]
+To = Annotated[
+    str | None,
+    typer.Option("--to-topic", help="A side topic, by its full name, instead of the topic itself."),
+]
+RATE = 200.0
+BAR_WIDTH = 40
+
+
+class TopicOrCommand(TyperGroup):
+    """`replay TOPIC` is `replay now TOPIC`."""
+
+    def resolve_command(self, context: Context, arguments: list[str]) -> Any:
+        """Take what is no command for a topic."""
+        if arguments and arguments[0] not in self.commands:
+            arguments = ["now", *arguments]
+        return super().resolve_command(context, arguments)
+
+
+replay = typer.Typer(
+    cls=TopicOrCommand, help="Consume the past again.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Operations]:
+    async with options.opened(settings) as log, open_operations(log) as operations:
+        yield operations
+
+
+def _planning(
+    topic: str,
+    since: str | None,
+    until: str | None,
+    partition: int | None,
+    offset: list[str] | None,
+    key: str | None,
+    event: str | None,
+    where: list[str] | None,
+    header: list[str] | None,
+    to: str | None,
+) -> Callable[[Settings], Coroutine[Any, Any, Plan]]:
+    async def work(settings: Settings) -> Plan:
+        selection = Selection(
+            check_topic(topic),
+            since=options.instant(since),
+            until=options.instant(until),
+            partition=partition,
+            offsets=offsets_of(offset or []),
+            key=key,
+            event=event,
+            where=where_of(where or []),
+            headers=dict(text.partition("=")[::2] for text in header or []),
+        )
+        async with options.opened(settings) as log:
+            total = sum(span.count for span in (await spans_of(settings.kafka, selection)).values())
+            with progress("planning", total) as looked:
+                return await make_plan(log, selection, to=to, operator=settings.operator, progress=looked)
+
+    return work
+
+
+@replay.command("plan")
+def plan_command(
+    topic: Annotated[str, typer.Argument(help="Topic, with or without `attendance.`.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", help="Where to write the plan.")] = Path("replay-plan.json"),
+    since: options.Since = None,
+    until: options.Until = None,
+    partition: options.Partition = None,
+    offset: options.Offsets = None,
+    key: options.Key = None,
+    event: options.EventName = None,
+    where: options.Where = None,
+    header: options.Header = None,
+    to_topic: To = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a replay would publish, and write it to a file; nothing is published."""
+    if out.exists():
+        raise typer.BadParameter(f"{out} is there already; name another file", param_hint="--out")
+    plan = run(_planning(topic, since, until, partition, offset, key, event, where, header, to_topic))
+    out.write_bytes(write_plan(plan))
+    if as_json:
+        say(write_plan(plan).decode().rstrip())
+        return
+    _show(plan)
+    say(f"written to {out}; next: attendance-ops replay {'approve' if plan.needs_two else 'run'} {out}")
+
+
+@replay.command("run")
+def run_command(file: PlanFile, *, rate: Rate = RATE, yes: Yes = False, as_json: Json = False) -> None:
+    """Publish what a plan selects; the same command goes on after a pause, a crash or an outage."""
+    plan = _read(file)
+    if not as_json:
+        _show(plan)
+    if not agreed(f"Publish {plan.count:,} records to {plan.target}?", yes=yes):
+        say("nothing was done")
+        return
+    last = run(_running(plan, rate))
+    _told(last, as_json=as_json)
+
+
+@replay.command("approve")
+def approve(file: PlanFile, *, yes: Yes = False) -> None:
+    """Allow a plan of many records, as the second person."""
+    plan = _read(file)
+    _show(plan)
+    if not agreed(f"Allow {plan.made_by} to publish {plan.count:,} records to {plan.target}?", yes=yes):
+        say("nothing was done")
+        return
+
+    async def work(settings: Settings) -> None:
+        if settings.operator == plan.made_by:
+            raise NotAllowed(f"{plan.made_by} made this plan; somebody else has to approve it")
+        async with _opened(settings) as operations:
+            await operations.record(
+                step_of(
+                    plan.plan_id,
+                    ReplayState.APPROVED,
+                    runner_id=uuid4(),
+                    operator=settings.operator,
+                    plan=write_plan(plan).decode(),
+                )
+            )
+
+    run(work)
+    say(f"approved; next, {plan.made_by}: attendance-ops replay run {file}")
+
+
+@replay.command("verify")
+def verify_command(job_id: JobId, *, as_json: Json = False) -> None:
+    """Say whether a replay adds up: planned, published, handled, dead."""
+    _balance(run(_verifying(job_id)), job_id, as_json=as_json)
+
+
+@replay.command("list")
+def list_jobs(*, as_json: Json = False) -> None:
+    """List replays, with how far they are."""
+
+    async def work(settings: Settings) -> list[Job]:
+        async with _opened(settings) as operations:
+            return list(jobs_of(await operations.replays()).values())
+
+    jobs = run(work)
+    if as_json:
+        say_json([_job_as_json(each) for each in jobs])
+        return
+    if not jobs:
+        say("no replays")
+        return
+    table(
+        "Replays",
+        ("replay", "state", "published", "of", "by"),
+        [
+            (
+                each.job_id,
+                (each.state or ReplayState.APPROVED).value.lower(),
+                each.last and each.last.published_count,
+                each.plan and each.plan.count,
+                each.last and each.last.recorded_by,
+            )
+            for each in jobs
+        ],
+        right="published of",
+    )
+
+
+@replay.command("pause")
+def pause(job_id: JobId) -> None:
+    """Let a replay stop at its next checkpoint; `replay run` with its plan goes on."""
+    run(_saying(job_id, ReplayState.PAUSED))
+    say("it stops within seconds; `attendance-ops replay run` with its plan goes on")
+
+
+@replay.command("cancel")
+def cancel(job_id: JobId) -> None:
+    """End a replay for good; what was published stays published."""
+    run(_saying(job_id, ReplayState.CANCELLED))
+    say("it stops within seconds, for good; what was published stays published")
+
+
+@replay.command("now")
+def now(
+    topic: Annotated[str, typer.Argument(help="Topic, with or without `attendance.`.")],
+    *,
+    since: options.Since = None,
+    until: options.Until = None,
+    key: options.Key = None,
+    event: options.EventName = None,
+    where: options.Where = None,
+    rate: Rate = RATE,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Plan, show, ask, run and verify in one go, for up to 10,000 records."""
+    plan = run(_planning(topic, since, until, None, None, key, event, where, None, None))
+    if not as_json:
+        _show(plan)
+    if plan.needs_two:
+        say(f"more than {NEEDS_TWO_ABOVE:,} records need a plan in a file, and a second person: replay plan")
+        raise typer.Exit(2)
+    if not agreed(f"Publish {plan.count:,} records to {plan.target}?", yes=yes):
+        say("nothing was done")
+        return
+    last = run(_running(plan, rate))
+    if not as_json:
+        _told(last, as_json=False)
+    if last.state is ReplayState.DONE:
+        _balance(run(_verifying(plan.plan_id)), plan.plan_id, as_json=as_json)
+
+
+def _running(plan: Plan, rate: float) -> Callable[[Settings], Coroutine[Any, Any, ReplayRecorded]]:
+    async def work(settings: Settings) -> ReplayRecorded:
+        async with _opened(settings) as operations:
+            with progress("publishing", plan.count) as sent:
+                return await run_plan(operations, plan, operator=settings.operator, rate=rate, progress=sent)
+
+    return work
+
+
+def _verifying(job_id: UUID) -> Callable[[Settings], Coroutine[Any, Any, Balance]]:
+    async def work(settings: Settings) -> Balance:
+        async with _opened(settings) as operations:
+            job = await _job(operations, job_id)
+            with progress("verifying") as looked:
+                return await verify(operations, job, looked)
+
+    return work
+
+
+def _saying(job_id: UUID, state: ReplayState) -> Callable[[Settings], Coroutine[Any, Any, None]]:
+    async def work(settings: Settings) -> None:
+        async with _opened(settings) as operations:
+            job = await _job(operations, job_id)
+            if job.is_over or job.last is None:
+                raise NotAllowed(f"{job_id} {'is over' if job.is_over else 'did not begin'}")
+            last = job.last
+            await operations.record(
+                step_of(
+                    job_id,
+                    state,
+                    runner_id=uuid4(),
+                    operator=settings.operator,
+                    positions=last.positions,
+                    target_positions=last.target_positions,
+                    published_count=last.published_count,
+                    set_aside_count=last.set_aside_count,
+                )
+            )
+
+    return work
+
+
+async def _job(operations: Operations, job_id: UUID) -> Job:
+    job = jobs_of(await operations.replays()).get(job_id)
+    if job is None:
+        raise WrongSelection(f"there is no replay {job_id}; `attendance-ops replay list` lists them")
+    return job
+
+
+def _read(file: Path) -> Plan:
+    content = file.read_bytes()
+
+    async def work(_settings: Settings) -> Plan:
+        return read_plan(content)
+
+    return run(work)
+
+
+def _show(plan: Plan) -> None:
+    say(
+        f"{plan.count:,} of {plan.looked_at:,} records of {plan.topic} "
+        f"({plan.bytes:,} bytes) go to {plan.target}"
+    )
+    if plan.first_at and plan.last_at:
+        say(f"written from {shown(plan.first_at)} to {shown(plan.last_at)}, of {plan.senders:,} keys")
+    most = max((bar.count for bar in plan.histogram), default=0)
+    for bar in plan.histogram:
+        say(f"  {shown(bar.since)} {'#' * round(bar.count / most * BAR_WIDTH):<{BAR_WIDTH}} {bar.count:,}")
+    for warning in plan.warnings:
+        say(f"  warning: {warning}")
+    say("  What was applied before changes nothing; what was not is applied now.")
+
+
+def _told(last: ReplayRecorded, *, as_json: bool) -> None:
+    if as_json:
+        say_json(
+            {
+                "job": str(last.job_id),
+                "state": last.state.value,
+                "published": last.published_count,
+                "set_aside": last.set_aside_count,
+            }
+        )
+        return
+    say(f"{last.state.value.lower()}: {last.published_count:,} published by replay {last.job_id}")
+    if last.set_aside_count:
+        say(f"{last.set_aside_count:,} set aside: they went round too often")
+
+
+def _balance(balance: Balance, job_id: UUID, *, as_json: bool) -> None:
+    if as_json:
+        say_json({"job": str(job_id), **balance.as_json()})
+    else:
+        say(
+            f"planned {balance.planned:,} = published {balance.published:,} "
+            f"+ set aside {balance.set_aside:,}; published = handled {balance.handled:,} "
+            f"+ dead {balance.dead:,} + unread {balance.unread:,}"
+        )
+        if balance.twice:
+            say(f"{balance.twice:,} were published twice, by a run that was killed; they count once")
+
+    async def work(_settings: Settings) -> None:
+        if not balance.is_right:
+            raise Unbalanced("it does not add up; run it again: it goes on where it stopped")
+
+    run(work)
+
+
+def _job_as_json(job: Job) -> dict[str, Any]:
+    return {
+        "job": str(job.job_id),
+        "state": None if job.state is None else job.state.value,
+        "published": job.last and job.last.published_count,
+        "planned": job.plan and job.plan.count,
+        "topic": job.plan and job.plan.topic,
+        "target": job.plan and job.plan.target,
+        "by": job.last and job.last.recorded_by,
+        "approved_by": job.approved_by,
+    }

@@ -1,0 +1,90 @@
+"""Where each replay stands, as the operations tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from attendance_ops.replay.plan import Plan, read_plan
+from attendance_schemas.events import ReplayPosition, ReplayRecorded, ReplayState
+
+ENDS = frozenset({ReplayState.DONE, ReplayState.CANCELLED, ReplayState.FAILED})
+
+
+@dataclass(slots=True)
+class Job:
+    """A replay: its plan, who approved it, and its last step."""
+
+    job_id: UUID
+    plan: Plan | None = None
+    digest: str | None = None
+    approved_by: str | None = None
+    last: ReplayRecorded | None = None
+    target_starts: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def state(self) -> ReplayState | None:
+        """Return where it stands; None: it did not begin."""
+        return None if self.last is None else self.last.state
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing more of it is published."""
+        return self.state in ENDS
+
+    def add(self, step: ReplayRecorded) -> None:
+        """Take the next step of the log in."""
+        if step.plan is not None:
+            plan = read_plan(step.plan.encode())
+            if step.state is ReplayState.APPROVED:
+                self.approved_by, self.digest = step.recorded_by, plan.digest()
+                self.plan = self.plan or plan
+                return
+            self.plan = plan
+            self.target_starts = {each.partition: each.next_offset for each in step.target_positions}
+        self.last = step
+
+
+def jobs_of(steps: Iterable[ReplayRecorded]) -> dict[UUID, Job]:
+    """Return every job by its id, which is that of its plan, in the order of their first steps."""
+    found: dict[UUID, Job] = {}
+    for step in steps:
+        found.setdefault(step.job_id, Job(step.job_id)).add(step)
+    return found
+
+
+def step_of(
+    job_id: UUID,
+    state: ReplayState,
+    *,
+    runner_id: UUID,
+    operator: str,
+    approved_by: str | None = None,
+    plan: str | None = None,
+    positions: Iterable[ReplayPosition] = (),
+    target_positions: Iterable[ReplayPosition] = (),
+    published_count: int = 0,
+    set_aside_count: int = 0,
+    detail: str | None = None,
+) -> ReplayRecorded:
+    """Return a step that happens now."""
+    now = datetime.now(UTC)
+    return ReplayRecorded(
+        event_id=uuid4(),
+        occurred_at=now,
+        recorded_at=now,
+        org_id="",
+        job_id=job_id,
+        state=state,
+        runner_id=runner_id,
+        recorded_by=operator,
+        approved_by=approved_by,
+        plan=plan,
+        positions=tuple(positions),
+        target_positions=tuple(target_positions),
+        published_count=published_count,
+        set_aside_count=set_aside_count,
+        detail=detail,
+    )

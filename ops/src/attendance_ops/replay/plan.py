@@ -1,0 +1,207 @@
+"""What a replay would publish, and where: counted before anything is done, and written to a file.
+
+A plan names offsets, not times: what it selects is the same whenever it runs. It also names the topic's
+id, so that it cannot run on another topic of the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID, uuid4
+
+import msgspec
+from msgspec import Meta
+
+from attendance_ops.errors import WrongSelection
+from attendance_ops.log.provenance import MOST_ATTEMPTS, attempts_of
+from attendance_ops.log.reading import Log, Progress
+from attendance_ops.log.selection import Selection
+from attendance_ops.log.spans import spans_of
+from attendance_ops.log.targets import target_of
+from service_kit.kafka.topic_ids import TopicIdentity, identify_topics
+
+FORMAT = 1
+NEEDS_TWO_ABOVE = 10_000
+MOST_BARS = 24
+
+
+class PlannedSpan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Offsets of a partition, the second exclusive."""
+
+    partition: int
+    first: int
+    end: int
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Records that were written within a part of the span of time."""
+
+    since: datetime
+    count: int
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A replay: which records, how many, to which topic.
+
+    topic, target: without prefix, but a side topic has its full name. offsets: of each record by partition,
+    up to 10,000, for `attendance-projector effect`. warnings: for people.
+    """
+
+    format: Annotated[int, Meta(ge=FORMAT, le=FORMAT)] = FORMAT
+    plan_id: UUID
+    made_at: datetime
+    made_by: str
+    topic: str
+    topic_id: UUID
+    cluster_id: str
+    target: str
+    is_side_topic: bool
+    spans: tuple[PlannedSpan, ...]
+    offsets: dict[str, tuple[int, ...]] = {}
+    key: str | None = None
+    event: str | None = None
+    where: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    count: int
+    looked_at: int
+    bytes: int
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    senders: int
+    histogram: tuple[Bar, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def needs_two(self) -> bool:
+        """Tell whether a second person has to approve it."""
+        return self.count > NEEDS_TWO_ABOVE
+
+    def selection(self) -> Selection:
+        """Return which records of the spans are meant."""
+        return Selection(self.topic, key=self.key, event=self.event, where=self.where, headers=self.headers)
+
+    def digest(self) -> str:
+        """Return what identifies the content of the plan."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+
+
+async def make_plan(
+    log: Log, selection: Selection, *, to: str | None, operator: str, progress: Progress = lambda _count: None
+) -> Plan:
+    """Read what a selection takes and describe it; nothing is published.
+
+    to: full name of a side topic, which must be there; None: where records of this topic go again.
+
+    Raises:
+        WrongSelection: nothing is selected, or the side topic is not there or is one of the contract.
+        NotAllowed: nothing of this topic is published again.
+        TransientFailure: Kafka is away.
+    """
+    target, identities = await _target(log, selection.topic, to)
+    spans = await spans_of(log.kafka, selection)
+    count = looked_at = size = 0
+    looping, erased_of = 0, Counter[str]()
+    times: list[datetime] = []
+    senders: set[bytes | None] = set()
+    offsets: dict[str, list[int]] = {}
+
+    def looked(more: int) -> None:
+        nonlocal looked_at
+        looked_at += more
+        progress(more)
+
+    async for seen in log.read(selection, spans, looked):
+        count, size = count + 1, size + len(seen.record.value or b"")
+        times.append(seen.record.timestamp)
+        senders.add(seen.record.key)
+        if count <= NEEDS_TWO_ABOVE:
+            offsets.setdefault(str(seen.record.partition), []).append(seen.record.offset)
+        looping += attempts_of(seen.record.headers) >= MOST_ATTEMPTS
+        if seen.problem:
+            erased_of["unreadable"] += 1
+    if not count:
+        raise WrongSelection("nothing is selected; widen --from, --to or the conditions")
+    warnings = list(_warnings(looping=looping, unreadable=erased_of["unreadable"]))
+    warnings += [
+        f"partition {each.partition} begins at {span.kept_from} only: what was before has expired"
+        for each, span in spans.items()
+        if span.first == span.kept_from > 0 and selection.since is not None
+    ]
+    identity = identities[log.kafka.topic(selection.topic)]
+    return Plan(
+        plan_id=uuid4(),
+        made_at=datetime.now(UTC),
+        made_by=operator,
+        topic=selection.topic,
+        topic_id=identity.topic_id,
+        cluster_id=identity.cluster_id,
+        target=target,
+        is_side_topic=to is not None,
+        spans=tuple(
+            PlannedSpan(partition=each.partition, first=span.first, end=span.end)
+            for each, span in sorted(spans.items())
+        ),
+        offsets={} if count > NEEDS_TWO_ABOVE else {each: tuple(found) for each, found in offsets.items()},
+        key=selection.key,
+        event=selection.event,
+        where=dict(selection.where),
+        headers=dict(selection.headers),
+        count=count,
+        looked_at=looked_at,
+        bytes=size,
+        first_at=min(times),
+        last_at=max(times),
+        senders=len(senders),
+        histogram=_histogram(times),
+        warnings=tuple(warnings),
+    )
+
+
+def read_plan(content: bytes) -> Plan:
+    """Read a plan from its file.
+
+    Raises:
+        WrongSelection: it is none.
+    """
+    try:
+        return msgspec.json.decode(content, type=Plan)
+    except msgspec.MsgspecError as error:
+        raise WrongSelection(f"the file is no plan of this version: {error}; make it anew") from error
+
+
+def write_plan(plan: Plan) -> bytes:
+    """Return a plan as its file has it, for people to read."""
+    return msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
+
+
+async def _target(log: Log, topic: str, to: str | None) -> tuple[str, Mapping[str, TopicIdentity]]:
+    kafka = log.kafka
+    target = target_of(topic).name if to is None else to
+    names = [kafka.topic(topic), target if to is not None else kafka.topic(target)]
+    identities = await identify_topics(kafka, names)
+    if to is not None:
+        if to.removeprefix(kafka.topic_prefix).startswith("attendance."):
+            raise WrongSelection(f"{to} is a topic of the contract; a side topic has a name of its own")
+        if to not in identities:
+            raise WrongSelection(f"there is no topic {to}; create it first, such as replay-{topic}")
+    return target, identities
+
+
+def _warnings(*, looping: int, unreadable: int) -> list[str]:
+    told = []
+    if looping:
+        told.append(f"{looping} were published again {MOST_ATTEMPTS} times already: they will be set aside")
+    if unreadable:
+        told.append(f"{unreadable} cannot be read now: their readers will make dead letters of them")
+    return told
+
+
+def _histogram(times: list[datetime]) -> tuple[Bar, ...]:
+    first, last = min(times), max(times)
+    width = (last - first) / MOST_BARS
+    counts = Counter(min(int((at - first) / width), MOST_BARS - 1) if width else 0 for at in times)
+    return tuple(Bar(since=first + width * number, count=counts[number]) for number in range(max(counts) + 1))

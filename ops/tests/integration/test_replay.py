@@ -1,0 +1,174 @@
+"""Replays by the command alone: what is planned is what arrives, also when the process is killed."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from attendance_ops.replay.run import BATCH
+from attendance_schemas.golden import golden_examples
+from attendance_schemas.topics import DIRECTORY, MATCHES, PUNCHES
+from attendance_testing.lost_records import made_again
+from attendance_testing.polling import eventually
+
+GOLDEN = {name: event for name, event, _ in golden_examples()}
+KILLS = int(os.environ.get("REPLAY_KILLS", "3"))
+
+
+def matches(count: int) -> list:
+    return [
+        msgspec.structs.replace(
+            GOLDEN["MatchDecided/identified"],
+            event_id=uuid4(),
+            capture_id=uuid4(),
+            device_id=f"gate-{number % 4}",
+        )
+        for number in range(count)
+    ]
+
+
+async def planned(installation, folder: Path, *arguments: object) -> tuple[Path, dict]:
+    file = folder / "plan.json"
+    answer = await installation.done("replay", "plan", *arguments, "--out", file, "--json")
+    assert json.loads(answer.out) == json.loads(file.read_text())
+    return file, json.loads(answer.out)
+
+
+async def test_a_plan_says_what_then_happens(installation, tmp_path: Path) -> None:
+    await installation.publish(MATCHES, matches(40), (("correlation-id", b"abc"),))
+    before = await installation.records(MATCHES.name)
+    file, plan = await planned(installation, tmp_path, "matches", "--where", "device=gate-1")
+    assert (plan["count"], plan["looked_at"], plan["target"]) == (10, 40, MATCHES.name)
+    assert sum(bar["count"] for bar in plan["histogram"]) == 10
+    # What comes after the plan is not in it.
+    await installation.publish(MATCHES, matches(4))
+    assert (await installation.ops("replay", "run", file)).code == 2  # nobody can be asked
+    ran = (await installation.done("replay", "run", file, "--yes", "--json")).json()
+    assert (ran["state"], ran["published"], ran["set_aside"]) == ("DONE", 10, 0)
+
+    after = await installation.records(MATCHES.name)
+    again = [each for each in after if dict(each.headers).get("replay-job") == ran["job"].encode()]
+    places = {(each.partition, each.offset): each for each in before}
+    assert len(again) == 10
+    for each in again:
+        headers = dict(each.headers)
+        _, partition, offset = headers["replay-origin"].decode().split(":")
+        origin = places[int(partition), int(offset)]
+        assert (each.key, each.value, each.partition) == (origin.key, origin.value, origin.partition)
+        assert headers["correlation-id"] == b"abc"
+    balance = (await installation.done("replay", "verify", ran["job"], "--json")).json()
+    assert (balance["published"], balance["twice"], balance["unread"]) == (10, 0, 10)
+    over = await installation.ops("replay", "run", file, "--yes")
+    assert (over.code, "is over" in over.err) == (2, True)
+    (listed,) = (await installation.done("replay", "list", "--json")).json()
+    assert (listed["state"], listed["published"], listed["planned"]) == ("DONE", 10, 10)
+
+
+async def test_one_line_does_all_of_it(installation) -> None:
+    await installation.publish(PUNCHES, [GOLDEN["PunchSubmitted/badge"]])
+    answer = await installation.done("replay", "punches", "--from", "10m", "--yes", "--json")
+    assert answer.json()["published"] == 1
+    assert answer.json()["balances"]
+    nothing = await installation.ops("replay", "punches", "--to", "1d", "--yes")
+    assert (nothing.code, "nothing is selected" in nothing.err) == (2, True)
+    never = await installation.ops("replay", "directory", "--yes")
+    assert (never.code, "bring back what was replaced" in never.err) == (2, True)
+    assert not await installation.records(DIRECTORY.name)
+
+
+async def test_a_killed_replay_goes_on_and_balances(installation, tmp_path: Path) -> None:
+    count, chance = 3000, random.Random(7)
+    await installation.publish(MATCHES, matches(count))
+    file, plan = await planned(installation, tmp_path, "matches")
+    run = ("replay", "run", file, "--yes", "--rate", 600)
+    for _ in range(KILLS):
+        process = await installation.start(*run)
+        seen = len(await installation.records(MATCHES.name))
+
+        async def has_published(seen: int = seen) -> bool:
+            return len(await installation.records(MATCHES.name)) > seen
+
+        await eventually(has_published)
+        await asyncio.sleep(chance.random())  # anywhere between two checkpoints
+        process.send_signal(signal.SIGKILL)
+        await process.communicate()
+    await installation.done("replay", "run", file, "--yes", "--rate", 100_000)
+    balance = (await installation.done("replay", "verify", plan["plan_id"], "--json")).json()
+    assert (balance["published"], balance["balances"]) == (count, True), balance
+    # What was on its way to the broker when the process was killed may arrive after the next one has looked.
+    assert balance["twice"] <= KILLS * BATCH
+    assert len(await installation.records(MATCHES.name)) == 2 * count + balance["twice"]
+
+
+async def test_a_replay_is_paused_goes_on_and_is_cancelled(installation, tmp_path: Path) -> None:
+    count = 5000
+    await installation.publish(MATCHES, matches(count))
+    file, plan = await planned(installation, tmp_path, "matches")
+    for command, state in (("pause", "PAUSED"), ("cancel", "CANCELLED")):
+        seen = len(await installation.records(MATCHES.name))
+        running = await installation.start("replay", "run", file, "--yes", "--json", "--rate", 20)
+
+        async def has_published(seen: int = seen) -> bool:
+            return len(await installation.records(MATCHES.name)) > seen
+
+        try:
+            await eventually(has_published)
+            await installation.done("replay", command, plan["plan_id"])
+            out, err = await running.communicate()
+        finally:
+            if running.returncode is None:
+                running.kill()
+                await running.communicate()
+        assert json.loads(out)["state"] == state, err
+    published = json.loads(out)["published"]
+    assert 0 < published < count
+    balance = await installation.ops("replay", "verify", plan["plan_id"], "--json")
+    assert (balance.code, balance.json()["published"], balance.json()["twice"]) == (1, published, 0)
+
+
+async def test_many_records_need_a_second_person(installation, tmp_path: Path) -> None:
+    event = matches(1)[0]
+    await installation.publish(MATCHES, [event] * 10_001)
+    file, plan = await planned(installation, tmp_path, "matches")
+    run = ("replay", "run", file, "--yes", "--rate", 100_000)
+    alone = await installation.ops(*run)
+    assert (alone.code, "need a second person" in alone.err) == (2, True)
+    own = await installation.ops("replay", "approve", file, "--yes")
+    assert (own.code, "somebody else has to approve" in own.err) == (2, True)
+    await installation.as_operator("tomas on ops-2").done("replay", "approve", file, "--yes")
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(plan | {"count": 10_002}))
+    other = await installation.ops("replay", "run", changed, "--yes")
+    assert (other.code, "was changed since" in other.err) == (2, True)
+    await installation.done(*run)
+
+
+async def test_a_topic_that_was_made_again_is_another_one(
+    installation, stack, topic_prefix, tmp_path
+) -> None:
+    await installation.publish(MATCHES, matches(3))
+    file, _ = await planned(installation, tmp_path, "matches")
+    await made_again(installation.kafka.topic(MATCHES.name), topic_prefix, stack, partitions=3)
+    answer = await installation.ops("replay", "run", file, "--yes")
+    assert (answer.code, "made again" in answer.err) == (2, True)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"format": 2}'])
+async def test_a_file_that_is_no_plan_is_refused(installation, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "plan.json"
+    file.write_bytes(content)
+    answer = await installation.ops("replay", "run", file, "--yes")
+    assert (answer.code, "no plan of this version" in answer.err) == (2, True)
+
+
+async def test_a_record_that_goes_round_is_set_aside(installation) -> None:
+    await installation.publish(MATCHES, matches(1), (("replay-attempt", b"3"), ("replay-job", b"x")))
+    await installation.publish(MATCHES, matches(2))
+    answer = (await installation.done("replay", "matches", "--yes", "--json")).json()
+    assert (answer["published"], answer["set_aside"], answer["balances"]) == (2, 1, True)

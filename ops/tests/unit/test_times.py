@@ -1,0 +1,37 @@
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from attendance_ops.errors import WrongSelection
+from attendance_ops.log.times import instant_of, span
+
+NOW = datetime(2026, 11, 30, 9, 0, tzinfo=ZoneInfo("Asia/Kolkata"))
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("08:00", datetime(2026, 11, 30, 2, 30, tzinfo=UTC)),
+        ("10:00", datetime(2026, 11, 29, 4, 30, tzinfo=UTC)),
+        ("2026-11-29", datetime(2026, 11, 28, 18, 30, tzinfo=UTC)),
+        ("2026-11-30T08:00", datetime(2026, 11, 30, 2, 30, tzinfo=UTC)),
+        ("2026-11-30T08:00Z", datetime(2026, 11, 30, 8, 0, tzinfo=UTC)),
+        ("90m", datetime(2026, 11, 30, 2, 0, tzinfo=UTC)),
+        ("2d ago", datetime(2026, 11, 28, 3, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_meant_in_the_zone_of_the_machine(text: str, instant: datetime) -> None:
+    assert instant_of(text, NOW) == instant
+
+
+@pytest.mark.parametrize("text", ["", "soon", "25:00", "8", "2026-13-01", "-5m"])
+def test_what_reads_as_no_time_says_what_to_write(text: str) -> None:
+    with pytest.raises(WrongSelection, match="write 08:00"):
+        instant_of(text, NOW)
+
+
+def test_a_span_has_its_two_largest_units() -> None:
+    assert span(timedelta(days=2, hours=3, minutes=4)) == "2 d 3 h"
+    assert span(timedelta(minutes=4, seconds=5)) == "4 min 5 s"
+    assert span(timedelta()) == "0 s"
