@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from attendance_containers.errors import CommandFailed
-from attendance_containers.kubernetes.credentials import Authority, signing_key
+from attendance_containers.kubernetes.credentials import ADMINISTRATORS, NODES, Credentials
 from attendance_containers.kubernetes.processes import Processes
 from attendance_containers.kubernetes.sandbox import CNI_PLUGIN, NODE_ADDRESS, remove_cgroups
 
@@ -47,17 +47,17 @@ class Cluster:
         self.processes = Processes(folder / "logs")
         self._programs = programs
         self._keys = folder / "keys"
-        self._admin = self._keys / "admin.kubeconfig"
+        self._admin = self._keys / "admin" / "kubeconfig"
         # Sockets have short names.
         self._socket = folder / "containerd.sock"
 
     def start(self) -> float:
         """Start everything; return the seconds until the node is ready. Raises ContainersError."""
         self._forget()
-        authority = Authority.make(self._keys)
+        credentials = Credentials(self._keys, API)
         self._start_containerd()
-        self._start_control_plane(authority)
-        self._start_node(authority)
+        self._start_control_plane(credentials)
+        self._start_node(credentials)
         return self.processes.wait("the node is ready", self._is_ready, UP_WITHIN_SECONDS)
 
     def stop(self) -> None:
@@ -100,7 +100,8 @@ class Cluster:
     def _forget(self) -> None:
         """Remove what an earlier run left, but for images."""
         for name in ("etcd", "kubelet", "cni", "logs", "keys", "run"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+            if (self.folder / name).exists():
+                shutil.rmtree(self.folder / name)
         remove_cgroups()
         # Of a run that was killed: it would look like a containerd that answers.
         self._socket.unlink(missing_ok=True)
@@ -134,8 +135,8 @@ class Cluster:
         for name in self.ctr("containers", "list", "--quiet").split():
             self.ctr("containers", "remove", name)
 
-    def _start_control_plane(self, authority: Authority) -> None:
-        keys, programs = self._keys, self._programs.cluster
+    def _start_control_plane(self, credentials: Credentials) -> None:
+        programs = self._programs.cluster
         self.processes.start(
             "etcd",
             self._programs.etcd / "etcd",
@@ -146,26 +147,31 @@ class Cluster:
             f"--initial-cluster=default={ETCD_PEER}",
         )
         hosts = ("kubernetes", "kubernetes.default.svc", "localhost", NODE_ADDRESS, FIRST_SERVICE)
-        certificate, key = authority.issue("api-server", "kube-apiserver", hosts=hosts)
-        to_kubelet = authority.issue("api-server-kubelet", "kube-apiserver", ("system:masters",))
-        tokens = signing_key(keys / "tokens.key")
+        own = credentials.issue("api-server", "kube-apiserver", hosts=hosts)
+        to_kubelet = credentials.issue("api-server-kubelet", "kube-apiserver", group=ADMINISTRATORS)
+        # Its key signs the tokens of service accounts.
+        tokens = credentials.issue("tokens", "tokens")
         self.processes.start(
             "kube-apiserver",
             programs / "kube-apiserver",
             f"--etcd-servers={ETCD}",
             *(f"--advertise-address={NODE_ADDRESS}", "--secure-port=6443"),
-            *(f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}"),
-            f"--client-ca-file={keys / 'ca.crt'}",
-            *(f"--kubelet-client-certificate={to_kubelet[0]}", f"--kubelet-client-key={to_kubelet[1]}"),
-            f"--kubelet-certificate-authority={keys / 'ca.crt'}",
+            *(
+                f"--tls-cert-file={own.cert}",
+                f"--tls-private-key-file={own.key}",
+                f"--client-ca-file={own.ca}",
+            ),
+            *(f"--kubelet-client-certificate={to_kubelet.cert}", f"--kubelet-client-key={to_kubelet.key}"),
+            f"--kubelet-certificate-authority={to_kubelet.ca}",
             "--kubelet-preferred-address-types=InternalIP",
             "--service-account-issuer=https://kubernetes.default.svc",
-            *(f"--service-account-key-file={tokens}", f"--service-account-signing-key-file={tokens}"),
+            f"--service-account-key-file={tokens.cert}",
+            f"--service-account-signing-key-file={tokens.key}",
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
             f"--service-cluster-ip-range={SERVICES}",
         )
-        self._kubeconfig(authority, "admin", "admin", ("system:masters",))
+        credentials.kubeconfig("admin", "admin", group=ADMINISTRATORS)
         self.processes.wait(
             "the API server is ready",
             lambda: self.kubectl("get", "--raw", "/readyz", check=False) == "ok",
@@ -174,9 +180,9 @@ class Cluster:
         self.processes.start(
             "kube-controller-manager",
             programs / "kube-controller-manager",
-            f"--kubeconfig={self._kubeconfig(authority, 'controllers', 'system:kube-controller-manager')}",
-            f"--service-account-private-key-file={tokens}",
-            f"--root-ca-file={keys / 'ca.crt'}",
+            f"--kubeconfig={credentials.kubeconfig('controllers', 'system:kube-controller-manager')}",
+            f"--service-account-private-key-file={tokens.key}",
+            f"--root-ca-file={tokens.ca}",
             "--use-service-account-credentials",
             *("--allocate-node-cidrs", f"--cluster-cidr={PODS}"),
             "--bind-address=127.0.0.1",
@@ -184,34 +190,36 @@ class Cluster:
         self.processes.start(
             "kube-scheduler",
             programs / "kube-scheduler",
-            f"--kubeconfig={self._kubeconfig(authority, 'scheduler', 'system:kube-scheduler')}",
+            f"--kubeconfig={credentials.kubeconfig('scheduler', 'system:kube-scheduler')}",
             "--bind-address=127.0.0.1",
         )
 
-    def _start_node(self, authority: Authority) -> None:
-        certificate, key = authority.issue(
-            "kubelet-server", f"system:node:{NODE}", hosts=(NODE, NODE_ADDRESS)
-        )
+    def _start_node(self, credentials: Credentials) -> None:
+        own = credentials.issue("kubelet-server", f"system:node:{NODE}", hosts=(NODE, NODE_ADDRESS))
         settings = {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
             "containerRuntimeEndpoint": f"unix://{self._socket}",
             "authentication": {
                 "anonymous": {"enabled": False},
-                "x509": {"clientCAFile": str(self._keys / "ca.crt")},
+                "x509": {"clientCAFile": str(own.ca)},
             },
             "authorization": {"mode": "Webhook"},
-            "tlsCertFile": str(certificate),
-            "tlsPrivateKeyFile": str(key),
+            "tlsCertFile": str(own.cert),
+            "tlsPrivateKeyFile": str(own.key),
             "clusterDNS": [DNS_SERVICE],
             "clusterDomain": "cluster.local",
+            # Nobody outside is reached from here, so no name of theirs is looked up.
+            "resolvConf": "",
+            "volumePluginDir": str(self.folder / "kubelet/plugins"),
             "cgroupDriver": "cgroupfs",
             # The machine may have the older cgroups, and swap.
             "failCgroupV1": False,
             "failSwapOn": False,
             "readOnlyPort": 0,
             "podLogsDir": str(self.folder / "logs/pods"),
-            "imageMinimumGCAge": "24h",
+            # Images are kept for the next run, however full the disk is.
+            "imageGCHighThresholdPercent": 100,
             "evictionHard": {
                 "memory.available": "100Mi",
                 "nodefs.available": "1%",
@@ -220,7 +228,7 @@ class Cluster:
         }
         (self.folder / "kubelet.yaml").write_text(yaml.safe_dump(settings))
         programs = self._programs.cluster
-        kubeconfig = self._kubeconfig(authority, "kubelet", f"system:node:{NODE}", ("system:nodes",))
+        kubeconfig = credentials.kubeconfig("kubelet", f"system:node:{NODE}", group=NODES)
         self.processes.start(
             "kubelet",
             programs / "kubelet",
@@ -232,12 +240,12 @@ class Cluster:
         self.processes.start(
             "kube-proxy",
             programs / "kube-proxy",
-            f"--kubeconfig={self._kubeconfig(authority, 'proxy', 'system:kube-proxy')}",
+            f"--kubeconfig={credentials.kubeconfig('proxy', 'system:kube-proxy')}",
             *(f"--hostname-override={NODE}", f"--cluster-cidr={PODS}"),
             *("--proxy-mode=iptables", "--conntrack-max-per-core=0"),
         )
         # A bridge alone would let everything through: this enforces NetworkPolicies.
-        router = self._kubeconfig(authority, "router", "kube-router")
+        router = credentials.kubeconfig("router", "kube-router")
         self.kubectl("apply", "-f", "-", text=ROUTER_RIGHTS)
         self.processes.wait(
             "the node is known, which kube-router asks for at once",
@@ -252,23 +260,6 @@ class Cluster:
             f"--service-cluster-ip-range={SERVICES}",
             environ={**os.environ, "NODE_NAME": NODE},
         )
-
-    def _kubeconfig(self, authority: Authority, file: str, user: str, groups: tuple[str, ...] = ()) -> Path:
-        certificate, key = authority.issue(file, user, groups)
-        cluster = {"server": API, "certificate-authority": str(self._keys / "ca.crt")}
-        credentials = {"client-certificate": str(certificate), "client-key": str(key)}
-        content: Mapping[str, Any] = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "here", "cluster": cluster}],
-            "users": [{"name": file, "user": credentials}],
-            "contexts": [{"name": "here", "context": {"cluster": "here", "user": file}}],
-            "current-context": "here",
-        }
-        path = self._keys / f"{file}.kubeconfig"
-        path.write_text(yaml.safe_dump(content))
-        path.chmod(0o600)
-        return path
 
 
 CONTAINERD = """\

@@ -82,16 +82,18 @@ class Authority:
         *,
         believing: Sequence[Authority] = (),
         valid: timedelta = timedelta(days=1),
-        is_for_loopback: bool = True,
+        hosts: Sequence[str] = (),
+        organisation: str | None = None,
     ) -> Certificate:
         """Write a certificate with this common name, and the authorities to believe; itself by default.
 
-        valid: how long from now on; negative for one that has expired.
+        valid: how long from now on; negative for one that has expired. hosts: names and addresses where it is
+        shown; the name itself and this machine by default. organisation: what Kubernetes takes for a group.
         """
         made = self._ca.issue_cert(
-            name,
-            *(HERE if is_for_loopback else ()),
+            *(hosts or (name, *HERE)),
             common_name=name,
+            organization_name=organisation,
             not_after=datetime.now(UTC) + valid,
         )
         certificate = Certificate(name, folder)
