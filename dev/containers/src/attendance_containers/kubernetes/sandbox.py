@@ -1,7 +1,8 @@
 """Runs the rest in namespaces of its own: network, mounts, processes.
 
 So the cluster's bridges, packet filters and mounts are nobody else's, and all of it ends with this process,
-however it ends. The first process there has to reap whatever is left behind by others.
+however it ends. The first process there has to reap whatever is left behind by others. What Kubernetes writes
+where it cannot be told another place, and what it sets for a whole machine, stays in there as well.
 """
 
 import os
@@ -27,13 +28,26 @@ NEEDED = {
     "ipset": "ipset",
     "iptables": "iptables",
     "ip": "iproute2",
+    "setpriv": "util-linux",
     "unshare": "util-linux",
     "nsenter": "util-linux",
 }
+NAMESPACES = ("--net", "--mount", "--pid", "--ipc", "--fork", "--mount-proc", "--kill-child")
 CNI_PLUGIN = "/usr/lib/cni/bridge"
 CGROUPS = Path("/sys/fs/cgroup")
-NAMES_OF_NETWORKS = Path("/run/netns")
+# Folders that Kubernetes fills whatever it is told: names of networks, sockets, links of logs, addresses.
+OWN_FOLDERS = tuple(map(Path, ("/run", "/var/log", "/var/lib/cni", "/var/lib/kubelet")))
 SETTINGS = {"net.ipv4.ip_forward": "1", "net.bridge.bridge-nf-call-iptables": "1"}
+# What the kubelet sets for the whole machine where it is not so. It is shown that it is so.
+# Source: setupKernelTunables in pkg/kubelet/cm/container_manager_linux.go of Kubernetes 1.34.
+SHOWN_SETTINGS = {
+    "vm/overcommit_memory": "1",
+    "vm/panic_on_oom": "0",
+    "kernel/panic": "10",
+    "kernel/panic_on_oops": "1",
+    "kernel/keys/root_maxkeys": "1000000",
+    "kernel/keys/root_maxbytes": "25000000",
+}
 
 
 def install_programs() -> None:
@@ -59,30 +73,42 @@ def is_inside() -> bool:
     return INSIDE in os.environ
 
 
-def run_inside(work: Callable[[], int]) -> int:
-    """Run `work` in namespaces of its own and return its exit code; the caller is started again for it.
+def start_again_inside() -> int:
+    """Start this program again in namespaces of its own, and return its exit code.
 
     Raises:
         CannotRunHere: this is not root, or packages are missing and cannot be installed.
     """
-    if is_inside():
-        return _as_first_process(work)
     install_programs()
-    options = ("--net", "--mount", "--pid", "--ipc", "--fork", "--mount-proc", "--kill-child")
-    command = ["unshare", *options, sys.executable, "-m", *_module(), *sys.argv[1:]]
-    with subprocess.Popen(command, env={**os.environ, INSIDE: "1"}) as child:  # noqa: S603
+    made = [folder for folder in OWN_FOLDERS if not folder.exists()]
+    for folder in made:
+        folder.mkdir(parents=True)
+    # Also when this process is killed, nothing goes on there.
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", *NAMESPACES, sys.executable, "-m", *_module()]
+    with subprocess.Popen([*command, *sys.argv[1:]], env={**os.environ, INSIDE: "1"}) as child:  # noqa: S603
         try:
             return child.wait()
-        except KeyboardInterrupt:
-            child.send_signal(signal.SIGTERM)
+        except (KeyboardInterrupt, SystemExit):
+            _end(child)
             return child.wait()
         finally:
             remove_cgroups()
+            for folder in made:
+                folder.rmdir()
+
+
+def _end(unshare: subprocess.Popen[bytes]) -> None:
+    """Ask the first process inside to end; unshare itself hears no such wish."""
+    inside = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children").read_text().split()
+    if inside:
+        os.kill(int(inside[0]), signal.SIGTERM)
+    else:
+        unshare.kill()
 
 
 def remove_cgroups() -> None:
     """Remove what kubelets left: control groups have no namespace here."""
-    for cgroups in sorted(CGROUPS.glob("*/kubepods*")):
+    for cgroups in sorted((*CGROUPS.glob("kubepods*"), *CGROUPS.glob("*/kubepods*"))):
         for folder, _, _ in os.walk(cgroups, topdown=False):
             os.rmdir(folder)  # noqa: PTH106 - a cgroup has files that only it takes away
 
@@ -94,11 +120,13 @@ def _module() -> list[str]:
     return [spec.name.removesuffix(".__main__")]
 
 
-def _as_first_process(work: Callable[[], int]) -> int:
+def work_inside(work: Callable[[], int]) -> int:
+    """Make the namespaces what a node is, run `work` and return its exit code."""
     worker = os.fork()
     if worker == 0:
         code = 1
         try:
+            _make_folders()
             _make_network()
             code = work()
         except Exception:  # noqa: BLE001 - nobody is above: this process ends here
@@ -115,11 +143,18 @@ def _as_first_process(work: Callable[[], int]) -> int:
             return os.waitstatus_to_exitcode(status)
 
 
+def _make_folders() -> None:
+    for folder in OWN_FOLDERS:
+        _run(f"mount -t tmpfs tmpfs {folder}")
+    for name, value in SHOWN_SETTINGS.items():
+        shown = Path("/run/shown") / name
+        shown.parent.mkdir(parents=True, exist_ok=True)
+        shown.write_text(f"{value}\n")
+        _run(f"mount --bind {shown} /proc/sys/{name}")
+
+
 def _make_network() -> None:
-    NAMES_OF_NETWORKS.mkdir(exist_ok=True)
     for command in (
-        # Names of pods' networks, which would outlive them.
-        f"mount -t tmpfs tmpfs {NAMES_OF_NETWORKS}",
         "ip link set lo up",
         # A network card that leads nowhere: Kubernetes wants a node to have an address and a way out.
         "ip link add node0 type veth peer name nobody0",
@@ -129,4 +164,8 @@ def _make_network() -> None:
         "ip route add default dev node0",
         *(f"sysctl -q -e -w {name}={value}" for name, value in SETTINGS.items()),
     ):
-        subprocess.run(command.split(), check=True)  # noqa: S603
+        _run(command)
+
+
+def _run(command: str) -> None:
+    subprocess.run(command.split(), check=True)  # noqa: S603
