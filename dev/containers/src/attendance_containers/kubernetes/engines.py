@@ -5,7 +5,7 @@ So the chart is tried on what compose.yaml is tried on. Their data lie in the po
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from attendance_deploy.access.permissions import Permissions
 SERVERS = ("kafka", "registry", "postgres", "object-store-data", "object-store", "valkey")
 REPLICA = "postgres-replica"
 # Where the object store keeps its files; only its door speaks to it, and deploy/access.yaml does not name it.
-BEHIND_THE_DOOR = "object-store-data"
+BEHIND_THE_DOOR, DOOR = "object-store-data", "object-store"
 PORTS = {
     "kafka": (9092,),
     "registry": (8081,),
@@ -44,7 +44,7 @@ def server_objects(root: Path, names: tuple[str, ...]) -> Iterator[dict[str, Any
         yield from _objects(root, name, services[name])
 
 
-def server_policies(permissions: Permissions, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def server_policies(permissions: Permissions, names: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Yield the policy of each server, which lets in whom deploy/access.yaml names."""
     connections = permissions.connections(tls=False)
     for name in names:
@@ -56,6 +56,8 @@ def server_policies(permissions: Permissions, names: tuple[str, ...]) -> Iterato
             for each in connections
             if each.server == name
         ]
+        if name == BEHIND_THE_DOOR:
+            rules = [{"from": [{"podSelector": {"matchLabels": {NAME: DOOR}}}]}]
         spec = {"podSelector": {"matchLabels": {NAME: name}}, "policyTypes": ["Ingress"], "ingress": rules}
         metadata = {"name": f"server-{name}"}
         yield {
@@ -116,8 +118,8 @@ def _objects(root: Path, name: str, service: Mapping[str, Any]) -> Iterator[dict
         "spec": {
             "selector": {NAME: name},
             "ports": [{"name": f"p{port}", "port": port} for port in PORTS[name]],
-            # Its parts have ports of their own, and tell them to the door.
-            **({"clusterIP": "None"} if name == BEHIND_THE_DOOR else {}),
+            # Its parts have ports of their own, find each other by its name, and tell the name to the door.
+            **({"clusterIP": "None", "publishNotReadyAddresses": True} if name == BEHIND_THE_DOOR else {}),
         },
     }
 

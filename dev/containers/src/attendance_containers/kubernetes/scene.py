@@ -19,7 +19,6 @@ from attendance_containers.charts.rendering import RENDERINGS, render
 from attendance_containers.go_programs import HELM
 from attendance_containers.kubernetes.cluster import Cluster
 from attendance_containers.kubernetes.engines import (
-    BEHIND_THE_DOOR,
     NAME,
     REPLICA,
     RESTRICTED,
@@ -138,8 +137,7 @@ def start_servers(site: Site) -> None:
     site.apply(*server_objects(site.root, (REPLICA,)), *(_onlooker(name) for name in ONLOOKERS))
     site.wait_for(REPLICA, *ONLOOKERS)
     permissions = read_permissions(site.root / "deploy/access.yaml")
-    named = tuple(name for name in (*SERVERS, REPLICA) if name != BEHIND_THE_DOOR)
-    site.apply(*server_policies(permissions, named))
+    site.apply(*server_policies(permissions, (*SERVERS, REPLICA)))
 
 
 def chart(site: Site, verb: str, version: str, *options: str, check: bool = True) -> str:

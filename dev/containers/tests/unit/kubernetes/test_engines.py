@@ -3,8 +3,18 @@ from pathlib import Path
 import pytest
 import yaml
 
+from attendance_containers.charts.policies import Pod, allowed
 from attendance_containers.charts.validation import problems
-from attendance_containers.kubernetes.engines import REPLICA, SERVERS, server_objects
+from attendance_containers.kubernetes.engines import (
+    BEHIND_THE_DOOR,
+    DOOR,
+    NAME,
+    REPLICA,
+    SERVERS,
+    server_objects,
+    server_policies,
+)
+from attendance_deploy.access.permissions import read_permissions
 
 ROOT = Path(__file__).parents[5]
 EVERY = (*SERVERS, REPLICA)
@@ -36,3 +46,17 @@ def test_every_server_that_the_services_wait_for_is_there() -> None:
     waited_for = {name for service in services.values() for name in service.get("depends_on", ())}
     servers = {name for name in waited_for if not services[name]["image"].startswith("${REGISTRY")}
     assert servers - {"prometheus"} == set(EVERY)
+
+
+def test_policies_let_only_those_in_whom_the_permissions_name() -> None:
+    permissions = read_permissions(ROOT / "deploy/access.yaml")
+    names = {*EVERY, *permissions.identities, "outsider"}
+    rules = list(server_policies(permissions, EVERY))
+    ports = {each.port for each in permissions.connections(tls=False)} | {9333}
+    ways = allowed(rules, [Pod(name, {NAME: name}, {}) for name in names], ports)
+    into_servers = {way for way in ways if way[1] in EVERY}
+    assert into_servers == {
+        (each.client, each.server, each.port)
+        for each in permissions.connections(tls=False)
+        if each.server in EVERY and each.client in names
+    } | {(DOOR, BEHIND_THE_DOOR, port) for port in ports}
