@@ -24,6 +24,8 @@ CLOCK_TOLERANCE = timedelta(seconds=60)
 POLL_SECONDS = 0.5
 ANSWER_WITHIN_SECONDS = 30.0
 SHOWN_FINDINGS = 20
+# The API is away, or a gateway grants fewer questions a second.
+AWAY = frozenset({httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS})
 CAPTURE = "capture"
 ADDITION = "addition"
 VOID = "void"
@@ -246,7 +248,7 @@ def _differs(said: str | None, instant: datetime) -> bool:
 
 
 class QueryApi:
-    """The query API as an auditor reads it; asks again while it is away."""
+    """The query API as an auditor reads it; asks again while it is away, or asked too often."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -294,7 +296,7 @@ class QueryApi:
             else:
                 if response.status_code == httpx.codes.NOT_FOUND:
                     return {}
-                if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                if response.status_code not in AWAY:
                     response.raise_for_status()
                     return response.json()
                 problem = response.text

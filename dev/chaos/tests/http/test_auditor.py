@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from chaos.auditor import Journal, QueryApi, Verdict, judge
+from chaos.auditor import Journal, QueryApi, Sent, Verdict, judge
 
 ON = "2026-11-03"
 START = datetime(2026, 11, 3, 8, tzinfo=UTC)
@@ -98,6 +98,19 @@ def audited(journal: list[dict[str, Any]], answers: dict[str, Any], folder: Path
 
     with httpx.Client(base_url="http://api", transport=httpx.MockTransport(respond)) as client:
         return judge(read, QueryApi(client).read(read))
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_auditor_asks_again_when_it_is_told_to_come_later(status, answers):
+    told = iter([httpx.Response(status, text="later")])
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        page = answer(answers, request.url.path, request.url.query.decode())
+        return next(told, httpx.Response(200, json=page))
+
+    read = Journal({"punch-0": Sent("punch-0", "punch", "anna", ON, START, status=202)})
+    with httpx.Client(base_url="http://api", transport=httpx.MockTransport(respond)) as client:
+        assert "punch-0" in QueryApi(client).read(read).counted
 
 
 def kinds(verdict: Verdict) -> dict[str, str]:

@@ -21,6 +21,8 @@ KIOSKS = ("gate-1", "gate-2", "yard")
 ENROLMENTS_AT_ONCE = 4
 DECIDED_WITHIN_SECONDS = 180.0
 UNTIL_LATE_MINUTES = 11 * 60
+# Not decided yet, or asked more often than a gateway grants.
+ASK_AGAIN = frozenset({httpx.codes.NOT_FOUND, httpx.codes.TOO_MANY_REQUESTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Plant:
     async def _outcome(self, enrolment_id: UUID) -> str | None:
         url = f"{self.query_url}/v1/enrolments/{enrolment_id}"
         response = await self.client.get(url, headers=self.headers("hr"))
-        if response.status_code == httpx.codes.NOT_FOUND:
+        if response.status_code in ASK_AGAIN:
             return None
         _expect(response, f"reading enrolment {enrolment_id}")
         return str(response.json()["outcome"])
