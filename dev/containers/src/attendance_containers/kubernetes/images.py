@@ -19,8 +19,11 @@ def import_program(cluster: Cluster, name: str, program: Path, *arguments: str) 
 
 
 def import_built(cluster: Cluster, archive: Path) -> None:
-    """Give the cluster images that a Docker engine saved."""
-    cluster.ctr("images", "import", str(archive))
+    """Give the cluster images that a Docker engine saved, unless an earlier run did. Their ids lie beside."""
+    ids, known = archive.with_suffix(".ids").read_text(), cluster.folder / "images" / "imported.ids"
+    if not known.exists() or known.read_text() != ids:
+        cluster.ctr("images", "import", str(archive))
+        known.write_text(ids)
 
 
 def _image(name: str, program: Path, arguments: Sequence[str]) -> bytes:
