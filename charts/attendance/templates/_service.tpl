@@ -55,16 +55,13 @@ spec:
           ports:
             - {name: http, containerPort: {{ $service.port }}}
           startupProbe:
-            {{- include "attendance.probe" (merge (dict "kind" "live") $pod) | nindent 12 }}
-            periodSeconds: 5
+            {{- include "attendance.probe" (merge (dict "kind" "live" "every" 5) $pod) | nindent 12 }}
             failureThreshold: 60
           livenessProbe:
-            {{- include "attendance.probe" (merge (dict "kind" "live") $pod) | nindent 12 }}
-            periodSeconds: 15
+            {{- include "attendance.probe" (merge (dict "kind" "live" "every" 15) $pod) | nindent 12 }}
             failureThreshold: 4
           readinessProbe:
-            {{- include "attendance.probe" (merge (dict "kind" "ready") $pod) | nindent 12 }}
-            periodSeconds: 5
+            {{- include "attendance.probe" (merge (dict "kind" "ready" "every" 5) $pod) | nindent 12 }}
             failureThreshold: 2
           {{- if .serves }}
           lifecycle:
