@@ -29,6 +29,7 @@ SERVERS = {
     "postgres:18": "postgres",
     "chrislusf/seaweedfs:4.48": "object-store",
     "valkey/valkey:9.1": "valkey",
+    "valkey/valkey:8.1": "valkey-with-tls",
     "nginx:1.28": "debian",
     "prom/prometheus:v3.5.0": "debian",
 }

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,12 +54,14 @@ class Cluster:
 
     def start(self) -> float:
         """Start everything; return the seconds until the node is ready. Raises ContainersError."""
+        began = time.monotonic()
         self._forget()
         credentials = Credentials(self._keys, API)
         self._start_containerd()
         self._start_control_plane(credentials)
         self._start_node(credentials)
-        return self.processes.wait("the node is ready", self._is_ready, UP_WITHIN_SECONDS)
+        self.processes.wait("the node is ready", self._is_ready, UP_WITHIN_SECONDS)
+        return time.monotonic() - began
 
     def stop(self) -> None:
         """End everything; what still runs in pods ends with the namespaces."""
@@ -89,7 +92,8 @@ class Cluster:
             name: str(self.folder / "helm")
             for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")
         }
-        environ = {**os.environ, **home, "KUBECONFIG": str(self._admin)}
+        caches = {"KUBECACHEDIR": str(self.folder / "kubectl"), "KUBECONFIG": str(self._admin)}
+        environ = {**os.environ, **home, **caches}
         return _output([str(folder / program), *arguments], text, environ, check=check)
 
     def _is_ready(self) -> bool:
@@ -99,7 +103,7 @@ class Cluster:
 
     def _forget(self) -> None:
         """Remove what an earlier run left, but for images."""
-        for name in ("etcd", "kubelet", "cni", "logs", "keys", "run"):
+        for name in ("etcd", "kubelet", "kubectl", "cni", "logs", "keys", "run", "certificates", "volumes"):
             if (self.folder / name).exists():
                 shutil.rmtree(self.folder / name)
         remove_cgroups()

@@ -15,7 +15,7 @@ from pathlib import Path
 from attendance_containers.charts.policies import expected
 from attendance_containers.errors import PlayFailed
 from attendance_containers.kubernetes.cluster import Cluster
-from attendance_containers.kubernetes.engines import BEHIND_THE_DOOR, DOOR, NAME
+from attendance_containers.kubernetes.servers import ENGINES, NAME, PLAIN
 from attendance_deploy.access.permissions import Permissions
 
 AT_ONCE = 4
@@ -89,7 +89,7 @@ def running_pods(cluster: Cluster, namespace: str) -> list[RunningPod]:
 def try_every_way(pods: Iterable[RunningPod], permissions: Permissions) -> Matrix:
     """Try every port of every pod from every other pod. Raises PlayFailed when nothing can be tried."""
     every = list(pods)
-    may = allowed_ways(every, permissions)
+    may = allowed_ways((pod.party for pod in every), permissions)
     heard = {port for pod in every for port in listening(pod.process, also_on_loopback=True)}
     ports = sorted(heard | {port for _, _, port in may})
     should = {
@@ -116,24 +116,20 @@ def listening(process: int, *, also_on_loopback: bool = False) -> set[int]:
     return found
 
 
-def allowed_ways(pods: list[RunningPod], permissions: Permissions) -> set[tuple[str, str, int]]:
+def allowed_ways(parties: Iterable[str], permissions: Permissions) -> set[tuple[str, str, int]]:
     """Return who may connect to whom on which port, by the names of the parties."""
-    parties = {pod.party for pod in pods}
-    # Servers, Prometheus and strangers, whom no policy holds back, enter what is open to everybody.
-    free = parties - permissions.identities.keys() | parties & {"prometheus"}
-    into_what_is_open = {
-        (client, name, identity.port)
+    names = set(parties)
+    ways = {way for way in expected(permissions, names, tls=True) if way[1] not in PLAIN}
+    ways |= {way for way in expected(permissions, names, tls=False) if way[1] in PLAIN}
+    # Those whom no policy holds back, Prometheus and strangers among them, enter what is open to everybody.
+    free = names - permissions.identities.keys() - {*ENGINES} | names & {"prometheus"}
+    ways |= {
+        (client, name, identity.secure_port)
         for name, identity in permissions.identities.items()
-        if identity.open and identity.port is not None and name in parties
+        if identity.open and identity.secure_port is not None and name in names
         for client in free
     }
-    behind_the_door = {
-        (DOOR, pod.party, port)
-        for pod in pods
-        if pod.party == BEHIND_THE_DOOR
-        for port in listening(pod.process)
-    }
-    return expected(permissions, parties, tls=False) | into_what_is_open | behind_the_door
+    return ways
 
 
 def _connections(every: list[RunningPod], ports: list[int]) -> set[Way]:

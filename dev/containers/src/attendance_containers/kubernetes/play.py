@@ -12,6 +12,7 @@
 import asyncio
 import os
 import signal
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,12 +22,13 @@ import httpx
 
 from attendance_containers.errors import CommandFailed, PlayFailed
 from attendance_containers.judge import judge
+from attendance_containers.kubernetes.archive import BROKEN, NEXT
 from attendance_containers.kubernetes.matrix import running_pods, try_every_way
-from attendance_containers.kubernetes.scene import NAMESPACE, ONLOOKERS, Site, chart, gateway, traffic
+from attendance_containers.kubernetes.scene import ONLOOKERS, URL, chart, find_gateway, traffic
+from attendance_containers.kubernetes.site import NAMESPACE, Site
 from attendance_deploy.access.permissions import read_permissions
 from chaos.traffic import Traffic
 
-FIRST, BROKEN, NEXT = "dev", "broken", "next"
 ANSWERED_WITHIN_SECONDS, WELL_WITHIN_SECONDS = 180.0, 240.0
 # Check-ins that are answered before and after each harm, so that it meets load and leaves it flowing.
 FLOWING_COUNT = 10
@@ -57,7 +59,7 @@ class Figures:
 class Asker:
     """Asks the query API through the gateway all the time, and counts what is not answered with 200."""
 
-    url: str
+    trust: ssl.SSLContext
     token: str
     asked: int = 0
     failed: list[str] = field(default_factory=list)
@@ -75,7 +77,7 @@ class Asker:
     async def _ask(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
         async with httpx.AsyncClient(
-            base_url=self.url, headers=headers, timeout=10, trust_env=False
+            base_url=URL, headers=headers, timeout=10, verify=self.trust, trust_env=False
         ) as client:
             while True:
                 self.asked += 1
@@ -91,15 +93,17 @@ class Asker:
 
 async def harm(site: Site, seed: int) -> Figures:
     """Take the steps from the second on. Raises PlayFailed when a promise is broken."""
-    figures, url, journal = Figures(), gateway(site), site.cluster.folder / "journal.jsonl"
+    figures, journal = Figures(), site.cluster.folder / "journal.jsonl"
     journal.unlink(missing_ok=True)
-    async with traffic(site, url, seed, journal) as flowing:
+    find_gateway(site)
+    async with traffic(site, seed, journal) as flowing:
         await asyncio.to_thread(_try_every_way, site, figures)
         await _kill_each(site, flowing, figures)
-        await _upgrade(site, flowing, url)
+        await _upgrade(site, flowing)
         await flowing.pause(ANSWERED_WITHIN_SECONDS)
         token = site.sign(flowing.plant.org_id)("auditor", "auditor")
-        await judge(figures, journal, url=url, token=token, say=site.say, NO_PROXY="*")
+        variables = {"NO_PROXY": "*", "SSL_CERT_FILE": str(site.authority)}
+        await judge(figures, journal, url=URL, token=token, say=site.say, **variables)
     return figures
 
 
@@ -144,9 +148,9 @@ def _wait_until_well(site: Site, restarted: str) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-async def _upgrade(site: Site, flowing: Traffic, url: str) -> None:
+async def _upgrade(site: Site, flowing: Traffic) -> None:
     organisation = flowing.plant.org_id
-    asker = Asker(url, site.sign(organisation)("auditor", "asker"))
+    asker = Asker(site.trust(), site.sign(organisation)("auditor", "asker"))
     async with asker.asking():
         await flowing.flows(FLOWING_COUNT, ANSWERED_WITHIN_SECONDS)
         before = await asyncio.to_thread(_images, site)

@@ -37,6 +37,7 @@ CNI_PLUGIN = "/usr/lib/cni/bridge"
 CGROUPS = Path("/sys/fs/cgroup")
 # Folders that Kubernetes fills whatever it is told: names of networks, sockets, links of logs, addresses.
 OWN_FOLDERS = tuple(map(Path, ("/run", "/var/log", "/var/lib/cni", "/var/lib/kubelet")))
+HOSTS = Path("/etc/hosts")
 SETTINGS = {"net.ipv4.ip_forward": "1", "net.bridge.bridge-nf-call-iptables": "1"}
 # What the kubelet sets for the whole machine where it is not so. It is shown that it is so.
 # Source: setupKernelTunables in pkg/kubelet/cm/container_manager_linux.go of Kubernetes 1.34.
@@ -143,9 +144,17 @@ def work_inside(work: Callable[[], int]) -> int:
             return os.waitstatus_to_exitcode(status)
 
 
+def name_address(name: str, address: str) -> None:
+    """Let programs inside find an address by a name."""
+    with HOSTS.open("a") as hosts:
+        hosts.write(f"{address} {name}\n")
+
+
 def _make_folders() -> None:
     for folder in OWN_FOLDERS:
         _run(f"mount -t tmpfs tmpfs {folder}")
+    shutil.copy(HOSTS, "/run/hosts")
+    _run(f"mount --bind /run/hosts {HOSTS}")
     for name, value in SHOWN_SETTINGS.items():
         shown = Path("/run/shown") / name
         shown.parent.mkdir(parents=True, exist_ok=True)

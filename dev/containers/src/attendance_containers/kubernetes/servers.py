@@ -13,20 +13,14 @@ import yaml
 
 from attendance_deploy.access.permissions import Permissions
 
-# In the order in which they may start; those behind a door are named by nobody else.
-SERVERS = ("kafka", "registry", "postgres", "object-store-data", "object-store", "valkey")
+# Those that operators make elsewhere; the others are of the chart of engines.
+SERVERS = ("kafka", "postgres")
 REPLICA = "postgres-replica"
-# Where the object store keeps its files; only its door speaks to it, and deploy/access.yaml does not name it.
-BEHIND_THE_DOOR, DOOR = "object-store-data", "object-store"
-PORTS = {
-    "kafka": (9092,),
-    "registry": (8081,),
-    "postgres": (5432,),
-    "postgres-replica": (5432,),
-    "object-store-data": (8888,),
-    "object-store": (8333,),
-    "valkey": (6379,),
-}
+# Servers of the chart of engines that no operator makes. They connect to nobody.
+ENGINES = ("registry", "valkey", "object-store")
+# Those whose port without TLS is called.
+PLAIN = {"kafka"}
+PORTS = {"kafka": 9092, "postgres": 5432, "postgres-replica": 5432}
 NAME = "app.kubernetes.io/name"
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 RESTRICTED: Mapping[str, Any] = {
@@ -56,8 +50,6 @@ def server_policies(permissions: Permissions, names: Iterable[str]) -> Iterator[
             for each in connections
             if each.server == name
         ]
-        if name == BEHIND_THE_DOOR:
-            rules = [{"from": [{"podSelector": {"matchLabels": {NAME: DOOR}}}]}]
         spec = {"podSelector": {"matchLabels": {NAME: name}}, "policyTypes": ["Ingress"], "ingress": rules}
         metadata = {"name": f"server-{name}"}
         yield {
@@ -68,13 +60,14 @@ def server_policies(permissions: Permissions, names: Iterable[str]) -> Iterator[
         }
 
 
-def secret(name: str, folder: Path) -> dict[str, Any]:
-    """Return a Secret of the files in a folder."""
-    data = {
-        file.name: b64encode(file.read_bytes()).decode()
-        for file in sorted(folder.iterdir())
-        if file.is_file()
-    }
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Return the content of each file in a folder, by its name."""
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()}
+
+
+def secret(name: str, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return a Secret of these files."""
+    data = {key: b64encode(content).decode() for key, content in files.items()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
 
 
@@ -100,8 +93,8 @@ def _objects(root: Path, name: str, service: Mapping[str, Any]) -> Iterator[dict
         "env": [
             {"name": key, "value": _value(value)} for key, value in service.get("environment", {}).items()
         ],
-        "ports": [{"containerPort": port} for port in PORTS[name]],
-        "readinessProbe": {"tcpSocket": {"port": PORTS[name][0]}, "periodSeconds": 1},
+        "ports": [{"containerPort": PORTS[name]}],
+        "readinessProbe": {"tcpSocket": {"port": PORTS[name]}, "periodSeconds": 1},
         "securityContext": dict(RESTRICTED),
         "volumeMounts": mounts,
     }
@@ -115,12 +108,7 @@ def _objects(root: Path, name: str, service: Mapping[str, Any]) -> Iterator[dict
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name},
-        "spec": {
-            "selector": {NAME: name},
-            "ports": [{"name": f"p{port}", "port": port} for port in PORTS[name]],
-            # Its parts have ports of their own, find each other by its name, and tell the name to the door.
-            **({"clusterIP": "None", "publishNotReadyAddresses": True} if name == BEHIND_THE_DOOR else {}),
-        },
+        "spec": {"selector": {NAME: name}, "ports": [{"name": "server", "port": PORTS[name]}]},
     }
 
 
@@ -148,9 +136,7 @@ def deployment(
 
 
 def _files(name: str, folder: Path) -> dict[str, Any]:
-    data = {
-        file.name: file.read_text(encoding="utf-8") for file in sorted(folder.iterdir()) if file.is_file()
-    }
+    data = {key: content.decode() for key, content in files_of(folder).items()}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-files"}, "data": data}
 
 

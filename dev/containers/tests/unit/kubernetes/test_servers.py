@@ -5,9 +5,8 @@ import yaml
 
 from attendance_containers.charts.policies import Pod, allowed
 from attendance_containers.charts.validation import problems
-from attendance_containers.kubernetes.engines import (
-    BEHIND_THE_DOOR,
-    DOOR,
+from attendance_containers.kubernetes.servers import (
+    ENGINES,
     NAME,
     REPLICA,
     SERVERS,
@@ -45,18 +44,18 @@ def test_every_server_that_the_services_wait_for_is_there() -> None:
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     waited_for = {name for service in services.values() for name in service.get("depends_on", ())}
     servers = {name for name in waited_for if not services[name]["image"].startswith("${REGISTRY")}
-    assert servers - {"prometheus"} == set(EVERY)
+    assert servers - {"prometheus", "object-store-data"} == {*EVERY, *ENGINES}
 
 
 def test_policies_let_only_those_in_whom_the_permissions_name() -> None:
     permissions = read_permissions(ROOT / "deploy/access.yaml")
     names = {*EVERY, *permissions.identities, "outsider"}
     rules = list(server_policies(permissions, EVERY))
-    ports = {each.port for each in permissions.connections(tls=False)} | {9333}
+    ports = {each.port for each in permissions.connections(tls=False)}
     ways = allowed(rules, [Pod(name, {NAME: name}, {}) for name in names], ports)
     into_servers = {way for way in ways if way[1] in EVERY}
     assert into_servers == {
         (each.client, each.server, each.port)
         for each in permissions.connections(tls=False)
         if each.server in EVERY and each.client in names
-    } | {(DOOR, BEHIND_THE_DOOR, port) for port in ports}
+    }
