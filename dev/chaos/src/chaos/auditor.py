@@ -23,9 +23,9 @@ import httpx
 CLOCK_TOLERANCE = timedelta(seconds=60)
 POLL_SECONDS = 0.5
 ANSWER_WITHIN_SECONDS = 30.0
+# It is away, or asked too often; both tell when to come again.
+TRY_AGAIN = frozenset({429, 503})
 SHOWN_FINDINGS = 20
-# The API is away, or a gateway grants fewer questions a second.
-AWAY = frozenset({httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS})
 CAPTURE = "capture"
 ADDITION = "addition"
 VOID = "void"
@@ -289,6 +289,7 @@ class QueryApi:
     def _get(self, path: str, parameters: Mapping[str, str]) -> Any:
         until = time.monotonic() + ANSWER_WITHIN_SECONDS
         while True:
+            pause = POLL_SECONDS
             try:
                 response = self._client.get(path, params=parameters or None)
             except httpx.TransportError as error:
@@ -296,13 +297,13 @@ class QueryApi:
             else:
                 if response.status_code == httpx.codes.NOT_FOUND:
                     return {}
-                if response.status_code not in AWAY:
+                if response.status_code not in TRY_AGAIN:
                     response.raise_for_status()
                     return response.json()
-                problem = response.text
+                problem, pause = response.text, float(response.headers.get("Retry-After", pause))
             if time.monotonic() > until:
                 raise TimeoutError(f"the query API does not answer {path}: {problem}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
 
 
 def audit(path: Path, api: QueryApi, wait_seconds: float) -> Verdict:

@@ -1,7 +1,7 @@
 """The load: devices that send badges and faces, and people who correct, all through the door of ingest.
 
 Senders follow the device protocol: one id for ever, and 408, 429, 503 and lost connections mean "keep and try
-again" with exponential backoff and full jitter. Any other answer is final.
+again", not before `Retry-After` says so, with exponential backoff and full jitter. Any other answer is final.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ import uuid_utils
 
 from attendance_demo.scene.cast import Cast, Member
 from attendance_demo.scene.plant import Plant
+from attendance_demo.scene.retries import TRY_AGAIN, pause_seconds
 from chaos.journal import JournalWriter
 from chaos.plant import Calendar, Slot, badge_of
 
-TRY_AGAIN = frozenset({408, 429, 503})
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.1, 2.0
 # Devices have been up for longer than the oldest check-in that they keep.
 UPTIME_MS = 40 * 86_400_000
@@ -164,14 +164,15 @@ class Traffic:
             tries += 1
             self.tries += 1
             try:
-                status = (await post()).status_code
+                response = await post()
             except httpx.TransportError:
-                status = None
-            if status is not None and status not in TRY_AGAIN:
+                response = None
+            if response is not None and response.status_code not in TRY_AGAIN:
                 break
-            await asyncio.sleep(self.rng.uniform(0, ceiling))
+            await asyncio.sleep(pause_seconds(response, ceiling, self.rng))
             ceiling = min(MAX_BACKOFF_SECONDS, ceiling * 2)
         self.answers += 1
+        status = response.status_code
         answered_at = datetime.now(UTC).isoformat()
         self.journal.note("answered", id=identity, status=status, tries=tries, at=answered_at)
         return status == httpx.codes.ACCEPTED

@@ -201,6 +201,22 @@ def test_refusals_and_silence_are_found(journal, answers, tmp_path):
     assert found["unanswered"] == "punch-8"
 
 
+def test_it_comes_again_when_it_asks_too_often(journal, answers, tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in journal))
+    read, asked = Journal.read(path), []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if len(asked) % 2:
+            return httpx.Response(429, headers={"Retry-After": "0"})
+        return httpx.Response(200, json=answer(answers, request.url.path, request.url.query.decode()))
+
+    with httpx.Client(base_url="http://api", transport=httpx.MockTransport(respond)) as client:
+        assert not judge(read, QueryApi(client).read(read)).findings
+    assert asked[::2] == asked[1::2]
+
+
 @pytest.fixture
 def server(answers: dict[str, Any]) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):

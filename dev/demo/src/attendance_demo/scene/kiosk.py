@@ -1,8 +1,8 @@
 """A kiosk: takes captures, keeps them, sends them through the door of ingest until they are accepted.
 
 It follows the device protocol: every capture has a UUIDv7 and a sequence number made at the capture; 408,
-429, 503 and a lost connection mean "keep and try again" with exponential backoff and full jitter; other
-refusals are final.
+429, 503 and a lost connection mean "keep and try again", not before `Retry-After` says so, with exponential
+backoff and full jitter; other refusals are final.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ import httpx
 import uuid_utils
 
 from attendance_demo.errors import DemoError
+from attendance_demo.scene.retries import TRY_AGAIN, pause_seconds
 
-TRY_AGAIN = frozenset({408, 429, 503})
 FIRST_BACKOFF_SECONDS = 0.2
 MAX_BACKOFF_SECONDS = 5.0
 # The kiosk has been up for longer than the oldest capture that it keeps.
@@ -70,6 +70,7 @@ class Kiosk:
     deadline: float = 120.0
     boot_id: str = "boot-1"
     sequence: int = 0
+    rng: random.Random = field(default_factory=random.Random)
     accepted: list[UUID] = field(default_factory=list)
 
     def take(self, image: bytes, captured_at: datetime, direction: str | None = None) -> Shot:
@@ -95,6 +96,7 @@ class Kiosk:
         ceiling, attempts = FIRST_BACKOFF_SECONDS, 0
         while True:
             attempts += 1
+            response = None
             try:
                 response = await self.post(shot)
             except httpx.TransportError as error:
@@ -105,7 +107,7 @@ class Kiosk:
                 problem = f"{response.status_code} {response.text}"
             if time.monotonic() > until:
                 raise DemoError(f"{self.device_id}: {shot.capture_id} was not accepted in time: {problem}")
-            await asyncio.sleep(random.uniform(0, ceiling))
+            await asyncio.sleep(pause_seconds(response, ceiling, self.rng))
             ceiling = min(MAX_BACKOFF_SECONDS, ceiling * 2)
 
     def _final(self, shot: Shot, response: httpx.Response, attempts: int) -> Answer:
