@@ -1,8 +1,10 @@
 from datetime import timedelta
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from faust.types import TP
 
+from recognition_worker.adapters.faust.faust_quick_thread import QuickThread
 from recognition_worker.adapters.faust.first_positions import FirstPosition, confirmed, first_position
 from recognition_worker.adapters.faust.membership import Membership
 from service_kit.errors import TransientFailure
@@ -90,3 +92,19 @@ async def test_positions_that_are_known_are_not_asked_for_again() -> None:
     group = Group(0)
     assert await confirmed({FIRST: 0, SECOND: 3}, group.ask, group) == {FIRST: 0, SECOND: 3}  # type: ignore[arg-type]
     assert group.asked == 0
+
+
+class Starting(QuickThread):
+    """A thread whose consumer is made and has not started: under load, that takes a while."""
+
+    def __init__(self) -> None:
+        self.made = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:9")
+
+    def _ensure_consumer(self) -> AIOKafkaConsumer:
+        return self.made
+
+
+async def test_a_membership_that_has_not_begun_has_not_failed() -> None:
+    thread = Starting()
+    await thread.check_coordinator()
+    await thread.made.stop()

@@ -56,6 +56,8 @@ class QuickThread(AIOKafkaConsumerThread):
     async def check_coordinator(self) -> None:
         """Take the error that the coordinator holds, tell it, and have the coordinator join again."""
         coordinator = self._ensure_consumer()._coordinator
+        if coordinator is None:
+            return  # the consumer is still starting
         if (keeping := coordinator._coordination_task).done():
             why = "it was cancelled" if keeping.cancelled() else repr(keeping.exception())
             raise ConsumerBroken(f"what kept the membership of {coordinator.group_id} has ended: {why}")
