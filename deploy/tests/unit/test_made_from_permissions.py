@@ -171,9 +171,16 @@ def test_networks_hold_who_may_meet(permissions: Permissions) -> None:
         )
         assert f"to-{connection.server}" in shared
     assert "to-object-store" not in made["services"]["query-api"]["networks"]
+    assert made["networks"]["edge"] == {"driver_opts": {"com.docker.network.bridge.enable_icc": "false"}}
     assert all(network == {"internal": True} for name, network in made["networks"].items() if name != "edge")
     # Docker has addresses for some thirty networks.
     assert len(made["networks"]) < 20
+
+
+def test_who_calls_a_server_has_a_way_out_since_it_may_be_elsewhere(permissions: Permissions) -> None:
+    services = compose.networks(permissions)["services"]
+    on_edge = {name for name, service in services.items() if "edge" in service["networks"]}
+    assert on_edge == permissions.identities.keys() - {"prometheus"} | {"grafana"}
 
 
 def test_another_compose_file_is_told(permissions: Permissions) -> None:
@@ -183,9 +190,11 @@ def test_another_compose_file_is_told(permissions: Permissions) -> None:
     made["services"]["ingest"]["networks"].remove("to-kafka")
     made["networks"]["to-kafka"] = None
     del made["networks"]["to-valkey"]
+    made["networks"]["edge"] = None
     assert sorted(compose.differences(permissions, made)) == [
         "ingest is not in to-kafka, where access.yaml has connections of it",
         "query-api is in to-object-store, and access.yaml gives it no connection there",
+        "the network edge should have the options {'com.docker.network.bridge.enable_icc': 'false'}",
         "the network to-kafka should be internal",
         "the network to-valkey is missing",
     ]

@@ -1,7 +1,7 @@
 """Networks of Compose: one for each party that others call, with that party and those who may call it.
 
-Parties that call the same server meet in its network, so Compose alone does not keep them apart: certificates
-and passwords do. Where every pair had a network of its own, Docker would run out of addresses for them.
+Parties that call the same server meet in its network, and do not listen there: each listens on its own
+network alone. Where every pair had a network of its own, Docker would run out of addresses for them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,8 +9,9 @@ from typing import Any
 
 from attendance_deploy.access.permissions import ANYBODY, Permissions, Server
 
-# Who is entered from the machine's own network, or has to reach what is outside.
+# Who is entered from outside, or has to reach what is there; those on it do not reach each other.
 EDGE = "edge"
+APART = {"com.docker.network.bridge.enable_icc": "false"}
 
 
 def network_of(server: str) -> str:
@@ -25,9 +26,11 @@ def networks(permissions: Permissions) -> dict[str, Any]:
     for client, server, _ in permissions.connections():
         if client == ANYBODY:
             members[server].append(EDGE)
-        elif _is_outside(permissions, server):
+            continue
+        if client in permissions.identities and server in permissions.servers:
+            # Any server may be elsewhere.
             members[client].append(EDGE)
-        else:
+        if not _is_outside(permissions, server):
             network = network_of(server)
             internal[network] = {"internal": True}
             members[client].append(network)
@@ -37,7 +40,10 @@ def networks(permissions: Permissions) -> dict[str, Any]:
         for name, names in members.items()
         if names and not _is_outside(permissions, name)
     }
-    return {"services": services, "networks": {EDGE: {}, **dict(sorted(internal.items()))}}
+    return {
+        "services": services,
+        "networks": {EDGE: {"driver_opts": APART}, **dict(sorted(internal.items()))},
+    }
 
 
 def differences(permissions: Permissions, compose: Mapping[str, Any]) -> Iterator[str]:
@@ -49,6 +55,8 @@ def differences(permissions: Permissions, compose: Mapping[str, Any]) -> Iterato
             yield f"the network {name} is missing"
         elif bool((found or {}).get("internal")) != bool(network.get("internal")):
             yield f"the network {name} should {'' if network.get('internal') else 'not '}be internal"
+        elif (found or {}).get("driver_opts") != network.get("driver_opts"):
+            yield f"the network {name} should have the options {network.get('driver_opts')}"
     for name, service in compose.get("services", {}).items():
         goal = set(wanted["services"].get(name, {}).get("networks", ()))
         there = set(service.get("networks") or ())

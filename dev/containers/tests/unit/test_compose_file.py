@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from attendance_deploy.access.compose import differences
+from attendance_deploy.access.compose import differences, network_of
 from attendance_deploy.access.permissions import read_permissions
 
 ROOT = Path(__file__).parents[4]
@@ -63,6 +63,20 @@ def test_networks_are_those_of_the_permissions() -> None:
     }
     services["object-store"] = {"networks": set(services["object-store"]["networks"]) - {"object-store-data"}}
     assert list(differences(read_permissions(), {**COMPOSE, "services": services})) == []
+
+
+def test_who_is_on_several_networks_listens_on_its_own_alone() -> None:
+    """At a name that only its own network has; the gateway is open to everybody, on all of them."""
+    for name, party in read_permissions().parties.items():
+        service = SERVICES.get(name, {})
+        networks = service.get("networks", [])
+        if party.port is None or party.open or len(networks) == 1 or not service or name == "object-store":
+            continue
+        inside = f"{name}.inside"
+        named = {each for each, settings in networks.items() if settings and inside in settings["aliases"]}
+        assert named == {network_of(name)}
+        told = [*service.get("environment", {}).values(), *service.get("command", [])]
+        assert any(inside in str(each) for each in told), f"{name} is not told to listen at {inside}"
 
 
 def test_the_files_of_the_object_store_are_behind_its_door() -> None:

@@ -22,6 +22,8 @@ ENGINES = ("registry", "valkey", "object-store")
 PLAIN = {"kafka"}
 PORTS = {"kafka": 9092, "postgres": 5432, "postgres-replica": 5432}
 NAME = "app.kubernetes.io/name"
+# A pod has one network, so it need not be told on which of several to listen.
+OF_NETWORKS = "LISTEN_ADDRESSES"
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 RESTRICTED: Mapping[str, Any] = {
     "allowPrivilegeEscalation": False,
@@ -91,7 +93,9 @@ def _objects(root: Path, name: str, service: Mapping[str, Any]) -> Iterator[dict
         "image": f"docker.io/{service['image']}",
         "imagePullPolicy": "Never",
         "env": [
-            {"name": key, "value": _value(value)} for key, value in service.get("environment", {}).items()
+            {"name": key, "value": _value(value)}
+            for key, value in service.get("environment", {}).items()
+            if key != OF_NETWORKS
         ],
         "ports": [{"containerPort": PORTS[name]}],
         "readinessProbe": {"tcpSocket": {"port": PORTS[name]}, "periodSeconds": 1},
