@@ -1,8 +1,13 @@
-"""Where servers are and whose tokens count: as the services' variables say, else as in compose.yaml."""
+"""Where servers are, how they are reached, whose tokens count: by variables, else as in compose.yaml."""
 
 import os
 
 from attendance_deploy.errors import Refused
+
+
+def is_tls() -> bool:
+    """Tell whether servers and services speak TLS, with certificates that `secrets` makes."""
+    return os.environ.get("PREPARE_TLS") == "true"
 
 
 def postgres() -> str:

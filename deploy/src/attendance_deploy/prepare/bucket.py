@@ -1,6 +1,7 @@
 """The bucket in which images are kept."""
 
 import os
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +21,8 @@ ANSWER_WITHIN_SECONDS = 10.0
 def prepare_bucket(root: Path, say: Callable[[str], None]) -> None:
     """Make it when it is missing, and say so."""
     endpoint, bucket = addresses.object_store(), addresses.bucket()
-    with urllib3.PoolManager(timeout=ANSWER_WITHIN_SECONDS, retries=False) as pool:
+    trust = ssl.create_default_context(cafile=os.environ.get("OBJECT_STORE_SSL_CA_FILE"))
+    with urllib3.PoolManager(timeout=ANSWER_WITHIN_SECONDS, retries=False, ssl_context=trust) as pool:
         store = _store(root, endpoint, pool)
         try:
             if store.bucket_exists(bucket):

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from attendance_deploy.prepare.bucket import prepare_bucket
-from attendance_deploy.prepare.contract import prepare_tables, prepare_topics
+from attendance_deploy.prepare.contract import prepare_acls, prepare_tables, prepare_topics
 from attendance_deploy.prepare.logins import prepare_logins
 from attendance_deploy.prepare.secrets import prepare_secrets
 from attendance_deploy.prepare.tokens import Role, sign_token
@@ -30,6 +30,7 @@ class Step(StrEnum):
     SECRETS = "secrets"
     LOGINS = "logins"
     BUCKET = "bucket"
+    ACLS = "acls"
     TOPICS = "topics"
     TABLES = "tables"
     TABLES_POST = "tables-post"
@@ -39,17 +40,18 @@ STEPS: Mapping[Step, Callable[[Path, Callable[[str], None]], None]] = {
     Step.SECRETS: prepare_secrets,
     Step.LOGINS: prepare_logins,
     Step.BUCKET: prepare_bucket,
+    Step.ACLS: prepare_acls,
     Step.TOPICS: prepare_topics,
     Step.TABLES: partial(prepare_tables, part="--pre"),
     Step.TABLES_POST: partial(prepare_tables, part="--post"),
 }
-# An old version of the projector may still run when the rest is prepared.
-ONLY_WHEN_NAMED = {Step.TABLES_POST}
+# Kafka may ask nobody who it is; an old version of the projector may still run when the rest is prepared.
+ONLY_WHEN_NAMED = {Step.ACLS, Step.TABLES_POST}
 
 
 def prepare(
     steps: Annotated[
-        list[Step] | None, typer.Argument(help="Only these; all but the last without any.")
+        list[Step] | None, typer.Argument(help="Only these; all but acls and tables-post without any.")
     ] = None,
     *,
     root: Root = DEFAULT_ROOT,
@@ -57,9 +59,9 @@ def prepare(
     """Make what has to be there before the services start, and say what was made.
 
     secrets: passwords and keys, as files; logins: PostgreSQL's roles and database; bucket: where images are
-    kept; topics: Kafka's topics and the schemas; tables: the migrations beside which the version before still
-    runs; tables-post: the others, once no older version runs. Only secrets needs no server. Again it changes
-    nothing.
+    kept; acls: what each may do in Kafka, where brokers ask for certificates; topics: Kafka's topics and the
+    schemas; tables: the migrations beside which the version before still runs; tables-post: the others, once
+    no older version runs. Only secrets needs no server. Again it changes nothing.
     """
     for step in Step:
         if step in steps if steps else step not in ONLY_WHEN_NAMED:

@@ -1,4 +1,4 @@
-"""Topics, schemas and tables: the commands of those who own them, run to their end."""
+"""Kafka's permissions, topics, schemas and tables: the commands of those who own them, run to their end."""
 
 import os
 import subprocess
@@ -11,9 +11,21 @@ from attendance_deploy.access.permissions import read_permissions
 from attendance_deploy.access.postgres import database_of, owner_of
 from attendance_deploy.errors import Refused, ServerAway
 from attendance_deploy.prepare import addresses
+from attendance_deploy.prepare.certificates import CA, CERT, KAFKA_ADMINISTRATOR, KEY, url_options
 from attendance_deploy.prepare.secret_files import read_secret
 
 REASON_LINES = 5
+
+
+def prepare_acls(root: Path, say: Callable[[str], None]) -> None:
+    """Make Kafka's permissions what access.yaml says, as a super user of the brokers."""
+    addresses.needed("KAFKA_BOOTSTRAP_SERVERS")
+    folder = root / "prepare" / KAFKA_ADMINISTRATOR
+    files = {
+        f"KAFKA_SSL_{kind}_FILE": str(folder / name)
+        for kind, name in (("CA", CA), ("CERT", CERT), ("KEY", KEY))
+    }
+    _run(say, "attendance_deploy", "access", "kafka", "--apply", **files)
 
 
 def prepare_topics(_root: Path, say: Callable[[str], None]) -> None:
@@ -28,7 +40,8 @@ def prepare_tables(root: Path, say: Callable[[str], None], *, part: str) -> None
     permissions = read_permissions()
     owner, database = owner_of(permissions), database_of(permissions)
     password = read_secret(root, f"{owner}_password")
-    url = f"postgresql://{owner}:{password}@{addresses.postgres()}/{database}"
+    options = url_options(root / "prepare") if addresses.is_tls() else ""
+    url = f"postgresql://{owner}:{password}@{addresses.postgres()}/{database}{options}"
     _run(say, "attendance_projector", "migrate", part, DATABASE_URL=url)
 
 

@@ -5,6 +5,7 @@ step logs in as the superuser.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from attendance_deploy.access.permissions import read_permissions
 from attendance_deploy.access.postgres import accesses, apply_logins
 from attendance_deploy.errors import ServerAway
 from attendance_deploy.prepare import addresses
+from attendance_deploy.prepare.certificates import client_context
 from attendance_deploy.prepare.secret_files import read_secret
 from attendance_deploy.prepare.secrets import REPLICATOR, SUPERUSER
 
@@ -45,12 +47,15 @@ async def _make(root: Path) -> list[str]:
     permissions = read_permissions()
     logins = [access.login for access in accesses(permissions).values()]
     passwords = {login: read_secret(root, f"{login}_password") for login in (*logins, REPLICATOR)}
-    async with connected(SUPERUSER, read_secret(root, f"{SUPERUSER}_password")) as superuser:
+    trust = client_context(root / "prepare") if addresses.is_tls() else None
+    async with connected(SUPERUSER, read_secret(root, f"{SUPERUSER}_password"), trust) as superuser:
         before = await _state(superuser)
         if not await superuser.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", REPLICATOR):
             await superuser.execute(f"CREATE ROLE {REPLICATOR} LOGIN REPLICATION")
         # A password that is set again is stored anew: only one that does not open is set.
-        stale = {login: each for login, each in passwords.items() if not await _can_log_in(login, each)}
+        stale = {
+            login: each for login, each in passwords.items() if not await _can_log_in(login, each, trust)
+        }
         await apply_logins(superuser, permissions, passwords=stale)
         if not await superuser.fetchval("SELECT 1 FROM pg_replication_slots WHERE slot_name = $1", SLOT):
             await superuser.execute("SELECT pg_create_physical_replication_slot($1, true)", SLOT)
@@ -67,9 +72,9 @@ async def _state(superuser: asyncpg.Connection) -> dict[str, str]:
     return {row["what"]: str(row["how"]) for row in await superuser.fetch(STATE)}
 
 
-async def _can_log_in(login: str, password: str) -> bool:
+async def _can_log_in(login: str, password: str, trust: ssl.SSLContext | None) -> bool:
     try:
-        async with connected(login, password):
+        async with connected(login, password, trust):
             return True
     except (
         asyncpg.InvalidAuthorizationSpecificationError
@@ -78,8 +83,10 @@ async def _can_log_in(login: str, password: str) -> bool:
 
 
 @asynccontextmanager
-async def connected(login: str, password: str) -> AsyncIterator[asyncpg.Connection]:
-    """Connect to the primary's own database. Raises ServerAway."""
+async def connected(
+    login: str, password: str, trust: ssl.SSLContext | None = None
+) -> AsyncIterator[asyncpg.Connection]:
+    """Connect to the primary's own database, by TLS where `trust` says whom to believe. Raises ServerAway."""
     address = addresses.postgres()
     host, _, port = address.rpartition(":")
     try:
@@ -89,6 +96,7 @@ async def connected(login: str, password: str) -> AsyncIterator[asyncpg.Connecti
             user=login,
             password=password,
             database="postgres",
+            ssl=trust or False,
             timeout=ANSWER_WITHIN_SECONDS,
         )
     except AWAY as error:

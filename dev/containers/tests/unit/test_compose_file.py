@@ -95,3 +95,56 @@ def test_everything_that_is_waited_for_has_a_health_or_an_end() -> None:
         for other, condition in service.get("depends_on", {}).items():
             ends = condition["condition"] == "service_completed_successfully"
             assert ends == (other in ONCE), f"{name} waits for {other}"
+
+
+class Overlay(yaml.SafeLoader):
+    """Reads what Compose adds to YAML."""
+
+
+Overlay.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
+SECURE: dict[str, Any] = yaml.load((ROOT / "deploy/compose/secure.yaml").read_text(), Overlay)  # noqa: S506
+PREFIXES = {
+    "ingest": "INGEST",
+    "recognition-worker": "RECOGNITION_WORKER",
+    "attendance-projector": "ATTENDANCE_PROJECTOR",
+    "attendance-feed": "ATTENDANCE_PROJECTOR",
+    "query-api": "QUERY_API",
+}
+
+
+@pytest.mark.parametrize("name", PREFIXES)
+def test_a_secured_service_answers_those_who_may_call_it(name: str) -> None:
+    environment = SECURE["services"][name]["environment"]
+    names = environment[f"{PREFIXES[name]}_SSL_CLIENT_NAMES"].split(",")
+    assert sorted(names) == sorted(read_permissions().callers(name))
+    assert environment[f"{PREFIXES[name]}_SSL_CLIENT_CA_FILE"] == "/run/secrets/tls/ca.crt"
+
+
+def test_secured_containers_see_their_own_secrets_alone() -> None:
+    added = set(SECURE["volumes"])
+    mounted = {name: service.get("volumes", []) for name, service in SECURE["services"].items()}
+    assert {mount.split(":")[0] for mount in mounted.pop("secrets")} == added
+    found = {name: [each for each in mounts if "secrets" in each] for name, mounts in mounted.items()}
+    for name, mounts in found.items():
+        assert mounts in ([], [f"{name}-secrets:/run/secrets:ro"])
+    assert added == {f"{name}-secrets" for name, mounts in found.items() if mounts}
+
+
+def test_nobody_is_called_in_plain_text_but_who_cannot_do_otherwise() -> None:
+    """Valkey has a password, and a network of its own."""
+    urls = [
+        value
+        for service in SECURE["services"].values()
+        for value in map(str, service.get("environment", {}).values())
+        if "://" in value
+    ]
+    assert urls
+    assert not any("http://" in url for url in urls)
+    clients = [
+        name
+        for name, each in SERVICES.items()
+        if {"KAFKA_BOOTSTRAP_SERVERS"} & each.get("environment", {}).keys()
+    ]
+    assert clients
+    for name in clients:
+        assert SECURE["services"][name]["environment"]["KAFKA_SECURITY_PROTOCOL"] == "SSL"
