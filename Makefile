@@ -19,10 +19,10 @@ WITHOUT := $(if $(shell command -v kcat && command -v avrocat),,and not kcat) \
 	$(if $(shell command -v systemd-analyze),,and not systemd)
 # The gateway is nginx with ModSecurity and the OWASP rules, of Debian's packages.
 NGINX := nginx libnginx-mod-http-modsecurity modsecurity-crs gettext-base
-# Two processes: without servers one of them has all tests that load models; with servers, which mostly wait, each has
-# servers of its own, and the longest files come first.
+# Without servers two processes, of which one has all tests that load models. With servers three, since those tests
+# mostly wait: each process has servers of its own, and the longest files come first.
 WITH_ONE_MODEL := -n 2 --dist loadgroup
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 CHAOS_ROUNDS ?= 50
 CHURN_ROUNDS ?= 20
 ROUNDS ?= 20
