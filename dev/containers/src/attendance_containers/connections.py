@@ -87,18 +87,18 @@ def reached(client: Host, targets: Iterable[tuple[str, int]]) -> list[bool]:
     return answered
 
 
-def listening_ports(host: Host) -> set[int]:
-    """Return the ports on which a host listens, but those for itself alone."""
+def listening_ports(host: Host, *, also_on_loopback: bool = False) -> set[int]:
+    """Return the ports on which a host listens, without those for itself alone."""
     tables = [Path(f"/proc/{host.process}/net/{name}").read_text() for name in ("tcp", "tcp6")]
-    return set().union(*map(ports_in, tables))
+    return set().union(*(ports_in(each, also_on_loopback=also_on_loopback) for each in tables))
 
 
-def ports_in(table: str) -> set[int]:
+def ports_in(table: str, *, also_on_loopback: bool = False) -> set[int]:
     """Return the ports of a table of the kernel's, as in /proc/net/tcp, that others may try."""
     found = set()
     for line in table.splitlines()[1:]:
         fields = line.split()
         address, _, port = fields[1].partition(":")
-        if fields[3] == LISTENING and not LOOPBACKS.match(address):
+        if fields[3] == LISTENING and (also_on_loopback or not LOOPBACKS.match(address)):
             found.add(int(port, 16))
     return found

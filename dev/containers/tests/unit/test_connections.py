@@ -1,4 +1,7 @@
-from attendance_containers.connections import ports_in
+import os
+import socket
+
+from attendance_containers.connections import Host, listening_ports, ports_in
 
 TABLE = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -19,3 +22,12 @@ TABLE_OF_VERSION_6 = """\
 def test_ports_of_others_are_those_that_listen_beyond_the_host_itself() -> None:
     assert ports_in(TABLE) == {8001, 8003}
     assert ports_in(TABLE_OF_VERSION_6) == {9092}
+
+
+def test_who_listens_is_heard_and_who_does_so_on_loopback_alone_only_when_asked_for() -> None:
+    with socket.create_server(("0.0.0.0", 0)) as everywhere, socket.create_server(("127.0.0.1", 0)) as here:
+        open_port, own_port = (each.getsockname()[1] for each in (everywhere, here))
+        ours = Host("ours", "ours", ("127.0.0.1",), os.getpid())
+        reached, heard = listening_ports(ours), listening_ports(ours, also_on_loopback=True)
+    assert {open_port, own_port} & reached == {open_port}
+    assert {open_port, own_port} <= heard

@@ -15,10 +15,11 @@ from attendance_containers.go_programs import CLUSTER, ETCD, HELM, NETWORK, PAUS
 from attendance_containers.kubernetes.archive import FIRST, make_archive
 from attendance_containers.kubernetes.cluster import PAUSE_IMAGE, Cluster, Programs
 from attendance_containers.kubernetes.images import import_built, import_program
+from attendance_containers.kubernetes.node import node
 from attendance_containers.kubernetes.play import harm
-from attendance_containers.kubernetes.sandbox import is_inside, start_again_inside, work_inside
 from attendance_containers.kubernetes.scene import chart, start_servers, try_definitions
 from attendance_containers.kubernetes.site import Site, make_namespace
+from attendance_containers.sandbox import is_inside
 from local_stack.errors import LocalStackError
 from local_stack.files import take_lock
 from local_stack.settings import cache_folder
@@ -80,22 +81,23 @@ def cluster_test(seed: Annotated[int, typer.Option(help="Of the traffic.")] = 1)
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / "images.tar"
     try:
-        code = (
-            work_inside(lambda: _inside(folder, archive, seed)) if is_inside() else _around(folder, archive)
-        )
+        if is_inside():
+            code = node().run(lambda: _inside(folder, archive, seed))
+        else:
+            code = _around(folder, archive, seed)
     except (ContainersError, LocalStackError) as error:
         code = _told(error)
     raise typer.Exit(code)
 
 
-def _around(folder: Path, archive: Path) -> int:
+def _around(folder: Path, archive: Path, seed: int) -> int:
     lock = take_lock(folder / "cluster.lock")
     if lock is None:
         raise CannotRunHere(f"another cluster runs in {folder}; wait for its end")
     with lock:
         prepare(archive)
         say("programs and images are built")
-        return start_again_inside()
+        return node().run(lambda: _inside(folder, archive, seed))
 
 
 def _inside(folder: Path, archive: Path, seed: int) -> int:

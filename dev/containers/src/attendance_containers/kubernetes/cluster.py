@@ -17,8 +17,9 @@ import yaml
 
 from attendance_containers.errors import CommandFailed
 from attendance_containers.kubernetes.credentials import ADMINISTRATORS, NODES, Credentials
+from attendance_containers.kubernetes.node import CNI_PLUGIN
 from attendance_containers.kubernetes.processes import Processes
-from attendance_containers.kubernetes.sandbox import CNI_PLUGIN, NODE_ADDRESS, remove_cgroups
+from attendance_containers.sandbox import NODE_ADDRESS
 
 NODE = "node"
 API = f"https://{NODE_ADDRESS}:6443"
@@ -106,7 +107,6 @@ class Cluster:
         for name in ("etcd", "kubelet", "kubectl", "cni", "logs", "keys", "run", "certificates", "volumes"):
             if (self.folder / name).exists():
                 shutil.rmtree(self.folder / name)
-        remove_cgroups()
         # Of a run that was killed: it would look like a containerd that answers.
         self._socket.unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,52 +1,17 @@
 """Tries every port of every pod from every pod, and compares what connects with deploy/access.yaml.
 
-A try is made from inside the pod's own network, by the kernel that enforces the policies, whatever programs
-its image has. The ports are those on which any pod listens, whether somebody wrote them down or not.
+The ports are those on which any pod listens, whether somebody wrote them down or not.
 """
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from attendance_containers.charts.policies import expected
-from attendance_containers.errors import PlayFailed
+from attendance_containers.connections import AT_ONCE, Host, listening_ports, reached
 from attendance_containers.kubernetes.cluster import Cluster
 from attendance_containers.kubernetes.servers import ENGINES, NAME, PLAIN
 from attendance_deploy.access.permissions import Permissions
-
-AT_ONCE = 4
-# Of /proc/net/tcp and tcp6: the state, and 127.0.0.1 in both, and ::1.
-LISTENS = "0A"
-LOOPBACKS = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
-# Connects to each address of standard input, all at once, and prints those that answered.
-TRY = """
-import asyncio, json, sys
-async def one(host, port):
-    try:
-        async with asyncio.timeout(3):
-            _, writer = await asyncio.open_connection(host, port)
-    except OSError:
-        return False
-    writer.close()
-    return True
-async def main(targets):
-    print(json.dumps(await asyncio.gather(*(one(*each) for each in targets))))
-asyncio.run(main(json.load(sys.stdin)))
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class RunningPod:
-    """A pod that runs. process: its first process, whose network is the pod's."""
-
-    name: str
-    party: str
-    address: str
-    process: int
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -71,7 +36,7 @@ class Matrix:
     wrong: tuple[str, ...]
 
 
-def running_pods(cluster: Cluster, namespace: str) -> list[RunningPod]:
+def running_pods(cluster: Cluster, namespace: str) -> list[Host]:
     """Return the pods of a namespace that run."""
     processes = {}
     for line in cluster.ctr("tasks", "list").splitlines()[1:]:
@@ -81,16 +46,16 @@ def running_pods(cluster: Cluster, namespace: str) -> list[RunningPod]:
     for pod in cluster.objects("pods", "-n", namespace, "--field-selector=status.phase=Running"):
         task = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
         if task in processes:
-            party = pod["metadata"]["labels"][NAME]
-            found.append(RunningPod(pod["metadata"]["name"], party, pod["status"]["podIP"], processes[task]))
+            party, address = pod["metadata"]["labels"][NAME], pod["status"]["podIP"]
+            found.append(Host(pod["metadata"]["name"], party, (address,), processes[task]))
     return found
 
 
-def try_every_way(pods: Iterable[RunningPod], permissions: Permissions) -> Matrix:
+def try_every_way(pods: Iterable[Host], permissions: Permissions) -> Matrix:
     """Try every port of every pod from every other pod. Raises PlayFailed when nothing can be tried."""
     every = list(pods)
     may = allowed_ways((pod.party for pod in every), permissions)
-    heard = {port for pod in every for port in listening(pod.process, also_on_loopback=True)}
+    heard = {port for pod in every for port in listening_ports(pod, also_on_loopback=True)}
     ports = sorted(heard | {port for _, _, port in may})
     should = {
         Way(client.name, server.name, port)
@@ -102,18 +67,6 @@ def try_every_way(pods: Iterable[RunningPod], permissions: Permissions) -> Matri
     found = _connections(every, ports)
     wrong = [f"{way} is {'open' if way in found else 'shut'}" for way in sorted(found ^ should)]
     return Matrix(len(every) * (len(every) - 1) * len(ports), len(ports), len(found), tuple(wrong))
-
-
-def listening(process: int, *, also_on_loopback: bool = False) -> set[int]:
-    """Return the TCP ports on which anybody in the network of a process listens."""
-    found = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]:
-            _, local, _, state, *_ = line.split()
-            address, port = local.split(":")
-            if state == LISTENS and (also_on_loopback or address not in LOOPBACKS):
-                found.add(int(port, 16))
-    return found
 
 
 def allowed_ways(parties: Iterable[str], permissions: Permissions) -> set[tuple[str, str, int]]:
@@ -132,22 +85,19 @@ def allowed_ways(parties: Iterable[str], permissions: Permissions) -> set[tuple[
     return ways
 
 
-def _connections(every: list[RunningPod], ports: list[int]) -> set[Way]:
-    def from_one(client: RunningPod) -> set[Way]:
-        targets = [(server, port) for server in every if server is not client for port in ports]
-        run = subprocess.run(  # noqa: S603
-            ["nsenter", "--target", str(client.process), "--net", sys.executable, "-ISc", TRY],  # noqa: S607
-            input=json.dumps([(server.address, port) for server, port in targets]),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if run.returncode:
-            raise PlayFailed(f"nothing could be tried from {client.name}: {run.stderr}")
-        answered = json.loads(run.stdout)
+def _connections(every: list[Host], ports: list[int]) -> set[Way]:
+    def from_one(client: Host) -> set[Way]:
+        targets = [
+            (server, address, port)
+            for server in every
+            if server is not client
+            for address in server.addresses
+            for port in ports
+        ]
+        answered = reached(client, [(address, port) for _, address, port in targets])
         return {
             Way(client.name, server.name, port)
-            for (server, port), is_open in zip(targets, answered, strict=True)
+            for (server, _, port), is_open in zip(targets, answered, strict=True)
             if is_open
         }
 

@@ -14,7 +14,7 @@ from attendance_containers.charts.check import VALUES as CHECK_VALUES
 from attendance_containers.charts.definitions import definition_files
 from attendance_containers.charts.rendering import RENDERINGS, render
 from attendance_containers.go_programs import HELM
-from attendance_containers.kubernetes.sandbox import name_address
+from attendance_containers.kubernetes.node import name_address
 from attendance_containers.kubernetes.servers import (
     NAME,
     REPLICA,

@@ -1,19 +1,9 @@
-import os
-import socket
 from pathlib import Path
 
-from attendance_containers.kubernetes.matrix import allowed_ways, listening
+from attendance_containers.kubernetes.matrix import allowed_ways
 from attendance_deploy.access.permissions import read_permissions
 
 PERMISSIONS = read_permissions(Path(__file__).parents[5] / "deploy/access.yaml")
-
-
-def test_who_listens_is_heard_and_who_does_so_on_loopback_alone_only_when_asked_for() -> None:
-    with socket.create_server(("0.0.0.0", 0)) as everywhere, socket.create_server(("127.0.0.1", 0)) as here:
-        open_port, own_port = (each.getsockname()[1] for each in (everywhere, here))
-        reached, heard = listening(os.getpid()), listening(os.getpid(), also_on_loopback=True)
-    assert {open_port, own_port} & reached == {open_port}
-    assert {open_port, own_port} <= heard
 
 
 def test_only_who_is_named_may_connect_and_who_has_no_policy_enters_what_is_open() -> None:
