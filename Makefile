@@ -85,6 +85,7 @@ check: $(READY)  ## format, lint, types, imports, spelling, schemas, docs
 	$(BIN)/attendance-deploy access check
 	$(BIN)/mkdocs build --quiet --strict
 	$(BIN)/zizmor --quiet --offline --no-progress .github
+	$(BIN)/hadolint --config dev/containers/hadolint.yaml deploy/Dockerfile dev/containers/stand-ins/Dockerfile
 	$(BIN)/shellcheck .github/delivery/*.sh deploy/systemd/*.sh
 
 .PHONY: check-delivery

