@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,15 @@ def test_a_size_changes_only_what_there_is(chart: str, file: str) -> None:
     known = {path for path, _ in leaves(values_of(chart))}
     for path, _ in leaves(values_of(chart, file)):
         assert any(each == path or path.startswith(f"{each}.") for each in known), path
+
+
+def test_the_schema_takes_the_values_that_the_documents_show() -> None:
+    page = (CHARTS.parent / "docs/operations/kubernetes.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    values = yaml.safe_load(textwrap.dedent(f"   {shown.lstrip()}"))
+    assert {"publicUrl", "auth", "kafka", "registry", "objectStore", "tls"} <= values.keys()
+    sized = over(values_of("attendance"), values_of("attendance", "values-10k.yaml"))
+    assert wrong("attendance", over(sized, values)) == []
 
 
 @pytest.mark.parametrize("chart", NAMES)
