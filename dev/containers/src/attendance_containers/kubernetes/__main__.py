@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from attendance_containers.kubernetes.cluster import PAUSE_IMAGE, Cluster, Progr
 from attendance_containers.kubernetes.images import import_built, import_program
 from attendance_containers.kubernetes.node import node
 from attendance_containers.kubernetes.play import harm
-from attendance_containers.kubernetes.scene import chart, start_servers, try_definitions
+from attendance_containers.kubernetes.scene import chart, make_definitions, start_servers, try_renderings
 from attendance_containers.kubernetes.site import Site, make_namespace
 from attendance_containers.sandbox import is_inside
 from local_stack.errors import LocalStackError
@@ -60,9 +61,13 @@ def play(folder: Path, archive: Path, seed: int) -> str:
         cluster.kubectl("apply", "-f", str(DNS))
         cluster.kubectl("rollout", "status", "-n", "kube-system", "deployment/coredns", "--timeout=60s")
         make_namespace(site)
-        say(f"the API server takes both charts in {try_definitions(site)} renderings")
-        start_servers(site)
-        say("the servers are ready, those of the chart of engines too")
+        make_definitions(site)
+        with ThreadPoolExecutor(1) as pool:
+            # Servers take their time to start.
+            taken = pool.submit(try_renderings, site)
+            start_servers(site)
+            say("the servers are ready, those of the chart of engines too")
+            say(f"the API server takes {taken.result()} objects, all that the charts can render")
         began = time.monotonic()
         chart(site, "install", FIRST)
         say(f"helm install: everything ready after {time.monotonic() - began:.1f} s")

@@ -39,19 +39,22 @@ ONLOOKERS = ("prometheus", "prepare", "outsider")
 URL = "https://gateway"
 
 
-def try_definitions(site: Site) -> int:
-    """Have the API server take every rendering of both charts, with operators' definitions; return how many.
+def make_definitions(site: Site) -> None:
+    """Let the API server know the kinds of all operators."""
+    site.cluster.kubectl("apply", "--server-side", "-f", str(definition_files(site.cache)))
+    site.cluster.kubectl("wait", "crd", "--all", "--for=condition=established", "--timeout=60s")
+    site.cluster.kubectl("create", "namespace", "cert-manager")
+
+
+def try_renderings(site: Site) -> int:
+    """Have the API server take every rendering of both charts, and return how many objects those are.
 
     It applies rules between fields, too, which no schema tells. Nothing is made.
     """
-    cluster, charts = site.cluster, site.root / "charts"
-    cluster.kubectl("apply", "--server-side", "-f", str(definition_files(site.cache)))
-    cluster.kubectl("wait", "crd", "--all", "--for=condition=established", "--timeout=60s")
-    cluster.kubectl("create", "namespace", "cert-manager")
-    for rendering in RENDERINGS:
-        text = render(HELM.build(site.cache) / "helm", charts, CHECK_VALUES, rendering)
-        cluster.kubectl("apply", "--dry-run=server", "-f", "-", text=text)
-    return len(RENDERINGS)
+    helm, charts = HELM.build(site.cache) / "helm", site.root / "charts"
+    rendered = [render(helm, charts, CHECK_VALUES, rendering) for rendering in RENDERINGS]
+    said = site.cluster.kubectl("apply", "--dry-run=server", "-f", "-", text="\n---\n".join(rendered))
+    return len(said.splitlines())
 
 
 def start_servers(site: Site) -> None:
