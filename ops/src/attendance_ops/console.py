@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from attendance_ops.errors import OpsError, Unbalanced
+from attendance_ops.errors import OpsError
 from attendance_ops.settings import COMMAND, Settings
 from attendance_schemas.errors import RegistryUnavailable, SchemaError, SchemaUnknown
 from service_kit.command import ExitCode, load_or_refuse, refuse
@@ -44,20 +44,18 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
     settings = load_or_refuse(COMMAND, Settings)
     try:
         return asyncio.run(work(settings))
-    except Unbalanced as error:
-        _fail(error)
     except (OpsError, SettingsError) as error:
         refuse(COMMAND, error)
     except (TransientFailure, RegistryUnavailable, SchemaUnknown) as error:
-        _fail(f"{error}; nothing is lost, try again")
+        fail(f"{error}; nothing is lost, try again")
     except (LogLost, PoisonRecord, SchemaError) as error:
-        _fail(error)
+        fail(error)
     except KeyboardInterrupt:
-        _fail("stopped; what was done is recorded, and the same command goes on")
-    raise AssertionError("a command ends or returns")
+        fail("stopped; what was done is recorded, and the same command goes on")
 
 
-def _fail(reason: object) -> None:
+def fail(reason: object) -> NoReturn:
+    """End a command that did not do its work: the reason on standard error, exit code 1."""
     err.print(f"{COMMAND}: {reason}", markup=False)
     raise typer.Exit(ExitCode.FAILED)
 

@@ -11,7 +11,3 @@ class WrongSelection(OpsError):
 
 class NotAllowed(OpsError):
     """Whoever asks may not do this, or not alone."""
-
-
-class Unbalanced(OpsError):
-    """What was published and what became of it do not add up. Exit code 1."""

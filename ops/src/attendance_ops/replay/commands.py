@@ -13,14 +13,14 @@ from typer.core import TyperGroup
 
 from attendance_ops import options
 from attendance_ops.console import Json, Yes, agreed, progress, run, say, say_json, table
-from attendance_ops.errors import NotAllowed, Unbalanced, WrongSelection
+from attendance_ops.errors import NotAllowed, WrongSelection
 from attendance_ops.log.selection import Selection, check_topic, offsets_of, where_of
 from attendance_ops.log.spans import spans_of
-from attendance_ops.log.times import shown
 from attendance_ops.operations import Operations, open_operations
 from attendance_ops.replay.journal import Job, jobs_of, step_of
 from attendance_ops.replay.plan import NEEDS_TWO_ABOVE, Plan, make_plan, read_plan, write_plan
 from attendance_ops.replay.run import run_plan
+from attendance_ops.replay.show import job_as_json, show_balance, show_plan, show_step
 from attendance_ops.replay.verify import Balance, verify
 from attendance_ops.settings import Settings
 from attendance_schemas.events import ReplayRecorded, ReplayState
@@ -38,7 +38,6 @@ To = Annotated[
     typer.Option("--to-topic", help="A side topic, by its full name, instead of the topic itself."),
 ]
 RATE = 200.0
-BAR_WIDTH = 40
 
 
 class TopicOrCommand(TyperGroup):
@@ -118,7 +117,7 @@ def plan_command(
     if as_json:
         say(write_plan(plan).decode().rstrip())
         return
-    _show(plan)
+    show_plan(plan)
     say(f"written to {out}; next: attendance-ops replay {'approve' if plan.needs_two else 'run'} {out}")
 
 
@@ -127,19 +126,19 @@ def run_command(file: PlanFile, *, rate: Rate = RATE, yes: Yes = False, as_json:
     """Publish what a plan selects; the same command goes on after a pause, a crash or an outage."""
     plan = _read(file)
     if not as_json:
-        _show(plan)
+        show_plan(plan)
     if not agreed(f"Publish {plan.count:,} records to {plan.target}?", yes=yes):
         say("nothing was done")
         return
     last = run(_running(plan, rate))
-    _told(last, as_json=as_json)
+    show_step(last, as_json=as_json)
 
 
 @replay.command("approve")
 def approve(file: PlanFile, *, yes: Yes = False) -> None:
     """Allow a plan of many records, as the second person."""
     plan = _read(file)
-    _show(plan)
+    show_plan(plan)
     if not agreed(f"Allow {plan.made_by} to publish {plan.count:,} records to {plan.target}?", yes=yes):
         say("nothing was done")
         return
@@ -165,7 +164,7 @@ def approve(file: PlanFile, *, yes: Yes = False) -> None:
 @replay.command("verify")
 def verify_command(job_id: JobId, *, as_json: Json = False) -> None:
     """Say whether a replay adds up: planned, published, handled, dead."""
-    _balance(run(_verifying(job_id)), job_id, as_json=as_json)
+    show_balance(run(_verifying(job_id)), job_id, as_json=as_json)
 
 
 @replay.command("list")
@@ -178,7 +177,7 @@ def list_jobs(*, as_json: Json = False) -> None:
 
     jobs = run(work)
     if as_json:
-        say_json([_job_as_json(each) for each in jobs])
+        say_json([job_as_json(each) for each in jobs])
         return
     if not jobs:
         say("no replays")
@@ -230,7 +229,7 @@ def now(
     """Plan, show, ask, run and verify in one go, for up to 10,000 records."""
     plan = run(_planning(topic, since, until, None, None, key, event, where, None, None))
     if not as_json:
-        _show(plan)
+        show_plan(plan)
     if plan.needs_two:
         say(f"more than {NEEDS_TWO_ABOVE:,} records need a plan in a file, and a second person: replay plan")
         raise typer.Exit(2)
@@ -239,9 +238,9 @@ def now(
         return
     last = run(_running(plan, rate))
     if not as_json:
-        _told(last, as_json=False)
+        show_step(last, as_json=False)
     if last.state is ReplayState.DONE:
-        _balance(run(_verifying(plan.plan_id)), plan.plan_id, as_json=as_json)
+        show_balance(run(_verifying(plan.plan_id)), plan.plan_id, as_json=as_json)
 
 
 def _running(plan: Plan, rate: float) -> Callable[[Settings], Coroutine[Any, Any, ReplayRecorded]]:
@@ -300,66 +299,3 @@ def _read(file: Path) -> Plan:
         return read_plan(content)
 
     return run(work)
-
-
-def _show(plan: Plan) -> None:
-    say(
-        f"{plan.count:,} of {plan.looked_at:,} records of {plan.topic} "
-        f"({plan.bytes:,} bytes) go to {plan.target}"
-    )
-    if plan.first_at and plan.last_at:
-        say(f"written from {shown(plan.first_at)} to {shown(plan.last_at)}, of {plan.senders:,} keys")
-    most = max((bar.count for bar in plan.histogram), default=0)
-    for bar in plan.histogram:
-        say(f"  {shown(bar.since)} {'#' * round(bar.count / most * BAR_WIDTH):<{BAR_WIDTH}} {bar.count:,}")
-    for warning in plan.warnings:
-        say(f"  warning: {warning}")
-    say("  What was applied before changes nothing; what was not is applied now.")
-
-
-def _told(last: ReplayRecorded, *, as_json: bool) -> None:
-    if as_json:
-        say_json(
-            {
-                "job": str(last.job_id),
-                "state": last.state.value,
-                "published": last.published_count,
-                "set_aside": last.set_aside_count,
-            }
-        )
-        return
-    say(f"{last.state.value.lower()}: {last.published_count:,} published by replay {last.job_id}")
-    if last.set_aside_count:
-        say(f"{last.set_aside_count:,} set aside: they went round too often")
-
-
-def _balance(balance: Balance, job_id: UUID, *, as_json: bool) -> None:
-    if as_json:
-        say_json({"job": str(job_id), **balance.as_json()})
-    else:
-        say(
-            f"planned {balance.planned:,} = published {balance.published:,} "
-            f"+ set aside {balance.set_aside:,}; published = handled {balance.handled:,} "
-            f"+ dead {balance.dead:,} + unread {balance.unread:,}"
-        )
-        if balance.twice:
-            say(f"{balance.twice:,} were published twice, by a run that was killed; they count once")
-
-    async def work(_settings: Settings) -> None:
-        if not balance.is_right:
-            raise Unbalanced("it does not add up; run it again: it goes on where it stopped")
-
-    run(work)
-
-
-def _job_as_json(job: Job) -> dict[str, Any]:
-    return {
-        "job": str(job.job_id),
-        "state": None if job.state is None else job.state.value,
-        "published": job.last and job.last.published_count,
-        "planned": job.plan and job.plan.count,
-        "topic": job.plan and job.plan.topic,
-        "target": job.plan and job.plan.target,
-        "by": job.last and job.last.recorded_by,
-        "approved_by": job.approved_by,
-    }
