@@ -163,7 +163,7 @@ images: $(READY)  ## build every image, and print their sizes
 	$(BIN)/attendance-containers images
 
 .PHONY: compose-test
-compose-test: $(READY)  ## play compose.yaml: traffic, kills, cuts, an upgrade, down and up ## SECURE=1 CUT_SECONDS=60
+compose-test: $(READY)  ## play compose.yaml: traffic, kills, cuts, upgrade, restart ## SECURE=1 CUT_SECONDS=60
 	$(BIN)/attendance-containers compose-test $(if $(SECURE),--secure) $(call option,--cut-seconds,CUT_SECONDS)
 
 .PHONY: chart-test
