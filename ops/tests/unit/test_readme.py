@@ -31,6 +31,14 @@ def test_every_command_has_help_and_is_in_the_readme(command: list[str]) -> None
     assert command[-1] in README
 
 
+@pytest.mark.parametrize("group", [[], ["dlq"], ["replay"]], ids=str)
+def test_help_cuts_no_sentence_short(group: list[str]) -> None:
+    result = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).invoke(
+        cli, [*group, "--help"], terminal_width=80
+    )
+    assert "..." not in result.output.replace("[ARGS]...", "")
+
+
 def test_settings_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
     monkeypatch.delenv("SCHEMA_REGISTRY_URL", raising=False)

@@ -21,10 +21,10 @@ def effect(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """Say which days the records of a plan would change, if they were applied now.
+    """Say which days a planned replay would change.
 
-    It applies them in a transaction that it takes back, so the answer holds until something else is applied.
-    The live projector waits for it, a few seconds.
+    It applies the records in a transaction that it takes back, so the answer holds until something else is
+    applied. The live projector waits for it, a few seconds.
     """
     settings = load_or_refuse(SERVICE, Settings)
     with plain_failures():

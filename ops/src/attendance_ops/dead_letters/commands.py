@@ -74,7 +74,7 @@ def list_groups(
     until: options.Until = None,
     as_json: Json = False,
 ) -> None:
-    """Count dead letters by topic and by what is wrong, with what helps."""
+    """Count dead letters by what is wrong, and say what helps."""
 
     async def work(settings: Settings) -> list[Any]:
         async with _opened(settings) as operations:
@@ -127,7 +127,7 @@ def show(
     limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show dead letters one by one: what they are, what is wrong, what became of them."""
+    """Show dead letters one by one, and what became of them."""
     states = state or (list(State) if places else None)
     which = lambda: _which(places, topic, label, where, since, until, states)  # noqa: E731
     found = run(_collect(which, limit))
@@ -145,7 +145,7 @@ def show(
 def diagnose(
     place: Annotated[str, typer.Argument(help="Place of a letter.")], *, as_json: Json = False
 ) -> None:
-    """Say what is wrong with one dead letter, whether it would pass now, and which command helps."""
+    """Say what is wrong with one, and which command helps."""
     (letter, *_) = _found(
         run(_collect(lambda: _which([place], None, None, None, None, None, list(State)), 1))
     )
@@ -184,7 +184,7 @@ def redrive(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Send waiting dead letters to their topic again, once what was wrong is mended.
+    """Send waiting ones again, once the cause is mended.
 
     Captures go to attendance.captures-backlog, behind live ones. What was applied before changes nothing.
     """
@@ -229,7 +229,10 @@ def edit(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Change fields of a dead letter, check it against its schema, and send it to its topic again."""
+    """Mend fields of one, and send it again.
+
+    It is checked against its schema first.
+    """
     (letter,) = _found(run(_collect(lambda: _which([place], None, None, None, None, None), 1)))
     question = f"Send {letter.place} again with {', '.join(change)}?"
     if dry_run or not agreed(question, yes=yes):
@@ -262,7 +265,10 @@ def discard(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Put waiting dead letters away, with a reason. They stay in the topic as long as it keeps them."""
+    """Put waiting ones away, with a reason.
+
+    They stay in the topic as long as it keeps them.
+    """
     which = lambda: _which(places, topic, label, where, since, until)  # noqa: E731
     found = _found(run(_collect(which, limit)))
     question = f"Discard {_counted(found)}, because: {reason}?"

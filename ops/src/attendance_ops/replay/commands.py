@@ -109,7 +109,7 @@ def plan_command(
     to_topic: To = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a replay would publish, and write it to a file; nothing is published."""
+    """Say what a replay would publish, and write a plan."""
     if out.exists():
         raise typer.BadParameter(f"{out} is there already; name another file", param_hint="--out")
     plan = run(_planning(topic, since, until, partition, offset, key, event, where, header, to_topic))
@@ -123,7 +123,10 @@ def plan_command(
 
 @replay.command("run")
 def run_command(file: PlanFile, *, rate: Rate = RATE, yes: Yes = False, as_json: Json = False) -> None:
-    """Publish what a plan selects; the same command goes on after a pause, a crash or an outage."""
+    """Publish what a plan selects, or go on with it.
+
+    The same command goes on after a pause, a crash or an outage.
+    """
     plan = _read(file)
     if not as_json:
         show_plan(plan)
@@ -201,7 +204,7 @@ def list_jobs(*, as_json: Json = False) -> None:
 
 @replay.command("pause")
 def pause(job_id: JobId) -> None:
-    """Let a replay stop at its next checkpoint; `replay run` with its plan goes on."""
+    """Let a replay stop; `replay run` with its plan goes on."""
     run(_saying(job_id, ReplayState.PAUSED))
     say("it stops within seconds; `attendance-ops replay run` with its plan goes on")
 
@@ -226,7 +229,10 @@ def now(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Plan, show, ask, run and verify in one go, for up to 10,000 records."""
+    """Do all of it in one go: `replay TOPIC` for short.
+
+    Plan, show, ask, run and verify, for up to 10,000 records.
+    """
     plan = run(_planning(topic, since, until, None, None, key, event, where, None, None))
     if not as_json:
         show_plan(plan)

@@ -32,7 +32,10 @@ TRIM = 4
 
 
 def status(*, as_json: Json = False) -> None:
-    """Show the whole pipeline on one screen: topics, what is behind, dead letters, and what is normal."""
+    """Show the whole pipeline on one screen.
+
+    Topics, what is behind, dead letters, and what is normal.
+    """
 
     async def work(settings: Settings) -> dict[str, Any]:
         return {
@@ -161,7 +164,10 @@ def trace_command(
     since: options.Since = None,
     as_json: Json = False,
 ) -> None:
-    """Show the whole way of a capture or punch: records, times, attempts, and what the tables say."""
+    """Show the whole way of a capture or punch.
+
+    Its records with times, who has read them, and what the tables say.
+    """
 
     async def work(settings: Settings) -> tuple[list[Step], dict[str, Any]]:
         begin = options.instant(since) or since_of(capture_id)
