@@ -5,11 +5,14 @@ from hashlib import sha256
 from uuid import uuid4
 
 import msgspec
+import pytest
 
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, DIRECTORY, PUNCHES
 from service_kit.dead_letters.letters import Origin, dead_letter_headers
 from service_kit.kafka.records import OutgoingRecord
+
+pytestmark = pytest.mark.integration
 
 GOLDEN = {name: event for name, event, _ in golden_examples()}
 

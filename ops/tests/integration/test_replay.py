@@ -17,6 +17,8 @@ from attendance_schemas.topics import DIRECTORY, MATCHES, PUNCHES
 from attendance_testing.lost_records import made_again
 from attendance_testing.polling import eventually
 
+pytestmark = pytest.mark.integration
+
 GOLDEN = {name: event for name, event, _ in golden_examples()}
 KILLS = int(os.environ.get("REPLAY_KILLS", "3"))
 

@@ -11,6 +11,8 @@ from attendance_schemas.sensitivity import MASK
 from attendance_schemas.topics import CAPTURES, MATCHES, PUNCHES
 from local_stack.keys.tokens import sign_token
 
+pytestmark = pytest.mark.integration
+
 GOLDEN = {name: event for name, event, _ in golden_examples()}
 CAPTURE, MATCH = GOLDEN["CaptureReceived/live"], GOLDEN["MatchDecided/identified"]
 PUNCH = GOLDEN["PunchSubmitted/badge"]
