@@ -233,8 +233,8 @@ async def test_a_server_that_cannot_prove_itself_is_not_spoken_to(name: str, lie
             other.issue(world.server.folder, "server", believing=[other])
         else:
             valid = timedelta(days=-1) if lie == "expired" else timedelta(days=1)
-            fits = lie != "another name"
-            other.issue(world.server.folder, "server", valid=valid, is_for_loopback=fits)
+            hosts = ("server",) if lie == "another name" else ()
+            other.issue(world.server.folder, "server", valid=valid, hosts=hosts)
             write_private(world.client.ca, other.pem)
         relay.cut()
         assert await is_refused(ask)
