@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from attendance_ops.log.reading import Log, open_log
+from attendance_ops.log.selection import Selection, check_topic, offsets_of, pairs_of, where_of
 from attendance_ops.log.times import FORMS, instant_of
+from attendance_ops.operations import Operations, open_operations
 from attendance_ops.settings import Settings
 from attendance_ops.who_may_see import sees_all
 
@@ -38,8 +40,41 @@ def instant(text: str | None) -> datetime | None:
     return None if text is None else instant_of(text, datetime.now().astimezone())
 
 
+def selection_of(
+    topic: str,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    partition: int | None = None,
+    offset: list[str] | None = None,
+    key: str | None = None,
+    event: str | None = None,
+    where: list[str] | None = None,
+    header: list[str] | None = None,
+) -> Selection:
+    """Read what options select. Raises WrongSelection."""
+    return Selection(
+        check_topic(topic),
+        since=instant(since),
+        until=instant(until),
+        partition=partition,
+        offsets=offsets_of(offset or []),
+        key=key,
+        event=event,
+        where=where_of(where or []),
+        headers=pairs_of(header or []),
+    )
+
+
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Log]:
     """Give the log as whoever asks may see it."""
     async with open_log(settings.kafka, settings.registry, sees_all=await sees_all(settings)) as log:
         yield log
+
+
+@asynccontextmanager
+async def operating(settings: Settings) -> AsyncIterator[Operations]:
+    """Give the log with what operators did, and what writes to both."""
+    async with opened(settings) as log, open_operations(log) as operations:
+        yield operations

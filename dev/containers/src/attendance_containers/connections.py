@@ -49,11 +49,11 @@ class Host:
     process: int
 
 
-def connections(hosts: Iterable[Host], ports: Iterable[int]) -> Connections:
-    """Return who connected to whom on which port, by the names of the parties. Raises PlayFailed."""
+def open_ways(hosts: Iterable[Host], ports: Iterable[int]) -> set[tuple[Host, Host, int]]:
+    """Return which host connected to which other one on which port. Raises PlayFailed."""
     every, wanted = list(hosts), sorted(set(ports))
 
-    def from_one(client: Host) -> Connections:
+    def from_one(client: Host) -> set[tuple[Host, Host, int]]:
         targets = [
             (server, address, port)
             for server in every
@@ -63,13 +63,22 @@ def connections(hosts: Iterable[Host], ports: Iterable[int]) -> Connections:
         ]
         answered = reached(client, [(address, port) for _, address, port in targets])
         return {
-            (client.party, server.party, port)
+            (client, server, port)
             for (server, _, port), is_open in zip(targets, answered, strict=True)
-            if is_open and server.party != client.party
+            if is_open
         }
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return set().union(*pool.map(from_one, every))
+
+
+def connections(hosts: Iterable[Host], ports: Iterable[int]) -> Connections:
+    """Return who connected to whom on which port, by the names of the parties. Raises PlayFailed."""
+    return {
+        (client.party, server.party, port)
+        for client, server, port in open_ways(hosts, ports)
+        if server.party != client.party
+    }
 
 
 def reached(client: Host, targets: Iterable[tuple[str, int]]) -> list[bool]:

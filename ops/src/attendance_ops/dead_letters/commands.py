@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -19,7 +18,6 @@ from attendance_ops.errors import NotAllowed
 from attendance_ops.log.selection import check_topic, where_of
 from attendance_ops.log.targets import target_of
 from attendance_ops.log.times import shown, span
-from attendance_ops.operations import Operations, open_operations
 from attendance_ops.settings import Settings
 from service_kit.command import ExitCode
 
@@ -34,12 +32,6 @@ States = Annotated[
 dlq = typer.Typer(
     help="Dead letters: records that no service could handle.", no_args_is_help=True, rich_markup_mode=None
 )
-
-
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Operations]:
-    async with options.opened(settings) as log, open_operations(log) as operations:
-        yield operations
 
 
 def _which(
@@ -77,7 +69,7 @@ def list_groups(
     """Count dead letters by what is wrong, and say what helps."""
 
     async def work(settings: Settings) -> list[Any]:
-        async with _opened(settings) as operations:
+        async with options.operating(settings) as operations:
             which = _which(None, topic, label, where, since, until, list(State))
             with progress("looking") as looked:
                 return await groups(operations, which, datetime.now(UTC), looked)
@@ -150,10 +142,7 @@ def diagnose(
         run(_collect(lambda: _which([place], None, None, None, None, None, list(State)), 1))
     )
     reads = letter.seen.problem is None
-    try:
-        target: str | None = target_of(letter.seen.topic).name
-    except NotAllowed:
-        target = None
+    target = target_of_or_none(letter)
     if as_json:
         say_json({**letter.as_json(), "reads_now": reads, "target": target})
         return
@@ -200,14 +189,10 @@ def redrive(
         return
 
     async def work(settings: Settings) -> Any:
-        async def chosen() -> AsyncIterator[Letter]:
-            for letter in found:
-                yield letter
-
-        async with _opened(settings) as operations:
+        async with options.operating(settings) as operations:
             with progress("sending", len(found)) as sent:
                 return await redrive_letters(
-                    operations, chosen(), reason=reason, operator=settings.operator, rate=rate, progress=sent
+                    operations, found, reason=reason, operator=settings.operator, rate=rate, progress=sent
                 )
 
     done = run(work)
@@ -240,7 +225,7 @@ def edit(
         return
 
     async def work(settings: Settings) -> str:
-        async with _opened(settings) as operations:
+        async with options.operating(settings) as operations:
             event = await edit_letter(
                 operations, letter, where_of(change), reason=reason, operator=settings.operator
             )
@@ -277,7 +262,7 @@ def discard(
         return
 
     async def work(settings: Settings) -> None:
-        async with _opened(settings) as operations:
+        async with options.operating(settings) as operations:
             await put_away(operations, found, reason=reason, operator=settings.operator)
 
     run(work)
@@ -297,7 +282,7 @@ def _collect(
 ) -> Callable[[Settings], Coroutine[Any, Any, list[Letter]]]:
     async def work(settings: Settings) -> list[Letter]:
         found: list[Letter] = []
-        async with _opened(settings) as operations:
+        async with options.operating(settings) as operations:
             with progress("looking") as looked:
                 async for letter in letters(operations, which(), looked):
                     found.append(letter)

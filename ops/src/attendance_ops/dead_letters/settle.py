@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -25,12 +25,12 @@ from attendance_ops.log.targets import target_of
 from attendance_ops.operations import Operations
 from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import DeadLetterSettled, Event, Settlement, to_fields
+from service_kit.dead_letters.letters import ORIGINAL_SHA256
 from service_kit.errors import LogLost
 from service_kit.kafka.bounded_reading import records_until
 from service_kit.kafka.records import OutgoingRecord, Record, TopicPartition
 
 BATCH = 100
-CUT = "dlq-original-sha256"
 CANNOT_BE_READ = "cannot be read yet: update what writes or reads it, or edit it"
 GOES_ROUND = f"came back {MOST_ATTEMPTS} times: mend what refuses it first"
 IS_CUT = "is cut, and its topic has the whole no more"
@@ -47,7 +47,7 @@ class Redriven:
 
 async def redrive(
     operations: Operations,
-    letters: AsyncIterator[Letter],
+    letters: Sequence[Letter],
     *,
     reason: str,
     operator: str,
@@ -62,7 +62,7 @@ async def redrive(
     """
     done, batch = Redriven(), []
     pace = _Pace(rate)
-    async for letter in letters:
+    for letter in letters:
         again = await _again(operations, letter, done)
         if again is None:
             continue
@@ -88,7 +88,7 @@ async def edit(
         TransientFailure: Kafka is away.
     """
     target = target_of(letter.seen.topic)
-    whole = await _whole(operations, letter.seen.record)
+    whole = await _whole(operations, letter)
     if whole is None or whole.value is None:
         raise WrongSelection(f"{letter.place} {IS_CUT}")
     try:
@@ -153,7 +153,7 @@ async def _again(operations: Operations, letter: Letter, done: Redriven) -> Outg
     if attempts_of(record.headers) >= MOST_ATTEMPTS:
         done.left[GOES_ROUND] += 1
         return None
-    whole = await _whole(operations, record)
+    whole = await _whole(operations, letter)
     if whole is None:
         done.left[IS_CUT] += 1
         return None
@@ -186,17 +186,19 @@ async def _send(
     done.sent += len(batch)
 
 
-async def _whole(operations: Operations, record: Record) -> Record | None:
+async def _whole(operations: Operations, letter: Letter) -> Record | None:
     """Return the record, of a cut dead letter that of its origin; None when that is not there any more."""
-    headers = dict(record.headers)
-    if CUT not in headers:
+    record, origin = letter.seen.record, letter.seen.origin
+    checksum = dict(record.headers).get(ORIGINAL_SHA256)
+    if checksum is None:
         return record
-    place = TopicPartition(headers["dlq-origin-topic"].decode(), int(headers["dlq-origin-partition"]))
-    offset = int(headers["dlq-origin-offset"])
+    if origin is None:
+        return None
+    place, offset = TopicPartition(origin.topic, origin.partition), origin.offset
     try:
         async for chunk in records_until(operations.log.kafka, {place: offset}, {place: offset + 1}):
             for found in chunk.records:
-                if found.offset == offset and sha256(found.value or b"").hexdigest().encode() == headers[CUT]:
+                if found.offset == offset and sha256(found.value or b"").hexdigest().encode() == checksum:
                     return found
     except LogLost:
         return None

@@ -75,12 +75,17 @@ def check_topic(topic: str) -> str:
 
 def where_of(texts: list[str]) -> dict[str, str]:
     """Read conditions such as `device=gate-1` or `image.sha256=…`; short names stand for fields."""
+    return {SHORT.get(name, name): value for name, value in pairs_of(texts).items()}
+
+
+def pairs_of(texts: list[str]) -> dict[str, str]:
+    """Read conditions of a name and a value. Raises WrongSelection."""
     found = {}
     for text in texts:
         name, sign, value = text.partition("=")
         if not (sign and name and value):
             raise WrongSelection(f"{text!r} is no condition; write FIELD=VALUE, such as device_id=gate-1")
-        found[SHORT.get(name, name)] = value
+        found[name] = value
     return found
 
 

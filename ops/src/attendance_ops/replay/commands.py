@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID, uuid4
@@ -14,9 +14,9 @@ from typer.core import TyperGroup
 from attendance_ops import options
 from attendance_ops.console import Json, Yes, agreed, progress, run, say, say_json, table
 from attendance_ops.errors import NotAllowed, WrongSelection
-from attendance_ops.log.selection import Selection, check_topic, offsets_of, where_of
+from attendance_ops.log.selection import Selection
 from attendance_ops.log.spans import spans_of
-from attendance_ops.operations import Operations, open_operations
+from attendance_ops.operations import Operations
 from attendance_ops.replay.journal import Job, jobs_of, step_of
 from attendance_ops.replay.plan import NEEDS_TWO_ABOVE, Plan, make_plan, read_plan, write_plan
 from attendance_ops.replay.run import run_plan
@@ -55,40 +55,17 @@ replay = typer.Typer(
 )
 
 
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Operations]:
-    async with options.opened(settings) as log, open_operations(log) as operations:
-        yield operations
-
-
 def _planning(
-    topic: str,
-    since: str | None,
-    until: str | None,
-    partition: int | None,
-    offset: list[str] | None,
-    key: str | None,
-    event: str | None,
-    where: list[str] | None,
-    header: list[str] | None,
-    to: str | None,
+    read: Callable[[], Selection], to: str | None = None
 ) -> Callable[[Settings], Coroutine[Any, Any, Plan]]:
     async def work(settings: Settings) -> Plan:
-        selection = Selection(
-            check_topic(topic),
-            since=options.instant(since),
-            until=options.instant(until),
-            partition=partition,
-            offsets=offsets_of(offset or []),
-            key=key,
-            event=event,
-            where=where_of(where or []),
-            headers=dict(text.partition("=")[::2] for text in header or []),
-        )
+        selection = read()
         async with options.opened(settings) as log:
-            total = sum(span.count for span in (await spans_of(settings.kafka, selection)).values())
-            with progress("planning", total) as looked:
-                return await make_plan(log, selection, to=to, operator=settings.operator, progress=looked)
+            spans = await spans_of(settings.kafka, selection)
+            with progress("planning", sum(span.count for span in spans.values())) as looked:
+                return await make_plan(
+                    log, selection, spans, to=to, operator=settings.operator, progress=looked
+                )
 
     return work
 
@@ -112,7 +89,19 @@ def plan_command(
     """Say what a replay would publish, and write a plan."""
     if out.exists():
         raise typer.BadParameter(f"{out} is there already; name another file", param_hint="--out")
-    plan = run(_planning(topic, since, until, partition, offset, key, event, where, header, to_topic))
+    read = partial(
+        options.selection_of,
+        topic,
+        since=since,
+        until=until,
+        partition=partition,
+        offset=offset,
+        key=key,
+        event=event,
+        where=where,
+        header=header,
+    )
+    plan = run(_planning(read, to_topic))
     out.write_bytes(write_plan(plan))
     if as_json:
         say(write_plan(plan).decode().rstrip())
@@ -149,7 +138,7 @@ def approve(file: PlanFile, *, yes: Yes = False) -> None:
     async def work(settings: Settings) -> None:
         if settings.operator == plan.made_by:
             raise NotAllowed(f"{plan.made_by} made this plan; somebody else has to approve it")
-        async with _opened(settings) as operations:
+        async with options.operating(settings) as operations:
             await operations.record(
                 step_of(
                     plan.plan_id,
@@ -175,7 +164,7 @@ def list_jobs(*, as_json: Json = False) -> None:
     """List replays, with how far they are."""
 
     async def work(settings: Settings) -> list[Job]:
-        async with _opened(settings) as operations:
+        async with options.operating(settings) as operations:
             return list(jobs_of(await operations.replays()).values())
 
     jobs = run(work)
@@ -233,7 +222,8 @@ def now(
 
     Plan, show, ask, run and verify, for up to 10,000 records.
     """
-    plan = run(_planning(topic, since, until, None, None, key, event, where, None, None))
+    read = partial(options.selection_of, topic, since=since, until=until, key=key, event=event, where=where)
+    plan = run(_planning(read))
     if not as_json:
         show_plan(plan)
     if plan.needs_two:
@@ -251,7 +241,7 @@ def now(
 
 def _running(plan: Plan, rate: float) -> Callable[[Settings], Coroutine[Any, Any, ReplayRecorded]]:
     async def work(settings: Settings) -> ReplayRecorded:
-        async with _opened(settings) as operations:
+        async with options.operating(settings) as operations:
             with progress("publishing", plan.count) as sent:
                 return await run_plan(operations, plan, operator=settings.operator, rate=rate, progress=sent)
 
@@ -260,7 +250,7 @@ def _running(plan: Plan, rate: float) -> Callable[[Settings], Coroutine[Any, Any
 
 def _verifying(job_id: UUID) -> Callable[[Settings], Coroutine[Any, Any, Balance]]:
     async def work(settings: Settings) -> Balance:
-        async with _opened(settings) as operations:
+        async with options.operating(settings) as operations:
             job = await _job(operations, job_id)
             with progress("verifying") as looked:
                 return await verify(operations, job, looked)
@@ -270,7 +260,7 @@ def _verifying(job_id: UUID) -> Callable[[Settings], Coroutine[Any, Any, Balance
 
 def _saying(job_id: UUID, state: ReplayState) -> Callable[[Settings], Coroutine[Any, Any, None]]:
     async def work(settings: Settings) -> None:
-        async with _opened(settings) as operations:
+        async with options.operating(settings) as operations:
             job = await _job(operations, job_id)
             if job.is_over or job.last is None:
                 raise NotAllowed(f"{job_id} {'is over' if job.is_over else 'did not begin'}")

@@ -20,8 +20,9 @@ from attendance_ops.errors import WrongSelection
 from attendance_ops.log.provenance import MOST_ATTEMPTS, attempts_of
 from attendance_ops.log.reading import Log, Progress
 from attendance_ops.log.selection import Selection
-from attendance_ops.log.spans import spans_of
+from attendance_ops.log.spans import Span
 from attendance_ops.log.targets import target_of
+from service_kit.kafka.records import TopicPartition
 from service_kit.kafka.topic_ids import TopicIdentity, identify_topics
 
 FORMAT = 1
@@ -90,11 +91,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 async def make_plan(
-    log: Log, selection: Selection, *, to: str | None, operator: str, progress: Progress = lambda _count: None
+    log: Log,
+    selection: Selection,
+    spans: Mapping[TopicPartition, Span],
+    *,
+    to: str | None,
+    operator: str,
+    progress: Progress = lambda _count: None,
 ) -> Plan:
     """Read what a selection takes and describe it; nothing is published.
 
-    to: full name of a side topic, which must be there; None: where records of this topic go again.
+    spans: where the selection begins and ends now. to: full name of a side topic, which must be there; None:
+    where records of this topic go again.
 
     Raises:
         WrongSelection: nothing is selected, or the side topic is not there or is one of the contract.
@@ -102,9 +110,7 @@ async def make_plan(
         TransientFailure: Kafka is away.
     """
     target, identities = await _target(log, selection.topic, to)
-    spans = await spans_of(log.kafka, selection)
-    count = looked_at = size = 0
-    looping, erased_of = 0, Counter[str]()
+    count = looked_at = size = looping = unreadable = 0
     times: list[datetime] = []
     senders: set[bytes | None] = set()
     offsets: dict[str, list[int]] = {}
@@ -121,11 +127,10 @@ async def make_plan(
         if count <= NEEDS_TWO_ABOVE:
             offsets.setdefault(str(seen.record.partition), []).append(seen.record.offset)
         looping += attempts_of(seen.record.headers) >= MOST_ATTEMPTS
-        if seen.problem:
-            erased_of["unreadable"] += 1
+        unreadable += seen.problem is not None
     if not count:
         raise WrongSelection("nothing is selected; widen --from, --to or the conditions")
-    warnings = list(_warnings(looping=looping, unreadable=erased_of["unreadable"]))
+    warnings = list(_warnings(looping=looping, unreadable=unreadable))
     warnings += [
         f"partition {each.partition} begins at {span.kept_from} only: what was before has expired"
         for each, span in spans.items()

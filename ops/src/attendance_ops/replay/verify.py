@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attendance_ops.errors import WrongSelection
-from attendance_ops.log.positions import positions_of
+from attendance_ops.log.positions import positions_of, reader_of
 from attendance_ops.log.provenance import job_of, origin_of
 from attendance_ops.log.reading import Progress
 from attendance_ops.operations import Operations
@@ -19,11 +19,6 @@ from attendance_ops.replay.journal import Job
 from attendance_schemas.topics import DEAD_LETTER_SUFFIX, TOPICS
 from service_kit.kafka.bounded_reading import bounds_of, partitions_of, records_until
 from service_kit.kafka.records import TopicPartition
-
-GROUP_OF = {
-    "attendance.captures-backlog": "recognition-worker",
-    "attendance.enrolments": "recognition-worker",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +58,7 @@ async def verify(operations: Operations, job: Job, progress: Progress = lambda _
         raise WrongSelection(f"{job.job_id} did not begin; there is nothing to verify")
     plan, kafka = job.plan, operations.log.kafka
     target = plan.target if plan.is_side_topic else kafka.topic(plan.target)
-    group = GROUP_OF.get(plan.target, "attendance-projector")
-    positions = {} if plan.is_side_topic else await positions_of(kafka, group)
+    positions = {} if plan.is_side_topic else await positions_of(kafka, reader_of(plan.target))
     places: dict[str, bool] = {}
     twice = 0
     async for record in _records(operations, target, job.target_starts, progress):

@@ -15,7 +15,6 @@ import typer
 from attendance_ops import options
 from attendance_ops.console import Json, out, progress, run, say, say_json, table
 from attendance_ops.log.seen import Seen
-from attendance_ops.log.selection import Selection, check_topic, offsets_of, where_of
 from attendance_ops.log.spans import spans_of
 from attendance_ops.log.times import shown, span
 from attendance_ops.see.lag import Lag, lags
@@ -118,16 +117,16 @@ def inspect(
     """Show what is in a topic, decoded. Names, badges and object keys are masked without a token."""
 
     async def work(settings: Settings) -> list[Seen]:
-        selection = Selection(
-            check_topic(topic),
-            since=options.instant(since),
-            until=options.instant(until),
+        selection = options.selection_of(
+            topic,
+            since=since,
+            until=until,
             partition=partition,
-            offsets=offsets_of(offset or []),
+            offset=offset,
             key=key,
             event=event,
-            where=where_of(where or []),
-            headers=dict(text.partition("=")[::2] for text in header or []),
+            where=where,
+            header=header,
         )
         found: list[Seen] = []
         async with options.opened(settings) as log:

@@ -7,14 +7,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from attendance_ops.log.positions import positions_of
+from attendance_ops.log.positions import GROUPS, positions_of
 from attendance_schemas.topics import DEAD_LETTER_SUFFIX, TOPICS
 from service_kit.kafka.bounded_reading import bounds_of, records_until
 from service_kit.kafka.records import TopicPartition
 from service_kit.settings import KafkaSettings
-
-# Groups by the service's name; the prefix of the installation stands before each.
-GROUPS = ("recognition-worker", "attendance-projector")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from attendance_ops.errors import WrongSelection
-from attendance_ops.log.positions import positions_of
+from attendance_ops.log.positions import GROUPS, positions_of, reader_of
 from attendance_ops.log.reading import Log, Progress
 from attendance_ops.log.seen import Seen
 from attendance_ops.log.selection import Selection
@@ -19,6 +19,7 @@ from attendance_schemas.topics import (
     CAPTURES,
     CAPTURES_BACKLOG,
     CORRECTIONS,
+    DEAD_LETTER_SUFFIX,
     MATCHES,
     PUNCHES,
     Topic,
@@ -29,13 +30,6 @@ from service_kit.errors import TransientFailure
 WAY: tuple[Topic, ...] = (CAPTURES, CAPTURES_BACKLOG, PUNCHES, MATCHES, CORRECTIONS)
 # A device's clock may be ahead by as much when it names a capture; later is searched in any case.
 CLOCK_AHEAD = timedelta(days=1)
-READERS = {
-    CAPTURES.name: "recognition-worker",
-    CAPTURES_BACKLOG.name: "recognition-worker",
-    PUNCHES.name: "attendance-projector",
-    MATCHES.name: "attendance-projector",
-    CORRECTIONS.name: "attendance-projector",
-}
 TABLES = {
     "capture": "SELECT outcome, occurred_at, received_at, decided_at, projected_at, decision_round, reason "
     "FROM attendance.capture WHERE capture_id = $1",
@@ -80,12 +74,12 @@ async def trace(
     Raises:
         TransientFailure: Kafka is away.
     """
-    offsets = {group: await positions_of(log.kafka, group) for group in set(READERS.values())}
+    offsets = {group: await positions_of(log.kafka, group) for group in GROUPS}
     steps = []
     for topic in topics_of():
         async for seen in log.read(Selection(topic, since=since), progress=progress):
             if str(fact_id) in _ids(seen):
-                reader = READERS.get(topic)
+                reader = None if topic.endswith(DEAD_LETTER_SUFFIX) else reader_of(topic)
                 at = offsets[reader].get(seen.record.topic_partition, 0) if reader else None
                 steps.append(Step(seen, reader, None if at is None else seen.record.offset < at))
     return sorted(steps, key=lambda step: step.seen.record.timestamp)

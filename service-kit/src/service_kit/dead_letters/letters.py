@@ -29,6 +29,8 @@ MOST_ERROR_BYTES = 4096
 # A header of dead letters that say nothing about the release.
 OTHERS_PASS = HEADER_PREFIX + "others-pass"
 CUT_BYTES = 65_536
+# Headers of a cut dead letter, about the whole value.
+ORIGINAL_BYTES, ORIGINAL_SHA256 = HEADER_PREFIX + "original-bytes", HEADER_PREFIX + "original-sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,8 @@ class DeadLetters:
     async def _send_cut(self, record: Record, headers: Headers) -> Position:
         value = record.value or b""
         whole = (
-            ("dlq-original-bytes", str(len(value)).encode()),
-            ("dlq-original-sha256", sha256(value).hexdigest().encode()),
+            (ORIGINAL_BYTES, str(len(value)).encode()),
+            (ORIGINAL_SHA256, sha256(value).hexdigest().encode()),
         )
         key = record.key if record.key is None or len(record.key) <= CUT_BYTES else record.key[:CUT_BYTES]
         cut = replace(record, key=key, value=value[:CUT_BYTES])

@@ -4,11 +4,10 @@ The ports are those on which any pod listens, whether somebody wrote them down o
 """
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from attendance_containers.charts.policies import expected
-from attendance_containers.connections import AT_ONCE, Host, listening_ports, reached
+from attendance_containers.connections import Host, listening_ports, open_ways
 from attendance_containers.kubernetes.cluster import Cluster
 from attendance_containers.kubernetes.servers import ENGINES, NAME, PLAIN
 from attendance_deploy.access.permissions import Permissions
@@ -64,7 +63,7 @@ def try_every_way(pods: Iterable[Host], permissions: Permissions) -> Matrix:
         for port in ports
         if client is not server and (client.party, server.party, port) in may
     }
-    found = _connections(every, ports)
+    found = {Way(client.name, server.name, port) for client, server, port in open_ways(every, ports)}
     wrong = [f"{way} is {'open' if way in found else 'shut'}" for way in sorted(found ^ should)]
     return Matrix(len(every) * (len(every) - 1) * len(ports), len(ports), len(found), tuple(wrong))
 
@@ -83,23 +82,3 @@ def allowed_ways(parties: Iterable[str], permissions: Permissions) -> set[tuple[
         for client in free
     }
     return ways
-
-
-def _connections(every: list[Host], ports: list[int]) -> set[Way]:
-    def from_one(client: Host) -> set[Way]:
-        targets = [
-            (server, address, port)
-            for server in every
-            if server is not client
-            for address in server.addresses
-            for port in ports
-        ]
-        answered = reached(client, [(address, port) for _, address, port in targets])
-        return {
-            Way(client.name, server.name, port)
-            for (server, _, port), is_open in zip(targets, answered, strict=True)
-            if is_open
-        }
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return set().union(*pool.map(from_one, every))
