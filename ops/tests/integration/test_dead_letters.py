@@ -118,6 +118,17 @@ async def test_a_cut_letter_is_sent_from_its_origin(installation) -> None:
     assert arrived.value == record.value
 
 
+async def test_a_letter_that_never_goes_again_holds_up_no_other(installation) -> None:
+    await installation.bury(installation.encoded(GOLDEN["SiteRecorded/pune"], DIRECTORY))
+    await installation.bury(installation.encoded(capture(), CAPTURES))
+    redrive = ("dlq", "redrive", "--reason", "mended", "--json")
+    assert (await installation.done(*redrive, "--dry-run")).json()["would_send"] == 1
+    answer = await installation.ops(*redrive, "--yes")
+    assert (answer.code, answer.json()["sent"], sum(answer.json()["left"].values())) == (1, 1, 1)
+    assert len(await installation.records(CAPTURES_BACKLOG.name)) == 1
+    assert await installation.records(DIRECTORY.name) == []
+
+
 async def test_nothing_of_the_directory_goes_again(installation) -> None:
     place = await installation.bury(installation.encoded(GOLDEN["SiteRecorded/pune"], DIRECTORY))
     answer = await installation.ops("dlq", "redrive", place, "--reason", "try", "--yes")

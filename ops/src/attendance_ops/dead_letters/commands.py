@@ -14,9 +14,8 @@ from attendance_ops.dead_letters.letters import Letter, State, Which, groups, le
 from attendance_ops.dead_letters.settle import discard as put_away
 from attendance_ops.dead_letters.settle import edit as edit_letter
 from attendance_ops.dead_letters.settle import redrive as redrive_letters
-from attendance_ops.errors import NotAllowed
 from attendance_ops.log.selection import check_topic, where_of
-from attendance_ops.log.targets import target_of
+from attendance_ops.log.targets import goes_again, target_of
 from attendance_ops.log.times import shown, span
 from attendance_ops.settings import Settings
 from service_kit.command import ExitCode
@@ -142,7 +141,8 @@ def diagnose(
         run(_collect(lambda: _which([place], None, None, None, None, None, list(State)), 1))
     )
     reads = letter.seen.problem is None
-    target = target_of_or_none(letter)
+    topic = letter.seen.topic
+    target = target_of(topic).name if goes_again(topic) else None
     if as_json:
         say_json({**letter.as_json(), "reads_now": reads, "target": target})
         return
@@ -179,10 +179,11 @@ def redrive(
     """
     which = lambda: _which(places, topic, label, where, since, until)  # noqa: E731
     found = _found(run(_collect(which, limit)))
-    targets = {target_of_or_none(letter) for letter in found} - {None}
-    question = f"Send {_counted(found)} to {', '.join(sorted(map(str, targets))) or 'no topic'} again?"
+    again = [each for each in found if goes_again(each.seen.topic)]
+    targets = sorted({target_of(each.seen.topic).name for each in again})
+    question = f"Send {_counted(again)} to {', '.join(targets) or 'no topic'} again?"
     if dry_run:
-        _tell({"would_send": len(found), "targets": sorted(map(str, targets))}, question, as_json=as_json)
+        _tell({"would_send": len(again), "targets": targets}, question, as_json=as_json)
         return
     if not agreed(question, yes=yes):
         say("nothing was done")
@@ -269,14 +270,6 @@ def discard(
     _tell({"discarded": len(found)}, f"{len(found)} discarded", as_json=as_json)
 
 
-def target_of_or_none(letter: Letter) -> str | None:
-    """Return where a letter would go; None where its topic takes nothing again."""
-    try:
-        return target_of(letter.seen.topic).name
-    except NotAllowed:
-        return None
-
-
 def _collect(
     which: Callable[[], Which], limit: int | None
 ) -> Callable[[Settings], Coroutine[Any, Any, list[Letter]]]:
@@ -302,7 +295,7 @@ def _found(letters_: list[Letter]) -> list[Letter]:
 
 def _counted(found: list[Letter]) -> str:
     labels = sorted({letter.rule.label for letter in found})
-    return f"{len(found)} dead letter{'s' if len(found) > 1 else ''} ({', '.join(labels)})"
+    return f"{len(found)} dead letter{'' if len(found) == 1 else 's'} ({', '.join(labels)})"
 
 
 def _tell(value: dict[str, Any], sentence: str, *, as_json: bool) -> None:

@@ -21,7 +21,7 @@ import msgspec
 from attendance_ops.dead_letters.letters import Letter
 from attendance_ops.errors import NotAllowed, WrongSelection
 from attendance_ops.log.provenance import MOST_ATTEMPTS, attempts_of, headers_of_again
-from attendance_ops.log.targets import target_of
+from attendance_ops.log.targets import goes_again, target_of
 from attendance_ops.operations import Operations
 from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import DeadLetterSettled, Event, Settlement, to_fields
@@ -33,6 +33,7 @@ from service_kit.kafka.records import OutgoingRecord, Record, TopicPartition
 BATCH = 100
 CANNOT_BE_READ = "cannot be read yet: update what writes or reads it, or edit it"
 GOES_ROUND = f"came back {MOST_ATTEMPTS} times: mend what refuses it first"
+NEVER_AGAIN = "of a topic whose last record counts: enter it anew, then discard"
 IS_CUT = "is cut, and its topic has the whole no more"
 
 
@@ -57,9 +58,11 @@ async def redrive(
     """Publish letters to their topic again, at most `rate` a second, and settle each.
 
     Raises:
-        NotAllowed: nothing is published again to such a topic.
+        NotAllowed: none of their topics takes anything again.
         TransientFailure: Kafka is away; the same call goes on with what still waits.
     """
+    if letters and not any(goes_again(letter.seen.topic) for letter in letters):
+        target_of(letters[0].seen.topic)  # which says why
     done, batch = Redriven(), []
     pace = _Pace(rate)
     for letter in letters:
@@ -148,6 +151,9 @@ def changed(event: Event, changes: Mapping[str, str]) -> Event:
 
 async def _again(operations: Operations, letter: Letter, done: Redriven) -> OutgoingRecord | None:
     """Return what is published for a letter, or note why it stays."""
+    if not goes_again(letter.seen.topic):
+        done.left[NEVER_AGAIN] += 1
+        return None
     target = target_of(letter.seen.topic)
     record = letter.seen.record
     if attempts_of(record.headers) >= MOST_ATTEMPTS:

@@ -42,9 +42,14 @@ def target_of(topic: str) -> Topic:
         NotAllowed: nothing of it is.
     """
     name = topic.removesuffix(DEAD_LETTER_SUFFIX)
-    if name not in _TARGETS:
+    if not goes_again(name):
         raise NotAllowed(
             f"nothing of {name} is published again: its last record counts, and an earlier one would bring "
             "back what was replaced. To apply it again, rebuild: attendance-projector rebuild"
         )
     return _TARGETS[name]
+
+
+def goes_again(topic: str) -> bool:
+    """Tell whether records of a topic, or of its dead letters, are published again."""
+    return topic.removesuffix(DEAD_LETTER_SUFFIX) in _TARGETS
