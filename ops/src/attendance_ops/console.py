@@ -28,6 +28,7 @@ from service_kit.command import ExitCode, load_or_refuse, refuse
 from service_kit.errors import LogLost, PoisonRecord, SettingsError, TransientFailure
 
 T = TypeVar("T")
+WIDE = 200
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -56,13 +57,18 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
 
 def fail(reason: object) -> NoReturn:
     """End a command that did not do its work: the reason on standard error, exit code 1."""
-    err.print(f"{COMMAND}: {reason}", markup=False)
+    err.print(f"{COMMAND}: {plain(str(reason))}", markup=False)
     raise typer.Exit(ExitCode.FAILED)
 
 
 def say(line: str = "") -> None:
-    """Print a line as it is."""
-    out.print(line, markup=False)
+    """Print a line; what a record has in it cannot move the cursor or look like another line."""
+    out.print(plain(line), markup=False)
+
+
+def plain(text: str) -> str:
+    """Return a text with whatever is not printed as a character in escapes."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def say_json(value: object) -> None:
@@ -79,8 +85,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
     for column in columns:
         made.add_column(column, justify="right" if column in figures else "left", overflow="fold")
     for row in rows:
-        made.add_row(*("" if value is None else str(value) for value in row))
-    Console(highlight=False).print(made, markup=False)
+        made.add_row(*("" if value is None else plain(str(value)) for value in row))
+    # A file or another command gets whole words, however long.
+    Console(highlight=False, width=None if out.is_terminal else WIDE).print(made, markup=False)
 
 
 def agreed(question: str, *, yes: bool) -> bool:

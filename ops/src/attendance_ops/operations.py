@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from attendance_ops.log.reading import Log
@@ -15,6 +15,9 @@ from attendance_schemas.topics import OPERATIONS
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord
+
+CLOCKS_APART = timedelta(minutes=10)
+"""Between this machine's clock and the broker's."""
 
 
 class Place(NamedTuple):
@@ -40,8 +43,15 @@ class Operations:
         found = {}
         async for event in self._events():
             if isinstance(event, DeadLetterSettled):
-                place = (event.dead_letter_topic, event.dead_letter_partition, event.dead_letter_offset)
-                found[Place(*place)] = event
+                found[_place_of(event)] = event
+        return found
+
+    async def first_settlements(self, since: datetime) -> Mapping[Place, DeadLetterSettled]:
+        """Return the first decision since an instant on each dead letter. Raises TransientFailure."""
+        found: dict[Place, DeadLetterSettled] = {}
+        async for event in self._events(since):
+            if isinstance(event, DeadLetterSettled):
+                found.setdefault(_place_of(event), event)
         return found
 
     async def replays(self, since: datetime | None = None) -> list[ReplayRecorded]:
@@ -70,6 +80,10 @@ class Operations:
                 yield await self.log.codec.decode(record.value)
             except UndecodableRecord as error:
                 raise UndecodableRecord(f"{record}: {error}; update attendance-ops, and try again") from error
+
+
+def _place_of(event: DeadLetterSettled) -> Place:
+    return Place(event.dead_letter_topic, event.dead_letter_partition, event.dead_letter_offset)
 
 
 @asynccontextmanager

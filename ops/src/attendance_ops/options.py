@@ -24,6 +24,9 @@ Offsets = Annotated[
 ]
 Key = Annotated[str | None, typer.Option("--key", help="With this record key.")]
 EventName = Annotated[str | None, typer.Option("--event", help="With this event, such as PunchAdded.")]
+Reason = Annotated[
+    str | None, typer.Option("--dead-because", help="Dead letters with this reason, such as image-missing.")
+]
 Where = Annotated[
     list[str] | None,
     typer.Option(
@@ -49,6 +52,7 @@ def selection_of(
     offset: list[str] | None = None,
     key: str | None = None,
     event: str | None = None,
+    reason: str | None = None,
     where: list[str] | None = None,
     header: list[str] | None = None,
 ) -> Selection:
@@ -61,6 +65,7 @@ def selection_of(
         offsets=offsets_of(offset or []),
         key=key,
         event=event,
+        reason=reason,
         where=where_of(where or []),
         headers=pairs_of(header or []),
     )

@@ -1,5 +1,6 @@
 """Dead letters from the first look to the last decision, by the command alone."""
 
+import time
 from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import uuid4
@@ -7,9 +8,11 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from attendance_ops.dead_letters.settle import BATCH, IS_CUT
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, DIRECTORY, PUNCHES
 from service_kit.dead_letters.letters import Origin, dead_letter_headers
+from service_kit.kafka.bounded_reading import PATIENCE
 from service_kit.kafka.records import OutgoingRecord
 
 pytestmark = pytest.mark.integration
@@ -116,6 +119,60 @@ async def test_a_cut_letter_is_sent_from_its_origin(installation) -> None:
     assert (answer.code, answer.json()["sent"]) == (1, 1)
     (arrived,) = await installation.records(CAPTURES_BACKLOG.name)
     assert arrived.value == record.value
+
+
+@pytest.mark.parametrize(
+    "place", [("attendance.punches", 0, 0), ("nowhere", 0, 0), (None, 9, 0), (None, 0, 99)]
+)
+async def test_a_cut_letter_takes_its_whole_from_its_own_topic_alone(installation, place) -> None:
+    topic, partition, offset = place
+    own = installation.kafka.topic(CAPTURES.name)
+    named = own if topic is None else topic if topic == "nowhere" else installation.kafka.topic(topic)
+    await installation.publish(PUNCHES, [GOLDEN["PunchSubmitted/badge"]] * 3)
+    checksum = ("dlq-original-sha256", sha256(b"").hexdigest().encode())
+    origin = Origin("x", "y", 1, named, partition, offset, "s", "1", datetime.now(UTC))
+    headers = (*dead_letter_headers(origin), checksum)
+    await installation.producer.send(OutgoingRecord(f"{own}.dlq", b"k", b"cut", headers))
+    began = time.monotonic()
+    answer = await installation.ops("dlq", "redrive", "--reason", "fixed", "--yes", "--json")
+    assert (answer.code, list(answer.json()["left"])) == (1, [IS_CUT])
+    assert time.monotonic() - began < PATIENCE.total_seconds()
+
+
+async def test_two_who_redrive_at_once_share_or_one_stops(installation) -> None:
+    record = installation.encoded(capture(), CAPTURES)
+    for offset in range(5 * BATCH):
+        await installation.bury(record, offset=offset)
+    redrive = ("dlq", "redrive", "--reason", "mended", "--yes", "--rate", 100)
+    both = [await installation.start(*redrive) for _ in range(2)]
+    ends = [(await each.communicate(), each.returncode) for each in both]
+    for (out, err), code in ends:
+        assert (code, b"somebody else meanwhile" in out, b"sends these letters now" in err) in (
+            (0, False, False),
+            (1, True, False),
+            (2, False, True),
+        ), ends
+    arrived = len(await installation.records(CAPTURES_BACKLOG.name))
+    assert 5 * BATCH <= arrived <= 6 * BATCH, ends
+    assert (await installation.done("dlq", "list", "--json")).json()[0]["waiting"] == 0
+
+
+async def test_what_will_come_back_is_warned_of(installation) -> None:
+    name = installation.kafka.topic(CAPTURES.name)
+    for value in (b"", b"no Avro"):
+        await installation.bury(OutgoingRecord(name, b"k", value), "undecodable", "Confluent framing")
+    answer = await installation.done("dlq", "redrive", "--reason", "try", "--dry-run")
+    assert "rather discard them: 2 not-avro" in answer.out
+
+
+async def test_what_is_printed_cannot_look_like_another_line(installation) -> None:
+    punch = msgspec.structs.replace(GOLDEN["PunchSubmitted/badge"], device_id="g\n\x1b[2Jx")
+    record = installation.encoded(punch, PUNCHES, (("producer", b"a\nb"),))
+    await installation.bury(record, "fails-alone", "first\nsecond \x1b[31m")
+    for command in (("dlq", "show"), ("inspect", "punches.dlq")):
+        shown = await installation.done(*command)
+        assert "\x1b" not in shown.out
+        assert r"first\nsecond" in shown.out
 
 
 async def test_a_letter_that_never_goes_again_holds_up_no_other(installation) -> None:

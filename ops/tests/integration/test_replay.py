@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from attendance_ops.replay.run import BATCH
 from attendance_schemas.golden import golden_examples
@@ -145,7 +146,7 @@ async def test_many_records_need_a_second_person(installation, tmp_path: Path) -
     assert (own.code, "somebody else has to approve" in own.err) == (2, True)
     await installation.as_operator("tomas on ops-2").done("replay", "approve", file, "--yes")
     changed = tmp_path / "changed.json"
-    changed.write_text(json.dumps(plan | {"count": 10_002}))
+    changed.write_text(json.dumps(plan | {"made_by": "tomas on ops-2"}))
     other = await installation.ops("replay", "run", changed, "--yes")
     assert (other.code, "was changed since" in other.err) == (2, True)
     await installation.done(*run)
@@ -174,3 +175,87 @@ async def test_a_record_that_goes_round_is_set_aside(installation) -> None:
     await installation.publish(MATCHES, matches(2))
     answer = (await installation.done("replay", "matches", "--yes", "--json")).json()
     assert (answer["published"], answer["set_aside"], answer["balances"]) == (2, 1, True)
+
+
+async def test_two_who_run_one_plan_at_once_publish_each_record_once(installation, tmp_path: Path) -> None:
+    count = 1500
+    await installation.publish(MATCHES, matches(count))
+    file, plan = await planned(installation, tmp_path, "matches")
+    run = ("replay", "run", file, "--yes", "--rate", 250)
+    first = await installation.start(*run)
+
+    async def has_published() -> bool:
+        return len(await installation.records(MATCHES.name)) > count
+
+    await eventually(has_published)
+    second = await installation.start(*run)
+    ends = [(await each.communicate(), each.returncode) for each in (first, second)]
+    assert sorted(code for _, code in ends) == [0, 2], ends
+    assert sum(b"runs this replay now; this process stops" in err for (_, err), _ in ends) == 1
+    balance = (await installation.done("replay", "verify", plan["plan_id"], "--json")).json()
+    assert (balance["published"], balance["twice"], balance["balances"]) == (count, 0, True)
+
+
+@pytest.mark.parametrize("count", [9, 11])
+async def test_no_more_is_published_than_a_file_counts(installation, tmp_path: Path, count: int) -> None:
+    await installation.publish(MATCHES, matches(10))
+    file, plan = await planned(installation, tmp_path, "matches")
+    file.write_text(json.dumps(plan | {"count": count, "looked_at": 11, "histogram": [bar_of(plan, count)]}))
+    answer = await installation.ops("replay", "run", file, "--yes", "--json")
+    assert (answer.code, answer.json()["state"], "is selected than" in answer.err) == (1, "FAILED", True)
+    assert len(await installation.records(MATCHES.name)) == 10 + min(10, answer.json()["published"])
+    assert answer.json()["published"] <= count
+    verified = await installation.ops("replay", "verify", plan["plan_id"])
+    assert (verified.code, "plan what is missing anew" in verified.err) == (1, True)
+
+
+def bar_of(plan: dict, count: int) -> dict:
+    return {"since": plan["first_at"], "count": count}
+
+
+@pytest.mark.parametrize(
+    ("span", "told"),
+    [({"partition": 7, "first": 0, "end": 1}, "has no partition 7"), ({"end": 10**9}, "ends at 0")],
+)
+async def test_a_plan_past_its_topic_is_refused_at_once(installation, tmp_path, span, told) -> None:
+    await installation.publish(MATCHES, matches(1))
+    file, plan = await planned(installation, tmp_path, "matches")
+    empty = next(number for number in range(3) if number != plan["spans"][0]["partition"])
+    file.write_text(json.dumps(plan | {"spans": [{"partition": empty, "first": 0} | span]}))
+    answer = await installation.ops("replay", "run", file, "--yes")
+    assert (answer.code, told in answer.err) == (2, True), answer.err
+    assert (await installation.done("replay", "list", "--json")).json() == []
+
+
+async def test_what_was_approved_may_be_cancelled_before_it_begins(installation, tmp_path: Path) -> None:
+    await installation.publish(MATCHES, matches(2))
+    file, plan = await planned(installation, tmp_path, "matches")
+    other = installation.as_operator("tomas on ops-2")
+    await other.done("replay", "approve", file, "--yes")
+    pause = await installation.ops("replay", "pause", plan["plan_id"])
+    assert (pause.code, "did not begin" in pause.err) == (2, True)
+    await installation.done("replay", "cancel", plan["plan_id"])
+    for command in (("run", file, "--yes"), ("approve", file, "--yes"), ("cancel", plan["plan_id"])):
+        answer = await other.ops("replay", *command)
+        assert (answer.code, "is over" in answer.err) == (2, True), answer.err
+    assert len(await installation.records(MATCHES.name)) == 2
+
+
+async def test_dead_letters_go_to_a_side_topic_or_by_redrive(installation, stack, tmp_path: Path) -> None:
+    punch = installation.encoded(GOLDEN["PunchSubmitted/badge"], PUNCHES)
+    await installation.bury(punch, "fails-alone", "no")
+    await installation.bury(punch, "image-missing", "no")
+    refused = await installation.ops("replay", "plan", "punches.dlq", "--out", tmp_path / "no.json")
+    assert (refused.code, "attendance-ops dlq redrive" in refused.err) == (2, True)
+    side = f"{installation.kafka.topic_prefix}side"
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
+    await admin.start()
+    await admin.create_topics([NewTopic(side, 1, 1)])
+    await admin.close()
+    chosen = ("punches.dlq", "--to-topic", side, "--dead-because", "fails-alone")
+    file, plan = await planned(installation, tmp_path, *chosen)
+    assert plan["count"] == 1
+    await installation.done("replay", "run", file, "--yes")
+    told = await installation.done("replay", "verify", plan["plan_id"])
+    assert "handled 0" in told.out
+    assert f"no service of ours reads {side}" in told.out

@@ -1,10 +1,12 @@
 """What somebody without the role sees of a record, and can find by what is in it."""
 
+import re
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from attendance_ops.log.seen import Reader, Seen
@@ -89,14 +91,50 @@ def paths(fields: dict[str, Any], at: str = "") -> Iterator[str]:
                 yield from paths(first, path)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        "badge {} twice",
+        "badge {!r} twice",
+        'no badge "\\u00e4 {}"',
+        "BADGE 'x{} y' twice",
+    ],
+)
+async def test_an_error_masks_a_badge_however_it_is_spelled(error: str) -> None:
+    event = msgspec.structs.replace(GOLDEN["PunchSubmitted/badge"], credential="Zoë\n7f")
+    for text in (error, ascii(error)[1:-1]):
+        for badge in (
+            event.credential,
+            event.credential.upper(),
+            ascii(event.credential)[1:-1],
+            r"Zo\u00EB\n7F",
+            repr(event.credential.upper()),
+        ):
+            origin = Origin("fails-alone", text.format(badge), 5, "p.attendance.punches", 0, 7, "s", "1", AT)
+            seen = await reader().see(record_of(event, "attendance.punches.dlq", dead_letter_headers(origin)))
+            assert MASK in seen.headers["dlq-error"]
+            assert not re.search("zo|7f", seen.headers["dlq-error"], re.IGNORECASE), seen.headers["dlq-error"]
+
+
+async def test_a_header_of_somebody_else_is_masked_and_found_by_no_filter() -> None:
+    headers = (("name", b"Ada"), ("traceparent", b"00-1"), ("replay-job", b"j"))
+    record = record_of(GOLDEN["PunchSubmitted/badge"], "attendance.punches", headers)
+    seen = await reader().see(record)
+    assert seen.headers == {"name": MASK, "traceparent": "00-1", "replay-job": "j"}
+    assert not Selection("attendance.punches", headers={"name": "Ada"}).takes(seen)
+    assert Selection("attendance.punches", headers={"name": "Ada"}).takes(
+        await reader(sees_all=True).see(record)
+    )
+
+
 async def test_an_error_that_repeats_a_badge_is_masked() -> None:
     event = GOLDEN["PunchSubmitted/badge"]
     badge = event.credential
     origin = Origin("fails-alone", f"badge {badge} twice", 5, "p.attendance.punches", 0, 7, "s", "1", AT)
-    headers = (("who", b"me"), *dead_letter_headers(origin))
+    headers = (("producer", b"me"), *dead_letter_headers(origin))
     seen = await reader().see(record_of(event, "attendance.punches.dlq", headers))
     assert seen.headers["dlq-error"] == f"badge {MASK} twice"
-    assert seen.headers["who"] == "me"
+    assert seen.headers["producer"] == "me"
     assert seen.origin is not None
     assert seen.origin.reason == "fails-alone"
     assert badge not in everything(seen)

@@ -1,10 +1,11 @@
 """Put a trial together: the records that a file names, the live tables, and what comes out."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
+from uuid import UUID
 
 import msgspec
 
@@ -17,8 +18,9 @@ from attendance_projector.settings import Settings
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CORRECTIONS, ENROLMENT_RESULTS, MATCHES, PUNCHES
-from service_kit.kafka.bounded_reading import records_until
+from service_kit.kafka.bounded_reading import bounds_of, partitions_of, records_until
 from service_kit.kafka.records import Record, TopicPartition
+from service_kit.kafka.topic_ids import identify_topics
 from service_kit.settings import KafkaSettings
 
 # One transaction applies them all, and the live projector waits for it: a few seconds.
@@ -27,12 +29,18 @@ MOST_RECORDS = 10_000
 TARGETS = frozenset({MATCHES.name, PUNCHES.name, CORRECTIONS.name, ENROLMENT_RESULTS.name})
 
 
+Partition = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,6}$")]
+Offset = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class Places(msgspec.Struct, frozen=True):
     """What a plan of `attendance-ops replay plan` says of its records; offsets by partition."""
 
     topic: str
+    topic_id: UUID
+    cluster_id: str
     target: str
-    offsets: Mapping[str, Sequence[int]] = {}
+    offsets: dict[Partition, Annotated[tuple[Offset, ...], msgspec.Meta(min_length=1)]] = {}
 
 
 class NoEffectTold(ProjectorError):
@@ -63,13 +71,15 @@ async def effect_of(settings: Settings, file: Path) -> Effect:
 def _read(file: Path) -> Places:
     try:
         places = msgspec.json.decode(file.read_bytes(), type=Places)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise NoEffectTold(f"{file} is no plan of `attendance-ops replay plan`: {error}") from error
     if places.target not in TARGETS:
         raise NoEffectTold(
             f"what records of {places.target} come to, this service does not decide; "
             f"it does of {', '.join(sorted(TARGETS))}"
         )
+    if places.topic != places.target:
+        raise NoEffectTold(f"{places.topic} does not go to {places.target}; make the plan anew")
     if not places.offsets or sum(map(len, places.offsets.values())) > MOST_RECORDS:
         raise NoEffectTold(
             f"the effect of up to {MOST_RECORDS:,} records is told; plan less, or compare with a rebuild"
@@ -78,14 +88,28 @@ def _read(file: Path) -> Places:
 
 
 async def _records(kafka: KafkaSettings, places: Places) -> list[Record]:
-    """Return the records, as if they came on their target."""
+    """Return the records."""
     source, found = kafka.topic(places.topic), defaultdict(list)
     wanted = {TopicPartition(source, int(each)): set(offsets) for each, offsets in places.offsets.items()}
     starts = {each: min(offsets) for each, offsets in wanted.items()}
     ends = {each: max(offsets) + 1 for each, offsets in wanted.items()}
+    await _check_topic(kafka, places, source, ends)
     async with aclosing(records_until(kafka, starts, ends)) as chunks:
         async for chunk in chunks:
             for record in chunk.records:
                 if record.offset in wanted[record.topic_partition]:
-                    found[record.partition].append(replace(record, topic=kafka.topic(places.target)))
+                    found[record.partition].append(record)
     return [record for each in sorted(found) for record in found[each]]
+
+
+async def _check_topic(
+    kafka: KafkaSettings, places: Places, source: str, ends: Mapping[TopicPartition, int]
+) -> None:
+    found = (await identify_topics(kafka, [source])).get(source)
+    if found is None or (found.topic_id, found.cluster_id) != (places.topic_id, places.cluster_id):
+        raise NoEffectTold(f"{source} is not the topic that was planned for; make the plan anew")
+    if unknown := ends.keys() - set(await partitions_of(kafka, source)):
+        raise NoEffectTold(f"{source} has no partition {min(unknown).partition}; make the plan anew")
+    for each, (_, end) in (await bounds_of(kafka, list(ends))).items():
+        if ends[each] > end:
+            raise NoEffectTold(f"partition {each.partition} of {source} ends at {end}; make the plan anew")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -86,7 +87,7 @@ def list_groups(
         ("topic", "wrong", "waiting", "last hour", "oldest", "redriven", "discarded"),
         [
             (
-                each.topic,
+                each.topic.removeprefix("attendance."),
                 each.rule.label,
                 each.counts[State.WAITING],
                 each.recent,
@@ -181,7 +182,9 @@ def redrive(
     found = _found(run(_collect(which, limit)))
     again = [each for each in found if goes_again(each.seen.topic)]
     targets = sorted({target_of(each.seen.topic).name for each in again})
-    question = f"Send {_counted(again)} to {', '.join(targets) or 'no topic'} again?"
+    question = (
+        f"Send {_counted(again)} to {', '.join(targets) or 'no topic'} again?{_better_discarded(again)}"
+    )
     if dry_run:
         _tell({"would_send": len(again), "targets": targets}, question, as_json=as_json)
         return
@@ -197,8 +200,8 @@ def redrive(
                 )
 
     done = run(work)
-    told = {"job": str(done.job_id), "sent": done.sent, "left": dict(done.left)}
-    _tell(told, f"{done.sent} sent again by job {done.job_id}", as_json=as_json)
+    told = {"job": str(done.job_id), "sent": len(done.sent), "left": dict(done.left)}
+    _tell(told, f"{len(done.sent)} sent again by job {done.job_id}", as_json=as_json)
     for why, count in {} if as_json else done.left.items():
         say(f"{count} left waiting: {why}")
     if done.left:
@@ -296,6 +299,13 @@ def _found(letters_: list[Letter]) -> list[Letter]:
 def _counted(found: list[Letter]) -> str:
     labels = sorted({letter.rule.label for letter in found})
     return f"{len(found)} dead letter{'' if len(found) == 1 else 's'} ({', '.join(labels)})"
+
+
+def _better_discarded(found: list[Letter]) -> str:
+    """Return a warning about letters that will come back."""
+    labels = Counter(letter.rule.label for letter in found if letter.rule.comes_back)
+    told = ", ".join(f"{count} {label}" for label, count in labels.items())
+    return f" These will come back, so rather discard them: {told}." if told else ""
 
 
 def _tell(value: dict[str, Any], sentence: str, *, as_json: bool) -> None:

@@ -16,12 +16,16 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A label for letters with this reason and a text like this; and what helps."""
+    """A label for letters with this reason and a text like this; and what helps.
+
+    comes_back: sent again as it is, it would be a dead letter again.
+    """
 
     label: str
     advice: str
     reason: str | None = None
     text: str | None = None
+    comes_back: bool = False
 
     def fits(self, origin: Origin) -> bool:
         """Tell whether a letter is of this kind."""
@@ -39,15 +43,22 @@ RULES: tuple[Rule, ...] = (
         "undecodable",
         "schema id|not in the registry",
     ),
-    Rule("not-avro", "its producer is wrong; discard, or edit", "undecodable", "Confluent framing"),
-    Rule("wrong-body", "its producer is wrong; discard, or edit", "undecodable"),
+    Rule(
+        "not-avro", "its producer is wrong; discard it", "undecodable", "Confluent framing", comes_back=True
+    ),
+    Rule("wrong-body", "its producer is wrong; discard it", "undecodable", comes_back=True),
     Rule(
         "unexpected-event",
         "it lies on the wrong topic; redrive nothing, ask who produced it",
         "unexpected-event",
+        comes_back=True,
     ),
-    Rule("image-not-an-image", "the device sent no picture; discard", "undecodable-image"),
-    Rule("image-changed", "the object store has other bytes; reconcile, then redrive", "image-altered"),
+    Rule("image-not-an-image", "the device sent no picture; discard", "undecodable-image", comes_back=True),
+    Rule(
+        "image-changed",
+        "the object store has other bytes than were sent; restore them, then redrive",
+        "image-altered",
+    ),
     Rule("image-missing", "restore it in the object store, then redrive", "image-missing"),
     Rule("contradiction", "facts that cannot both hold; look at it, correct or discard", "facts-contradict"),
     Rule("too-large", "raise max.message.bytes of the topic, then redrive", "record-too-large"),

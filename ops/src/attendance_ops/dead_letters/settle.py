@@ -1,7 +1,8 @@
 """What operators do with dead letters: send them again, mended or not, or put them away with a reason.
 
 A letter is published first and settled then. Killed in between, it still waits, and its second copy is known
-by its ids and counts nothing.
+by its ids and counts nothing. Of two who send the same letters at once, the one whose decision
+comes second in the log stops.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -22,18 +23,20 @@ from attendance_ops.dead_letters.letters import Letter
 from attendance_ops.errors import NotAllowed, WrongSelection
 from attendance_ops.log.provenance import MOST_ATTEMPTS, attempts_of, headers_of_again
 from attendance_ops.log.targets import goes_again, target_of
-from attendance_ops.operations import Operations
+from attendance_ops.operations import CLOCKS_APART, Operations, Place
 from attendance_schemas.errors import UndecodableRecord
 from attendance_schemas.events import DeadLetterSettled, Event, Settlement, to_fields
+from attendance_schemas.topics import DEAD_LETTER_SUFFIX
 from service_kit.dead_letters.letters import ORIGINAL_SHA256
 from service_kit.errors import LogLost
-from service_kit.kafka.bounded_reading import records_until
+from service_kit.kafka.bounded_reading import bounds_of, partitions_of, records_until
 from service_kit.kafka.records import OutgoingRecord, Record, TopicPartition
 
 BATCH = 100
 CANNOT_BE_READ = "cannot be read yet: update what writes or reads it, or edit it"
 GOES_ROUND = f"came back {MOST_ATTEMPTS} times: mend what refuses it first"
 NEVER_AGAIN = "of a topic whose last record counts: enter it anew, then discard"
+SETTLED = "were settled by somebody else meanwhile"
 IS_CUT = "is cut, and its topic has the whole no more"
 
 
@@ -42,7 +45,8 @@ class Redriven:
     """What a run did: how many letters were sent again, and why others were left as they are."""
 
     job_id: UUID = field(default_factory=uuid4)
-    sent: int = 0
+    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    sent: set[Place] = field(default_factory=set)
     left: Counter[str] = field(default_factory=Counter)
 
 
@@ -58,26 +62,37 @@ async def redrive(
     """Publish letters to their topic again, at most `rate` a second, and settle each.
 
     Raises:
-        NotAllowed: none of their topics takes anything again.
+        NotAllowed: none of their topics takes anything again, or somebody else sends these now.
         TransientFailure: Kafka is away; the same call goes on with what still waits.
     """
     if letters and not any(goes_again(letter.seen.topic) for letter in letters):
         target_of(letters[0].seen.topic)  # which says why
-    done, batch = Redriven(), []
-    pace = _Pace(rate)
-    for letter in letters:
-        again = await _again(operations, letter, done)
-        if again is None:
-            continue
-        batch.append((letter, again))
-        if len(batch) == BATCH:
-            await _send(operations, batch, done, reason, operator)
-            progress(len(batch))
-            await pace.after(len(batch))
-            batch = []
-    await _send(operations, batch, done, reason, operator)
-    progress(len(batch))
+    done, pace = Redriven(), _Pace(rate)
+    for start in range(0, len(letters), BATCH):
+        part = letters[start : start + BATCH]
+        settled = await _settled_meanwhile(operations, done)
+        batch = []
+        for letter in part:
+            if letter.place in settled:
+                done.left[SETTLED] += 1
+            elif (again := await _again(operations, letter, done)) is not None:
+                batch.append((letter, again))
+        await _send(operations, batch, done, reason, operator)
+        progress(len(part))
+        await pace.after(len(batch))
     return done
+
+
+async def _settled_meanwhile(operations: Operations, done: Redriven) -> Set[Place]:
+    """Return what others settled since this run began. Raises NotAllowed: they came first with ours."""
+    settled = await operations.first_settlements(done.began_at - CLOCKS_APART)
+    for place in done.sent & settled.keys():
+        if settled[place].job_id != done.job_id:
+            raise NotAllowed(
+                f"{settled[place].recorded_by} sends these letters now; "
+                f"this process stops after {len(done.sent)}"
+            )
+    return settled.keys() - done.sent
 
 
 async def edit(
@@ -189,7 +204,7 @@ async def _send(
     await operations.record(
         *(_settled(letter, Settlement.REDRIVEN, reason, operator, done.job_id) for letter, _ in batch)
     )
-    done.sent += len(batch)
+    done.sent |= {letter.place for letter, _ in batch}
 
 
 async def _whole(operations: Operations, letter: Letter) -> Record | None:
@@ -201,6 +216,8 @@ async def _whole(operations: Operations, letter: Letter) -> Record | None:
     if origin is None:
         return None
     place, offset = TopicPartition(origin.topic, origin.partition), origin.offset
+    if not await _is_in_its_topic(operations, letter, place, offset):
+        return None
     try:
         async for chunk in records_until(operations.log.kafka, {place: offset}, {place: offset + 1}):
             for found in chunk.records:
@@ -209,6 +226,18 @@ async def _whole(operations: Operations, letter: Letter) -> Record | None:
     except LogLost:
         return None
     return None
+
+
+async def _is_in_its_topic(
+    operations: Operations, letter: Letter, place: TopicPartition, offset: int
+) -> bool:
+    """Tell whether the place that a letter names is one of the topic whose dead letter it is."""
+    kafka = operations.log.kafka
+    topic = kafka.topic(letter.seen.topic.removesuffix(DEAD_LETTER_SUFFIX))
+    if place not in await partitions_of(kafka, topic):
+        return False
+    first, end = (await bounds_of(kafka, [place]))[place]
+    return first <= offset < end
 
 
 def _settled(

@@ -11,6 +11,7 @@ from service_kit.dead_letters.letters import original_headers
 from service_kit.kafka.records import Headers, Record
 
 JOB, ORIGIN, ATTEMPT = "replay-job", "replay-origin", "replay-attempt"
+_DIGITS = 9
 _OURS = (JOB, ORIGIN, ATTEMPT)
 MOST_ATTEMPTS = 3
 """A record that was published again so often goes round in a loop: it is left where it lies."""
@@ -19,7 +20,7 @@ MOST_ATTEMPTS = 3
 def attempts_of(headers: Headers) -> int:
     """Return how often a record was published again."""
     text = dict(headers).get(ATTEMPT, b"0")
-    return int(text) if text.isdigit() else 0
+    return int(text[:_DIGITS]) if text.isdigit() else 0
 
 
 def job_of(headers: Headers) -> str | None:

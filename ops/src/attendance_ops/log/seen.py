@@ -1,20 +1,39 @@
-"""A record as an operator may see it: decoded, with a mask for what the schemas call sensitive."""
+"""A record as an operator may see it: decoded, with a mask for what the schemas call sensitive.
+
+A header that nobody of ours writes may hold anything, and an error may repeat any value: both are masked.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from attendance_ops.log import provenance
 from attendance_schemas.codec import Codec
 from attendance_schemas.errors import SchemaError, SchemaUnknown, UndecodableRecord
 from attendance_schemas.events import to_fields
+from attendance_schemas.headers import DECISION_ROUND
 from attendance_schemas.sensitivity import MASK, masked, masked_key, sensitive_values
 from attendance_schemas.topics import DEAD_LETTER_SUFFIX, TOPICS
 from service_kit.dead_letters.letters import HEADER_PREFIX, Origin, read_origin
 from service_kit.kafka.records import Record
+from service_kit.observing.telemetry import CORRELATION_ID, PRODUCER, TRACEPARENT
+from service_kit.views import record_versions
+
+ERROR = f"{HEADER_PREFIX}error"
+_OF_OURS = frozenset(
+    {
+        *(TRACEPARENT, CORRELATION_ID, PRODUCER, DECISION_ROUND, record_versions.HEADER),
+        *(provenance.JOB, provenance.ORIGIN, provenance.ATTEMPT),
+    }
+)
+# What errors quote, as `repr` or JSON write it.
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +132,31 @@ class Reader:
         return str(error) if self._sees_all else f"{size} bytes that do not read as an event"
 
     def _headers(self, record: Record, hidden: set[str], *, is_read: bool) -> dict[str, str]:
-        """Return the headers as text; errors of dead letters repeat what is in the record."""
+        """Return the headers as text, of those alone that our services write."""
         found = {name: value.decode("utf-8", "replace") for name, value in record.headers}
         if self._sees_all:
             return found
-        error = f"{HEADER_PREFIX}error"
-        if error in found:
-            found[error] = _without(found[error], hidden) if is_read else MASK
-        return found
+        shown = {
+            name: text if name in _OF_OURS or name.startswith(HEADER_PREFIX) else MASK
+            for name, text in found.items()
+        }
+        if ERROR in found:
+            shown[ERROR] = _without(found[ERROR], hidden) if is_read else MASK
+        return shown
 
 
 def _without(text: str, hidden: set[str]) -> str:
-    for value in sorted(hidden, key=len, reverse=True):
-        text = text.replace(value, MASK)
-    return text
+    """Return an error without what is hidden, in whatever case and escapes, and without what it quotes."""
+    spelled = {form for value in hidden for form in _spellings(value)}
+    for form in sorted(spelled, key=len, reverse=True):
+        text = re.sub(re.escape(form), MASK, text, flags=re.IGNORECASE)
+    return _QUOTED.sub(lambda quoted: f"{quoted[0][0]}{MASK}{quoted[0][-1]}", text)
+
+
+def _spellings(value: str) -> tuple[str, ...]:
+    """Return a value as it is, and as `repr` and JSON write it, with and without what is no ASCII."""
+    quoted = (repr(value), ascii(value), json.dumps(value), json.dumps(value, ensure_ascii=False))
+    return value, *(form[1:-1] for form in quoted)
 
 
 def _origin_of(record: Record) -> Origin | None:

@@ -73,6 +73,11 @@ def check_topic(topic: str) -> str:
     return full
 
 
+def is_of_contract(topic: str) -> bool:
+    """Tell whether a name without prefix is one that the contract has, or may get."""
+    return topic.startswith("attendance.")
+
+
 def where_of(texts: list[str]) -> dict[str, str]:
     """Read conditions such as `device=gate-1` or `image.sha256=…`; short names stand for fields."""
     return {SHORT.get(name, name): value for name, value in pairs_of(texts).items()}

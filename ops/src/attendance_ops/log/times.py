@@ -7,6 +7,8 @@ from attendance_ops.errors import WrongSelection
 
 _AGO = re.compile(r"(\d+)\s*(s|m|h|d)(?: ago)?")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+# A longer text is none of these.
+LONGEST = 40
 FORMS = "08:00, 2026-11-30, 2026-11-30T08:00, 2026-11-30T08:00Z or 90m (ago)"
 
 
@@ -14,8 +16,15 @@ def instant_of(text: str, now: datetime) -> datetime:
     """Return the UTC instant that is meant; without a zone in that of `now`, a bare time the last such.
 
     Raises:
-        WrongSelection: it reads as no time.
+        WrongSelection: it reads as no time, or none that a calendar has.
     """
+    try:
+        return _instant_of(text, now)
+    except (OverflowError, ValueError):
+        raise WrongSelection(f"{text[:LONGEST]!r} reads as no time; write {FORMS}") from None
+
+
+def _instant_of(text: str, now: datetime) -> datetime:
     if ago := _AGO.fullmatch(text.strip()):
         return (now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).astimezone(UTC)
     try:
@@ -27,10 +36,7 @@ def instant_of(text: str, now: datetime) -> datetime:
             hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=clock.microsecond
         )
         return (today if today <= now else today - timedelta(days=1)).astimezone(UTC)
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise WrongSelection(f"{text!r} reads as no time; write {FORMS}") from None
+    found = datetime.fromisoformat(text)
     return (found if found.tzinfo else found.replace(tzinfo=now.tzinfo)).astimezone(UTC)
 
 

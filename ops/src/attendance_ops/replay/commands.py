@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from attendance_ops.errors import NotAllowed, WrongSelection
 from attendance_ops.log.selection import Selection
 from attendance_ops.log.spans import spans_of
 from attendance_ops.operations import Operations
-from attendance_ops.replay.journal import Job, jobs_of, step_of
+from attendance_ops.replay.journal import Job, jobs_of, said_of, step_of
 from attendance_ops.replay.plan import NEEDS_TWO_ABOVE, Plan, make_plan, read_plan, write_plan
 from attendance_ops.replay.run import run_plan
 from attendance_ops.replay.show import job_as_json, show_balance, show_plan, show_step
@@ -81,6 +82,7 @@ def plan_command(
     offset: options.Offsets = None,
     key: options.Key = None,
     event: options.EventName = None,
+    reason: options.Reason = None,
     where: options.Where = None,
     header: options.Header = None,
     to_topic: To = None,
@@ -98,13 +100,14 @@ def plan_command(
         offset=offset,
         key=key,
         event=event,
+        reason=reason,
         where=where,
         header=header,
     )
     plan = run(_planning(read, to_topic))
     out.write_bytes(write_plan(plan))
     if as_json:
-        say(write_plan(plan).decode().rstrip())
+        sys.stdout.write(write_plan(plan).decode())
         return
     show_plan(plan)
     say(f"written to {out}; next: attendance-ops replay {'approve' if plan.needs_two else 'run'} {out}")
@@ -139,6 +142,9 @@ def approve(file: PlanFile, *, yes: Yes = False) -> None:
         if settings.operator == plan.made_by:
             raise NotAllowed(f"{plan.made_by} made this plan; somebody else has to approve it")
         async with options.operating(settings) as operations:
+            job = jobs_of(await operations.replays()).get(plan.plan_id)
+            if job is not None and job.is_over:
+                raise NotAllowed(f"this replay is over ({job.state}); make a new plan to do it again")
             await operations.record(
                 step_of(
                     plan.plan_id,
@@ -156,7 +162,8 @@ def approve(file: PlanFile, *, yes: Yes = False) -> None:
 @replay.command("verify")
 def verify_command(job_id: JobId, *, as_json: Json = False) -> None:
     """Say whether a replay adds up: planned, published, handled, dead."""
-    show_balance(run(_verifying(job_id)), job_id, as_json=as_json)
+    balance, job = run(_verifying(job_id))
+    show_balance(balance, job, as_json=as_json)
 
 
 @replay.command("list")
@@ -233,10 +240,13 @@ def now(
         say("nothing was done")
         return
     last = run(_running(plan, rate))
+    if last.state is not ReplayState.DONE:
+        show_step(last, as_json=as_json)
+        return
     if not as_json:
         show_step(last, as_json=False)
-    if last.state is ReplayState.DONE:
-        show_balance(run(_verifying(plan.plan_id)), plan.plan_id, as_json=as_json)
+    balance, job = run(_verifying(plan.plan_id))
+    show_balance(balance, job, as_json=as_json)
 
 
 def _running(plan: Plan, rate: float) -> Callable[[Settings], Coroutine[Any, Any, ReplayRecorded]]:
@@ -248,12 +258,12 @@ def _running(plan: Plan, rate: float) -> Callable[[Settings], Coroutine[Any, Any
     return work
 
 
-def _verifying(job_id: UUID) -> Callable[[Settings], Coroutine[Any, Any, Balance]]:
-    async def work(settings: Settings) -> Balance:
+def _verifying(job_id: UUID) -> Callable[[Settings], Coroutine[Any, Any, tuple[Balance, Job]]]:
+    async def work(settings: Settings) -> tuple[Balance, Job]:
         async with options.operating(settings) as operations:
             job = await _job(operations, job_id)
             with progress("verifying") as looked:
-                return await verify(operations, job, looked)
+                return await verify(operations, job, looked), job
 
     return work
 
@@ -262,21 +272,11 @@ def _saying(job_id: UUID, state: ReplayState) -> Callable[[Settings], Coroutine[
     async def work(settings: Settings) -> None:
         async with options.operating(settings) as operations:
             job = await _job(operations, job_id)
-            if job.is_over or job.last is None:
-                raise NotAllowed(f"{job_id} {'is over' if job.is_over else 'did not begin'}")
-            last = job.last
-            await operations.record(
-                step_of(
-                    job_id,
-                    state,
-                    runner_id=uuid4(),
-                    operator=settings.operator,
-                    positions=last.positions,
-                    target_positions=last.target_positions,
-                    published_count=last.published_count,
-                    set_aside_count=last.set_aside_count,
-                )
-            )
+            if job.is_over:
+                raise NotAllowed(f"{job_id} is over ({job.state})")
+            if job.last is None and state is ReplayState.PAUSED:
+                raise NotAllowed(f"{job_id} did not begin; to have it never begin, cancel it")
+            await operations.record(said_of(job, state, operator=settings.operator))
 
     return work
 

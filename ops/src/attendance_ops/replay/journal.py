@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from attendance_ops.replay.plan import Plan, read_plan
+from attendance_ops.replay.plan import Plan, decode_plan
 from attendance_schemas.events import ReplayPosition, ReplayRecorded, ReplayState
 
 ENDS = frozenset({ReplayState.DONE, ReplayState.CANCELLED, ReplayState.FAILED})
@@ -37,7 +37,7 @@ class Job:
     def add(self, step: ReplayRecorded) -> None:
         """Take the next step of the log in."""
         if step.plan is not None:
-            plan = read_plan(step.plan.encode())
+            plan = decode_plan(step.plan.encode())
             if step.state is ReplayState.APPROVED:
                 self.approved_by, self.digest = step.recorded_by, plan.digest()
                 self.plan = self.plan or plan
@@ -87,4 +87,19 @@ def step_of(
         published_count=published_count,
         set_aside_count=set_aside_count,
         detail=detail,
+    )
+
+
+def said_of(job: Job, state: ReplayState, *, operator: str) -> ReplayRecorded:
+    """Return what somebody else than its runner says of a job; how far it is stays."""
+    last = job.last
+    return step_of(
+        job.job_id,
+        state,
+        runner_id=uuid4(),
+        operator=operator,
+        positions=last.positions if last else (),
+        target_positions=last.target_positions if last else (),
+        published_count=last.published_count if last else 0,
+        set_aside_count=last.set_aside_count if last else 0,
     )

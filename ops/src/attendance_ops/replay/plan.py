@@ -1,7 +1,8 @@
 """What a replay would publish, and where: counted before anything is done, and written to a file.
 
 A plan names offsets, not times: what it selects is the same whenever it runs. It also names the topic's
-id, so that it cannot run on another topic of the same name.
+id, so that it cannot run on another topic of the same name. It is a file that anybody may edit: what is read
+from one is checked, and `run` publishes no more than it counts.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from uuid import UUID, uuid4
 import msgspec
 from msgspec import Meta
 
-from attendance_ops.errors import WrongSelection
+from attendance_ops.errors import NotAllowed, WrongSelection
 from attendance_ops.log.provenance import MOST_ATTEMPTS, attempts_of
 from attendance_ops.log.reading import Log, Progress
-from attendance_ops.log.selection import Selection
+from attendance_ops.log.selection import Selection, check_topic, is_of_contract
 from attendance_ops.log.spans import Span
 from attendance_ops.log.targets import target_of
+from attendance_schemas.topics import DEAD_LETTER_SUFFIX
 from service_kit.kafka.records import TopicPartition
 from service_kit.kafka.topic_ids import TopicIdentity, identify_topics
 
@@ -30,19 +32,24 @@ NEEDS_TWO_ABOVE = 10_000
 MOST_BARS = 24
 
 
+Natural = Annotated[int, Meta(ge=0)]
+# What has no year of four digits is no time of a record.
+FIRST_YEAR, LAST_YEAR = 1970, 9000
+
+
 class PlannedSpan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Offsets of a partition, the second exclusive."""
 
-    partition: int
-    first: int
-    end: int
+    partition: Natural
+    first: Natural
+    end: Natural
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Records that were written within a part of the span of time."""
 
-    since: datetime
-    count: int
+    since: Annotated[datetime, Meta(tz=True)]
+    count: Natural
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +61,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     format: Annotated[int, Meta(ge=FORMAT, le=FORMAT)] = FORMAT
     plan_id: UUID
-    made_at: datetime
+    made_at: Annotated[datetime, Meta(tz=True)]
     made_by: str
     topic: str
     topic_id: UUID
@@ -62,17 +69,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     target: str
     is_side_topic: bool
     spans: tuple[PlannedSpan, ...]
-    offsets: dict[str, tuple[int, ...]] = {}
+    offsets: dict[str, tuple[Natural, ...]] = {}
     key: str | None = None
     event: str | None = None
     where: dict[str, str] = {}
     headers: dict[str, str] = {}
-    count: int
-    looked_at: int
-    bytes: int
-    first_at: datetime | None = None
-    last_at: datetime | None = None
-    senders: int
+    reason: str | None = None
+    count: Annotated[int, Meta(ge=1)]
+    looked_at: Natural
+    bytes: Natural
+    first_at: Annotated[datetime, Meta(tz=True)]
+    last_at: Annotated[datetime, Meta(tz=True)]
+    senders: Natural
     histogram: tuple[Bar, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -83,7 +91,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def selection(self) -> Selection:
         """Return which records of the spans are meant."""
-        return Selection(self.topic, key=self.key, event=self.event, where=self.where, headers=self.headers)
+        return Selection(
+            self.topic,
+            key=self.key,
+            event=self.event,
+            reason=self.reason,
+            where=self.where,
+            headers=self.headers,
+        )
 
     def digest(self) -> str:
         """Return what identifies the content of the plan."""
@@ -124,9 +139,10 @@ async def make_plan(
         count, size = count + 1, size + len(seen.record.value or b"")
         times.append(seen.record.timestamp)
         senders.add(seen.record.key)
-        if count <= NEEDS_TWO_ABOVE:
+        goes_round = attempts_of(seen.record.headers) >= MOST_ATTEMPTS
+        looping += goes_round
+        if count <= NEEDS_TWO_ABOVE and not goes_round:
             offsets.setdefault(str(seen.record.partition), []).append(seen.record.offset)
-        looping += attempts_of(seen.record.headers) >= MOST_ATTEMPTS
         unreadable += seen.problem is not None
     if not count:
         raise WrongSelection("nothing is selected; widen --from, --to or the conditions")
@@ -153,6 +169,7 @@ async def make_plan(
         offsets={} if count > NEEDS_TWO_ABOVE else {each: tuple(found) for each, found in offsets.items()},
         key=selection.key,
         event=selection.event,
+        reason=selection.reason,
         where=dict(selection.where),
         headers=dict(selection.headers),
         count=count,
@@ -170,12 +187,38 @@ def read_plan(content: bytes) -> Plan:
     """Read a plan from its file.
 
     Raises:
-        WrongSelection: it is none.
+        WrongSelection: it is none, or says what no plan says.
+        NotAllowed: nothing of its topic is published again.
     """
     try:
-        return msgspec.json.decode(content, type=Plan)
-    except msgspec.MsgspecError as error:
+        plan = decode_plan(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise WrongSelection(f"the file is no plan of this version: {error}; make it anew") from error
+    if (wrong := _contradiction(plan)) is not None:
+        raise WrongSelection(f"the file was changed: {wrong}; make the plan anew")
+    return plan
+
+
+def decode_plan(content: bytes) -> Plan:
+    """Read a plan that a replay recorded, without checking it anew. Raises msgspec.MsgspecError."""
+    return msgspec.json.decode(content, type=Plan)
+
+
+def _contradiction(plan: Plan) -> str | None:
+    """Return what of a file no plan ever says."""
+    instants = (plan.made_at, plan.first_at, plan.last_at, *(bar.since for bar in plan.histogram))
+    if not all(FIRST_YEAR <= each.year <= LAST_YEAR for each in instants):
+        return "a time is out of range"
+    if sum(bar.count for bar in plan.histogram) != plan.count or plan.looked_at < plan.count:
+        return f"its figures do not add up to {plan.count:,} records"
+    if len({span.partition for span in plan.spans}) != len(plan.spans) or not plan.spans:
+        return "it does not name each partition once"
+    if any(span.first >= span.end for span in plan.spans):
+        return "a span of offsets does not begin before its end"
+    if plan.is_side_topic:
+        return "a side topic cannot be one of ours" if is_of_contract(plan.target) else None
+    target = _usual_target(plan.topic)
+    return None if plan.target == target else f"{plan.topic} goes to {target}, not to {plan.target}"
 
 
 def write_plan(plan: Plan) -> bytes:
@@ -185,15 +228,25 @@ def write_plan(plan: Plan) -> bytes:
 
 async def _target(log: Log, topic: str, to: str | None) -> tuple[str, Mapping[str, TopicIdentity]]:
     kafka = log.kafka
-    target = target_of(topic).name if to is None else to
+    target = _usual_target(topic) if to is None else to
     names = [kafka.topic(topic), target if to is not None else kafka.topic(target)]
     identities = await identify_topics(kafka, names)
     if to is not None:
-        if to.removeprefix(kafka.topic_prefix).startswith("attendance."):
+        if is_of_contract(to.removeprefix(kafka.topic_prefix)):
             raise WrongSelection(f"{to} is a topic of the contract; a side topic has a name of its own")
         if to not in identities:
             raise WrongSelection(f"there is no topic {to}; create it first, such as replay-{topic}")
     return target, identities
+
+
+def _usual_target(topic: str) -> str:
+    target = target_of(check_topic(topic)).name
+    if topic.endswith(DEAD_LETTER_SUFFIX):
+        raise NotAllowed(
+            "dead letters are sent again by `attendance-ops dlq redrive`, which remembers what became of "
+            "each; to read them elsewhere, name a side topic: --to-topic"
+        )
+    return target
 
 
 def _warnings(*, looping: int, unreadable: int) -> list[str]:
@@ -207,6 +260,8 @@ def _warnings(*, looping: int, unreadable: int) -> list[str]:
 
 def _histogram(times: list[datetime]) -> tuple[Bar, ...]:
     first, last = min(times), max(times)
-    width = (last - first) / MOST_BARS
-    counts = Counter(min(int((at - first) / width), MOST_BARS - 1) if width else 0 for at in times)
+    # Bars are told to the second, so none is shorter.
+    bars = min(MOST_BARS, max(1, int((last - first).total_seconds())))
+    width = (last - first) / bars
+    counts = Counter(min(int((at - first) / width), bars - 1) if width else 0 for at in times)
     return tuple(Bar(since=first + width * number, count=counts[number]) for number in range(max(counts) + 1))

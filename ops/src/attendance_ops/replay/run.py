@@ -1,7 +1,8 @@
 """Publishes what a plan selects, with a checkpoint every second; killed, the same command goes on.
 
 1. Claim the job: a step with this process's id. A process that sees another's id stops.
-2. Look into the target for what was published after the last checkpoint: that is passed over.
+2. Was it running, wait until the other process has seen that. Look into the target for what was published
+   after the last checkpoint: that is passed over.
 3. Publish, and wait until every in-sync replica has it.
 4. Write a checkpoint: how far everything is published, and where the target ended before it was.
 5. Look whether somebody paused or cancelled the job, or took it over.
@@ -14,12 +15,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from attendance_ops.errors import NotAllowed, WrongSelection
 from attendance_ops.log.provenance import MOST_ATTEMPTS, attempts_of, headers_of_again, job_of, origin_of
-from attendance_ops.operations import Operations, Place
+from attendance_ops.operations import CLOCKS_APART, Operations, Place
 from attendance_ops.replay.journal import Job, jobs_of, step_of
 from attendance_ops.replay.plan import Plan, write_plan
 from attendance_schemas.events import ReplayPosition, ReplayRecorded, ReplayState
@@ -31,8 +32,7 @@ from service_kit.settings import KafkaSettings
 # So many are on their way at once.
 BATCH = 500
 CHECKPOINT_SECONDS = 1.0
-# Between this machine's clock and the broker's.
-CLOCKS_APART = timedelta(minutes=10)
+OTHERS_STOP_SECONDS = 3 * CHECKPOINT_SECONDS
 Positions = dict[TopicPartition, int]
 
 
@@ -107,6 +107,9 @@ async def run_plan(
     _check(plan, job)
     await _check_topic(run)
     await _claim(run, job)
+    await _look_into_target(run, job)
+    if (stopped := await _stopped(run)) is not None:
+        return stopped
     return await _publish(run, rate, progress)
 
 
@@ -126,15 +129,25 @@ async def _check_topic(run: Run) -> None:
     found = (await identify_topics(run.kafka, [run.source])).get(run.source)
     if found is None or (found.topic_id, found.cluster_id) != (run.plan.topic_id, run.plan.cluster_id):
         raise WrongSelection(f"{run.source} is not the topic that was planned for: it was made again")
+    partitions = {each.partition: each for each in await partitions_of(run.kafka, run.source)}
+    if unknown := {span.partition for span in run.plan.spans} - partitions.keys():
+        raise WrongSelection(f"{run.source} has no partition {min(unknown)}; make a new plan")
+    bounds = await bounds_of(run.kafka, list(partitions.values()))
+    for span in run.plan.spans:
+        _, end = bounds[partitions[span.partition]]
+        if span.end > end:
+            raise WrongSelection(
+                f"partition {span.partition} of {run.source} ends at {end}, and the plan at {span.end}; "
+                "make a new plan"
+            )
 
 
 async def _claim(run: Run, job: Job) -> None:
-    """Say that this process runs the job, and find out what of it the target has."""
-    ends = await _ends(run)
+    """Say that this process runs the job."""
     last = job.last
     if last is None:
         run.positions = {TopicPartition(run.source, each.partition): each.first for each in run.plan.spans}
-        run.target_positions = ends
+        run.target_positions = await _ends(run)
         plan = write_plan(run.plan).decode()
     else:
         plan = None
@@ -145,18 +158,37 @@ async def _claim(run: Run, job: Job) -> None:
             TopicPartition(run.target, each.partition): each.next_offset for each in last.target_positions
         }
         run.published, run.set_aside = last.published_count, last.set_aside_count
-        run.there = await _published(run, ends)
     await run.operations.record(run.step(ReplayState.RUNNING, plan=plan))
 
 
-async def _published(run: Run, ends: Mapping[TopicPartition, int]) -> set[str]:
-    """Return the places whose records the target got of this job since the last checkpoint."""
-    found: set[str] = set()
-    async with aclosing(records_until(run.kafka, run.target_positions, ends)) as chunks:
+async def _look_into_target(run: Run, job: Job) -> None:
+    """Note the places whose records the target got of this job since the last checkpoint."""
+    if job.last is None:
+        return
+    if job.last.state is ReplayState.RUNNING:
+        # A process that still runs looks for this one's claim once in an interval, and stops.
+        await asyncio.sleep(OTHERS_STOP_SECONDS)
+    async with aclosing(records_until(run.kafka, run.target_positions, await _ends(run))) as chunks:
         async for chunk in chunks:
             ours = (each for each in chunk.records if job_of(each.headers) == str(run.plan.plan_id))
-            found |= {origin for each in ours if (origin := origin_of(each.headers)) is not None}
-    return found
+            run.there |= {origin for each in ours if (origin := origin_of(each.headers)) is not None}
+
+
+async def _stopped(run: Run) -> ReplayRecorded | None:
+    """Return the step that stops this process, as somebody else paused or cancelled the job."""
+    others = [
+        each
+        for each in await run.operations.replays(run.began_at - CLOCKS_APART)
+        if each.job_id == run.plan.plan_id and each.state is not ReplayState.APPROVED
+    ]
+    last = others[-1] if others else None
+    if last is None or last.runner_id == run.runner_id:
+        return None
+    if last.state is ReplayState.RUNNING:
+        raise NotAllowed(f"{last.recorded_by} runs this replay now; this process stops")
+    stopped = run.step(last.state, detail=f"by {last.recorded_by}")
+    await run.operations.record(stopped)
+    return stopped
 
 
 async def _publish(run: Run, rate: float, progress: Callable[[int], None]) -> ReplayRecorded:
@@ -168,11 +200,17 @@ async def _publish(run: Run, rate: float, progress: Callable[[int], None]) -> Re
     at_once = max(1, min(BATCH, int(rate)))  # a second's worth, so that the rate is even
     async with aclosing(records_until(run.kafka, run.positions, ends, max_records=at_once)) as chunks:
         async for chunk in chunks:
+            if time.monotonic() - checked_at >= CHECKPOINT_SECONDS:
+                if (stopped := await _checkpoint(run)) is not None:
+                    return stopped
+                checked_at = time.monotonic()
             meant = [
                 each
                 for each in chunk.records
                 if selection.takes_all or selection.takes(await run.operations.log.reader.see(each))
             ]
+            if run.published + run.set_aside + len(meant) > run.plan.count:
+                return await _ended(run, ReplayState.FAILED, "more is selected than the plan counts")
             sent = await _send(run, meant)
             for record in chunk.records:
                 run.positions[record.topic_partition] = record.committable.next_offset
@@ -180,12 +218,16 @@ async def _publish(run: Run, rate: float, progress: Callable[[int], None]) -> Re
                 run.positions[position.topic_partition] = position.next_offset
             progress(sent)
             paced += sent
-            if time.monotonic() - checked_at >= CHECKPOINT_SECONDS:
-                if (stopped := await _checkpoint(run)) is not None:
-                    return stopped
-                checked_at = time.monotonic()
             await asyncio.sleep(max(0.0, began_at + paced / rate - time.monotonic()))
-    last = run.step(ReplayState.DONE)
+    if (stopped := await _checkpoint(run)) is not None:
+        return stopped
+    if run.published + run.set_aside < run.plan.count:
+        return await _ended(run, ReplayState.FAILED, "less is selected than the plan counts")
+    return await _ended(run, ReplayState.DONE)
+
+
+async def _ended(run: Run, state: ReplayState, detail: str | None = None) -> ReplayRecorded:
+    last = run.step(state, detail=detail and f"{detail}: was it made with another OPS_TOKEN, or changed?")
     await run.operations.record(last)
     return last
 
@@ -198,6 +240,7 @@ async def _send(run: Run, meant: list[Record]) -> int:
         if attempts_of(record.headers) >= MOST_ATTEMPTS:
             run.set_aside += 1
         elif place in run.there:
+            run.there.remove(place)
             run.published += 1
         else:
             headers = headers_of_again(record, run.plan.plan_id, place)
@@ -211,19 +254,10 @@ async def _send(run: Run, meant: list[Record]) -> int:
 
 async def _checkpoint(run: Run) -> ReplayRecorded | None:
     """Look for what others said of the job; write how far it is; return the step that stops it."""
-    others = [
-        each
-        for each in await run.operations.replays(run.began_at - CLOCKS_APART)
-        if each.job_id == run.plan.plan_id and each.state is not ReplayState.APPROVED
-    ]
-    last = others[-1] if others else None
-    if last is not None and last.runner_id != run.runner_id:
-        if last.state is ReplayState.RUNNING:
-            raise NotAllowed(f"{last.recorded_by} runs this replay now; this process stops")
-        stopped = run.step(last.state, detail=f"by {last.recorded_by}")
-        await run.operations.record(stopped)
+    if (stopped := await _stopped(run)) is not None:
         return stopped
-    run.target_positions = await _ends(run)
+    if not run.there:  # else the next process has to find them, too
+        run.target_positions = await _ends(run)
     await run.operations.record(run.step(ReplayState.RUNNING))
     return None
 

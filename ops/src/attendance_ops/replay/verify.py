@@ -23,7 +23,7 @@ from service_kit.kafka.records import TopicPartition
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Records of a replay by what became of them. twice: published again by a run that was killed."""
+    """Records of a replay by what became of them; twice: by two runs, of which one was killed or too late."""
 
     planned: int
     set_aside: int
@@ -67,7 +67,7 @@ async def verify(operations: Operations, job: Job, progress: Progress = lambda _
         origin = origin_of(record.headers) or str(record)
         twice += origin in places
         is_read = record.offset < positions.get(record.topic_partition, 0)
-        places[origin] = places.get(origin, False) or is_read or plan.is_side_topic
+        places[origin] = places.get(origin, False) or is_read
     dead = await _dead(operations, job, progress) & places.keys()
     read = {place for place, is_read in places.items() if is_read}
     return Balance(

@@ -108,6 +108,7 @@ def inspect(
     offset: options.Offsets = None,
     key: options.Key = None,
     event: options.EventName = None,
+    reason: options.Reason = None,
     where: options.Where = None,
     header: options.Header = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 20,
@@ -125,6 +126,7 @@ def inspect(
             offset=offset,
             key=key,
             event=event,
+            reason=reason,
             where=where,
             header=header,
         )

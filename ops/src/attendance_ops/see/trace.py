@@ -55,9 +55,12 @@ class Step:
 
 def since_of(fact_id: UUID) -> datetime:
     """Return from when on to search: a UUIDv7 says when it was made. Source: RFC 9562, 5.7."""
-    if fact_id.version != 7:  # noqa: PLR2004
-        raise WrongSelection(f"{fact_id} does not say when it was made; say --from when to search")
-    return datetime.fromtimestamp((fact_id.int >> 80) / 1000, UTC) - CLOCK_AHEAD
+    try:
+        if fact_id.version == 7:  # noqa: PLR2004
+            return datetime.fromtimestamp((fact_id.int >> 80) / 1000, UTC) - CLOCK_AHEAD
+    except (OverflowError, ValueError, OSError):
+        pass
+    raise WrongSelection(f"{fact_id} does not say when it was made; say --from when to search")
 
 
 def topics_of(way: tuple[Topic, ...] = WAY) -> Iterator[str]:

@@ -80,7 +80,7 @@ async def offsets_at(
     if not partitions:
         return {}
     async with _consumer(kafka) as consumer:
-        asked = dict.fromkeys(map(kafka_partition, partitions), int(instant.timestamp() * 1000))
+        asked = dict.fromkeys(map(kafka_partition, partitions), _milliseconds(instant))
         found = await consumer.offsets_for_times(asked)
         return {TopicPartition(*each): at and at.offset for each, at in found.items()}
 
@@ -230,12 +230,17 @@ async def _bounds(
     if since is None:
         starts: dict[Any, int] = await consumer.beginning_offsets(theirs)
     else:
-        found = await consumer.offsets_for_times(dict.fromkeys(theirs, int(since.timestamp() * 1000)))
+        found = await consumer.offsets_for_times(dict.fromkeys(theirs, _milliseconds(since)))
         starts = {each: ends[each] if at is None else at.offset for each, at in found.items()}
     return (
         {each: starts[kafka_partition(each)] for each in partitions},
         {each: ends[kafka_partition(each)] for each in partitions},
     )
+
+
+def _milliseconds(instant: datetime) -> int:
+    """Return an instant as Kafka has it; below zero means something else there."""
+    return max(0, int(instant.timestamp() * 1000))
 
 
 async def _commit(consumer: AIOKafkaConsumer, chunk: Chunk) -> None:

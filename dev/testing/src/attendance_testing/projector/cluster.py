@@ -16,7 +16,7 @@ from attendance_schemas.topics import CAPTURES, CORRECTIONS, DIRECTORY, MATCHES
 from local_stack.environment import StackEnv, with_login_of
 from local_stack.for_tests.databases import Database
 from service_kit.kafka.producer import RecordProducer
-from service_kit.kafka.records import OutgoingRecord
+from service_kit.kafka.records import Headers, OutgoingRecord
 from service_kit.settings import KafkaSettings
 
 PARTITIONS = 2
@@ -32,9 +32,10 @@ class Cluster:
         self._producer = producer
         self._processes: list[asyncio.subprocess.Process] = []
 
-    async def publish(self, event: Any, topic: Any) -> None:
+    async def publish(self, event: Any, topic: Any, headers: Headers = ()) -> None:
         value = self._codec.encode(event, topic)
-        await self._producer.send(OutgoingRecord(self.prefix + topic.name, topic.key_of(event), value))
+        name = self.prefix + topic.name
+        await self._producer.send(OutgoingRecord(name, topic.key_of(event), value, headers))
 
     async def take_back(self, event: Any, topic: Any) -> None:
         """Publish a tombstone for the key of an event."""
@@ -44,11 +45,15 @@ class Cluster:
         await self._producer.send(OutgoingRecord(self.prefix + topic.name, b"k", value, (("who", b"me"),)))
 
     async def start(
-        self, *arguments: str, is_heard: bool = False, is_printing: bool = False
+        self,
+        *arguments: str,
+        module: str = "attendance_projector",
+        is_heard: bool = False,
+        is_printing: bool = False,
     ) -> asyncio.subprocess.Process:
         """Start a process; `is_heard` leaves its last words to the test, `is_printing` its output."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "attendance_projector", *arguments),
+            *(sys.executable, "-m", module, *arguments),
             env=with_login_of(self.environ, *arguments),
             stdout=asyncio.subprocess.PIPE if is_printing else None,
             stderr=asyncio.subprocess.PIPE if is_heard else None,
