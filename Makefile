@@ -63,9 +63,9 @@ demo: $(READY)  ## play a morning on real components, then say what to try ## ON
 	$(BIN)/attendance-demo --dir $(call quoted,STACK) $(if $(ONCE),--once) $(call option,--faces-dir,FACES_DIR) $(call option,--people,PEOPLE)
 
 .PHONY: test
-test: $(READY)  ## run every test: unit, contract, integration, end to end ## apart: make access-matrix gateway-test compose-test
+test: $(READY)  ## run every test: unit, contract, integration, end to end ## apart: make access-matrix gateway-test compose-test chaos
 	$(PYTEST) -m "not integration and not end_to_end and not chaos $(WITHOUT)" --durations=5 $(WITH_ONE_MODEL)
-	CHAOS_ROUNDS=2 $(PYTEST) -m "(integration or end_to_end or chaos) and not gateway and not secured $(WITHOUT)" --durations=15 $(SIDE_BY_SIDE) tests $(FOLDERS)
+	CHAOS_ROUNDS=2 $(PYTEST) -m "(integration or end_to_end or chaos) and not gateway and not secured and not cluster $(WITHOUT)" --durations=15 $(SIDE_BY_SIDE) tests $(FOLDERS)
 
 ##@ Develop
 

@@ -3,6 +3,7 @@
 Killed services, cut and crippled connections, servers taken away, rebalances. `make chaos` does 50 rounds.
 """
 
+import json
 import os
 
 import asyncpg
@@ -24,7 +25,7 @@ async def test_harm_under_load_loses_and_doubles_nothing(stack_control, chaos_ro
             report = await run_rounds(scene, SEED, chaos_rounds, print)
             assert not report.ended
             last = report.rounds[-1].verdict
-            assert not last["findings"]
+            assert not last["findings"], json.dumps(last["findings"], indent=1)
             assert last["accepted"] == last["sent"] > FLOWING_COUNT * chaos_rounds
             await assert_the_auditor_sees_tampering(scene)
 

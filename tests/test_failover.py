@@ -3,6 +3,8 @@
 By the auditor, who asks only the query API. `make failover` does 20 rounds.
 """
 
+import json
+
 import pytest
 
 from chaos.plan import failovers
@@ -20,7 +22,7 @@ async def test_a_promoted_standby_that_lagged_loses_and_doubles_nothing(stack_co
             report = await run_rounds(scene, SEED, 2, print, failovers)
     assert not report.ended
     last = report.rounds[-1].verdict
-    assert not last["findings"]
+    assert not last["findings"], json.dumps(last["findings"], indent=1)
     assert last["accepted"] == last["sent"] > 0
     # Else nothing was shown: the standby had everything.
     assert all(lacked > 0 for lacked in report.lacked)

@@ -12,12 +12,16 @@ from ingest.domain.sequence_ranges import SequenceRanges
 from ingest.ports import DeviceSequences
 from service_kit.errors import TransientFailure
 
+PATIENT_SECONDS = 30.0
 GATE_1, GATE_2 = ("acme", "gate-1"), ("acme", "gate-2")
 
 
 @pytest.fixture
 async def valkey(stack) -> AsyncIterator[ValkeyDeviceSequences]:
-    sequences = ValkeyDeviceSequences(stack.valkey_url, prefix=f"t{secrets.token_hex(4)}.")
+    # What it does when there is no answer in time has tests of its own: here a busy machine may take longer.
+    sequences = ValkeyDeviceSequences(
+        stack.valkey_url, prefix=f"t{secrets.token_hex(4)}.", call_seconds=PATIENT_SECONDS
+    )
     yield sequences
     await sequences.close()
 

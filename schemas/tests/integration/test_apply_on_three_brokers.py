@@ -19,7 +19,7 @@ from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.schema_files import id_of_text, registered_texts, schema_text
 from attendance_schemas.topics import MATCHES
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.cluster, pytest.mark.timeout(300)]
 
 PARTITIONS = 2
 

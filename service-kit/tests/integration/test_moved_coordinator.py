@@ -14,7 +14,7 @@ from local_stack.running.stack import Stack
 from service_kit.kafka.group_offsets import group_offsets, offsets_from
 from service_kit.settings import KafkaSettings
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.cluster, pytest.mark.timeout(300)]
 
 
 @contextmanager

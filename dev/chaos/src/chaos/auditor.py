@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -29,6 +29,8 @@ SHOWN_FINDINGS = 20
 CAPTURE = "capture"
 ADDITION = "addition"
 VOID = "void"
+# Where the API tells the fate of each.
+FATES = {"punch": "punches", CAPTURE: "captures", ADDITION: "corrections", VOID: "corrections"}
 PAIRED, ADDED, VOIDED = "alternating_pairing", "add_correction", "void_correction"
 
 
@@ -286,6 +288,17 @@ class QueryApi:
                 page, parameters = answer["next"], {}
         return told
 
+    def explain(self, finding: Finding, journal: Journal) -> Finding:
+        """Add what the API tells of the fate of something that is lost: waiting, refused, a dead letter."""
+        sent = journal.sent.get(finding.id)
+        if finding.kind != "lost" or sent is None:
+            return finding
+        try:
+            fate = self._get(f"/v1/{FATES[sent.kind]}/{finding.id}", {}) or "nothing is known of it"
+        except httpx.HTTPStatusError as refused:
+            fate = f"its fate is not told: {refused}"
+        return replace(finding, text=f"{finding.text}: {json.dumps(fate)}")
+
     def _get(self, path: str, parameters: Mapping[str, str]) -> Any:
         until = time.monotonic() + ANSWER_WITHIN_SECONDS
         while True:
@@ -314,7 +327,11 @@ def audit(path: Path, api: QueryApi, wait_seconds: float) -> Verdict:
         verdict = judge(journal, api.read(journal))
         passed = time.monotonic() - began
         if not verdict.findings or passed > wait_seconds:
-            return Verdict(verdict.sent, verdict.accepted, verdict.counted, verdict.findings, passed)
+            findings = [
+                api.explain(each, journal) if number < SHOWN_FINDINGS else each
+                for number, each in enumerate(verdict.findings)
+            ]
+            return replace(verdict, findings=findings, seconds=passed)
         time.sleep(POLL_SECONDS)
 
 

@@ -85,6 +85,8 @@ def answer(answers: dict[str, Any], path: str, query: str) -> Any:
             at = int(parse_qs(query).get("cursor", ["0"])[0])
             rest = answers["captures"][at:]
             return {"items": rest[:1], "next": f"/v1/captures?cursor={at + 1}" if len(rest) > 1 else None}
+        case ["v1", "punches", punch_id]:
+            return {"punch_id": punch_id, "state": "REFUSED"}
     raise AssertionError(path)
 
 
@@ -258,3 +260,4 @@ def test_the_script_says_so_and_by_its_exit_code(server, journal, answers, tmp_p
     said = json.loads(run.stdout)
     assert (said["lost"], said["accepted"]) == (2, 6)
     assert {finding["id"] for finding in said["findings"]} == {"punch-0", "punch-8"}
+    assert all('"state": "REFUSED"' in finding["text"] for finding in said["findings"])

@@ -37,9 +37,11 @@ class ValkeyDeviceSequences:
         tls: ssl.SSLContext | None = None,
         *,
         prefix: str = "",
+        call_seconds: float = CALL_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = valkey_client(url, tls, call_seconds=CALL_SECONDS)
+        self._client = valkey_client(url, tls, call_seconds=call_seconds)
+        self._call_seconds = call_seconds
         self._add = self._client.register_script(ADD_SEQUENCES)
         self._prefix = f"{prefix}ingest:"
         self._marker = f"{self._prefix}sequences-complete"
@@ -121,13 +123,13 @@ class ValkeyDeviceSequences:
             raise TransientFailure("valkey", repr(error)) from error
 
     async def _add_range(self, device: DeviceKey, first: int, last: int) -> int | None:
-        async with asyncio.timeout(CALL_SECONDS):
+        async with asyncio.timeout(self._call_seconds):
             answer = await self._add(keys=[self._marker, self._key(device)], args=[first, last])
         return None if answer is None else int(answer)
 
     async def _highest_if_used(self, device: DeviceKey, sequence: int) -> int | None:
         key = self._key(device)
-        async with asyncio.timeout(CALL_SECONDS), self._client.pipeline() as together:
+        async with asyncio.timeout(self._call_seconds), self._client.pipeline() as together:
             together.exists(self._marker)
             together.zrevrangebyscore(key, sequence, "-inf", start=0, num=1)
             together.zrange(key, -2, -1)

@@ -90,6 +90,24 @@ def step_of(
     )
 
 
+def stopping_step(steps: Iterable[ReplayRecorded], job_id: UUID, runner_id: UUID) -> ReplayRecorded | None:
+    """Return what stops a process that runs a job: another's later claim, or a word since its own.
+
+    The last step alone does not say: a checkpoint may come after a word that its process has not read.
+    """
+    ours = [each for each in steps if each.job_id == job_id and each.state is not ReplayState.APPROVED]
+    seen: set[UUID] = set()
+    since: list[ReplayRecorded] = []
+    for each in ours:
+        is_first = each.runner_id not in seen
+        seen.add(each.runner_id)
+        if each.runner_id == runner_id:
+            since = [] if is_first else since
+        elif runner_id in seen and (each.state is not ReplayState.RUNNING or is_first):
+            since.append(each)
+    return since[-1] if since else None
+
+
 def said_of(job: Job, state: ReplayState, *, operator: str) -> ReplayRecorded:
     """Return what somebody else than its runner says of a job; how far it is stays."""
     last = job.last

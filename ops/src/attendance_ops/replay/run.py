@@ -21,7 +21,7 @@ from uuid import UUID, uuid4
 from attendance_ops.errors import NotAllowed, WrongSelection
 from attendance_ops.log.provenance import MOST_ATTEMPTS, attempts_of, headers_of_again, job_of, origin_of
 from attendance_ops.operations import CLOCKS_APART, Operations, Place
-from attendance_ops.replay.journal import Job, jobs_of, step_of
+from attendance_ops.replay.journal import Job, jobs_of, step_of, stopping_step
 from attendance_ops.replay.plan import Plan, write_plan
 from attendance_schemas.events import ReplayPosition, ReplayRecorded, ReplayState
 from service_kit.kafka.bounded_reading import bounds_of, partitions_of, records_until
@@ -176,13 +176,9 @@ async def _look_into_target(run: Run, job: Job) -> None:
 
 async def _stopped(run: Run) -> ReplayRecorded | None:
     """Return the step that stops this process, as somebody else paused or cancelled the job."""
-    others = [
-        each
-        for each in await run.operations.replays(run.began_at - CLOCKS_APART)
-        if each.job_id == run.plan.plan_id and each.state is not ReplayState.APPROVED
-    ]
-    last = others[-1] if others else None
-    if last is None or last.runner_id == run.runner_id:
+    steps = await run.operations.replays(run.began_at - CLOCKS_APART)
+    last = stopping_step(steps, run.plan.plan_id, run.runner_id)
+    if last is None:
         return None
     if last.state is ReplayState.RUNNING:
         raise NotAllowed(f"{last.recorded_by} runs this replay now; this process stops")
