@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+import uvloop
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -44,7 +44,7 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
     """
     settings = load_or_refuse(COMMAND, Settings)
     try:
-        return asyncio.run(work(settings))
+        return uvloop.run(work(settings))
     except (OpsError, SettingsError) as error:
         refuse(COMMAND, error)
     except (TransientFailure, RegistryUnavailable, SchemaUnknown) as error:

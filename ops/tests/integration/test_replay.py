@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+from asyncio.subprocess import Process
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from attendance_ops.replay.plan import NEEDS_TWO_ABOVE
 from attendance_ops.replay.run import BATCH
 from attendance_schemas.golden import golden_examples
 from attendance_schemas.topics import DIRECTORY, MATCHES, PUNCHES
@@ -86,19 +88,20 @@ async def test_one_line_does_all_of_it(installation) -> None:
 
 
 async def test_a_killed_replay_goes_on_and_balances(installation, tmp_path: Path) -> None:
-    count, chance = 3000, random.Random(7)
+    count, chance = min(1000 * KILLS, NEEDS_TWO_ABOVE), random.Random(7)
     await installation.publish(MATCHES, matches(count))
     file, plan = await planned(installation, tmp_path, "matches")
-    run = ("replay", "run", file, "--yes", "--rate", 600)
+    run = ("replay", "run", file, "--yes", "--rate", 150)
     for _ in range(KILLS):
         process = await installation.start(*run)
         seen = len(await installation.records(MATCHES.name))
 
-        async def has_published(seen: int = seen) -> bool:
+        async def has_published(seen: int = seen, process: Process = process) -> bool:
+            assert process.returncode is None, await process.communicate()
             return len(await installation.records(MATCHES.name)) > seen
 
         await eventually(has_published)
-        await asyncio.sleep(chance.random())  # anywhere between two checkpoints
+        await asyncio.sleep(2 * chance.random())  # anywhere between two checkpoints
         process.send_signal(signal.SIGKILL)
         await process.communicate()
     await installation.done("replay", "run", file, "--yes", "--rate", 100_000)

@@ -136,6 +136,17 @@ class Codec:
             raise SchemaError(f"{name} on {topic.name} was not prepared for writing") from None
         return FRAME.pack(MAGIC, schema_id) + encode_body(event)
 
+    async def names_an_event(self, value: bytes) -> bool:
+        """Tell whether the frame of a value names the schema of an event; the body is not looked at.
+
+        Raises SchemaUnknown (it may become known) or RegistryUnavailable.
+        """
+        if len(value) <= FRAME.size or value[0] != MAGIC:
+            return False
+        _, schema_id = FRAME.unpack_from(value)
+        writer = await self._writer_schema(schema_id)
+        return str(writer["name"]).removeprefix(f"{NAMESPACE}.") in EVENT_BY_NAME
+
     async def decode(self, value: bytes | None) -> Event:
         """Return the event of a framed value.
 

@@ -30,8 +30,8 @@ def kinds() -> frozenset[str]:
 
 def masked(event_name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an event with a mask for each value that is marked; null stays null."""
-    marked = sensitive_paths(event_name)
-    return {name: _masked(value, marked, (name,)) for name, value in fields.items()}
+    shown: dict[str, Any] = _masked(fields, _tree_of(event_name))
+    return shown
 
 
 def masked_key(topic: Topic, key: bytes) -> str:
@@ -70,15 +70,28 @@ def _marked(part: Any, at: Path, named: dict[str, Any] | None = None) -> Iterato
             yield from _marked(within, at, named)
 
 
-def _masked(value: Any, marked: Mapping[Path, str], at: Path) -> Any:
-    if at in marked:
-        return None if value is None else MASK
-    match value:
-        case Mapping():
-            return {name: _masked(part, marked, (*at, name)) for name, part in value.items()}
-        case list() | tuple():
-            return [_masked(part, marked, at) for part in value]
-    return value
+@cache
+def _tree_of(event_name: str) -> dict[str, Any]:
+    """Return the marked fields by their names, those of records below these; below a marked one is none."""
+    tree: dict[str, Any] = {}
+    for path in sensitive_paths(event_name):
+        below = tree
+        for name in path:
+            below = below.setdefault(name, {})
+    return tree
+
+
+def _masked(value: Any, tree: Mapping[str, Any]) -> Any:
+    """Return a record, or each of a list, with a mask for what the tree names; all else stays as it is."""
+    if isinstance(value, list | tuple):
+        return [_masked(part, tree) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    shown = dict(value)
+    for name, below in tree.items():
+        if shown.get(name) is not None:
+            shown[name] = _masked(shown[name], below) if below else MASK
+    return shown
 
 
 def _leaves(value: Any, at: Path) -> Iterator[tuple[Path, Any]]:

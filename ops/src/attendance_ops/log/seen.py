@@ -114,7 +114,8 @@ class Reader:
                 event = type(decoded).__name__
                 fields = msgspec.to_builtins(to_fields(decoded))
                 if not self._sees_all:
-                    hidden, fields = sensitive_values(event, fields), masked(event, fields)
+                    hidden = sensitive_values(event, fields) if origin is not None else set()
+                    fields = masked(event, fields)
         return Seen(
             record=record,
             topic=topic,
@@ -125,6 +126,17 @@ class Reader:
             origin=origin,
             headers=self._headers(record, hidden, is_read=problem is None),
         )
+
+    async def reads(self, record: Record) -> bool:
+        """Tell whether the frame of a value names a schema of an event; the body is not looked at.
+
+        Raises:
+            RegistryUnavailable: a schema that this version does not know cannot be asked for.
+        """
+        try:
+            return record.value is None or await self._codec.names_an_event(record.value)
+        except SchemaUnknown:
+            return False
 
     def _of_what_cannot_be_read(self, record: Record, error: SchemaError) -> str:
         # The reason may quote the value.

@@ -135,15 +135,16 @@ async def make_plan(
         looked_at += more
         progress(more)
 
-    async for seen in log.read(selection, spans, looked):
-        count, size = count + 1, size + len(seen.record.value or b"")
-        times.append(seen.record.timestamp)
-        senders.add(seen.record.key)
-        goes_round = attempts_of(seen.record.headers) >= MOST_ATTEMPTS
-        looping += goes_round
-        if count <= NEEDS_TWO_ABOVE and not goes_round:
-            offsets.setdefault(str(seen.record.partition), []).append(seen.record.offset)
-        unreadable += seen.problem is not None
+    async for records in log.read_records(selection, spans, looked):
+        for record in records:
+            count, size = count + 1, size + len(record.value or b"")
+            times.append(record.timestamp)
+            senders.add(record.key)
+            goes_round = attempts_of(record.headers) >= MOST_ATTEMPTS
+            looping += goes_round
+            if count <= NEEDS_TWO_ABOVE and not goes_round:
+                offsets.setdefault(str(record.partition), []).append(record.offset)
+            unreadable += not await log.reader.reads(record)
     if not count:
         raise WrongSelection("nothing is selected; widen --from, --to or the conditions")
     warnings = list(_warnings(looping=looping, unreadable=unreadable))

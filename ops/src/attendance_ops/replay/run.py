@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Self
 from uuid import UUID, uuid4
 
 from attendance_ops.errors import NotAllowed, WrongSelection
@@ -24,15 +25,16 @@ from attendance_ops.operations import CLOCKS_APART, Operations, Place
 from attendance_ops.replay.journal import Job, jobs_of, step_of, stopping_step
 from attendance_ops.replay.plan import Plan, write_plan
 from attendance_schemas.events import ReplayPosition, ReplayRecorded, ReplayState
-from service_kit.kafka.bounded_reading import bounds_of, partitions_of, records_until
+from service_kit.kafka.bounded_reading import Chunk, bounds_of, partitions_of, records_until
 from service_kit.kafka.records import OutgoingRecord, Record, TopicPartition
 from service_kit.kafka.topic_ids import identify_topics
 from service_kit.settings import KafkaSettings
 
 # So many are on their way at once.
-BATCH = 500
+BATCH = 1000
 CHECKPOINT_SECONDS = 1.0
 OTHERS_STOP_SECONDS = 3 * CHECKPOINT_SECONDS
+OTHER_PLAN = "was it made with another OPS_TOKEN, or changed?"
 Positions = dict[TopicPartition, int]
 
 
@@ -108,8 +110,8 @@ async def run_plan(
     await _check_topic(run)
     await _claim(run, job)
     await _look_into_target(run, job)
-    if (stopped := await _stopped(run)) is not None:
-        return stopped
+    if (stopping := await _stopping(run)) is not None:
+        return await _ended(run, stopping.state, f"by {stopping.recorded_by}")
     return await _publish(run, rate, progress)
 
 
@@ -171,20 +173,56 @@ async def _look_into_target(run: Run, job: Job) -> None:
     async with aclosing(records_until(run.kafka, run.target_positions, await _ends(run))) as chunks:
         async for chunk in chunks:
             ours = (each for each in chunk.records if job_of(each.headers) == str(run.plan.plan_id))
-            run.there |= {origin for each in ours if (origin := origin_of(each.headers)) is not None}
+            origins = {origin for each in ours if (origin := origin_of(each.headers)) is not None}
+            run.there |= {origin for origin in origins if not _is_passed(run, origin)}
 
 
-async def _stopped(run: Run) -> ReplayRecorded | None:
-    """Return the step that stops this process, as somebody else paused or cancelled the job."""
+def _is_passed(run: Run, origin: str) -> bool:
+    """Tell whether the last checkpoint counts a place already."""
+    topic, partition, offset = origin.rsplit(":", 2)
+    position = run.positions.get(TopicPartition(run.kafka.topic(topic), int(partition)), 0)
+    return int(offset) < position
+
+
+async def _stopping(run: Run) -> ReplayRecorded | None:
+    """Return the step by which somebody paused or cancelled the job. Raises NotAllowed: it was taken over."""
     steps = await run.operations.replays(run.began_at - CLOCKS_APART)
     last = stopping_step(steps, run.plan.plan_id, run.runner_id)
-    if last is None:
-        return None
-    if last.state is ReplayState.RUNNING:
+    if last is not None and last.state is ReplayState.RUNNING:
         raise NotAllowed(f"{last.recorded_by} runs this replay now; this process stops")
-    stopped = run.step(last.state, detail=f"by {last.recorded_by}")
-    await run.operations.record(stopped)
-    return stopped
+    return last
+
+
+class _Checkpoints:
+    """Writes a checkpoint every second beside the publishing, and hears what others say of the job."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._task: asyncio.Task[ReplayRecorded | None] | None = None
+        self._begun_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def turn(self) -> ReplayRecorded | None:
+        """Begin the next one when it is time; return the step that stops the job. Raises as it did."""
+        if self._task is not None and self._task.done():
+            task, self._task = self._task, None
+            if (stopping := task.result()) is not None:
+                return stopping
+        if self._task is None and time.monotonic() - self._begun_at >= CHECKPOINT_SECONDS:
+            self._begun_at = time.monotonic()
+            self._task = asyncio.create_task(_checkpoint(self._run))
+        return None
+
+    async def last(self) -> ReplayRecorded | None:
+        """Write one with everything that was published; return the step that stops the job."""
+        stopping = None if self._task is None else await self._task
+        return stopping or await _checkpoint(self._run)
 
 
 async def _publish(run: Run, rate: float, progress: Callable[[int], None]) -> ReplayRecorded:
@@ -192,68 +230,75 @@ async def _publish(run: Run, rate: float, progress: Callable[[int], None]) -> Re
         run.plan.selection(),
         {TopicPartition(run.source, each.partition): each.end for each in run.plan.spans},
     )
-    checked_at, began_at, paced = time.monotonic(), time.monotonic(), 0
+    began_at, paced = time.monotonic(), 0
     at_once = max(1, min(BATCH, int(rate)))  # a second's worth, so that the rate is even
-    async with aclosing(records_until(run.kafka, run.positions, ends, max_records=at_once)) as chunks:
-        async for chunk in chunks:
-            if time.monotonic() - checked_at >= CHECKPOINT_SECONDS:
-                if (stopped := await _checkpoint(run)) is not None:
-                    return stopped
-                checked_at = time.monotonic()
-            meant = [
-                each
-                for each in chunk.records
-                if selection.takes_all or selection.takes(await run.operations.log.reader.see(each))
-            ]
-            if run.published + run.set_aside + len(meant) > run.plan.count:
-                return await _ended(run, ReplayState.FAILED, "more is selected than the plan counts")
-            sent = await _send(run, meant)
-            for record in chunk.records:
-                run.positions[record.topic_partition] = record.committable.next_offset
-            for position in chunk.complete:
-                run.positions[position.topic_partition] = position.next_offset
-            progress(sent)
-            paced += sent
-            await asyncio.sleep(max(0.0, began_at + paced / rate - time.monotonic()))
-    if (stopped := await _checkpoint(run)) is not None:
-        return stopped
+    reading = records_until(run.kafka, run.positions, ends, max_records=at_once)
+    with _Checkpoints(run) as checkpoints:
+        async with aclosing(reading) as chunks:
+            async for chunk in chunks:
+                meant = await run.operations.log.meant(selection, chunk.records)
+                if run.published + run.set_aside + len(meant) > run.plan.count:
+                    return await _ended(
+                        run, ReplayState.FAILED, f"more is selected than planned: {OTHER_PLAN}"
+                    )
+                paced += await _send(run, chunk, meant)
+                progress(len(meant))
+                while True:
+                    if (stopping := checkpoints.turn()) is not None:
+                        return await _ended(run, stopping.state, f"by {stopping.recorded_by}")
+                    if (early := began_at + paced / rate - time.monotonic()) <= 0:
+                        break
+                    await asyncio.sleep(min(early, CHECKPOINT_SECONDS))
+        if (stopping := await checkpoints.last()) is not None:
+            return await _ended(run, stopping.state, f"by {stopping.recorded_by}")
     if run.published + run.set_aside < run.plan.count:
-        return await _ended(run, ReplayState.FAILED, "less is selected than the plan counts")
+        return await _ended(run, ReplayState.FAILED, f"less is selected than planned: {OTHER_PLAN}")
     return await _ended(run, ReplayState.DONE)
 
 
 async def _ended(run: Run, state: ReplayState, detail: str | None = None) -> ReplayRecorded:
-    last = run.step(state, detail=detail and f"{detail}: was it made with another OPS_TOKEN, or changed?")
+    last = run.step(state, detail=detail)
     await run.operations.record(last)
     return last
 
 
-async def _send(run: Run, meant: list[Record]) -> int:
-    """Publish records; return how many are done with, those included that are there or are set aside."""
-    outgoing = []
+async def _send(run: Run, chunk: Chunk, meant: list[Record]) -> int:
+    """Publish what is meant of a chunk, note that all of it is done with, and return how much was published.
+
+    What a checkpoint says changes at once, after the last acknowledgement.
+    """
+    outgoing, passed, aside = [], set(), 0
     for record in meant:
         place = str(Place(run.plan.topic, record.partition, record.offset))
         if attempts_of(record.headers) >= MOST_ATTEMPTS:
-            run.set_aside += 1
+            aside += 1
         elif place in run.there:
-            run.there.remove(place)
-            run.published += 1
+            passed.add(place)
         else:
             headers = headers_of_again(record, run.plan.plan_id, place)
             outgoing.append(OutgoingRecord(run.target, record.key, record.value, headers))
-    for start in range(0, len(outgoing), BATCH):
-        part = outgoing[start : start + BATCH]
-        await run.operations.producer.send_all(part)
-        run.published += len(part)
-    return len(meant)
+    if outgoing:
+        await run.operations.producer.send_all(outgoing)
+    run.there -= passed
+    run.published, run.set_aside = run.published + len(meant) - aside, run.set_aside + aside
+    for record in chunk.records:
+        run.positions[record.topic_partition] = record.committable.next_offset
+    for position in chunk.complete:
+        run.positions[position.topic_partition] = position.next_offset
+    return len(outgoing)
 
 
 async def _checkpoint(run: Run) -> ReplayRecorded | None:
-    """Look for what others said of the job; write how far it is; return the step that stops it."""
-    if (stopped := await _stopped(run)) is not None:
-        return stopped
+    """Look for what others said of the job; write how far it is; return the step that stops it.
+
+    What is published after the positions of a checkpoint lies behind its ends of the target, which are asked
+    for before.
+    """
+    if (stopping := await _stopping(run)) is not None:
+        return stopping
+    ends = await _ends(run)
     if not run.there:  # else the next process has to find them, too
-        run.target_positions = await _ends(run)
+        run.target_positions = ends
     await run.operations.record(run.step(ReplayState.RUNNING))
     return None
 

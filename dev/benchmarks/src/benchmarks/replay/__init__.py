@@ -1,0 +1,1 @@
+"""Replays beside a bare produce loop of the same records."""
