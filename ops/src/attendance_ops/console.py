@@ -66,6 +66,11 @@ def say(line: str = "") -> None:
     out.print(plain(line), markup=False)
 
 
+def hint(line: str) -> None:
+    """Print a line beside the progress, on standard error."""
+    err.print(plain(line), markup=False)
+
+
 def plain(text: str) -> str:
     """Return a text with whatever is not printed as a character in escapes."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

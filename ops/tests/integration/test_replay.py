@@ -11,8 +11,10 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from attendance_ops.log.positions import PROJECTION
 from attendance_ops.replay.plan import NEEDS_TWO_ABOVE
 from attendance_ops.replay.run import BATCH
 from attendance_schemas.golden import golden_examples
@@ -262,3 +264,34 @@ async def test_dead_letters_go_to_a_side_topic_or_by_redrive(installation, stack
     told = await installation.done("replay", "verify", plan["plan_id"])
     assert "handled 0" in told.out
     assert f"no service of ours reads {side}" in told.out
+
+
+async def test_a_replay_waits_for_a_reader_that_is_behind(installation, tmp_path: Path) -> None:
+    kafka, count = installation.kafka, 300
+    await installation.publish(MATCHES, matches(count))
+    file, _ = await planned(installation, tmp_path, "matches")
+    consumer = AIOKafkaConsumer(
+        group_id=kafka.group(PROJECTION), enable_auto_commit=False, **kafka.client_options()
+    )
+    await consumer.start()
+    partitions = [TopicPartition(kafka.topic(MATCHES.name), number) for number in range(3)]
+    consumer.assign(partitions)
+    await consumer.commit(dict.fromkeys(partitions, 0))
+    running = await installation.start(
+        "replay", "run", file, "--yes", "--json", "--rate", 10, "--most-behind", 10
+    )
+    try:
+        async with asyncio.timeout(60):
+            told = await running.stderr.readline()
+        assert b"waiting now and then: attendance-projector is" in told
+        assert len(await installation.records(MATCHES.name)) < 2 * count
+        ended = asyncio.create_task(running.communicate())
+        while not ended.done():
+            await consumer.commit(await consumer.end_offsets(partitions))  # the reader reads on
+            await asyncio.wait([ended], timeout=0.2)
+        out, err = await ended
+    finally:
+        await consumer.stop()
+        if running.returncode is None:
+            running.kill()
+    assert (running.returncode, json.loads(out)["published"]) == (0, count), err

@@ -13,14 +13,14 @@ import typer
 from typer.core import TyperGroup
 
 from attendance_ops import options
-from attendance_ops.console import Json, Yes, agreed, progress, run, say, say_json, table
+from attendance_ops.console import Json, Yes, agreed, hint, progress, run, say, say_json, table
 from attendance_ops.errors import NotAllowed, WrongSelection
 from attendance_ops.log.selection import Selection
 from attendance_ops.log.spans import spans_of
 from attendance_ops.operations import Operations
 from attendance_ops.replay.journal import Job, jobs_of, said_of, step_of
 from attendance_ops.replay.plan import NEEDS_TWO_ABOVE, Plan, make_plan, read_plan, write_plan
-from attendance_ops.replay.run import run_plan
+from attendance_ops.replay.run import Pace, run_plan
 from attendance_ops.replay.show import job_as_json, show_balance, show_plan, show_step
 from attendance_ops.replay.verify import Balance, verify
 from attendance_ops.settings import Settings
@@ -34,11 +34,14 @@ PlanFile = Annotated[
 ]
 JobId = Annotated[UUID, typer.Argument(help="Id of a replay, as `replay list` prints it.")]
 Rate = Annotated[float, typer.Option(min=0.1, help="Records a second, at most.")]
+MostBehind = Annotated[
+    int, typer.Option(min=0, help="Wait while the service that reads them is more records behind.")
+]
 To = Annotated[
     str | None,
     typer.Option("--to-topic", help="A side topic, by its full name, instead of the topic itself."),
 ]
-RATE = 200.0
+RATE, MOST_BEHIND = 200.0, 10_000
 
 
 class TopicOrCommand(TyperGroup):
@@ -114,7 +117,14 @@ def plan_command(
 
 
 @replay.command("run")
-def run_command(file: PlanFile, *, rate: Rate = RATE, yes: Yes = False, as_json: Json = False) -> None:
+def run_command(
+    file: PlanFile,
+    *,
+    rate: Rate = RATE,
+    most_behind: MostBehind = MOST_BEHIND,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
     """Publish what a plan selects, or go on with it.
 
     The same command goes on after a pause, a crash or an outage.
@@ -125,7 +135,7 @@ def run_command(file: PlanFile, *, rate: Rate = RATE, yes: Yes = False, as_json:
     if not agreed(f"Publish {plan.count:,} records to {plan.target}?", yes=yes):
         say("nothing was done")
         return
-    last = run(_running(plan, rate))
+    last = run(_running(plan, Pace(rate, most_behind)))
     show_step(last, as_json=as_json)
 
 
@@ -222,6 +232,7 @@ def now(
     event: options.EventName = None,
     where: options.Where = None,
     rate: Rate = RATE,
+    most_behind: MostBehind = MOST_BEHIND,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -239,7 +250,7 @@ def now(
     if not agreed(f"Publish {plan.count:,} records to {plan.target}?", yes=yes):
         say("nothing was done")
         return
-    last = run(_running(plan, rate))
+    last = run(_running(plan, Pace(rate, most_behind)))
     if last.state is not ReplayState.DONE:
         show_step(last, as_json=as_json)
         return
@@ -249,11 +260,13 @@ def now(
     show_balance(balance, job, as_json=as_json)
 
 
-def _running(plan: Plan, rate: float) -> Callable[[Settings], Coroutine[Any, Any, ReplayRecorded]]:
+def _running(plan: Plan, pace: Pace) -> Callable[[Settings], Coroutine[Any, Any, ReplayRecorded]]:
     async def work(settings: Settings) -> ReplayRecorded:
         async with options.operating(settings) as operations:
             with progress("publishing", plan.count) as sent:
-                return await run_plan(operations, plan, operator=settings.operator, rate=rate, progress=sent)
+                return await run_plan(
+                    operations, plan, operator=settings.operator, pace=pace, progress=sent, notice=hint
+                )
 
     return work
 

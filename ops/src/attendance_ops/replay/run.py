@@ -20,6 +20,7 @@ from typing import Self
 from uuid import UUID, uuid4
 
 from attendance_ops.errors import NotAllowed, WrongSelection
+from attendance_ops.log.positions import positions_of, reader_of
 from attendance_ops.log.provenance import MOST_ATTEMPTS, attempts_of, headers_of_again, job_of, origin_of
 from attendance_ops.operations import CLOCKS_APART, Operations, Place
 from attendance_ops.replay.journal import Job, jobs_of, step_of, stopping_step
@@ -38,9 +39,20 @@ OTHER_PLAN = "was it made with another OPS_TOKEN, or changed?"
 Positions = dict[TopicPartition, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """rate: records a second, at most. most_behind: records by which the target's reader may be behind."""
+
+    rate: float
+    most_behind: int
+
+
 @dataclass(slots=True)
 class Run:
-    """A replay that goes on in this process. `there`: places whose records the target has already."""
+    """A replay that goes on in this process.
+
+    there: places whose records the target has already. behind: records that its reader has not done.
+    """
 
     operations: Operations
     plan: Plan
@@ -51,6 +63,7 @@ class Run:
     positions: Positions = field(default_factory=dict)
     target_positions: Positions = field(default_factory=dict)
     there: set[str] = field(default_factory=set)
+    behind: int = 0
     began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -91,12 +104,13 @@ async def run_plan(
     plan: Plan,
     *,
     operator: str,
-    rate: float,
+    pace: Pace,
     progress: Callable[[int], None] = lambda _count: None,
+    notice: Callable[[str], None] = lambda _sentence: None,
 ) -> ReplayRecorded:
     """Run a plan to its end, or to where somebody paused or cancelled it; return the last step.
 
-    rate: records a second, at most.
+    notice: told why it waits.
 
     Raises:
         NotAllowed: it is over, waits for a second person, or another process took it over.
@@ -112,7 +126,7 @@ async def run_plan(
     await _look_into_target(run, job)
     if (stopping := await _stopping(run)) is not None:
         return await _ended(run, stopping.state, f"by {stopping.recorded_by}")
-    return await _publish(run, rate, progress)
+    return await _publish(run, pace, progress, notice)
 
 
 def _check(plan: Plan, job: Job) -> None:
@@ -225,13 +239,15 @@ class _Checkpoints:
         return stopping or await _checkpoint(self._run)
 
 
-async def _publish(run: Run, rate: float, progress: Callable[[int], None]) -> ReplayRecorded:
+async def _publish(
+    run: Run, pace: Pace, progress: Callable[[int], None], notice: Callable[[str], None]
+) -> ReplayRecorded:
     selection, ends = (
         run.plan.selection(),
         {TopicPartition(run.source, each.partition): each.end for each in run.plan.spans},
     )
-    began_at, paced = time.monotonic(), 0
-    at_once = max(1, min(BATCH, int(rate)))  # a second's worth, so that the rate is even
+    began_at, paced, waited = time.monotonic(), 0, False
+    at_once = max(1, min(BATCH, int(pace.rate)))  # a second's worth, so that the rate is even
     reading = records_until(run.kafka, run.positions, ends, max_records=at_once)
     with _Checkpoints(run) as checkpoints:
         async with aclosing(reading) as chunks:
@@ -246,9 +262,14 @@ async def _publish(run: Run, rate: float, progress: Callable[[int], None]) -> Re
                 while True:
                     if (stopping := checkpoints.turn()) is not None:
                         return await _ended(run, stopping.state, f"by {stopping.recorded_by}")
-                    if (early := began_at + paced / rate - time.monotonic()) <= 0:
+                    is_behind = run.behind > pace.most_behind
+                    early = began_at + paced / pace.rate - time.monotonic()
+                    if early <= 0 and not is_behind:
                         break
-                    await asyncio.sleep(min(early, CHECKPOINT_SECONDS))
+                    if is_behind and not waited:
+                        notice(f"waiting now and then: {reader_of(run.plan.target)} is {run.behind:,} behind")
+                        waited = True
+                    await asyncio.sleep(CHECKPOINT_SECONDS if is_behind else min(early, CHECKPOINT_SECONDS))
         if (stopping := await checkpoints.last()) is not None:
             return await _ended(run, stopping.state, f"by {stopping.recorded_by}")
     if run.published + run.set_aside < run.plan.count:
@@ -300,7 +321,16 @@ async def _checkpoint(run: Run) -> ReplayRecorded | None:
     if not run.there:  # else the next process has to find them, too
         run.target_positions = ends
     await run.operations.record(run.step(ReplayState.RUNNING))
+    run.behind = await _behind(run, ends)
     return None
+
+
+async def _behind(run: Run, ends: Positions) -> int:
+    """Return how many records of the target its reader has not done, where it has positions."""
+    if run.plan.is_side_topic:
+        return 0
+    done = await positions_of(run.kafka, reader_of(run.plan.target))
+    return sum(max(0, end - done[each]) for each, end in ends.items() if each in done)
 
 
 async def _ends(run: Run) -> Positions:
