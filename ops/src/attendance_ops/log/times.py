@@ -40,6 +40,13 @@ def _instant_of(text: str, now: datetime) -> datetime:
     return (found if found.tzinfo else found.replace(tzinfo=now.tzinfo)).astimezone(UTC)
 
 
+def duration_of(text: str) -> timedelta:
+    """Return how long `10m` or `2 d` is. Raises WrongSelection."""
+    if (found := _AGO.fullmatch(text.strip())) is None or text.rstrip().endswith("ago"):
+        raise WrongSelection(f"{text[:LONGEST]!r} reads as no duration; write 30s, 10m, 2h or 7d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
 def shown(instant: datetime) -> str:
     """Return an instant for people: UTC, to the second."""
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
