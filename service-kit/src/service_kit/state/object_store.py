@@ -130,12 +130,9 @@ class ObjectStore:
         )
 
     async def exists(self, bucket: str, key: str) -> bool:
-        """Tell whether there is an object with this key."""
-        try:
-            await self.stat(bucket, key)
-        except ObjectNotFound:
-            return False
-        return True
+        """Tell whether there is an object with this key; by a listing, for those who may not read it."""
+        page = await self._run(self._client.page, bucket, key, None)
+        return bool(page) and page[0].key == key
 
     async def pages(self, bucket: str, prefix: str) -> AsyncGenerator[list[ListedObject], None]:
         """Yield the objects whose keys begin so, in the order of their keys, in pages of up to 1,000.
