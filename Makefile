@@ -205,6 +205,10 @@ bench-rebuild: $(READY)  ## rebuild under live events and readers, killed twice 
 bench-views: $(READY)  ## read a directory of millions beside Kafka's plain client ## COUNT=2000000
 	$(BIN)/python -m benchmarks.views.time_to_ready $(call option,--count,COUNT)
 
+.PHONY: bench-reconcile
+bench-reconcile: $(READY)  ## hold 20,000 captures against every store, twice ## COUNT=20000
+	$(BIN)/python -m benchmarks.operations.reconcile $(call option,--count,COUNT)
+
 .PHONY: bench-backlog
 bench-backlog: $(READY)  ## change a shift of 100,000 days under facts, killed once
 	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.backlog
