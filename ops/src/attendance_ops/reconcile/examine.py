@@ -66,6 +66,7 @@ class Look:
     facts: int = 0
     on_their_way: int = 0
     seconds: float = 0.0
+    ledger_bytes: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[Example]] = field(default_factory=dict)
 
@@ -110,6 +111,7 @@ async def examine(
             look.facts = await tables.read(ledger)
         ledger.run("findings.sql")
         find_holes(ledger)
+        look.ledger_bytes = ledger.size
         look.on_their_way = ledger.count(_ON_THEIR_WAY)
         for each in FINDINGS:
             look.counts[each] = ledger.count("SELECT count(*) FROM finding WHERE name = :name", name=each)

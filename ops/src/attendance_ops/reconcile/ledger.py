@@ -6,11 +6,9 @@ Ids, instants, devices with their numbers and keys of images; no name, no badge,
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from attendance_ops.reconcile.facts import Window, micros
@@ -92,6 +90,11 @@ class Ledger:
         while page := cursor.fetchmany(size):
             yield page
 
+    @property
+    def size(self) -> int:
+        """Return how large it is, bytes."""
+        return self.count("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+
     def count(self, query: str, **parameters: object) -> int:
         """Return the one number that a question has for an answer."""
         (row,) = self.ask(query, **parameters)
@@ -100,15 +103,15 @@ class Ledger:
 
 @contextmanager
 def open_ledger(window: Window) -> Iterator[Ledger]:
-    """Give an empty ledger in the folder for temporary files (TMPDIR); it is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="attendance-reconcile-") as folder:
-        connection = sqlite3.connect(Path(folder) / "ledger", isolation_level=None)
-        try:
-            for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{CACHE_KIB}"):
-                connection.execute(f"PRAGMA {pragma}")
-            ledger = Ledger(connection, window)
-            ledger.run("ledger.sql")
-            connection.execute("BEGIN")
-            yield ledger
-        finally:
-            connection.close()
+    """Give an empty ledger in the folder for temporary files (TMPDIR); a killed process leaves nothing."""
+    # Without a name, SQLite makes a file and removes its name at once. Source: https://sqlite.org/inmemorydb.html
+    connection = sqlite3.connect("", isolation_level=None)
+    try:
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{CACHE_KIB}"):
+            connection.execute(f"PRAGMA {pragma}")
+        ledger = Ledger(connection, window)
+        ledger.run("ledger.sql")
+        connection.execute("BEGIN")
+        yield ledger
+    finally:
+        connection.close()

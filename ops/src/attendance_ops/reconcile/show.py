@@ -59,6 +59,7 @@ def look_as_json(look: Look) -> dict[str, Any]:
         "unreadable_records": look.unreadable,
         "on_their_way": look.on_their_way,
         "seconds": round(look.seconds, 2),
+        "ledger_bytes": look.ledger_bytes,
         "findings": [
             {
                 "kind": name,

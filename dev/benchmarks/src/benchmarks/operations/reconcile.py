@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -80,9 +80,10 @@ def captures(count: int) -> Iterator[CaptureReceived]:
 
 def decided(event: CaptureReceived) -> MatchDecided:
     """Return what recognition decides."""
-    return msgspec.structs.replace(
+    match: MatchDecided = msgspec.structs.replace(
         GOLDEN["MatchDecided/identified"], event_id=event.event_id, capture_id=event.capture_id
     )
+    return match
 
 
 async def store_all(events: Sequence[CaptureReceived], objects: ObjectStore, bucket: str) -> None:
@@ -180,6 +181,7 @@ async def measure(env: StackEnv, count: int) -> bool:
             bucket=bucket,
         ),
         threads=AT_ONCE,
+        timeout=timedelta(minutes=1),
     )
     try:
         began = time.monotonic()
@@ -228,7 +230,8 @@ def told(results: Sequence[tuple[float, dict[str, Any]]], count: int) -> bool:
         found.append(findings)
         rate = count / answer["seconds"]
         say(f"{name}: seconds={seconds:.1f} captures_per_second={rate:.0f} findings={findings}")
-    say(f"peak_mib={peak:.0f}")
+    size = max(answer["ledger_bytes"] for _, answer in results) / count
+    say(f"peak_mib={peak:.0f} ledger_bytes_per_capture={size:.0f}")
     return found == [{}, {"missing-event": count}]
 
 
