@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,11 +20,19 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from attendance_ops.log.provenance import ATTEMPT, JOB, ORIGIN
-from attendance_ops.reconcile.repair import BATCH
+from attendance_ops.reconcile.repair import BATCH, DETAIL
 from attendance_schemas.acceptance import accepted_key, encode_accepted
-from attendance_schemas.events import CaptureReceived, Event
+from attendance_schemas.events import CaptureReceived, Event, ReplayState
 from attendance_schemas.golden import golden_examples
-from attendance_schemas.topics import CAPTURES, CAPTURES_BACKLOG, CORRECTIONS, MATCHES, PUNCHES, Topic
+from attendance_schemas.topics import (
+    CAPTURES,
+    CAPTURES_BACKLOG,
+    CORRECTIONS,
+    MATCHES,
+    OPERATIONS,
+    PUNCHES,
+    Topic,
+)
 from attendance_testing.polling import eventually
 from service_kit.kafka.bounded_reading import bounds_of, partitions_of
 from service_kit.settings import ObjectStoreSettings
@@ -381,6 +391,43 @@ async def test_a_killed_repair_is_run_again_until_nothing_is_missing(world: Worl
     assert count <= len(records) <= count + KILLS * BATCH
     assert (await world.look(*APPLY))[1] == {}
     assert len(await world.installation.records(PUNCHES.name)) == len(records)
+
+
+async def test_a_repair_that_was_killed_long_ago_is_said_to_have_ended(world: World) -> None:
+    begun = msgspec.structs.replace(
+        GOLDEN["ReplayRecorded/begun"], job_id=uuid4(), state=ReplayState.RUNNING, plan=None, detail=DETAIL
+    )
+    now = msgspec.structs.replace(begun, job_id=uuid4(), recorded_at=datetime.now(UTC))
+    await world.installation.publish(OPERATIONS, [begun, now])
+    await world.store(world.punch())
+    await world.installation.ops(*APPLY)
+    listed = (await world.installation.done("replay", "list", "--json")).json()
+    assert [each["state"] for each in listed] == ["FAILED", "RUNNING", "DONE"]
+    assert listed[0]["job"] == str(begun.job_id)
+
+
+async def test_somebody_may_cancel_a_repair(world: World) -> None:
+    lost = [world.punch() for _ in range(60)]
+    await asyncio.gather(*(world.store(each) for each in lost))
+    process = await world.installation.start(*APPLY, "--rate", 2)
+    jobs: list[str] = []
+
+    async def has_begun() -> bool:
+        listed = (await world.installation.done("replay", "list", "--json")).json()
+        jobs[:] = [each["job"] for each in listed]
+        return bool(jobs)
+
+    try:
+        await eventually(has_begun)
+        await world.installation.done("replay", "cancel", jobs[0])
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+    done = json.loads(out)["repair"]
+    assert (process.returncode, done["stopped_by"]) == (1, "meera on ops-1"), err
+    assert len(await world.installation.records(PUNCHES.name)) == done["published"] < len(lost)
 
 
 async def test_nothing_of_people_is_printed(world: World) -> None:

@@ -35,6 +35,9 @@ from service_kit.kafka.records import OutgoingRecord, Position
 BATCH = 100
 CHECKPOINT_SECONDS = 1.0
 ASK_AGAIN = timedelta(seconds=0.5)
+DETAIL = "reconcile: published again from what was accepted first"
+KILLED_AFTER = CLOCKS_APART
+"""A run that says nothing for so long, and a step comes every second, is none any more."""
 STOPS = frozenset({ReplayState.PAUSED, ReplayState.CANCELLED})
 _TO_REPAIR = """
 SELECT org, id, max(attempts) FROM finding
@@ -67,7 +70,7 @@ class Repair:
                 operator=self.operator,
                 published_count=self.published,
                 set_aside_count=self.gone_round + self.without_acceptance,
-                detail="reconcile: published again from what was accepted first",
+                detail=DETAIL,
             )
         )
 
@@ -81,6 +84,7 @@ async def repair_all(
         TransientFailure: Kafka or the object store is away; run the command again.
     """
     await repair.operations.log.codec.prepare(TOPICS_OF_FACTS)
+    await _end_killed(repair)
     await repair.record(ReplayState.RUNNING)
     began_at = checked_at = time.monotonic()
     size = max(1, min(BATCH, int(rate)))
@@ -115,6 +119,24 @@ async def _outgoing(repair: Repair, org: str, raw: bytes, attempts: int) -> Outg
     return OutgoingRecord(
         log.kafka.topic(target.name), target.key_of(event), log.codec.encode(event, target), headers
     )
+
+
+async def _end_killed(repair: Repair) -> None:
+    """Say of earlier runs that were killed that they have ended; what they published stays."""
+    last = {step.job_id: step for step in await repair.operations.replays() if step.detail == DETAIL}
+    for step in last.values():
+        if step.state is ReplayState.RUNNING and step.recorded_at < repair.began_at - KILLED_AFTER:
+            await repair.operations.record(
+                step_of(
+                    step.job_id,
+                    ReplayState.FAILED,
+                    runner_id=repair.runner_id,
+                    operator=repair.operator,
+                    published_count=step.published_count,
+                    set_aside_count=step.set_aside_count,
+                    detail=DETAIL,
+                )
+            )
 
 
 async def _stopped(repair: Repair) -> str | None:
