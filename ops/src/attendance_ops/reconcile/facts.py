@@ -13,7 +13,6 @@ from attendance_schemas.events import (
     EnrolmentRequested,
     Event,
     MatchDecided,
-    PunchAdded,
     PunchSubmitted,
 )
 from attendance_schemas.topics import (
@@ -68,11 +67,6 @@ def identity_of(event: Event) -> UUID | None:
     """Return the id of a fact; None: the event is no fact of these."""
     field = IDENTITIES.get(type(event).__name__)
     return None if field is None else getattr(event, field)
-
-
-def other_identity_of(event: Event) -> UUID | None:
-    """Return the second id under which ingest keeps an addition: that of the punch that it makes."""
-    return event.punch_id if isinstance(event, PunchAdded) else None
 
 
 def decided_by(event: Event) -> UUID | None:

@@ -4,7 +4,6 @@ CREATE INDEX accepted_id ON accepted (org, id);
 CREATE INDEX image_id ON image (org, id);
 CREATE INDEX event_id ON event (org, id);
 CREATE INDEX event_sequence ON event (org, device, sequence, at);
-CREATE INDEX other_id_id ON other_id (org, id);
 CREATE INDEX decision_id ON decision (org, id);
 
 CREATE TABLE fact AS
@@ -28,5 +27,4 @@ UPDATE fact SET is_on_its_way = 1, is_judged = 0 WHERE is_judged AND last_at >= 
 CREATE TABLE without_event AS
 SELECT org, id, at FROM accepted
 WHERE at >= :since AND at < :until AND at < :ripe
-    AND NOT EXISTS (SELECT 1 FROM fact WHERE fact.org = accepted.org AND fact.id = accepted.id)
-    AND NOT EXISTS (SELECT 1 FROM other_id WHERE other_id.org = accepted.org AND other_id.id = accepted.id);
+    AND NOT EXISTS (SELECT 1 FROM fact WHERE fact.org = accepted.org AND fact.id = accepted.id);

@@ -10,8 +10,6 @@ CREATE TABLE event (
     digest INTEGER NOT NULL, device TEXT, sequence INTEGER, image_key TEXT, attempts INTEGER NOT NULL,
     is_projected INTEGER NOT NULL, is_recognised INTEGER NOT NULL
 );
--- Ids under which an object repeats a fact of another id.
-CREATE TABLE other_id (org TEXT NOT NULL, id BLOB NOT NULL);
 CREATE TABLE decision (
     org TEXT NOT NULL, id BLOB NOT NULL, at INTEGER NOT NULL, is_dead INTEGER NOT NULL, is_projected INTEGER NOT NULL
 );

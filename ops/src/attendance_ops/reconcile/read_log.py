@@ -22,7 +22,6 @@ from attendance_ops.reconcile.facts import (
     decided_by,
     identity_of,
     micros,
-    other_identity_of,
 )
 from attendance_ops.reconcile.ledger import DecisionRow, EventRow, Ledger
 from attendance_schemas.errors import SchemaUnknown, UndecodableRecord
@@ -142,8 +141,6 @@ async def _take(log: Log, record: Record, readers: Readers, found: ReadLog) -> N
             )
     elif identity is not None:
         found.put("event", _row(record, event, identity.bytes, readers, log.kafka.topic_prefix))
-        if (other := other_identity_of(event)) is not None:
-            found.put("other_id", (event.org_id, other.bytes))
 
 
 def _row(record: Record, event: Event, identity: bytes, readers: Readers, prefix: str) -> EventRow:
