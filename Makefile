@@ -209,6 +209,10 @@ bench-views: $(READY)  ## read a directory of millions beside Kafka's plain clie
 bench-replay: $(READY)  ## replay a million records beside a bare produce loop ## COUNT=1000000
 	$(BIN)/python -m benchmarks.replay.speed $(call option,--count,COUNT)
 
+.PHONY: bench-reconcile
+bench-reconcile: $(READY)  ## hold 20,000 captures against every store, twice ## COUNT=20000
+	$(BIN)/python -m benchmarks.operations.reconcile $(call option,--count,COUNT)
+
 .PHONY: bench-backlog
 bench-backlog: $(READY)  ## change a shift of 100,000 days under facts, killed once
 	LOCAL_STACK_DURABLE=1 $(BIN)/python -m benchmarks.projection.backlog

@@ -9,7 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 UNITS = ROOT / "deploy/systemd"
-SERVICES = ("ingest", "query-api", "attendance-projector", "attendance-feed", "recognition-worker@")
+SERVICES = (
+    *("ingest", "query-api", "attendance-projector", "attendance-feed", "recognition-worker@"),
+    "attendance-reconcile",
+)
 INSTALLED = "/opt/attendance/.venv/bin/"
 # Of 10, by systemd's own measure; 10 is no wall at all.
 MOST_EXPOSED = 2.5
@@ -21,7 +24,7 @@ def text_of(unit: str) -> str:
 
 def walls(service: str) -> str:
     block = text_of(f"{service}.service").split("# Nothing but its own port")[1].split("[Install]")[0]
-    return re.sub(r"(# A GPU is a device\.\n)?PrivateDevices=.*\n", "", block)
+    return re.sub(r"(# A GPU is a device\.\n)?PrivateDevices=.*\n", "", block).rstrip()
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -10,14 +10,18 @@ from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-import msgspec
-
-from attendance_schemas.events import EVENT_BY_NAME, CaptureReceived, Event, PunchSubmitted
-from ingest.domain.identifiers import accepted_key
+from attendance_schemas.acceptance import (
+    MEDIA_TYPE,
+    UnreadableAcceptance,
+    accepted_key,
+    decode_accepted,
+    encode_accepted,
+)
+from attendance_schemas.events import CaptureReceived, Event, PunchSubmitted
 from ingest.errors import AcceptanceUnreadable, AlreadyAccepted, SequenceTaken, TooLongAgo
 from ingest.ports import DeviceSequences, ImageStore
 
-JSON = "application/json"
+JSON = MEDIA_TYPE
 # What a sender who used an id twice, or named a thing of another kind, is told that it is.
 NAMES = {
     "CaptureReceived": "a capture",
@@ -33,13 +37,6 @@ NAMES = {
 E = TypeVar("E", bound=Event)
 
 
-class Accepted(msgspec.Struct, frozen=True):
-    """An event as it is kept, and the name of its type."""
-
-    kind: str
-    event: msgspec.Raw
-
-
 async def first_accepted(
     event: E, identity: UUID, store: ImageStore, is_same: Callable[[E, E], bool]
 ) -> tuple[E, bool]:
@@ -47,9 +44,8 @@ async def first_accepted(
 
     Raises AlreadyAccepted when something else was: it says what the id names.
     """
-    key, kind = accepted_key(event.org_id, identity), type(event).__name__
-    data = msgspec.json.encode(Accepted(kind, msgspec.Raw(msgspec.json.encode(event))))
-    if await store.put_new(key, data, media_type=JSON):
+    key = accepted_key(event.org_id, identity)
+    if await store.put_new(key, encode_accepted(event), media_type=JSON):
         return event, False
     first = _read(key, await store.read(key))
     if isinstance(first, type(event)) and is_same(first, event):
@@ -106,9 +102,8 @@ def name_of(event: Event) -> str:
 
 def _read(key: str, data: bytes) -> Event:
     try:
-        accepted = msgspec.json.decode(data, type=Accepted)
-        return msgspec.json.decode(accepted.event, type=EVENT_BY_NAME[accepted.kind])
-    except (msgspec.DecodeError, ValueError, KeyError) as error:
+        return decode_accepted(data)
+    except UnreadableAcceptance as error:
         raise AcceptanceUnreadable(
             f"{key} is in the object store without a readable event; ops: find out who put it there"
         ) from error

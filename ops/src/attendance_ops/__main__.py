@@ -3,6 +3,7 @@
 import typer
 
 from attendance_ops.dead_letters.commands import dlq
+from attendance_ops.reconcile.commands import reconcile
 from attendance_ops.replay.commands import replay
 from attendance_ops.see.commands import inspect, lag, status, trace_command
 from attendance_ops.settings import COMMAND
@@ -19,6 +20,7 @@ cli.command("status")(status)
 cli.command("lag")(lag)
 cli.command("inspect")(inspect)
 cli.command("trace")(trace_command)
+cli.command("reconcile")(reconcile)
 cli.add_typer(dlq, name="dlq")
 cli.add_typer(replay, name="replay")
 

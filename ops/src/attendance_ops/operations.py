@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+from uuid import UUID, uuid4
 
 from attendance_ops.log.reading import Log
 from attendance_schemas.errors import UndecodableRecord
-from attendance_schemas.events import DeadLetterSettled, Event, ReplayRecorded
+from attendance_schemas.events import DeadLetterSettled, Event, ReplayPosition, ReplayRecorded, ReplayState
 from attendance_schemas.topics import OPERATIONS
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.producer import RecordProducer
@@ -84,6 +85,41 @@ class Operations:
 
 def _place_of(event: DeadLetterSettled) -> Place:
     return Place(event.dead_letter_topic, event.dead_letter_partition, event.dead_letter_offset)
+
+
+def step_of(
+    job_id: UUID,
+    state: ReplayState,
+    *,
+    runner_id: UUID,
+    operator: str,
+    approved_by: str | None = None,
+    plan: str | None = None,
+    positions: Iterable[ReplayPosition] = (),
+    target_positions: Iterable[ReplayPosition] = (),
+    published_count: int = 0,
+    set_aside_count: int = 0,
+    detail: str | None = None,
+) -> ReplayRecorded:
+    """Return a step that happens now."""
+    now = datetime.now(UTC)
+    return ReplayRecorded(
+        event_id=uuid4(),
+        occurred_at=now,
+        recorded_at=now,
+        org_id="",
+        job_id=job_id,
+        state=state,
+        runner_id=runner_id,
+        recorded_by=operator,
+        approved_by=approved_by,
+        plan=plan,
+        positions=tuple(positions),
+        target_positions=tuple(target_positions),
+        published_count=published_count,
+        set_aside_count=set_aside_count,
+        detail=detail,
+    )
 
 
 @asynccontextmanager

@@ -4,7 +4,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from attendance_ops.replay.journal import step_of, stopping_step
+from attendance_ops.operations import step_of
+from attendance_ops.replay.journal import stopping_step
 from attendance_schemas.events import ReplayState
 
 JOB, US, THEM, SOMEBODY = (uuid4() for _ in range(4))

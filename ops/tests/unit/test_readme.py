@@ -10,7 +10,7 @@ from attendance_testing.described_settings import undescribed
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "ops/README.md").read_text(encoding="utf-8")
 COMMANDS = (
-    *(["status"], ["lag"], ["inspect"], ["trace"]),
+    *(["status"], ["lag"], ["inspect"], ["trace"], ["reconcile"]),
     *(["dlq", name] for name in ("list", "show", "diagnose", "redrive", "edit", "discard")),
     *(["replay", name] for name in ("plan", "run", "approve", "verify", "pause", "cancel", "list")),
 )

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from attendance_ops.errors import WrongSelection
-from attendance_ops.log.times import instant_of, span
+from attendance_ops.log.times import duration_of, instant_of, span
 from attendance_ops.see.trace import since_of
 
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=ZoneInfo("Asia/Kolkata"))
@@ -47,3 +47,16 @@ def test_a_span_has_its_two_largest_units() -> None:
 def test_an_id_that_says_no_time_asks_for_one(fact_id: str) -> None:
     with pytest.raises(WrongSelection, match="say --from"):
         since_of(UUID(fact_id))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0s", 0), ("90 s", 90), ("10m", 600), ("2h", 7200), ("7d", 604_800)]
+)
+def test_a_duration_is_a_number_and_a_unit(text: str, seconds: int) -> None:
+    assert duration_of(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "10m ago", "-1h", "1.5h", "9" * 30 + "d"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(WrongSelection, match="no duration"):
+        duration_of(text)

@@ -2,7 +2,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from local_stack.environment import StackEnv
 from service_kit.errors import ObjectNotFound, TransientFailure
 from service_kit.settings import ObjectStoreSettings
-from service_kit.state.object_store import PROBE, ObjectStore
+from service_kit.state.object_store import PAGE, PROBE, ObjectStore
 
 pytestmark = pytest.mark.integration
 
@@ -115,3 +115,16 @@ async def test_the_store_writes_once_and_one_object_shows_it(store: ObjectStore,
     for _ in range(2):
         await store.require_conditional_writes(bucket)
     assert (await store.stat(bucket, PROBE)).size == 0
+
+
+async def test_a_listing_has_every_object_once_and_in_order(store: ObjectStore, bucket: str) -> None:
+    keys = sorted(f"a/{name}" for name in ("b", "b/c", *(f"{number:04d}" for number in range(PAGE + 5))))
+    await asyncio.gather(*(store.put(bucket, key, b"", "text/plain") for key in (*keys, "ab", "b/a")))
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    pages = [page async for page in store.pages(bucket, "a/")]
+    assert [each.key for page in pages for each in page] == keys
+    assert [len(page) for page in pages] == [PAGE, len(keys) - PAGE]
+    assert all(before < each.modified_at < datetime.now(UTC) + timedelta(minutes=1) for each in pages[0])
+    assert [page async for page in store.pages(bucket, "nothing/")] == []
+    assert await store.exists(bucket, "a/b/c")
+    assert not await store.exists(bucket, "a/b/d")

@@ -34,11 +34,6 @@ def capture_key(org_id: str, capture_id: UUID) -> str:
     return f"captures/{org_id}/{instant.year:04d}/{instant.month:02d}/{instant.day:02d}/{capture_id}"
 
 
-def accepted_key(org_id: str, identity: UUID) -> str:
-    """Return the object key of what an id was first accepted as, whatever its kind."""
-    return f"accepted/{org_id}/{identity}"
-
-
 def enrolment_prefix(org_id: str, person_id: str, enrolment_id: UUID) -> str:
     """Return what the object keys of an enrolment begin with."""
     return f"enrolments/{org_id}/{person_id}/{enrolment_id}"

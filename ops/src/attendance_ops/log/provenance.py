@@ -35,6 +35,14 @@ def origin_of(headers: Headers) -> str | None:
     return None if origin is None else origin.decode("utf-8", "replace")
 
 
+def headers_of_repair(job_id: UUID, origin: str, attempts: int) -> Headers:
+    """Return the headers of an event that is published from what was stored of it, not from a record.
+
+    origin: where it was stored. attempts: how often it was published again before.
+    """
+    return ((JOB, str(job_id).encode()), (ORIGIN, origin.encode()), (ATTEMPT, str(attempts + 1).encode()))
+
+
 def headers_of_again(record: Record, job_id: UUID, place: str) -> Headers:
     """Return the headers with which a record is published again; those of dead letters go."""
     kept = tuple((name, value) for name, value in original_headers(record.headers) if name not in _OURS)

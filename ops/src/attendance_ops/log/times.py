@@ -9,6 +9,7 @@ _AGO = re.compile(r"(\d+)\s*(s|m|h|d)(?: ago)?")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 # A longer text is none of these.
 LONGEST = 40
+LONGEST_DURATION = timedelta(days=3650)
 FORMS = "08:00, 2026-11-30, 2026-11-30T08:00, 2026-11-30T08:00Z or 90m (ago)"
 
 
@@ -38,6 +39,21 @@ def _instant_of(text: str, now: datetime) -> datetime:
         return (today if today <= now else today - timedelta(days=1)).astimezone(UTC)
     found = datetime.fromisoformat(text)
     return (found if found.tzinfo else found.replace(tzinfo=now.tzinfo)).astimezone(UTC)
+
+
+def duration_of(text: str) -> timedelta:
+    """Return how long `10m` or `2 d` is. Raises WrongSelection."""
+    if (found := _AGO.fullmatch(text.strip())) is None or text.rstrip().endswith("ago"):
+        raise WrongSelection(f"{text[:LONGEST]!r} reads as no duration; write 30s, 10m, 2h or 7d")
+    try:
+        duration = timedelta(**{_UNITS[found[2]]: int(found[1])})
+    except OverflowError:
+        duration = timedelta.max
+    if duration > LONGEST_DURATION:
+        raise WrongSelection(
+            f"{text[:LONGEST]!r} reads as no duration of this kind; it is longer than ten years"
+        )
+    return duration
 
 
 def shown(instant: datetime) -> str:

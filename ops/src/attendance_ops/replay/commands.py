@@ -17,8 +17,8 @@ from attendance_ops.console import Json, Yes, agreed, hint, progress, run, say, 
 from attendance_ops.errors import NotAllowed, WrongSelection
 from attendance_ops.log.selection import Selection
 from attendance_ops.log.spans import spans_of
-from attendance_ops.operations import Operations
-from attendance_ops.replay.journal import Job, jobs_of, said_of, step_of
+from attendance_ops.operations import Operations, step_of
+from attendance_ops.replay.journal import Job, jobs_of, said_of
 from attendance_ops.replay.plan import NEEDS_TWO_ABOVE, Plan, make_plan, read_plan, write_plan
 from attendance_ops.replay.run import Pace, run_plan
 from attendance_ops.replay.show import job_as_json, show_balance, show_plan, show_step

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from attendance_ops.operations import step_of
 from attendance_ops.replay.plan import Plan, decode_plan
-from attendance_schemas.events import ReplayPosition, ReplayRecorded, ReplayState
+from attendance_schemas.events import ReplayRecorded, ReplayState
 
 ENDS = frozenset({ReplayState.DONE, ReplayState.CANCELLED, ReplayState.FAILED})
 
@@ -53,41 +53,6 @@ def jobs_of(steps: Iterable[ReplayRecorded]) -> dict[UUID, Job]:
     for step in steps:
         found.setdefault(step.job_id, Job(step.job_id)).add(step)
     return found
-
-
-def step_of(
-    job_id: UUID,
-    state: ReplayState,
-    *,
-    runner_id: UUID,
-    operator: str,
-    approved_by: str | None = None,
-    plan: str | None = None,
-    positions: Iterable[ReplayPosition] = (),
-    target_positions: Iterable[ReplayPosition] = (),
-    published_count: int = 0,
-    set_aside_count: int = 0,
-    detail: str | None = None,
-) -> ReplayRecorded:
-    """Return a step that happens now."""
-    now = datetime.now(UTC)
-    return ReplayRecorded(
-        event_id=uuid4(),
-        occurred_at=now,
-        recorded_at=now,
-        org_id="",
-        job_id=job_id,
-        state=state,
-        runner_id=runner_id,
-        recorded_by=operator,
-        approved_by=approved_by,
-        plan=plan,
-        positions=tuple(positions),
-        target_positions=tuple(target_positions),
-        published_count=published_count,
-        set_aside_count=set_aside_count,
-        detail=detail,
-    )
 
 
 def stopping_step(steps: Iterable[ReplayRecorded], job_id: UUID, runner_id: UUID) -> ReplayRecorded | None:

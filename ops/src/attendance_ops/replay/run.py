@@ -22,8 +22,8 @@ from uuid import UUID, uuid4
 from attendance_ops.errors import NotAllowed, WrongSelection
 from attendance_ops.log.positions import positions_of, reader_of
 from attendance_ops.log.provenance import MOST_ATTEMPTS, attempts_of, headers_of_again, job_of, origin_of
-from attendance_ops.operations import CLOCKS_APART, Operations, Place
-from attendance_ops.replay.journal import Job, jobs_of, step_of, stopping_step
+from attendance_ops.operations import CLOCKS_APART, Operations, Place, step_of
+from attendance_ops.replay.journal import Job, jobs_of, stopping_step
 from attendance_ops.replay.plan import Plan, write_plan
 from attendance_schemas.events import ReplayPosition, ReplayRecorded, ReplayState
 from service_kit.kafka.bounded_reading import Chunk, bounds_of, partitions_of, records_until

@@ -54,6 +54,8 @@ async def verify(operations: Operations, job: Job, progress: Progress = lambda _
         TransientFailure: Kafka is away.
         LogLost: the target has lost what was published; ask the tables.
     """
+    if job.plan is None and job.last is not None:
+        raise WrongSelection(f"{job.job_id} is a repair; `attendance-ops reconcile` says what is right now")
     if job.plan is None or job.last is None:
         raise WrongSelection(f"{job.job_id} did not begin; there is nothing to verify")
     plan, kafka = job.plan, operations.log.kafka

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 import urllib3
@@ -27,6 +28,8 @@ _METADATA_PREFIX = "x-amz-meta-"
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 # Metadata travels as HTTP headers: everything but visible ASCII, and the escape itself, is escaped.
 _PLAIN = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
+# As many as S3 gives in one answer.
+PAGE = 1000
 _ABSENT = frozenset({"NoSuchKey", "NoSuchObject", "NoSuchBucket", "NoSuchVersion"})
 
 
@@ -37,6 +40,14 @@ class ObjectStat:
     size: int
     content_type: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object as a listing tells it. `modified_at`: by the store's clock, aware UTC."""
+
+    key: str
+    modified_at: datetime
 
 
 class ObjectReader(Protocol):
@@ -118,6 +129,21 @@ class ObjectStore:
             },
         )
 
+    async def exists(self, bucket: str, key: str) -> bool:
+        """Tell whether there is an object with this key; by a listing, for those who may not read it."""
+        page = await self._run(self._client.page, bucket, key, None)
+        return bool(page) and page[0].key == key
+
+    async def pages(self, bucket: str, prefix: str) -> AsyncGenerator[list[ListedObject], None]:
+        """Yield the objects whose keys begin so, in the order of their keys, in pages of up to 1,000.
+
+        An object that is written meanwhile may be among them or not.
+        """
+        after: str | None = None
+        while page := await self._run(self._client.page, bucket, prefix, after):
+            yield page
+            after = page[-1].key
+
     async def delete(self, bucket: str, key: str) -> None:
         """Remove an object; removing one that is absent is no error."""
         await self._run(self._client.remove_object, bucket, key)
@@ -182,6 +208,14 @@ class _ConditionalMinio(Minio):
         finally:
             response.close()
             response.release_conn()
+
+    def page(self, bucket: str, prefix: str, after: str | None) -> list[ListedObject]:
+        found = self.list_objects(bucket, prefix=prefix, recursive=True, start_after=after)
+        return [
+            ListedObject(str(each.object_name), each.last_modified)
+            for each in islice(found, PAGE)
+            if each.last_modified is not None
+        ]
 
     def create(self, bucket: str) -> None:
         try:
