@@ -31,6 +31,8 @@ from service_kit.kafka.bounded_reading import bounds_of, offsets_at, partitions_
 from service_kit.kafka.records import Record, TopicPartition
 
 Positions = Mapping[TopicPartition, int]
+AT_ONCE = 2_000
+"""Records that are in memory; without a limit, all that was fetched of every partition."""
 
 
 @dataclass(slots=True)
@@ -109,7 +111,7 @@ async def read_log(
     ends = {each: end for each, (_, end) in (await bounds_of(kafka, partitions)).items()}
     since = await offsets_at(kafka, partitions, window.since - CLOCKS_APART)
     starts = {each: ends[each] if at is None else at for each, at in since.items()}
-    async with aclosing(records_until(kafka, starts, ends)) as chunks:
+    async with aclosing(records_until(kafka, starts, ends, max_records=AT_ONCE)) as chunks:
         async for chunk in chunks:
             for record in chunk.records:
                 await _take(log, record, readers, found)

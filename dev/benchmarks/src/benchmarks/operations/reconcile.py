@@ -10,13 +10,14 @@ import argparse
 import asyncio
 import json
 import os
-import resource
 import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -52,6 +53,7 @@ COUNT = 20_000
 BATCH = 500
 AT_ONCE = 32
 DEVICES = 50
+SAMPLE_SECONDS = 0.2
 GOLDEN: dict[str, Any] = {name: event for name, event, _ in golden_examples()}
 COLUMNS = (
     *("org_id", "capture_id", "occurred_at", "device_id", "site_id", "device_sequence", "time_trust"),
@@ -155,16 +157,36 @@ def row_of(event: CaptureReceived) -> tuple[object, ...]:
     )
 
 
-async def look(environ: dict[str, str]) -> tuple[float, dict[str, Any]]:
-    """Run the command; return seconds and what it printed."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a run took, and what it printed."""
+
+    seconds: float
+    peak_mib: float
+    answer: dict[str, Any]
+
+
+async def look(environ: dict[str, str]) -> Looked:
+    """Run the command."""
     began = time.monotonic()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "attendance_ops", "reconcile", "--from", "1h", "--grace", "0s", "--json"),
         env={**os.environ, **environ},
         stdout=asyncio.subprocess.PIPE,
     )
-    out, _ = await process.communicate()
-    return time.monotonic() - began, json.loads(out)
+    ended, peak = asyncio.create_task(process.communicate()), 0.0
+    while not (await asyncio.wait([ended], timeout=SAMPLE_SECONDS))[0]:
+        peak = max(peak, peak_mib(process.pid))
+    return Looked(time.monotonic() - began, peak, json.loads(ended.result()[0]))
+
+
+def peak_mib(pid: int) -> float:
+    """Return the peak of a process since its exec; getrusage counts its parent's before that, too."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if "VmHWM" in line), 0.0)
 
 
 async def measure(env: StackEnv, count: int) -> bool:
@@ -221,17 +243,17 @@ async def prepared(env: StackEnv, prefix: str) -> AsyncIterator[tuple[KafkaSetti
         yield kafka, codec
 
 
-def told(results: Sequence[tuple[float, dict[str, Any]]], count: int) -> bool:
+def told(results: Sequence[Looked], count: int) -> bool:
     """Print both looks; tell whether they found what there was."""
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     found = []
-    for name, (seconds, answer) in zip(("everything agrees", "every event is lost"), results, strict=True):
-        findings = {each["kind"]: each["count"] for each in answer["findings"]}
+    for name, each in zip(("everything agrees", "every event is lost"), results, strict=True):
+        findings = {kind["kind"]: kind["count"] for kind in each.answer["findings"]}
         found.append(findings)
-        rate = count / answer["seconds"]
-        say(f"{name}: seconds={seconds:.1f} captures_per_second={rate:.0f} findings={findings}")
-    size = max(answer["ledger_bytes"] for _, answer in results) / count
-    say(f"peak_mib={peak:.0f} ledger_bytes_per_capture={size:.0f}")
+        rate, size = count / each.answer["seconds"], each.answer["ledger_bytes"] / count
+        say(
+            f"{name}: seconds={each.seconds:.1f} captures_per_second={rate:.0f} peak_mib={each.peak_mib:.0f} "
+            f"ledger_bytes_per_capture={size:.0f} findings={findings}"
+        )
     return found == [{}, {"missing-event": count}]
 
 
