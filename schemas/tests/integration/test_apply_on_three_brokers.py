@@ -19,7 +19,7 @@ from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.schema_files import id_of_text, registered_texts, schema_text
 from attendance_schemas.topics import MATCHES
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(300)]
 
 PARTITIONS = 2
 
@@ -81,11 +81,13 @@ async def test_fewer_replicas_than_the_file_says_are_refused(contract, admin, to
     assert [each for each in await admin.list_topics() if each.startswith(topic_prefix)] == [name]
 
 
+@pytest.mark.cluster
 async def test_three_brokers_are_no_single_one(contract):
     with pytest.raises(ContractMismatch, match="3 brokers answer, so this is no cluster for --single-broker"):
         await contract(single_broker=True)
 
 
+@pytest.mark.cluster
 async def test_a_lost_registry_is_restored_by_apply(three_brokers, contract, topic_prefix):
     servers, url = three_brokers.env.kafka_bootstrap_servers, three_brokers.env.schema_registry_url
     name = topic_prefix + MATCHES.name
@@ -117,6 +119,7 @@ async def test_a_lost_registry_is_restored_by_apply(three_brokers, contract, top
     assert (read["outcome"], read["person_id"]) == ("IDENTIFIED", "p-1042")
 
 
+@pytest.mark.cluster
 async def test_what_a_killed_apply_has_imported_is_kept_under_the_subjects_of_its_events(
     three_brokers, contract
 ):
@@ -130,6 +133,7 @@ async def test_what_a_killed_apply_has_imported_is_kept_under_the_subjects_of_it
         assert (await contract(dry_run=True)).steps == []
 
 
+@pytest.mark.cluster
 async def test_a_registry_with_other_ids_is_refused(three_brokers, contract, topic_prefix):
     url, identity = three_brokers.env.schema_registry_url, id_of_text(schema_text("MatchDecided"))
     try:
