@@ -2,6 +2,7 @@
 
 import typer
 
+from attendance_ops.archive.commands import archive
 from attendance_ops.dead_letters.commands import dlq
 from attendance_ops.replay.commands import replay
 from attendance_ops.see.commands import inspect, lag, status, trace_command
@@ -21,6 +22,7 @@ cli.command("inspect")(inspect)
 cli.command("trace")(trace_command)
 cli.add_typer(dlq, name="dlq")
 cli.add_typer(replay, name="replay")
+cli.add_typer(archive, name="archive")
 
 
 def main() -> None:

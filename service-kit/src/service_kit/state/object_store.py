@@ -8,21 +8,24 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from itertools import islice
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
 from service_kit.errors import ObjectNotFound, OverwritingStore, TransientFailure
-from service_kit.settings import ObjectStoreSettings
+from service_kit.settings import ObjectStoreAccess
 
 T = TypeVar("T")
 
 # One object for ever, which says nothing.
 PROBE = "checks/written-once"
+ENTRIES = 1000
+"""Names of one page. Source: S3's own most, ListObjectsV2."""
 _METADATA_PREFIX = "x-amz-meta-"
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 # Metadata travels as HTTP headers: everything but visible ASCII, and the escape itself, is escaped.
@@ -37,6 +40,13 @@ class ObjectStat:
     size: int
     content_type: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class ObjectEntry(NamedTuple):
+    """An object as a listing names it."""
+
+    name: str
+    modified_at: datetime
 
 
 class ObjectReader(Protocol):
@@ -56,7 +66,7 @@ class ObjectStore:
     """
 
     def __init__(
-        self, settings: ObjectStoreSettings, *, timeout: timedelta = timedelta(seconds=5), threads: int = 16
+        self, settings: ObjectStoreAccess, *, timeout: timedelta = timedelta(seconds=5), threads: int = 16
     ) -> None:
         url = urllib.parse.urlsplit(settings.endpoint)
         self._timeout = timeout.total_seconds()
@@ -116,6 +126,17 @@ class ObjectStore:
                 for name, value in (found.metadata or {}).items()
                 if name.lower().startswith(_METADATA_PREFIX)
             },
+        )
+
+    async def entries(
+        self, bucket: str, prefix: str, *, start_after: str | None = None, limit: int = ENTRIES
+    ) -> list[ObjectEntry]:
+        """Return the next objects whose names begin so, in the order of their names, up to `limit`.
+
+        start_after: the last name of the page before. An empty page is the end.
+        """
+        return await self._run(
+            partial(self._client.entries, prefix=prefix, start_after=start_after, limit=limit), bucket
         )
 
     async def delete(self, bucket: str, key: str) -> None:
@@ -182,6 +203,14 @@ class _ConditionalMinio(Minio):
         finally:
             response.close()
             response.release_conn()
+
+    def entries(self, bucket: str, prefix: str, start_after: str | None, limit: int) -> list[ObjectEntry]:
+        found = self.list_objects(bucket, prefix=prefix, recursive=True, start_after=start_after)
+        return [
+            ObjectEntry(each.object_name, each.last_modified)
+            for each in islice(found, limit)
+            if each.object_name and each.last_modified
+        ]
 
     def create(self, bucket: str) -> None:
         try:
