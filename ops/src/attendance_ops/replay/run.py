@@ -198,7 +198,8 @@ async def _publish(run: Run, rate: float, progress: Callable[[int], None]) -> Re
     )
     checked_at, began_at, paced = time.monotonic(), time.monotonic(), 0
     at_once = max(1, min(BATCH, int(rate)))  # a second's worth, so that the rate is even
-    async with aclosing(records_until(run.kafka, run.positions, ends, max_records=at_once)) as chunks:
+    reading = run.operations.log.whole.records_until(run.positions, ends, max_records=at_once)
+    async with aclosing(reading) as chunks:
         async for chunk in chunks:
             if time.monotonic() - checked_at >= CHECKPOINT_SECONDS:
                 if (stopped := await _checkpoint(run)) is not None:

@@ -44,12 +44,12 @@ class WholeLog:
     """
 
     def __init__(self, kafka: KafkaSettings, archive: Archive | None = None) -> None:
-        self._kafka = kafka
+        self.kafka = kafka
         self._archive = archive
 
     async def bounds_of(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Bounds]:
         """Return where each partition begins and ends."""
-        found = await bounded_reading.bounds_of(self._kafka, partitions)
+        found = await bounded_reading.bounds_of(self.kafka, partitions)
         begins = {each: first for each, (first, _) in found.items()}
         for each, series in (await self._archived(begins)).items():
             manifest = await self._first_file(series)
@@ -61,8 +61,8 @@ class WholeLog:
         self, partitions: Collection[TopicPartition], instant: datetime
     ) -> Mapping[TopicPartition, int | None]:
         """Return the first offset of each partition that was written then or later; None: there is none."""
-        found = dict(await bounded_reading.offsets_at(self._kafka, partitions, instant))
-        firsts = dict(await bounded_reading.beginnings(self._kafka, partitions)) if partitions else {}
+        found = dict(await bounded_reading.offsets_at(self.kafka, partitions, instant))
+        firsts = dict(await bounded_reading.beginnings(self.kafka, partitions)) if partitions else {}
         # Where Kafka's answer is its first record, there may be earlier ones in the archive.
         asked = {each: first for each, first in firsts.items() if found[each] in (None, first)}
         for each, series in (await self._archived(asked)).items():
@@ -77,7 +77,7 @@ class WholeLog:
 
         What compaction took is not missing.
         """
-        firsts = dict(await bounded_reading.beginnings(self._kafka, list(spans))) if spans else {}
+        firsts = dict(await bounded_reading.beginnings(self.kafka, list(spans))) if spans else {}
         lost: dict[TopicPartition, list[Gap]] = {}
         series = await self._archived(firsts)
         for each, (start, end) in spans.items():
@@ -124,7 +124,7 @@ class WholeLog:
         if not left:
             return
         from_kafka = bounded_reading.records_until(
-            self._kafka,
+            self.kafka,
             {each: offset for each, offset in reached.items() if each in left},
             left,
             told={each: told[each] for each in left},
@@ -142,7 +142,7 @@ class WholeLog:
         """Return which partitions go on in the archive, and up to where."""
         if self._archive is None:
             return {}
-        firsts = await bounded_reading.beginnings(self._kafka, list(left))
+        firsts = await bounded_reading.beginnings(self.kafka, list(left))
         behind = {each: first for each, first in firsts.items() if reached.get(each, 0) < first}
         return {
             each: (series, min(behind[each], left[each]))
@@ -228,7 +228,7 @@ class WholeLog:
         later = [each for each, first in firsts.items() if first > 0]
         if self._archive is None or not later:
             return {}
-        identities = await identify_topics(self._kafka, {each.topic for each in later})
+        identities = await identify_topics(self.kafka, {each.topic for each in later})
         return {
             each: Series(
                 topic=each.topic,
