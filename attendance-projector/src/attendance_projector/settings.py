@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from attendance_projector.domain.retention import KeptMonths
 from service_kit.setting_types import Duration
 from service_kit.settings import (
+    ArchiveSettings,
     DatabaseSettings,
     HttpSettings,
     KafkaSettings,
@@ -62,6 +63,7 @@ class Settings(HttpSettings):
     registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     valkey: OptionalValkeySettings = Field(default_factory=OptionalValkeySettings)
+    archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
 
     @property
     def keep(self) -> KeptMonths:

@@ -16,6 +16,7 @@ from attendance_projector.settings import Settings
 from attendance_schemas.topics import CORRECTIONS, DIRECTORY
 from attendance_testing.polling import eventually
 from attendance_testing.projector.rebuilds import Deployment
+from service_kit.archive.whole_log import WholeLog
 
 pytestmark = pytest.mark.integration
 
@@ -93,7 +94,9 @@ async def test_the_live_service_never_waits_for_a_fact_about_many_people(
     settings, report = settings_of(deployment, monkeypatch), Report()
     async with open_schemas(settings.database.url.get_secret_value()) as schemas:
         watched = Watched(schemas, another_shift)
-        await Rebuild(means_of(settings, watched), Options(workers=2), Notes(), report).run()
+        await Rebuild(
+            means_of(settings, watched, WholeLog(settings.kafka)), Options(workers=2), Notes(), report
+        ).run()
     assert not any(watched.computed), watched.computed
     # Each time it went on at once, and was stopped again when the days were computed.
     assert len(watched.computed) >= 4
@@ -123,7 +126,7 @@ async def test_a_person_whose_days_cannot_be_computed_stops_no_rebuild(
 ) -> None:
     settings, report, heard = settings_of(deployment, monkeypatch), Report(), Notes()
     async with open_schemas(settings.database.url.get_secret_value()) as schemas:
-        means = means_of(settings, Unfit(schemas.connection, schemas.url))
+        means = means_of(settings, Unfit(schemas.connection, schemas.url), WholeLog(settings.kafka))
         with pytest.raises(RebuildRefused, match="nothing was switched"):
             await Rebuild(means, Options(workers=2), heard, report).run()
         assert any(
@@ -138,5 +141,7 @@ async def test_a_person_whose_days_cannot_be_computed_stops_no_rebuild(
         await schemas.connection.execute("ALTER TABLE attendance_next.attendance_day DROP CONSTRAINT nobody")
         await schemas.connection.execute("UPDATE attendance_next.stale_span SET refused = NULL")
         again = Report()
-        await Rebuild(means_of(settings, schemas), Options(workers=2), Notes(), again).run()
+        await Rebuild(
+            means_of(settings, schemas, WholeLog(settings.kafka)), Options(workers=2), Notes(), again
+        ).run()
     assert (again.differences, again.is_switched) == ([], True)

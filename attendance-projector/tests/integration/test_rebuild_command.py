@@ -9,10 +9,14 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from attendance_schemas.topics import CORRECTIONS
+from attendance_schemas.topics import CORRECTIONS, ENROLMENT_RESULTS, MATCHES, PUNCHES
+from attendance_testing.archives import archive_all, archive_of
+from attendance_testing.lost_records import delete_before
 from attendance_testing.polling import eventually
 from attendance_testing.projector.rebuilds import FIRST_ON, Deployment
 from local_stack.environment import StackEnv
+from service_kit.archive.draft import Limits
+from service_kit.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration
 
@@ -165,6 +169,40 @@ async def test_what_expired_is_named_and_can_be_kept(deployment: Deployment, sta
     assert (await deployment.rebuild("--drop-previous"))[0] == 0
     assert not await deployment.sql.fetchval(previous)
     assert await deployment.tables() == live
+
+
+async def test_what_expired_is_rebuilt_from_the_archive(
+    deployment: Deployment, stack: StackEnv, bucket: str
+) -> None:
+    live = await deployment.tables()
+    kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=deployment.prefix)
+    async with archive_of(stack, bucket) as archive:
+        names = [kafka.topic(topic.name) for topic in (MATCHES, PUNCHES, CORRECTIONS, ENROLMENT_RESULTS)]
+        archived = await archive_all(kafka, archive, names, Limits(records=50))
+    assert sum(archived.values()) > 600
+    for each, end in archived.items():
+        if end:
+            await delete_before(stack.kafka_bootstrap_servers, each.topic, each.partition, end)
+    # Without the archive they are gone.
+    code, lines, _ = await deployment.rebuild()
+    expired = {f"{each.topic}[{each.partition}]": end for each, end in archived.items() if end}
+    assert (code, lines[-1]["expired"]) == (1, expired)
+    assert (await deployment.rebuild("--discard"))[0] == 0
+    archives = {"ARCHIVE_BUCKET": bucket}
+    process = await deployment.start("rebuild", "--json", stdout=asyncio.subprocess.PIPE, more=archives)
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if line.startswith(b"{") and json.loads(line).get("step") == "load" and json.loads(line)["done"] > 0:
+            break
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+    code, lines, errors = await deployment.rebuild(more=archives)
+    assert (code, lines[-1]["differences"], lines[-1]["is_switched"]) == (0, [], True), errors
+    assert lines[-1]["expired"] == {}
+    assert await deployment.tables() == live
+    # The live service, which reads Kafka alone, goes on from the positions of the rebuild.
+    await deployment.publish(deployment.plant.match("p-3", "2026-05-04T02:30:00+00:00"))
+    await deployment.live_is_even()
 
 
 async def test_a_rebuild_agrees_with_tables_that_have_lost_months(deployment: Deployment) -> None:

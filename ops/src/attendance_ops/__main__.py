@@ -2,6 +2,7 @@
 
 import typer
 
+from attendance_ops.archive.commands import archive
 from attendance_ops.dead_letters.commands import dlq
 from attendance_ops.reconcile.commands import reconcile
 from attendance_ops.replay.commands import replay
@@ -23,6 +24,7 @@ cli.command("trace")(trace_command)
 cli.command("reconcile")(reconcile)
 cli.add_typer(dlq, name="dlq")
 cli.add_typer(replay, name="replay")
+cli.add_typer(archive, name="archive")
 
 
 def main() -> None:

@@ -25,7 +25,14 @@ from attendance_ops.errors import OpsError
 from attendance_ops.settings import COMMAND, Settings
 from attendance_schemas.errors import RegistryUnavailable, SchemaError, SchemaUnknown
 from service_kit.command import ExitCode, load_or_refuse, refuse
-from service_kit.errors import LogLost, PoisonRecord, SettingsError, TransientFailure
+from service_kit.errors import (
+    ArchiveBroken,
+    LogLost,
+    OverwritingStore,
+    PoisonRecord,
+    SettingsError,
+    TransientFailure,
+)
 
 T = TypeVar("T")
 WIDE = 200
@@ -45,11 +52,11 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
     settings = load_or_refuse(COMMAND, Settings)
     try:
         return uvloop.run(work(settings))
-    except (OpsError, SettingsError) as error:
+    except (OpsError, SettingsError, OverwritingStore) as error:
         refuse(COMMAND, error)
     except (TransientFailure, RegistryUnavailable, SchemaUnknown) as error:
         fail(f"{error}; nothing is lost, try again")
-    except (LogLost, PoisonRecord, SchemaError) as error:
+    except (LogLost, ArchiveBroken, PoisonRecord, SchemaError) as error:
         fail(error)
     except KeyboardInterrupt:
         fail("stopped; what was done is recorded, and the same command goes on")

@@ -11,3 +11,7 @@ class WrongSelection(OpsError):
 
 class NotAllowed(OpsError):
     """Whoever asks may not do this, or not alone."""
+
+
+class NoArchive(OpsError):
+    """The settings name no archive."""

@@ -74,7 +74,8 @@ def selection_of(
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Log]:
     """Give the log as whoever asks may see it."""
-    async with open_log(settings.kafka, settings.registry, sees_all=await sees_all(settings)) as log:
+    may_see = await sees_all(settings)
+    async with open_log(settings.kafka, settings.registry, settings.archive, sees_all=may_see) as log:
         yield log
 
 

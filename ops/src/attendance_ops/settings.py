@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 
 from service_kit.environment import EnvironmentSettings
 from service_kit.setting_types import PostgresUrl
-from service_kit.settings import KafkaSettings, SchemaRegistrySettings
+from service_kit.settings import ArchiveSettings, KafkaSettings, SchemaRegistrySettings
 
 COMMAND = "attendance-ops"
 
@@ -33,3 +33,4 @@ class Settings(EnvironmentSettings):
     )
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)
+    archive: ArchiveSettings = Field(default_factory=ArchiveSettings)

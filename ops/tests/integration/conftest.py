@@ -99,6 +99,12 @@ class Installation:
 
 
 @pytest.fixture
+def archived(installation: Installation, bucket: str) -> Installation:
+    """The installation whose topics are archived in a bucket."""
+    return replace(installation, environ=installation.environ | {"ARCHIVE_BUCKET": bucket})
+
+
+@pytest.fixture
 async def installation(stack: StackEnv, topic_prefix: str) -> AsyncIterator[Installation]:
     await apply(
         stack.kafka_bootstrap_servers,
@@ -108,7 +114,7 @@ async def installation(stack: StackEnv, topic_prefix: str) -> AsyncIterator[Inst
         partitions=3,
     )
     kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers, topic_prefix=topic_prefix)
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("OPS_")}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("OPS_", "ARCHIVE_"))}
     environ = {
         **ours,
         **stack.environ(),

@@ -85,6 +85,10 @@ class LogLost(ServiceKitError):
     """
 
 
+class ArchiveBroken(ServiceKitError):
+    """A file of the archive is missing, or is not what was put there. The message names it."""
+
+
 class ViewOutdated(ServiceKitError):
     """A view of a compacted topic was cut off so long that it may have missed what was taken back.
 

@@ -178,20 +178,35 @@ class KafkaSettings(TlsClientSettings):
         return options
 
 
-class ObjectStoreSettings(TlsClientSettings):
-    """How to reach the object store."""
+class ObjectStoreAccess(TlsClientSettings):
+    """How to reach the object store, whatever the bucket."""
 
     env_prefix: ClassVar[str] = "OBJECT_STORE_"
 
     endpoint: Endpoint = Field(description="scheme, host and port")
     access_key: Text = Field(description="the id of the key")
     secret_key: SecretText = Field(description="the key itself; a secret")
-    bucket: Text = Field(description="where images are kept")
     region: Text = Field(default="us-east-1", description="the store's region; any for a store without")
 
     def without_tls(self) -> str | None:
         """Say why the store is reached in plain text; None when it is not."""
         return _unless(self.endpoint, "https://", "OBJECT_STORE_ENDPOINT")
+
+
+class ObjectStoreSettings(ObjectStoreAccess):
+    """How to reach the object store, and the bucket of a service."""
+
+    bucket: Text = Field(description="where images are kept")
+
+
+class ArchiveSettings(EnvironmentSettings):
+    """Where topics are kept past Kafka's retention; OBJECT_STORE_* says how to reach it."""
+
+    env_prefix: ClassVar[str] = "ARCHIVE_"
+
+    bucket: Text | None = Field(
+        default=None, description="where topics are archived; what Kafka no longer has is read there"
+    )
 
 
 class AuthSettings(TlsClientSettings):

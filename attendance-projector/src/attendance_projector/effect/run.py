@@ -18,7 +18,9 @@ from attendance_projector.settings import Settings
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CORRECTIONS, ENROLMENT_RESULTS, MATCHES, PUNCHES
-from service_kit.kafka.bounded_reading import bounds_of, partitions_of, records_until
+from service_kit.archive.store import open_archive
+from service_kit.archive.whole_log import WholeLog
+from service_kit.kafka.bounded_reading import bounds_of, partitions_of
 from service_kit.kafka.records import Record, TopicPartition
 from service_kit.kafka.topic_ids import identify_topics
 from service_kit.settings import KafkaSettings
@@ -56,7 +58,8 @@ async def effect_of(settings: Settings, file: Path) -> Effect:
         TransientFailure: a server is away.
     """
     places = _read(file)
-    records = await _records(settings.kafka, places)
+    async with open_archive(settings.archive.bucket) as archive:
+        records = await _records(WholeLog(settings.kafka, archive), places)
     url = settings.database.url.get_secret_value()
     async with (
         SchemaRegistry(settings.registry.url, settings.registry.tls()) as registry,
@@ -87,14 +90,15 @@ def _read(file: Path) -> Places:
     return places
 
 
-async def _records(kafka: KafkaSettings, places: Places) -> list[Record]:
+async def _records(whole: WholeLog, places: Places) -> list[Record]:
     """Return the records."""
+    kafka = whole.kafka
     source, found = kafka.topic(places.topic), defaultdict(list)
     wanted = {TopicPartition(source, int(each)): set(offsets) for each, offsets in places.offsets.items()}
     starts = {each: min(offsets) for each, offsets in wanted.items()}
     ends = {each: max(offsets) + 1 for each, offsets in wanted.items()}
     await _check_topic(kafka, places, source, ends)
-    async with aclosing(records_until(kafka, starts, ends)) as chunks:
+    async with aclosing(whole.records_until(starts, ends)) as chunks:
         async for chunk in chunks:
             for record in chunk.records:
                 if record.offset in wanted[record.topic_partition]:

@@ -19,6 +19,8 @@ from attendance_projector.rebuild.ports import NEXT
 from attendance_projector.settings import Settings
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
+from service_kit.archive.store import open_archive
+from service_kit.archive.whole_log import WholeLog
 
 GROUP = "attendance-projector-rebuild"
 RECORDS_AT_ONCE = 4000
@@ -49,5 +51,7 @@ async def open_loading(
             is_tracing=False,
             recompute=recompute,
         )
-        read_log = partial(records_until, kafka, kafka.group(GROUP), max_records=RECORDS_AT_ONCE)
+        archive = await stack.enter_async_context(open_archive(settings.archive.bucket))
+        whole = WholeLog(kafka, archive)
+        read_log = partial(records_until, whole, kafka.group(GROUP), max_records=RECORDS_AT_ONCE)
         yield LoadLog(applying, read_model, read_log, progressed, BacklogWorker(read_model, metrics))

@@ -19,6 +19,22 @@ Beginnings = Callable[[Collection[TopicPartition]], Awaitable[Mapping[TopicParti
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """Records of a partition that neither Kafka nor its archive has.
+
+    count: of offsets. before: the first offset after all of them. begins_late: there is nothing before them.
+    """
+
+    count: int
+    before: int
+    begins_late: bool = True
+
+
+# Returns what is gone of each partition before an end. Raises TransientFailure.
+Losses = Callable[[Mapping[TopicPartition, int]], Awaitable[Mapping[TopicPartition, Loss]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table of the read model, as a comparison and the switch see it."""
 

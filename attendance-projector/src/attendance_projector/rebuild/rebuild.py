@@ -27,6 +27,7 @@ from attendance_projector.rebuild.ports import (
     Beginnings,
     Comparison,
     DifferingDays,
+    Losses,
     Progress,
     Schemas,
     Switch,
@@ -59,7 +60,7 @@ class Means:
     schemas: Schemas
     switch: Switch
     differing: DifferingDays
-    beginnings: Beginnings
+    losses: Losses
     run_together: RunTogether
     open_loading: Callable[[Callable[[int], None]], AbstractAsyncContextManager[LoadLog]]
     open_comparison: Callable[[], AbstractAsyncContextManager[Comparison]]
@@ -102,13 +103,18 @@ class Rebuild:
         live = await self._schemas.positions(LIVE)
         if not live:
             raise RebuildRefused("the live tables have consumed nothing; there is nothing to rebuild")
-        for partition, offset in sorted((await self._means.beginnings(list(live))).items()):
-            if offset and self._is_needed_whole(partition.topic):
+        for partition, loss in sorted((await self._means.losses(live)).items()):
+            if self._is_needed_whole(partition.topic):
                 name = f"{partition.topic}[{partition.partition}]"
-                self._report.expired[name] = offset
+                self._report.expired[name] = loss.count
+                which = (
+                    f"begins at {loss.before}: the {loss.count} records before it"
+                    if loss.begins_late
+                    else f"lacks {loss.count} records before {loss.before}, which the archive missed: they"
+                )
                 self._progress.note(
-                    f"{name} begins at {offset}: the {offset} records before it have expired and cannot "
-                    "be rebuilt; --from keeps what the live tables have of them"
+                    f"{name} {which} have expired and cannot be rebuilt; --from keeps what the live tables "
+                    "have of them"
                 )
 
     def _check_asked(self, asked: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from attendance_projector.rebuild.adapters.kafka_log import beginnings
+from attendance_projector.rebuild.adapters.kafka_log import beginnings, losses_of
 from attendance_projector.rebuild.adapters.postgres_comparison import open_comparison
 from attendance_projector.rebuild.adapters.postgres_differing_days import PostgresDifferingDays
 from attendance_projector.rebuild.adapters.postgres_schemas import PostgresSchemas, open_schemas
@@ -14,22 +14,28 @@ from attendance_projector.rebuild.rebuild import Means, Rebuild, roll_back
 from attendance_projector.rebuild.report import Options, Report
 from attendance_projector.rebuild.tell_differences import tell_differences
 from attendance_projector.settings import Settings
+from service_kit.archive.store import open_archive
+from service_kit.archive.whole_log import WholeLog
 
 
 async def run_rebuild(settings: Settings, options: Options, progress: Progress, report: Report) -> None:
     """Rebuild, compare, switch. Raises RebuildRefused, TransientFailure, or what a bug raises."""
-    async with open_schemas(settings.database.url.get_secret_value()) as schemas:
-        await Rebuild(means_of(settings, schemas), options, progress, report).run()
+    async with (
+        open_archive(settings.archive.bucket) as archive,
+        open_schemas(settings.database.url.get_secret_value()) as schemas,
+    ):
+        means = means_of(settings, schemas, WholeLog(settings.kafka, archive))
+        await Rebuild(means, options, progress, report).run()
     report.peak_memory_mb = max(report.peak_memory_mb, peak_memory_mb())
 
 
-def means_of(settings: Settings, schemas: PostgresSchemas) -> Means:
-    """Return what a rebuild of these schemas works with."""
+def means_of(settings: Settings, schemas: PostgresSchemas, whole: WholeLog) -> Means:
+    """Return what a rebuild of these schemas works with. whole: the log that it reads."""
     return Means(
         schemas=schemas,
         switch=PostgresSwitch(schemas),
         differing=PostgresDifferingDays(schemas),
-        beginnings=partial(beginnings, settings.kafka),
+        losses=partial(losses_of, whole),
         run_together=run_together,
         open_loading=partial(open_loading, settings),
         open_comparison=partial(open_comparison, settings.database.url.get_secret_value()),

@@ -11,18 +11,20 @@ from attendance_ops.log.selection import Selection
 from attendance_ops.log.spans import Span, spans_of
 from attendance_schemas.codec import Codec
 from attendance_schemas.registry import SchemaRegistry
-from service_kit.kafka.bounded_reading import records_until
+from service_kit.archive.store import open_archive
+from service_kit.archive.whole_log import WholeLog
 from service_kit.kafka.records import Record, TopicPartition
-from service_kit.settings import KafkaSettings, SchemaRegistrySettings
+from service_kit.settings import ArchiveSettings, KafkaSettings, SchemaRegistrySettings
 
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The topics of an installation, as whoever asks may see them."""
+    """The topics of an installation, as whoever asks may see them. whole: with what is archived of them."""
 
     kafka: KafkaSettings
+    whole: WholeLog
     reader: Reader
     codec: Codec
 
@@ -37,7 +39,7 @@ class Log:
         progress: told how many records were looked at since the last call.
 
         Raises:
-            TransientFailure: Kafka is away.
+            TransientFailure: Kafka or the archive is away.
             LogLost: the log lost what is to be read while it was read.
         """
         async for records in self.read_records(selection, spans, progress, takes_all=True):
@@ -59,10 +61,10 @@ class Log:
         takes_all: place and time alone select, whatever else the selection says. Raises as `read`.
         """
         if spans is None:
-            spans = await spans_of(self.kafka, selection)
+            spans = await spans_of(self.whole, selection)
         starts = {each: span.first for each, span in spans.items()}
         ends = {each: span.end for each, span in spans.items()}
-        async with aclosing(records_until(self.kafka, starts, ends)) as chunks:
+        async with aclosing(self.whole.records_until(starts, ends)) as chunks:
             async for chunk in chunks:
                 yield chunk.records if takes_all else await self.meant(selection, chunk.records)
                 progress(len(chunk.records))
@@ -76,9 +78,21 @@ class Log:
 
 @asynccontextmanager
 async def open_log(
-    kafka: KafkaSettings, registry: SchemaRegistrySettings, *, sees_all: bool = False
+    kafka: KafkaSettings,
+    registry: SchemaRegistrySettings,
+    archive: ArchiveSettings,
+    *,
+    sees_all: bool = False,
 ) -> AsyncIterator[Log]:
-    """Give the log; the registry is asked only about schemas that this version does not know."""
-    async with SchemaRegistry(registry.url, registry.tls()) as schemas:
+    """Give the log; the registry is asked only about schemas that this version does not know.
+
+    Raises:
+        SettingsError: an archive is named, and OBJECT_STORE_* does not say where it is.
+    """
+    async with (
+        SchemaRegistry(registry.url, registry.tls()) as schemas,
+        open_archive(archive.bucket) as archived,
+    ):
         codec = Codec(schemas, prefix=kafka.topic_prefix)
-        yield Log(kafka, Reader(codec, prefix=kafka.topic_prefix, sees_all=sees_all), codec)
+        reader = Reader(codec, prefix=kafka.topic_prefix, sees_all=sees_all)
+        yield Log(kafka, WholeLog(kafka, archived), reader, codec)

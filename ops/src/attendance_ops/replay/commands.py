@@ -65,7 +65,7 @@ def _planning(
     async def work(settings: Settings) -> Plan:
         selection = read()
         async with options.opened(settings) as log:
-            spans = await spans_of(settings.kafka, selection)
+            spans = await spans_of(log.whole, selection)
             with progress("planning", sum(span.count for span in spans.values())) as looked:
                 return await make_plan(
                     log, selection, spans, to=to, operator=settings.operator, progress=looked

@@ -153,6 +153,13 @@ async def make_plan(
         for each, span in spans.items()
         if span.first == span.kept_from > 0 and selection.since is not None
     ]
+    losses = await log.whole.losses({each: (span.first, span.end) for each, span in spans.items()})
+    warnings += [
+        f"partition {each.partition} has nothing from {gap.first} to {gap.end - 1}: that expired before it "
+        "was archived"
+        for each, gaps in sorted(losses.items())
+        for gap in gaps
+    ]
     identity = identities[log.kafka.topic(selection.topic)]
     return Plan(
         plan_id=uuid4(),

@@ -248,7 +248,7 @@ async def _publish(
     )
     began_at, paced, waited = time.monotonic(), 0, False
     at_once = max(1, min(BATCH, int(pace.rate)))  # a second's worth, so that the rate is even
-    reading = records_until(run.kafka, run.positions, ends, max_records=at_once)
+    reading = run.operations.log.whole.records_until(run.positions, ends, max_records=at_once)
     with _Checkpoints(run) as checkpoints:
         async with aclosing(reading) as chunks:
             async for chunk in chunks:

@@ -132,7 +132,7 @@ def inspect(
         )
         found: list[Seen] = []
         async with options.opened(settings) as log:
-            spans = await spans_of(settings.kafka, selection)
+            spans = await spans_of(log.whole, selection)
             if newest and selection.takes_all:
                 spans = {
                     each: replace(span, first=max(span.first, span.end - limit))

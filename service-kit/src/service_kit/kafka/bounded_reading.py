@@ -118,6 +118,7 @@ async def records_until(
     positions: Mapping[TopicPartition, int],
     ends: Mapping[TopicPartition, int],
     *,
+    told: Mapping[TopicPartition, int] | None = None,
     group: str | None = None,
     commit_every: timedelta = timedelta(seconds=1),
     max_records: int | None = None,
@@ -126,7 +127,8 @@ async def records_until(
     """Yield the records of these partitions from the positions up to the ends, in chunks as fetched.
 
     A partition is complete when its end is reached, though compaction took its last records. Partitions
-    without a position begin at their first record. `group` (full name) is for lag dashboards only.
+    without a position begin at their first record. `group` (full name) is for lag dashboards only. `told`:
+    what was given out before, where that is less than the position, since there is nothing in between.
 
     Raises:
         TransientFailure: Kafka is away.
@@ -140,8 +142,8 @@ async def records_until(
         firsts, found = await _firsts_and_ends(consumer, left)
         _check_log(positions, left, firsts, found)
         starts = {each: positions.get(each, firsts[each]) for each in left}
-        told = {each: positions.get(each, 0) for each in left}
-        reading = _chunks(consumer, starts, left, told=told, max_records=max_records, patience=patience)
+        stood = {each: positions.get(each, 0) for each in left} | dict(told or {})
+        reading = _chunks(consumer, starts, left, told=stood, max_records=max_records, patience=patience)
         async with aclosing(reading) as chunks:
             committed_at = time.monotonic()
             async for chunk in chunks:

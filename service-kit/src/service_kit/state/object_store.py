@@ -11,25 +11,25 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
 from service_kit.errors import ObjectNotFound, OverwritingStore, TransientFailure
-from service_kit.settings import ObjectStoreSettings
+from service_kit.settings import ObjectStoreAccess
 
 T = TypeVar("T")
 
 # One object for ever, which says nothing.
 PROBE = "checks/written-once"
+PAGE = 1000
+"""Keys of one page. Source: S3's own most, ListObjectsV2."""
 _METADATA_PREFIX = "x-amz-meta-"
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 # Metadata travels as HTTP headers: everything but visible ASCII, and the escape itself, is escaped.
 _PLAIN = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
-# As many as S3 gives in one answer.
-PAGE = 1000
 _ABSENT = frozenset({"NoSuchKey", "NoSuchObject", "NoSuchBucket", "NoSuchVersion"})
 
 
@@ -42,9 +42,8 @@ class ObjectStat:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ListedObject:
-    """An object as a listing tells it. `modified_at`: by the store's clock, aware UTC."""
+class ListedObject(NamedTuple):
+    """An object as a listing tells it. modified_at: by the store's clock, aware UTC."""
 
     key: str
     modified_at: datetime
@@ -67,7 +66,7 @@ class ObjectStore:
     """
 
     def __init__(
-        self, settings: ObjectStoreSettings, *, timeout: timedelta = timedelta(seconds=5), threads: int = 16
+        self, settings: ObjectStoreAccess, *, timeout: timedelta = timedelta(seconds=5), threads: int = 16
     ) -> None:
         url = urllib.parse.urlsplit(settings.endpoint)
         self._timeout = timeout.total_seconds()
@@ -129,9 +128,20 @@ class ObjectStore:
             },
         )
 
+    async def entries(
+        self, bucket: str, prefix: str, *, start_after: str | None = None, limit: int = PAGE
+    ) -> list[ListedObject]:
+        """Return the next objects whose keys begin so, in the order of their keys, up to `limit`.
+
+        start_after: the last key of the page before. An empty page is the end.
+        """
+        return await self._run(
+            partial(self._client.entries, prefix=prefix, start_after=start_after, limit=limit), bucket
+        )
+
     async def exists(self, bucket: str, key: str) -> bool:
         """Tell whether there is an object with this key; by a listing, for those who may not read it."""
-        page = await self._run(self._client.page, bucket, key, None)
+        page = await self.entries(bucket, key, limit=1)
         return bool(page) and page[0].key == key
 
     async def pages(self, bucket: str, prefix: str) -> AsyncGenerator[list[ListedObject], None]:
@@ -140,7 +150,7 @@ class ObjectStore:
         An object that is written meanwhile may be among them or not.
         """
         after: str | None = None
-        while page := await self._run(self._client.page, bucket, prefix, after):
+        while page := await self.entries(bucket, prefix, start_after=after):
             yield page
             after = page[-1].key
 
@@ -209,12 +219,12 @@ class _ConditionalMinio(Minio):
             response.close()
             response.release_conn()
 
-    def page(self, bucket: str, prefix: str, after: str | None) -> list[ListedObject]:
-        found = self.list_objects(bucket, prefix=prefix, recursive=True, start_after=after)
+    def entries(self, bucket: str, prefix: str, start_after: str | None, limit: int) -> list[ListedObject]:
+        found = self.list_objects(bucket, prefix=prefix, recursive=True, start_after=start_after)
         return [
-            ListedObject(str(each.object_name), each.last_modified)
-            for each in islice(found, PAGE)
-            if each.last_modified is not None
+            ListedObject(each.object_name, each.last_modified)
+            for each in islice(found, limit)
+            if each.object_name and each.last_modified
         ]
 
     def create(self, bucket: str) -> None:

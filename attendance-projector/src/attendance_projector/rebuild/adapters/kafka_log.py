@@ -1,4 +1,4 @@
-"""The log as a rebuild reads it: records up to where the live tables are.
+"""The log as a rebuild reads it: records up to where the live tables are, archived ones included.
 
 Partitions are assigned by the rebuild; what is committed to its group serves lag dashboards only.
 """
@@ -6,19 +6,19 @@ Partitions are assigned by the rebuild; what is committed to its group serves la
 from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 
-from service_kit.kafka import bounded_reading
+from attendance_projector.rebuild.ports import Loss
+from service_kit.archive.whole_log import WholeLog
 from service_kit.kafka.bounded_reading import Chunk, beginnings
 from service_kit.kafka.records import TopicPartition
-from service_kit.settings import KafkaSettings
 
-__all__ = ["beginnings", "records_until"]
+__all__ = ["beginnings", "losses_of", "records_until"]
 
 # A rebuild has hours of work behind it: a broker that restarts is waited for.
 PATIENCE = timedelta(minutes=10)
 
 
 def records_until(
-    kafka: KafkaSettings,
+    whole: WholeLog,
     group: str,
     positions: Mapping[TopicPartition, int],
     targets: Mapping[TopicPartition, int],
@@ -26,6 +26,15 @@ def records_until(
     max_records: int,
 ) -> AsyncGenerator[Chunk, None]:
     """Yield chunks from the positions up to the targets. Raises TransientFailure when Kafka is away."""
-    return bounded_reading.records_until(
-        kafka, positions, targets, group=group, max_records=max_records, patience=PATIENCE
-    )
+    return whole.records_until(positions, targets, group=group, max_records=max_records, patience=PATIENCE)
+
+
+async def losses_of(whole: WholeLog, ends: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Loss]:
+    """Return what is gone of each partition before an end. Raises TransientFailure."""
+    found = await whole.losses({each: (0, end) for each, end in ends.items()})
+    return {
+        each: Loss(
+            sum(gap.count for gap in gaps), gaps[-1].end, begins_late=len(gaps) == 1 and not gaps[0].first
+        )
+        for each, gaps in found.items()
+    }

@@ -5,7 +5,7 @@ import json
 import os
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -256,21 +256,25 @@ class Deployment:
         """Return the environment of a command, with the login that it needs."""
         return with_login_of(self._environ, command)
 
-    async def start(self, *arguments: str, **options: Any) -> asyncio.subprocess.Process:
+    async def start(
+        self, *arguments: str, more: Mapping[str, str] | None = None, **options: Any
+    ) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "attendance_projector",
             *arguments,
-            env=with_login_of(self._environ, *arguments),
+            env=with_login_of(self._environ, *arguments) | dict(more or {}),
             **options,
         )
         self._processes.append(process)
         return process
 
-    async def rebuild(self, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+    async def rebuild(
+        self, *arguments: str, more: Mapping[str, str] | None = None
+    ) -> tuple[int, list[dict[str, Any]], str]:
         pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
-        process = await self.start("rebuild", "--json", "--workers", "2", *arguments, **pipes)
+        process = await self.start("rebuild", "--json", "--workers", "2", *arguments, more=more, **pipes)
         out, errors = await asyncio.wait_for(process.communicate(), DEADLINE)
         lines = [json.loads(line) for line in out.decode().splitlines() if line.startswith("{")]
         return process.returncode or 0, lines, errors.decode()

@@ -1,0 +1,1 @@
+"""Topics kept in the object store past Kafka's retention: written, listed, verified."""

@@ -1,0 +1,242 @@
+"""Rounds over all partitions: what has waited long enough goes into the archive, a file at a time.
+
+A runner keeps nothing but when it saw a partition grow: it asks the archive where it ends before anything is
+written. So two may run at once, and one that was killed begins with a round over all there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from attendance_ops.archive.topics import archived_topics
+from attendance_ops.errors import NoArchive
+from attendance_ops.settings import Settings
+from service_kit.archive.draft import Limits
+from service_kit.archive.manifest import Manifest, Series
+from service_kit.archive.store import Archive, open_archive
+from service_kit.archive.writer import Writer, end_of, ends_before_its_archive, snapshots_of
+from service_kit.errors import ArchiveBroken, LogLost, TransientFailure
+from service_kit.kafka.bounded_reading import bounds_of, partitions_of
+from service_kit.kafka.topic_ids import identify_topics
+from service_kit.settings import KafkaSettings
+
+WITHIN = timedelta(minutes=5)
+SNAPSHOT_EVERY = timedelta(hours=1)
+SNAPSHOT_AT_LEAST_EVERY = timedelta(days=1)
+# Files are made in memory, each of 16 MiB and its records.
+AT_ONCE = 4
+LOOKS_AT_ONCE = 12
+
+
+class Pace(NamedTuple):
+    """When something is archived.
+
+    within: no record waits longer. snapshot_every: a compacted topic has at most one snapshot in this time.
+    """
+
+    limits: Limits = Limits()
+    within: timedelta = WITHIN
+    snapshot_every: timedelta = SNAPSHOT_EVERY
+
+
+class Place(NamedTuple):
+    """A partition of a topic that is there now, and where its log ends. series: of its records."""
+
+    series: Series
+    is_compacted: bool
+    end: int
+
+    @property
+    def name(self) -> str:
+        """Return it for people."""
+        return f"{self.series.topic}[{self.series.partition}]"
+
+
+@dataclass(slots=True)
+class Told:
+    """What a round did. problems: by partition, what keeps it from being archived."""
+
+    written: list[Manifest] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def records(self) -> int:
+        """Return how many records were archived."""
+        return sum(each.contents.count for each in self.written)
+
+    @property
+    def lost(self) -> int:
+        """Return how many records had expired before they could be."""
+        return sum(each.contents.lost for each in self.written)
+
+
+@asynccontextmanager
+async def opened_archive(settings: Settings) -> AsyncIterator[Archive]:
+    """Give the archive. Raises NoArchive, or SettingsError."""
+    async with open_archive(settings.archive.bucket) as archive:
+        if archive is None:
+            raise NoArchive("no archive is named; set ARCHIVE_BUCKET, and OBJECT_STORE_* for where it is")
+        yield archive
+
+
+async def places_of(kafka: KafkaSettings) -> list[Place]:
+    """Return every partition of the topics that are archived and were made. Raises TransientFailure."""
+    kinds = {kafka.topic(topic.name): topic.is_compacted for topic in archived_topics()}
+    found = await identify_topics(kafka, kinds)
+    partitions = await partitions_of(kafka, *sorted(found)) if found else []
+    bounds = await bounds_of(kafka, partitions)
+    return [
+        Place(
+            Series(
+                topic=each.topic,
+                topic_id=found[each.topic].topic_id,
+                cluster_id=found[each.topic].cluster_id,
+                partition=each.partition,
+            ),
+            kinds[each.topic],
+            bounds[each][1],
+        )
+        for each in partitions
+    ]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What this process saw of a partition: where its archive and its log ended, and since when."""
+
+    archived: int
+    end: int
+    waits_since: float | None = None
+    grew_at: float = 0.0
+    snapshot_at: datetime | None = None
+
+
+class Rounds:
+    """Archives what is there, round by round; `heard` is told of every file that was written."""
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        archive: Archive,
+        pace: Pace,
+        heard: Callable[[Manifest], None] = lambda _manifest: None,
+    ) -> None:
+        self._kafka = kafka
+        self._archive = archive
+        self._pace = pace
+        self._heard = heard
+        self._seen: dict[Series, _Seen] = {}
+
+    async def round(self, *, everything: bool = False) -> Told:
+        """Archive what is due; everything: also what has not waited long enough.
+
+        Raises:
+            TransientFailure: Kafka or the store is away; the next round goes on.
+        """
+        told = Told()
+        places = await places_of(self._kafka)
+        await _side_by_side(LOOKS_AT_ONCE, [self._look(each, told) for each in places])
+        due = [each for each in places if each.name not in told.problems and self._is_due(each, everything)]
+        # Two runners seldom read the same at the same time then.
+        random.shuffle(due)
+        await _side_by_side(AT_ONCE, [self._archive_one(each, told) for each in due])
+        return told
+
+    async def _look(self, place: Place, told: Told) -> None:
+        """Note where a partition and its archive end; a new one is due at once."""
+        now = time.monotonic()
+        seen = self._seen.get(place.series)
+        if seen is None:
+            try:
+                self._seen[place.series] = await self._first_look(place)
+            except (LogLost, ArchiveBroken) as error:
+                told.problems[place.name] = str(error)
+            return
+        if place.end < seen.archived:
+            told.problems[place.name] = ends_before_its_archive(place.series, place.end, seen.archived)
+        if place.end > seen.end:
+            seen.end, seen.grew_at = place.end, now
+        if place.end > seen.archived and seen.waits_since is None:
+            seen.waits_since = now
+
+    async def _first_look(self, place: Place) -> _Seen:
+        long_ago = time.monotonic() - self._pace.within.total_seconds()
+        if not place.is_compacted:
+            chain = await end_of(self._archive, place.series, place.end)
+            return _Seen(chain.next_offset, place.end, long_ago, long_ago)
+        complete, at = await newest_snapshot(self._archive, place.series)
+        if complete > place.end:
+            raise LogLost(ends_before_its_archive(place.series, place.end, complete))
+        return _Seen(complete, place.end, long_ago, long_ago, at)
+
+    def _is_due(self, place: Place, everything: bool) -> bool:
+        seen = self._seen[place.series]
+        if place.end <= seen.archived:
+            return False
+        now, within = time.monotonic(), self._pace.within.total_seconds()
+        if everything:
+            return True
+        if not place.is_compacted:
+            has_waited = seen.waits_since is not None and now - seen.waits_since >= within
+            return has_waited or place.end - seen.archived >= self._pace.limits.records
+        age = SNAPSHOT_AT_LEAST_EVERY
+        if seen.snapshot_at is not None:
+            age = datetime.now(UTC) - seen.snapshot_at
+        is_quiet = now - seen.grew_at >= within
+        return age >= (self._pace.snapshot_every if is_quiet else SNAPSHOT_AT_LEAST_EVERY)
+
+    async def _archive_one(self, place: Place, told: Told) -> None:
+        seen, series = self._seen[place.series], place.series
+        if place.is_compacted:
+            series = series.model_copy(update={"snapshot_end": place.end})
+        writer = Writer(self._kafka, self._archive, series, self._pace.limits)
+        try:
+            chain = await end_of(self._archive, series, place.end)
+            if place.is_compacted:
+                chain = await writer.snapshot(chain)
+                seen.snapshot_at = datetime.now(UTC)
+            else:
+                chain = await writer.archive_until(chain, place.end)
+            seen.archived, seen.waits_since = chain.next_offset, None
+        except (LogLost, ArchiveBroken) as error:
+            # Of this partition alone: the others go on.
+            told.problems[place.name] = str(error)
+        finally:
+            told.written += writer.written
+            for each in writer.written:
+                self._heard(each)
+
+
+async def _side_by_side(at_once: int, works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Do all of it, so much at a time; the first error ends it. Raises what a work raises."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(work: Coroutine[Any, Any, None]) -> None:
+        async with gate:
+            await work
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(one(work))
+    except* TransientFailure as failed:
+        raise failed.exceptions[0] from None
+    finally:
+        for work in works:
+            work.close()  # those that were not begun
+
+
+async def newest_snapshot(archive: Archive, series: Series) -> tuple[int, datetime | None]:
+    """Return up to where the newest complete snapshot of a partition goes, and when it was put; 0, None."""
+    files = await archive.snapshots(series)
+    async for found, manifest in snapshots_of(archive, series):
+        if manifest.contents.is_last and found.snapshot_end is not None:
+            return manifest.contents.next_offset, files[found.snapshot_end][-1].modified_at
+    return 0, None
