@@ -203,7 +203,7 @@ def test_another_compose_file_is_told(permissions: Permissions) -> None:
 def test_scripts_get_json(permissions: Permissions) -> None:
     assert len(json.loads(run("kafka", "--json"))) == len(kafka.wanted_acls(permissions))
     assert json.loads(run("network", "--json"))[0]["kind"] == "NetworkPolicy"
-    assert json.loads(run("s3", "--bucket", "images")).keys() == {"ingest", "recognition-worker", "prepare"}
+    assert json.loads(run("s3", "--bucket", "images")).keys() == {"ingest", "recognition-worker", "ops", "prepare"}
 
 
 def test_a_renamed_identity_is_renamed_everywhere(changed: Callable) -> None:
