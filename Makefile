@@ -26,6 +26,7 @@ SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 CHAOS_ROUNDS ?= 50
 CHURN_ROUNDS ?= 20
 ROUNDS ?= 20
+ARCHIVE_KILLS ?= 100
 HOSTILE_IMAGES ?= 10000
 GATEWAY_REQUESTS ?= 10000
 FACTS ?= 20000
@@ -224,6 +225,13 @@ chaos: $(READY)  ## harm everything under load, then single parts ## CHAOS_ROUND
 	$(BIN)/python -m chaos --rounds $(call quoted,CHAOS_ROUNDS) $(call option,--seed,SEED)
 	CHAOS_ROUNDS=$(call quoted,CHURN_ROUNDS) $(PYTEST) -m chaos -v --timeout=3600 --deselect tests/test_chaos.py
 	CAPTURES_PER_THREAD=$(call quoted,CAPTURES_PER_THREAD) $(PYTEST) -v recognition-worker/tests/integration/test_threads.py
+
+.PHONY: archive-kills
+archive-kills: $(READY)  ## kill the archive's runner under records, count what is kept ## ARCHIVE_KILLS=100
+	@rm -f .local-stack/archive-kills.txt
+	ARCHIVE_KILLS=$(call quoted,ARCHIVE_KILLS) ARCHIVE_REPORT=.local-stack/archive-kills.txt $(PYTEST) \
+		ops/tests/integration/test_archive.py -k killed --timeout=3600
+	@cat .local-stack/archive-kills.txt
 
 .PHONY: failover
 failover: $(READY)  ## kill PostgreSQL, promote a standby that lags, audit ## ROUNDS=20 SEED=n

@@ -1,10 +1,10 @@
-# Images and what was accepted; weights of models. Nothing public, nothing unencrypted, nothing over plain HTTP.
+# Images and what was accepted; weights of models; archived topics. Nothing public, nothing unencrypted, nothing over plain HTTP.
 locals {
-  buckets = toset(["images", "models"])
+  buckets = toset(["images", "models", "archive"])
 }
 
 resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV_AWS_144:images are replicated (below); weights come from the models' makers and are proven by SHA-256
+  #checkov:skip=CKV_AWS_144:images are replicated (below); weights come from their makers; the archive is beside Kafka's own copies
   #checkov:skip=CKV_AWS_18:data events of CloudTrail tell who read an image; an account has one trail, not one an installation
   #checkov:skip=CKV2_AWS_62:nothing waits for events of the bucket: Kafka tells what came
   for_each = local.buckets

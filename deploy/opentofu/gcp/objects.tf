@@ -1,4 +1,4 @@
-# Images and what was accepted, in two regions at once; weights of models in one.
+# Images and what was accepted, and archived topics, in two regions at once; weights of models in one.
 resource "google_storage_bucket" "images" {
   #checkov:skip=CKV_GCP_62:audit logs of the project tell who read an image
   name                        = "${var.name}-images-${data.google_project.this.number}"
@@ -48,6 +48,29 @@ resource "google_storage_bucket" "models" {
   depends_on = [google_kms_crypto_key_iam_member.agent]
 }
 
+# Topics past Kafka's retention, in two regions as well.
+resource "google_storage_bucket" "archive" {
+  #checkov:skip=CKV_GCP_62:as above
+  name                        = "${var.name}-archive-${data.google_project.this.number}"
+  location                    = var.continent.bucket
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  custom_placement_config { data_locations = [upper(var.region), upper(var.backup_region)] }
+  encryption { default_kms_key_name = google_kms_crypto_key.this["continent"].id }
+  versioning { enabled = true }
+  # What was removed must be gone within days.
+  lifecycle_rule {
+    condition { days_since_noncurrent_time = 7 }
+    action { type = "Delete" }
+  }
+  soft_delete_policy { retention_duration_seconds = 0 }
+  depends_on = [google_kms_crypto_key_iam_member.agent]
+}
+
 locals {
-  buckets = { images = google_storage_bucket.images.name, models = google_storage_bucket.models.name }
+  buckets = {
+    images  = google_storage_bucket.images.name
+    models  = google_storage_bucket.models.name
+    archive = google_storage_bucket.archive.name
+  }
 }

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -98,6 +99,18 @@ async def verified(archived, *arguments: object, code: int = 0) -> dict:
     return answer.json()
 
 
+@asynccontextmanager
+async def runner_of(archived, *arguments: object) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start a runner, and leave none behind."""
+    process = await archived.start("archive", "run", "--within", 1, *arguments)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
 async def stop(process: asyncio.subprocess.Process) -> str:
     """Ask a runner to stop; return its log."""
     process.send_signal(signal.SIGTERM)
@@ -129,9 +142,8 @@ async def test_records_come_back_byte_for_byte(archived, archive: Archive) -> No
 
 
 async def test_a_quiet_topic_is_archived_though_nothing_more_comes(archived, archive: Archive) -> None:
-    runner = await archived.start("archive", "run", "--within", 1)
     topic = archived.kafka.topic(MATCHES.name)
-    try:
+    async with runner_of(archived) as runner:
         for count in (1, 2):
             await archived.publish(MATCHES, matches(1))
 
@@ -139,24 +151,23 @@ async def test_a_quiet_topic_is_archived_though_nothing_more_comes(archived, arc
                 return len(await archived_records(archive, topic)) == count
 
             await eventually(is_archived)
-    finally:
         log = await stop(runner)
     assert log.count('"event": "archived"') == 2
 
 
 async def test_two_runners_at_once_archive_everything_once(archived, archive: Archive) -> None:
-    run = ("archive", "run", "--within", 1, "--records", 40)
-    runners = [await archived.start(*run) for _ in range(2)]
     count, topic = 3000, archived.kafka.topic(MATCHES.name)
-    for _ in range(10):
-        await archived.publish(MATCHES, matches(count // 10))
 
     async def all_is_archived() -> bool:
         listed = await archived.done("archive", "list", "matches", "--json")
         return not sum(each["behind"] for each in listed.json())
 
-    await eventually(all_is_archived)
-    logs = [await stop(each) for each in runners]
+    run = ("--records", 40)
+    async with runner_of(archived, *run) as one, runner_of(archived, *run) as other:
+        for _ in range(10):
+            await archived.publish(MATCHES, matches(count // 10))
+        await eventually(all_is_archived)
+        logs = [await stop(each) for each in (one, other)]
     found = await verified(archived)
     assert (found["records"], found["missing"], found["duplicate"]) == (count, 0, 0)
     assert shapes(await archived_records(archive, topic)) == shapes(await archived.records(MATCHES.name))
@@ -178,17 +189,14 @@ async def test_a_killed_runner_loses_and_doubles_nothing(archived, archive: Arch
 
     sending = asyncio.create_task(go_on())
     for number in range(KILLS):
-        process = await archived.start(
-            "archive", "run", "--within", 1, "--records", chance.choice([20, 70, 300])
-        )
-        assert process.stderr is not None
-        if number % 5:  # of the others, some before it wrote anything
-            while b'"event": "archived"' not in (line := await process.stderr.readline()):
-                assert line, "it ended by itself"
-        await asyncio.sleep(chance.random() * (0.5 if number % 5 else 3))
-        assert process.returncode is None
-        process.kill()
-        await process.communicate()
+        run = ("--records", chance.choice([20, 70, 300]))
+        async with runner_of(archived, *run) as process:  # killed where this ends
+            assert process.stderr is not None
+            if number % 5:  # of the others, some before it wrote anything
+                while b'"event": "archived"' not in (line := await process.stderr.readline()):
+                    assert line, "it ended by itself"
+            await asyncio.sleep(chance.random() * (0.5 if number % 5 else 3))
+            assert process.returncode is None
     is_over.set()
     sent = await sending
     await archived.done("archive", "once")

@@ -12,6 +12,7 @@ README = (ROOT / "ops/README.md").read_text(encoding="utf-8")
 COMMANDS = (
     *(["status"], ["lag"], ["inspect"], ["trace"], ["reconcile"]),
     *(["dlq", name] for name in ("list", "show", "diagnose", "redrive", "edit", "discard")),
+    *(["archive", name] for name in ("run", "once", "list", "verify", "prune")),
     *(["replay", name] for name in ("plan", "run", "approve", "verify", "pause", "cancel", "list")),
 )
 
@@ -31,7 +32,7 @@ def test_every_command_has_help_and_is_in_the_readme(command: list[str]) -> None
     assert command[-1] in README
 
 
-@pytest.mark.parametrize("group", [[], ["dlq"], ["replay"]], ids=str)
+@pytest.mark.parametrize("group", [[], ["dlq"], ["replay"], ["archive"]], ids=str)
 def test_help_cuts_no_sentence_short(group: list[str]) -> None:
     result = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).invoke(
         cli, [*group, "--help"], terminal_width=80

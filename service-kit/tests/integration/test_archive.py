@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 import aiokafka
@@ -12,7 +13,7 @@ from attendance_testing.archives import store_of
 from attendance_testing.lost_records import delete_before
 from local_stack.environment import StackEnv
 from service_kit.archive.draft import Chain, Limits
-from service_kit.archive.manifest import Series
+from service_kit.archive.manifest import Contents, Manifest, Series
 from service_kit.archive.store import Archive
 from service_kit.archive.verify import Verdict, verify_series
 from service_kit.archive.whole_log import WholeLog
@@ -274,3 +275,51 @@ async def test_every_harm_is_seen(
         await delete_before(kafka.bootstrap_servers, topic, 0, COUNT)
         with pytest.raises((ArchiveBroken, LogLost)):
             await read(WholeLog(kafka, archive), topic, COUNT)
+
+
+class Meanwhile(Archive):
+    """An archive during whose first write something happens."""
+
+    def __init__(self, store: ObjectStore, bucket: str, happens: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(store, bucket)
+        self._happens: list[Callable[[], Awaitable[object]]] = [happens]
+
+    async def put(self, contents: Contents, records: Sequence[Record]) -> tuple[Manifest, bool]:
+        while self._happens:
+            await self._happens.pop()()
+        return await super().put(contents, records)
+
+
+async def test_what_expires_while_it_is_read_is_lost_and_said(
+    kafka: KafkaSettings, store: ObjectStore, bucket: str, make_topic: MakeTopic
+) -> None:
+    topic, count, begins = await make_topic(), 40, 35
+    async with RecordProducer(kafka) as producer:
+        for _ in range(count):  # far more than a client fetches ahead
+            await producer.send(OutgoingRecord(topic, None, os.urandom(300_000)))
+    archive = Meanwhile(store, bucket, lambda: delete_before(kafka.bootstrap_servers, topic, 0, begins))
+    writer = await archived(kafka, archive, topic, Limits(records=2))
+    gaps = [gap for each in writer.written for gap in each.contents.gaps]
+    assert [(gap.end, gap.why) for gap in gaps] == [(begins, "lost")]
+    verdict = await verified(archive, topic)
+    assert (verdict.records + verdict.lost, verdict.next_offset, verdict.is_whole) == (count, count, True)
+    assert verdict.lost > 0
+
+
+async def test_a_snapshot_has_what_came_while_it_was_read(
+    kafka: KafkaSettings, store: ObjectStore, bucket: str, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic(**{"cleanup.policy": "compact"})
+
+    async def told(number: int) -> None:
+        async with RecordProducer(kafka) as producer:
+            await producer.send(OutgoingRecord(topic, b"key", b"%d" % number))
+
+    for number in range(3):
+        await told(number)
+    archive = Meanwhile(store, bucket, lambda: told(3))
+    series = (await series_of(kafka, topic)).model_copy(update={"snapshot_end": 3})
+    writer = Writer(kafka, archive, series, Limits(records=2))
+    assert await writer.snapshot(Chain()) == Chain(4, writer.written[-1].contents.latest_ms_so_far, True)
+    verdict = await verified(archive, topic)
+    assert (verdict.records, verdict.is_complete, verdict.is_whole) == (4, True, True)

@@ -108,14 +108,34 @@ async def places_of(kafka: KafkaSettings) -> list[Place]:
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What this process saw of a partition: where its archive and its log ended, and since when."""
+class Seen:
+    """What this process saw of a partition: where its archive and its log ended, and since when.
+
+    waits_since, grew_at: by the monotonic clock, seconds. snapshot_at: when its newest snapshot was put.
+    """
 
     archived: int
     end: int
     waits_since: float | None = None
     grew_at: float = 0.0
     snapshot_at: datetime | None = None
+
+
+def is_due(seen: Seen, place: Place, pace: Pace, now: float, *, everything: bool = False) -> bool:
+    """Tell whether a partition is to be archived. now: of the monotonic clock, seconds."""
+    if place.end <= seen.archived:
+        return False
+    if everything:
+        return True
+    within = pace.within.total_seconds()
+    if not place.is_compacted:
+        has_waited = seen.waits_since is not None and now - seen.waits_since >= within
+        return has_waited or place.end - seen.archived >= pace.limits.records
+    if seen.snapshot_at is None:
+        return True
+    is_quiet = now - seen.grew_at >= within
+    age = datetime.now(UTC) - seen.snapshot_at
+    return age >= (pace.snapshot_every if is_quiet else SNAPSHOT_AT_LEAST_EVERY)
 
 
 class Rounds:
@@ -132,7 +152,7 @@ class Rounds:
         self._archive = archive
         self._pace = pace
         self._heard = heard
-        self._seen: dict[Series, _Seen] = {}
+        self._seen: dict[Series, Seen] = {}
 
     async def round(self, *, everything: bool = False) -> Told:
         """Archive what is due; everything: also what has not waited long enough.
@@ -143,7 +163,13 @@ class Rounds:
         told = Told()
         places = await places_of(self._kafka)
         await _side_by_side(LOOKS_AT_ONCE, [self._look(each, told) for each in places])
-        due = [each for each in places if each.name not in told.problems and self._is_due(each, everything)]
+        now = time.monotonic()
+        due = [
+            each
+            for each in places
+            if each.name not in told.problems
+            and is_due(self._seen[each.series], each, self._pace, now, everything=everything)
+        ]
         # Two runners seldom read the same at the same time then.
         random.shuffle(due)
         await _side_by_side(AT_ONCE, [self._archive_one(each, told) for each in due])
@@ -166,31 +192,15 @@ class Rounds:
         if place.end > seen.archived and seen.waits_since is None:
             seen.waits_since = now
 
-    async def _first_look(self, place: Place) -> _Seen:
+    async def _first_look(self, place: Place) -> Seen:
         long_ago = time.monotonic() - self._pace.within.total_seconds()
         if not place.is_compacted:
             chain = await end_of(self._archive, place.series, place.end)
-            return _Seen(chain.next_offset, place.end, long_ago, long_ago)
+            return Seen(chain.next_offset, place.end, long_ago, long_ago)
         complete, at = await newest_snapshot(self._archive, place.series)
         if complete > place.end:
             raise LogLost(ends_before_its_archive(place.series, place.end, complete))
-        return _Seen(complete, place.end, long_ago, long_ago, at)
-
-    def _is_due(self, place: Place, everything: bool) -> bool:
-        seen = self._seen[place.series]
-        if place.end <= seen.archived:
-            return False
-        now, within = time.monotonic(), self._pace.within.total_seconds()
-        if everything:
-            return True
-        if not place.is_compacted:
-            has_waited = seen.waits_since is not None and now - seen.waits_since >= within
-            return has_waited or place.end - seen.archived >= self._pace.limits.records
-        age = SNAPSHOT_AT_LEAST_EVERY
-        if seen.snapshot_at is not None:
-            age = datetime.now(UTC) - seen.snapshot_at
-        is_quiet = now - seen.grew_at >= within
-        return age >= (self._pace.snapshot_every if is_quiet else SNAPSHOT_AT_LEAST_EVERY)
+        return Seen(complete, place.end, long_ago, long_ago, at)
 
     async def _archive_one(self, place: Place, told: Told) -> None:
         seen, series = self._seen[place.series], place.series

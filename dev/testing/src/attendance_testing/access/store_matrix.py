@@ -17,7 +17,7 @@ from local_stack.environment import BUCKET, REGION
 
 OBJECT_STORE, VALKEY = "object-store", "valkey"
 SECONDS = 10.0
-OTHER_BUCKETS = ("models", "private")
+OTHER_BUCKETS = ("archive", "models", "private")
 # Keys that nobody has; commands that no service sends.
 STRANGE_KEY = "strange:key"
 ADMINISTRATION = (
