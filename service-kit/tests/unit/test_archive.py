@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from service_kit.archive.container import read_container, write_container
 from service_kit.archive.draft import Chain, Draft, Limits
-from service_kit.archive.manifest import Series, manifest_of, unexplained
+from service_kit.archive.manifest import Manifest, Series, manifest_of, unexplained
+from service_kit.archive.whole_log import WholeLog
 from service_kit.errors import ArchiveBroken
 from service_kit.kafka.records import Record
+from service_kit.settings import KafkaSettings
 
 SERIES = Series(topic="t.things", topic_id=UUID(int=7), cluster_id="c", partition=3)
 FIRST_MS = 1_700_000_000_000
@@ -105,3 +108,39 @@ def test_names_keep_the_order_of_offsets_and_topics_apart() -> None:
 def test_what_is_no_file_of_the_archive_is_said(data: bytes) -> None:
     with pytest.raises(ArchiveBroken, match="some-name"):
         read_container("some-name", data)
+
+
+class Manifests:
+    """The manifests of a series; counts how many are asked for."""
+
+    def __init__(self, made: list[Manifest]) -> None:
+        self.made = {each.contents.first_offset: each for each in made}
+        self.asked = 0
+
+    async def firsts(self, _series: Series) -> list[int]:
+        return sorted(self.made)
+
+    async def manifest(self, _series: Series, first: int) -> Manifest:
+        self.asked += 1
+        return self.made[first]
+
+
+@given(st.sets(st.integers(0, 499), max_size=4), st.integers(0, 999), st.integers(1, 1000))
+def test_gaps_are_found_by_few_questions(with_gap: set[int], start: int, count: int) -> None:
+    made, chain = [], Chain()
+    for number in range(500):
+        draft = Draft(SERIES, chain, Limits())
+        if number in with_gap:
+            draft.miss(draft.next_offset + 1, "lost")
+        else:
+            draft.miss(draft.next_offset + 1, "absent")
+        draft.miss(draft.next_offset + 1, "absent")
+        made.append(manifest_of(draft.contents(), b""))
+        chain = Chain.after(made[-1])
+    manifests = Manifests(made)
+    whole = WholeLog(KafkaSettings(bootstrap_servers="none:1"), manifests)  # type: ignore[arg-type]
+    until = min(start + count, chain.next_offset)
+    found = asyncio.run(whole._gaps(SERIES, start, until)) or []
+    lost = {gap.first for gap in found if gap.why == "lost"}
+    assert lost == {2 * number for number in with_gap if start // 2 <= number and 2 * number < until}
+    assert manifests.asked <= 2 + 12 * max(1, len(with_gap))

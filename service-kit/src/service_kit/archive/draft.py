@@ -23,10 +23,14 @@ class Limits(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """Where a series ends: the first offset of its next file, and the latest time of its records."""
+    """Where a series ends: the first offset of its next file, the latest time of its records.
+
+    gone: how many offsets its gaps have, without absent ones.
+    """
 
     next_offset: int = 0
     latest_ms: int = 0
+    gone: int = 0
     is_complete: bool = False
 
     @classmethod
@@ -35,7 +39,7 @@ class Chain(NamedTuple):
         if manifest is None:
             return cls()
         contents = manifest.contents
-        return cls(contents.next_offset, contents.latest_ms_so_far, contents.is_last)
+        return cls(contents.next_offset, contents.latest_ms_so_far, contents.gone_so_far, contents.is_last)
 
 
 @dataclass(slots=True)
@@ -93,5 +97,6 @@ class Draft:
             earliest_ms=min(times, default=None),
             latest_ms=max(times, default=None),
             latest_ms_so_far=max([self.chain.latest_ms, *times]),
+            gone_so_far=self.chain.gone + sum(gap.count for gap in self.gaps if gap.why != "absent"),
             is_last=is_last,
         )

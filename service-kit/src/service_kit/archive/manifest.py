@@ -78,8 +78,9 @@ class Contents(BaseModel):
     """What stands in the header of a file.
 
     next_offset: where the next file begins. earliest_ms, latest_ms: of its records, milliseconds since 1970
-    by the broker. latest_ms_so_far: of its records and all files before it. is_last: of a snapshot, whether
-    it is complete with this file.
+    by the broker. latest_ms_so_far: of its records and all files before it. gone_so_far: offsets of its gaps
+    and of all files before it, without absent ones; so that readers find gaps without asking every file.
+    is_last: of a snapshot, whether it is complete with this file.
     """
 
     model_config = _STRICT
@@ -93,6 +94,7 @@ class Contents(BaseModel):
     earliest_ms: int | None = None
     latest_ms: int | None = None
     latest_ms_so_far: int = 0
+    gone_so_far: int = Field(default=0, ge=0)
     is_last: bool = False
 
     @property

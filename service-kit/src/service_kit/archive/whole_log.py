@@ -190,16 +190,30 @@ class WholeLog:
         if not (files := await self._files(series, start, until)):
             return None
         gaps: list[Gap] = []
-        reached = min(start, files[0])
-        for first in files:
-            contents = (await self._store.manifest(series, first)).contents
-            if first > reached:
-                gaps.append(Gap(first=reached, end=first, why="lost"))
-            gaps += contents.gaps
-            reached = contents.next_offset
-        if reached < until:
-            gaps.append(Gap(first=reached, end=until, why="lost"))
+        if start < files[0]:
+            gaps.append(Gap(first=start, end=files[0], why="before"))
+        first, last = [(await self._store.manifest(series, files[at])).contents for at in (0, -1)]
+        gaps += first.gaps
+        gaps += await self._gaps_between(series, files, first.gone_so_far, last.gone_so_far)
+        if last.next_offset < until:
+            gaps.append(Gap(first=last.next_offset, end=until, why="lost"))
         return gaps
+
+    async def _gaps_between(self, series: Series, files: list[int], before: int, after: int) -> list[Gap]:
+        """Return the gaps of all files but the first; before, after: gone so far with the first and the last.
+
+        Where that does not grow there are none, so few files are asked.
+        """
+        if before == after or len(files) == 1:
+            return []
+        middle = len(files) // 2
+        contents = (await self._store.manifest(series, files[middle])).contents
+        without = contents.gone_so_far - sum(gap.count for gap in contents.gaps if gap.why != "absent")
+        return [
+            *await self._gaps_between(series, files[:middle], before, without),
+            *contents.gaps,
+            *await self._gaps_between(series, files[middle:], contents.gone_so_far, after),
+        ]
 
     async def _offset_at(self, series: Series, milliseconds: int, before: int) -> int | None:
         """Return the first offset of the archive that is not earlier than a time, below an offset."""
