@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
 from uuid import UUID
 
 from attendance_ops.reconcile.facts import (
@@ -30,6 +29,7 @@ from attendance_schemas.acceptance import (
 from attendance_schemas.events import CaptureReceived, Event
 from service_kit.errors import ObjectNotFound
 from service_kit.settings import ObjectStoreSettings
+from service_kit.side_by_side import side_by_side
 from service_kit.state.object_store import ObjectStore
 
 AT_ONCE = 16
@@ -39,8 +39,6 @@ TIMEOUT = timedelta(seconds=30)
 SLACK = timedelta(hours=1)
 """So much earlier than a record its objects may be; what is earlier still is asked for by its key."""
 LONGEST_PROBLEM = 200
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ async def _list(objects: Objects, ledger: Ledger, window: Window, prefix: str, t
 async def read_unpublished(objects: Objects, ledger: Ledger, window: Window) -> None:
     """Read what was accepted and is on no topic."""
     for page in ledger.pages("SELECT org, id, at FROM without_event", PAGE):
-        rows = await _at_once(lambda row: _describe(objects, window, *row), page)
+        rows = await side_by_side(lambda row: _describe(objects, window, *row), page, at_once=AT_ONCE)
         ledger.add("unpublished", [row for row in rows if row is not None])
 
 
@@ -152,11 +150,12 @@ async def ask_for_absent(objects: Objects, ledger: Ledger) -> None:
     for place, queries in (("image", images), ("accepted", _WITHOUT_ACCEPTANCE)):
         for query in queries:
             for page in ledger.pages(query, PAGE):
-                there = await _at_once(
+                there = await side_by_side(
                     lambda row: objects.store.exists(
                         objects.bucket, row[2] or accepted_key(row[0], UUID(bytes=row[1]))
                     ),
                     page,
+                    at_once=AT_ONCE,
                 )
                 ledger.add(
                     "absent",
@@ -166,13 +165,3 @@ async def ask_for_absent(objects: Objects, ledger: Ledger) -> None:
                         if not is_there
                     ],
                 )
-
-
-async def _at_once(work: Callable[[T], Awaitable[R]], rows: Iterable[T]) -> list[R]:
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def one(row: T) -> R:
-        async with gate:
-            return await work(row)
-
-    return list(await asyncio.gather(*map(one, rows)))

@@ -47,6 +47,7 @@ from service_kit.kafka.bounded_reading import bounds_of, partitions_of
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings, ObjectStoreSettings
+from service_kit.side_by_side import side_by_side
 from service_kit.state.object_store import ObjectStore
 
 COUNT = 20_000
@@ -90,15 +91,13 @@ def decided(event: CaptureReceived) -> MatchDecided:
 
 async def store_all(events: Sequence[CaptureReceived], objects: ObjectStore, bucket: str) -> None:
     """Store acceptances and images; these are small, since no look reads one."""
-    gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one(event: CaptureReceived) -> None:
-        async with gate:
-            key = accepted_key(event.org_id, event.capture_id)
-            await objects.put(bucket, key, encode_accepted(event), "application/json")
-            await objects.put(bucket, event.image.key, b"jpeg", "image/jpeg")
+    async def store(event: CaptureReceived) -> None:
+        key = accepted_key(event.org_id, event.capture_id)
+        await objects.put(bucket, key, encode_accepted(event), "application/json")
+        await objects.put(bucket, event.image.key, b"jpeg", "image/jpeg")
 
-    await asyncio.gather(*map(one, events))
+    await side_by_side(store, events, at_once=AT_ONCE)
 
 
 async def publish_all(events: Sequence[Event], topic: Topic, kafka: KafkaSettings, codec: Codec) -> None:

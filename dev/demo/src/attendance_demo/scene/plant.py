@@ -15,6 +15,7 @@ import httpx
 from attendance_demo.errors import DemoError
 from attendance_demo.scene.cast import Member
 from attendance_demo.scene.morning import DAY_END, DAY_START, NIGHT_END, NIGHT_START, Morning
+from service_kit.side_by_side import side_by_side
 
 SHIFTS_FROM = "2026-01-01"
 KIOSKS = ("gate-1", "gate-2", "yard")
@@ -113,8 +114,7 @@ class Plant:
         self, members: Sequence[Member], decided: Callable[[int], object] = int
     ) -> dict[str, str]:
         """Enrol everybody; return the outcome by person. `decided` is told how many are."""
-        gate = asyncio.Semaphore(ENROLMENTS_AT_ONCE)
-        ids = await asyncio.gather(*(self._request_enrolment(member, gate) for member in members))
+        ids = await side_by_side(self._request_enrolment, members, at_once=ENROLMENTS_AT_ONCE)
         requested = dict(zip((member.person_id for member in members), ids, strict=True))
         outcomes: dict[str, str] = {}
         until = time.monotonic() + DECIDED_WITHIN_SECONDS
@@ -128,17 +128,16 @@ class Plant:
             await asyncio.sleep(0.1)
         return outcomes
 
-    async def _request_enrolment(self, member: Member, gate: asyncio.Semaphore) -> UUID:
-        async with gate:
-            metadata = {"person_id": member.person_id, "consent_reference": "demo/consent"}
-            response = await self.client.post(
-                f"{self.ingest_url}/v1/enrolments",
-                headers=self.headers("hr"),
-                data={"metadata": json.dumps(metadata)},
-                files=[("photos", ("photo.jpg", photo, "image/jpeg")) for photo in member.enrol],
-            )
-            _expect(response, f"enrolling {member.person_id}")
-            return UUID(response.json()["enrolment_id"])
+    async def _request_enrolment(self, member: Member) -> UUID:
+        metadata = {"person_id": member.person_id, "consent_reference": "demo/consent"}
+        response = await self.client.post(
+            f"{self.ingest_url}/v1/enrolments",
+            headers=self.headers("hr"),
+            data={"metadata": json.dumps(metadata)},
+            files=[("photos", ("photo.jpg", photo, "image/jpeg")) for photo in member.enrol],
+        )
+        _expect(response, f"enrolling {member.person_id}")
+        return UUID(response.json()["enrolment_id"])
 
     async def _outcome(self, enrolment_id: UUID) -> str | None:
         url = f"{self.query_url}/v1/enrolments/{enrolment_id}"

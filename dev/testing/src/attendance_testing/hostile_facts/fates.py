@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from attendance_testing.hostile_facts.facts import Fact, document_of
+from service_kit.side_by_side import side_by_side
 
 # Where query-api tells the fate of each kind.
 TOLD_AT = {
@@ -77,20 +78,17 @@ class Sender:
 
     async def ask_all(self) -> None:
         """Ask about every accepted fact until its fate is told, or time is over."""
-        gate = asyncio.Semaphore(AT_ONCE)
 
-        async def ask(key: tuple[str, str], fact: Fact) -> None:
-            async with gate:
-                fate, answer = await self._fate(*key)
+        async def ask(accepted: tuple[tuple[str, str], Fact]) -> None:
+            key, fact = accepted
+            fate, answer = await self._fate(*key)
             self.tally.fates[fate] += 1
             if fate == "unexplained":
                 self.tally.unexplained.append((*key, answer))
             if fact.is_normal and fate != "applied":
                 self.tally.normal_lost.append(f"{fate}: {answer}")
 
-        async with asyncio.TaskGroup() as tasks:
-            for key, fact in self.tally.accepted.items():
-                tasks.create_task(ask(key, fact))
+        await side_by_side(ask, self.tally.accepted.items(), at_once=AT_ONCE)
 
     async def _fate(self, kind: str, identity: str) -> tuple[str, str]:
         until = time.monotonic() + WITHIN_SECONDS
