@@ -12,7 +12,7 @@ from attendance_ops.archive.rounds import Pace, Rounds, Told, opened_archive
 from attendance_ops.archive.serve import serve
 from attendance_ops.archive.show import Listing, listings, show_listings, show_verdicts
 from attendance_ops.archive.topics import archived_topics
-from attendance_ops.console import Json, Yes, agreed, err, fail, progress, run, say, say_json
+from attendance_ops.console import Json, Yes, agreed, fail, hint, progress, run, say, say_json
 from attendance_ops.errors import OpsError
 from attendance_ops.log.selection import check_topic
 from attendance_ops.settings import COMMAND, Settings
@@ -99,7 +99,7 @@ def once(*, records: Records = RECORDS, as_json: Json = False) -> None:
 
 def _end_by(told: Told) -> None:
     for each in told.problems.values():
-        err.print(f"{COMMAND}: {each}", markup=False)
+        hint(f"{COMMAND}: {each}")
     if told.lost:
         fail(f"{told.lost:,} records had expired before they were archived; the archive says which")
     if told.problems:

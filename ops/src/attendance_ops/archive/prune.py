@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from attendance_ops.archive.topics import archived_topics
 from service_kit.archive.manifest import Series
 from service_kit.archive.store import Archive
-from service_kit.archive.writer import snapshots_of
 from service_kit.settings import KafkaSettings
 
 KEEP_DAYS = 30
@@ -28,13 +27,11 @@ async def prune(kafka: KafkaSettings, archive: Archive, keep: timedelta) -> int:
             series = Series(
                 topic=kafka.topic(topic.name), topic_id=topic_id, cluster_id="", partition=partition
             )
-            files = await archive.snapshots(series)
             is_replaced = False
-            async for snapshot, last in snapshots_of(archive, series):
-                ours = files[snapshot.snapshot_end or 0]
-                if is_replaced and all(each.modified_at < before for each in ours):
-                    for first in await archive.firsts(snapshot):
-                        await archive.remove(snapshot, first)
-                        removed += 1
-                is_replaced = is_replaced or last.contents.is_last
+            for snapshot in await archive.snapshots(series):
+                if is_replaced and snapshot.put_at < before:
+                    for first in snapshot.firsts:
+                        await archive.remove(snapshot.series, first)
+                    removed += len(snapshot.firsts)
+                is_replaced = is_replaced or (await archive.end_of_snapshot(snapshot)).is_last
     return removed

@@ -6,26 +6,26 @@ written. So two may run at once, and one that was killed begins with a round ove
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from attendance_ops.archive.topics import archived_topics
 from attendance_ops.errors import NoArchive
 from attendance_ops.settings import Settings
 from service_kit.archive.draft import Limits
 from service_kit.archive.manifest import Manifest, Series
-from service_kit.archive.store import Archive, open_archive
-from service_kit.archive.writer import Writer, end_of, ends_before_its_archive, snapshots_of
-from service_kit.errors import ArchiveBroken, LogLost, TransientFailure
+from service_kit.archive.store import Archive, Snapshot, open_archive
+from service_kit.archive.writer import Writer, end_of, ends_before_its_archive
+from service_kit.errors import ArchiveBroken, LogLost
 from service_kit.kafka.bounded_reading import bounds_of, partitions_of
 from service_kit.kafka.topic_ids import identify_topics
 from service_kit.settings import KafkaSettings
+from service_kit.side_by_side import side_by_side
 
 WITHIN = timedelta(minutes=5)
 SNAPSHOT_EVERY = timedelta(hours=1)
@@ -162,7 +162,7 @@ class Rounds:
         """
         told = Told()
         places = await places_of(self._kafka)
-        await _side_by_side(LOOKS_AT_ONCE, [self._look(each, told) for each in places])
+        await side_by_side(lambda each: self._look(each, told), places, at_once=LOOKS_AT_ONCE)
         now = time.monotonic()
         due = [
             each
@@ -172,7 +172,7 @@ class Rounds:
         ]
         # Two runners seldom read the same at the same time then.
         random.shuffle(due)
-        await _side_by_side(AT_ONCE, [self._archive_one(each, told) for each in due])
+        await side_by_side(lambda each: self._archive_one(each, told), due, at_once=AT_ONCE)
         return told
 
     async def _look(self, place: Place, told: Told) -> None:
@@ -197,7 +197,7 @@ class Rounds:
         if not place.is_compacted:
             chain = await end_of(self._archive, place.series, place.end)
             return Seen(chain.next_offset, place.end, long_ago, long_ago)
-        complete, at = await newest_snapshot(self._archive, place.series)
+        complete, at = await newest_of(self._archive, await self._archive.snapshots(place.series))
         if complete > place.end:
             raise LogLost(ends_before_its_archive(place.series, place.end, complete))
         return Seen(complete, place.end, long_ago, long_ago, at)
@@ -224,29 +224,10 @@ class Rounds:
                 self._heard(each)
 
 
-async def _side_by_side(at_once: int, works: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Do all of it, so much at a time; the first error ends it. Raises what a work raises."""
-    gate = asyncio.Semaphore(at_once)
-
-    async def one(work: Coroutine[Any, Any, None]) -> None:
-        async with gate:
-            await work
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for work in works:
-                group.create_task(one(work))
-    except* TransientFailure as failed:
-        raise failed.exceptions[0] from None
-    finally:
-        for work in works:
-            work.close()  # those that were not begun
-
-
-async def newest_snapshot(archive: Archive, series: Series) -> tuple[int, datetime | None]:
-    """Return up to where the newest complete snapshot of a partition goes, and when it was put; 0, None."""
-    files = await archive.snapshots(series)
-    async for found, manifest in snapshots_of(archive, series):
-        if manifest.contents.is_last and found.snapshot_end is not None:
-            return manifest.contents.next_offset, files[found.snapshot_end][-1].modified_at
+async def newest_of(archive: Archive, snapshots: Sequence[Snapshot]) -> tuple[int, datetime | None]:
+    """Return up to where the newest complete one of some snapshots goes, and when it was put; 0, None."""
+    for each in snapshots:
+        end = await archive.end_of_snapshot(each)
+        if end.is_last:
+            return end.next_offset, each.put_at
     return 0, None

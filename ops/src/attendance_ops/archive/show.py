@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from attendance_ops.archive.rounds import newest_snapshot, places_of
+from attendance_ops.archive.rounds import newest_of, places_of
 from attendance_ops.console import say, say_json, table
 from service_kit.archive.manifest import Series
 from service_kit.archive.store import Archive
@@ -56,8 +56,9 @@ async def listings(kafka: KafkaSettings, archive: Archive, topics: Sequence[str]
         if wanted and series.topic not in wanted:
             continue
         if place.is_compacted:
-            count = len(await archive.snapshots(series))
-            first, reached = None, (await newest_snapshot(archive, series))[0]
+            snapshots = await archive.snapshots(series)
+            count, first = len(snapshots), None
+            reached, _ = await newest_of(archive, snapshots)
         else:
             firsts = await archive.firsts(series)
             count, first = len(firsts), firsts[0] if firsts else None

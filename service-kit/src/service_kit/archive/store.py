@@ -10,7 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -50,6 +50,14 @@ class Listed(NamedTuple):
     snapshot_end: int | None
     data: list[int]
     manifests: list[int]
+
+
+class Snapshot(NamedTuple):
+    """A snapshot of a partition as the names of its files tell it. put_at: when its last one was put."""
+
+    series: Series
+    firsts: list[int]
+    put_at: datetime
 
 
 class Archive:
@@ -170,13 +178,24 @@ class Archive:
                 return None
             back *= _LOOK_BACK_FACTOR
 
-    async def snapshots(self, series: Series) -> dict[int, list[ListedObject]]:
-        """Return the files of every snapshot of a partition by where its topic ended. series: its records."""
+    async def snapshots(self, series: Series) -> list[Snapshot]:
+        """Return every snapshot of a partition, the newest first. series: its records."""
         folder = f"{SNAPSHOTS}/{series.folder.removeprefix(RECORDS).lstrip('/')}"
         found: defaultdict[int, list[ListedObject]] = defaultdict(list)
         async for each in self._entries(folder):
             found[int(each.key.split("/")[-2])].append(each)
-        return dict(found)
+        return [
+            Snapshot(
+                series.model_copy(update={"snapshot_end": end}),
+                [_offset_of(each.key) for each in files],
+                max(each.modified_at for each in files),
+            )
+            for end, files in sorted(found.items(), reverse=True)
+        ]
+
+    async def end_of_snapshot(self, snapshot: Snapshot) -> Contents:
+        """Return what the last file of a snapshot that is there holds; it says whether it is complete."""
+        return (await self.manifest(snapshot.series, snapshot.firsts[-1])).contents
 
     async def listed(self, topic: str) -> list[Listed]:
         """Return every series of a topic (full name), those of earlier topics of that name included."""

@@ -39,7 +39,7 @@ class Verdict:
         return not (self.missing or self.duplicate or self.problems)
 
 
-async def verify_series(archive: Archive, listed: Listed, cluster_id: str = "") -> Verdict:
+async def verify_series(archive: Archive, listed: Listed) -> Verdict:
     """Read every file of a series, and compare it with its manifest and with its neighbours.
 
     Raises:
@@ -48,7 +48,7 @@ async def verify_series(archive: Archive, listed: Listed, cluster_id: str = "") 
     series = Series(
         topic=listed.topic,
         topic_id=listed.topic_id,
-        cluster_id=cluster_id,
+        cluster_id="",  # names do not tell it
         partition=listed.partition,
         snapshot_end=listed.snapshot_end,
     )

@@ -62,7 +62,9 @@ class WholeLog:
     ) -> Mapping[TopicPartition, int | None]:
         """Return the first offset of each partition that was written then or later; None: there is none."""
         found = dict(await bounded_reading.offsets_at(self.kafka, partitions, instant))
-        firsts = dict(await bounded_reading.beginnings(self.kafka, partitions)) if partitions else {}
+        if self._archive is None or not partitions:
+            return found
+        firsts = await bounded_reading.beginnings(self.kafka, partitions)
         # Where Kafka's answer is its first record, there may be earlier ones in the archive.
         asked = {each: first for each, first in firsts.items() if found[each] in (None, first)}
         for each, series in (await self._archived(asked)).items():

@@ -10,7 +10,6 @@ after the end of the archive has lost records: the next file says so.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from service_kit.archive.draft import Chain, Draft, Limits
@@ -142,14 +141,3 @@ def ends_before_its_archive(series: Series, log_end: int, archived: int) -> str:
         "lost records that the archive has, and gives their offsets away again. Bring the log back, or make "
         "the topic again; the archive of it stays as it is"
     )
-
-
-async def snapshots_of(archive: Archive, series: Series) -> AsyncIterator[tuple[Series, Manifest]]:
-    """Yield the snapshots of a partition, the newest first, each with the manifest of its last file.
-
-    series: the records of that partition.
-    """
-    for end, files in sorted((await archive.snapshots(series)).items(), reverse=True):
-        found = series.model_copy(update={"snapshot_end": end})
-        last = int(files[-1].key.rpartition("/")[2].partition(".")[0])
-        yield found, await archive.manifest(found, last)
