@@ -1,7 +1,6 @@
 """Put a trial together: the records that a file names, the live tables, and what comes out."""
 
 from collections import defaultdict
-from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated
@@ -20,10 +19,9 @@ from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import CORRECTIONS, ENROLMENT_RESULTS, MATCHES, PUNCHES
 from service_kit.archive.store import open_archive
 from service_kit.archive.whole_log import WholeLog
-from service_kit.kafka.bounded_reading import bounds_of, partitions_of
+from service_kit.kafka.noted_offsets import why_not_of
 from service_kit.kafka.records import Record, TopicPartition
-from service_kit.kafka.topic_ids import identify_topics
-from service_kit.settings import KafkaSettings
+from service_kit.kafka.topic_ids import TopicIdentity
 
 # One transaction applies them all, and the live projector waits for it: a few seconds.
 MOST_RECORDS = 10_000
@@ -97,23 +95,12 @@ async def _records(whole: WholeLog, places: Places) -> list[Record]:
     wanted = {TopicPartition(source, int(each)): set(offsets) for each, offsets in places.offsets.items()}
     starts = {each: min(offsets) for each, offsets in wanted.items()}
     ends = {each: max(offsets) + 1 for each, offsets in wanted.items()}
-    await _check_topic(kafka, places, source, ends)
+    identity = TopicIdentity(places.cluster_id, places.topic_id)
+    if (why := await why_not_of(kafka, source, identity, ends)) is not None:
+        raise NoEffectTold(f"{why}; make the plan anew")
     async with aclosing(whole.records_until(starts, ends)) as chunks:
         async for chunk in chunks:
             for record in chunk.records:
                 if record.offset in wanted[record.topic_partition]:
                     found[record.partition].append(record)
     return [record for each in sorted(found) for record in found[each]]
-
-
-async def _check_topic(
-    kafka: KafkaSettings, places: Places, source: str, ends: Mapping[TopicPartition, int]
-) -> None:
-    found = (await identify_topics(kafka, [source])).get(source)
-    if found is None or (found.topic_id, found.cluster_id) != (places.topic_id, places.cluster_id):
-        raise NoEffectTold(f"{source} is not the topic that was planned for; make the plan anew")
-    if unknown := ends.keys() - set(await partitions_of(kafka, source)):
-        raise NoEffectTold(f"{source} has no partition {min(unknown).partition}; make the plan anew")
-    for each, (_, end) in (await bounds_of(kafka, list(ends))).items():
-        if ends[each] > end:
-            raise NoEffectTold(f"partition {each.partition} of {source} ends at {end}; make the plan anew")
