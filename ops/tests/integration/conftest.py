@@ -10,20 +10,25 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
+import msgspec
 import pytest
 
 from attendance_schemas.apply import apply
 from attendance_schemas.codec import Codec
 from attendance_schemas.events import Event
+from attendance_schemas.golden import golden_examples
 from attendance_schemas.registry import SchemaRegistry
-from attendance_schemas.topics import TOPICS, Topic
+from attendance_schemas.topics import MATCHES, TOPICS, Topic
 from local_stack.environment import StackEnv
 from service_kit.dead_letters.letters import Origin, dead_letter_headers
 from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import Headers, OutgoingRecord, Position, Record
 from service_kit.settings import KafkaSettings
+
+GOLDEN = {name: event for name, event, _ in golden_examples()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,17 @@ class Installation:
     def encoded(self, event: Event, topic: Topic, headers: Headers = ()) -> OutgoingRecord:
         name = self.kafka.topic(topic.name)
         return OutgoingRecord(name, topic.key_of(event), self.codec.encode(event, topic), headers)
+
+    async def publish_matches(self, count: int, headers: Headers = ()) -> list[Position]:
+        """Publish decisions on different captures of four devices."""
+        golden = GOLDEN["MatchDecided/identified"]
+        events = [
+            msgspec.structs.replace(
+                golden, event_id=uuid4(), capture_id=uuid4(), device_id=f"gate-{number % 4}"
+            )
+            for number in range(count)
+        ]
+        return await self.publish(MATCHES, events, headers)
 
     async def publish(self, topic: Topic, events: Sequence[Event], headers: Headers = ()) -> list[Position]:
         return await self.producer.send_all([self.encoded(event, topic, headers) for event in events])

@@ -10,9 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
 
-import msgspec
 import pytest
 
 from attendance_schemas.golden import golden_examples
@@ -30,18 +28,6 @@ pytestmark = pytest.mark.integration
 
 GOLDEN = {name: event for name, event, _ in golden_examples()}
 KILLS = int(os.environ.get("ARCHIVE_KILLS", "5"))
-
-
-def matches(count: int) -> list:
-    return [
-        msgspec.structs.replace(
-            GOLDEN["MatchDecided/identified"],
-            event_id=uuid4(),
-            capture_id=uuid4(),
-            device_id=f"g-{number % 4}",
-        )
-        for number in range(count)
-    ]
 
 
 @pytest.fixture
@@ -120,7 +106,7 @@ async def stop(process: asyncio.subprocess.Process) -> str:
 
 
 async def test_records_come_back_byte_for_byte(archived, archive: Archive) -> None:
-    await archived.publish(MATCHES, matches(25), (("correlation-id", b"\xff\x00"), ("n", b"")))
+    await archived.publish_matches(25, (("correlation-id", b"\xff\x00"), ("n", b"")))
     punch = archived.encoded(GOLDEN["PunchSubmitted/badge"], PUNCHES)
     await archived.bury(punch, "fails-alone")
     dead = f"{PUNCHES.name}.dlq"
@@ -145,7 +131,7 @@ async def test_a_quiet_topic_is_archived_though_nothing_more_comes(archived, arc
     topic = archived.kafka.topic(MATCHES.name)
     async with runner_of(archived) as runner:
         for count in (1, 2):
-            await archived.publish(MATCHES, matches(1))
+            await archived.publish_matches(1)
 
             async def is_archived(count: int = count) -> bool:
                 return len(await archived_records(archive, topic)) == count
@@ -165,7 +151,7 @@ async def test_two_runners_at_once_archive_everything_once(archived, archive: Ar
     run = ("--records", 40)
     async with runner_of(archived, *run) as one, runner_of(archived, *run) as other:
         for _ in range(10):
-            await archived.publish(MATCHES, matches(count // 10))
+            await archived.publish_matches(count // 10)
         await eventually(all_is_archived)
         logs = [await stop(each) for each in (one, other)]
     found = await verified(archived)
@@ -183,7 +169,7 @@ async def test_a_killed_runner_loses_and_doubles_nothing(archived, archive: Arch
     async def go_on() -> int:
         sent = 0
         while not is_over.is_set():
-            sent += len(await archived.publish(MATCHES, matches(100)))
+            sent += len(await archived.publish_matches(100))
             await asyncio.sleep(0.05)
         return sent
 
@@ -249,11 +235,11 @@ async def test_compacted_topics_have_snapshots_and_keys_of_people_have_none(
 async def test_a_topic_that_was_made_again_has_an_archive_of_its_own(
     archived, stack: StackEnv, topic_prefix: str
 ) -> None:
-    await archived.publish(MATCHES, matches(6))
+    await archived.publish_matches(6)
     await archived.done("archive", "once")
     topic = archived.kafka.topic(MATCHES.name)
     before, after = await made_again(topic, topic_prefix, stack, partitions=3)
-    await archived.publish(MATCHES, matches(4))
+    await archived.publish_matches(4)
     again = (await archived.done("archive", "once", "--json")).json()
     assert (again["records"], again["problems"]) == (4, [])
     found = await verified(archived, "matches")
@@ -267,9 +253,9 @@ async def test_a_topic_that_was_made_again_has_an_archive_of_its_own(
 
 
 async def test_what_is_lost_is_said_until_somebody_knows_it(archived, tmp_path: Path) -> None:
-    await archived.publish(MATCHES, matches(9))
+    await archived.publish_matches(9)
     await archived.done("archive", "once")
-    await archived.publish(MATCHES, matches(12))
+    await archived.publish_matches(12)
     end = await delete_all(archived, MATCHES.name)
     lost = end - 9
     # Not recorded yet: nobody reads over it without a word.
@@ -292,9 +278,9 @@ def without_archive(archived):
 
 
 async def test_a_replay_reaches_past_retention(archived, tmp_path: Path) -> None:
-    await archived.publish(MATCHES, matches(20))
+    await archived.publish_matches(20)
     earlier = max(each["at"] for each in await seen(archived))
-    await archived.publish(MATCHES, matches(10))
+    await archived.publish_matches(10)
     before = await seen(archived)
     middle = min(each["at"] for each in before if each["at"] > earlier)
     of_time = [each for each in before if each["at"] >= middle]
@@ -320,7 +306,7 @@ async def test_a_replay_reaches_past_retention(archived, tmp_path: Path) -> None
 
 
 async def test_what_is_missing_is_named(archived, archive: Archive, stack: StackEnv, bucket: str) -> None:
-    await archived.publish(MATCHES, matches(30))
+    await archived.publish_matches(30)
     await archived.done("archive", "once", "--records", 3)
     listed = next(each for each in await archive.listed(archived.kafka.topic(MATCHES.name)) if each.data)
     series = Series(topic=listed.topic, topic_id=listed.topic_id, cluster_id="", partition=listed.partition)

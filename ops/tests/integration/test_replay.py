@@ -7,9 +7,7 @@ import random
 import signal
 from asyncio.subprocess import Process
 from pathlib import Path
-from uuid import uuid4
 
-import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -28,18 +26,6 @@ GOLDEN = {name: event for name, event, _ in golden_examples()}
 KILLS = int(os.environ.get("REPLAY_KILLS", "3"))
 
 
-def matches(count: int) -> list:
-    return [
-        msgspec.structs.replace(
-            GOLDEN["MatchDecided/identified"],
-            event_id=uuid4(),
-            capture_id=uuid4(),
-            device_id=f"gate-{number % 4}",
-        )
-        for number in range(count)
-    ]
-
-
 async def planned(installation, folder: Path, *arguments: object) -> tuple[Path, dict]:
     file = folder / "plan.json"
     answer = await installation.done("replay", "plan", *arguments, "--out", file, "--json")
@@ -48,13 +34,13 @@ async def planned(installation, folder: Path, *arguments: object) -> tuple[Path,
 
 
 async def test_a_plan_says_what_then_happens(installation, tmp_path: Path) -> None:
-    await installation.publish(MATCHES, matches(40), (("correlation-id", b"abc"),))
+    await installation.publish_matches(40, (("correlation-id", b"abc"),))
     before = await installation.records(MATCHES.name)
     file, plan = await planned(installation, tmp_path, "matches", "--where", "device=gate-1")
     assert (plan["count"], plan["looked_at"], plan["target"]) == (10, 40, MATCHES.name)
     assert sum(bar["count"] for bar in plan["histogram"]) == 10
     # What comes after the plan is not in it.
-    await installation.publish(MATCHES, matches(4))
+    await installation.publish_matches(4)
     assert (await installation.ops("replay", "run", file)).code == 2  # nobody can be asked
     ran = (await installation.done("replay", "run", file, "--yes", "--json")).json()
     assert (ran["state"], ran["published"], ran["set_aside"]) == ("DONE", 10, 0)
@@ -91,7 +77,7 @@ async def test_one_line_does_all_of_it(installation) -> None:
 
 async def test_a_killed_replay_goes_on_and_balances(installation, tmp_path: Path) -> None:
     count, chance = min(1000 * KILLS, NEEDS_TWO_ABOVE), random.Random(7)
-    await installation.publish(MATCHES, matches(count))
+    await installation.publish_matches(count)
     file, plan = await planned(installation, tmp_path, "matches")
     run = ("replay", "run", file, "--yes", "--rate", 150)
     for _ in range(KILLS):
@@ -116,7 +102,7 @@ async def test_a_killed_replay_goes_on_and_balances(installation, tmp_path: Path
 
 async def test_a_replay_is_paused_goes_on_and_is_cancelled(installation, tmp_path: Path) -> None:
     count = 5000
-    await installation.publish(MATCHES, matches(count))
+    await installation.publish_matches(count)
     file, plan = await planned(installation, tmp_path, "matches")
     for command, state in (("pause", "PAUSED"), ("cancel", "CANCELLED")):
         seen = len(await installation.records(MATCHES.name))
@@ -141,8 +127,7 @@ async def test_a_replay_is_paused_goes_on_and_is_cancelled(installation, tmp_pat
 
 
 async def test_many_records_need_a_second_person(installation, tmp_path: Path) -> None:
-    event = matches(1)[0]
-    await installation.publish(MATCHES, [event] * 10_001)
+    await installation.publish(MATCHES, [GOLDEN["MatchDecided/identified"]] * 10_001)
     file, plan = await planned(installation, tmp_path, "matches")
     run = ("replay", "run", file, "--yes", "--rate", 100_000)
     alone = await installation.ops(*run)
@@ -160,7 +145,7 @@ async def test_many_records_need_a_second_person(installation, tmp_path: Path) -
 async def test_a_topic_that_was_made_again_is_another_one(
     installation, stack, topic_prefix, tmp_path
 ) -> None:
-    await installation.publish(MATCHES, matches(3))
+    await installation.publish_matches(3)
     file, _ = await planned(installation, tmp_path, "matches")
     await made_again(installation.kafka.topic(MATCHES.name), topic_prefix, stack, partitions=3)
     answer = await installation.ops("replay", "run", file, "--yes")
@@ -176,15 +161,15 @@ async def test_a_file_that_is_no_plan_is_refused(installation, tmp_path: Path, c
 
 
 async def test_a_record_that_goes_round_is_set_aside(installation) -> None:
-    await installation.publish(MATCHES, matches(1), (("replay-attempt", b"3"), ("replay-job", b"x")))
-    await installation.publish(MATCHES, matches(2))
+    await installation.publish_matches(1, (("replay-attempt", b"3"), ("replay-job", b"x")))
+    await installation.publish_matches(2)
     answer = (await installation.done("replay", "matches", "--yes", "--json")).json()
     assert (answer["published"], answer["set_aside"], answer["balances"]) == (2, 1, True)
 
 
 async def test_two_who_run_one_plan_at_once_publish_each_record_once(installation, tmp_path: Path) -> None:
     count = 1500
-    await installation.publish(MATCHES, matches(count))
+    await installation.publish_matches(count)
     file, plan = await planned(installation, tmp_path, "matches")
     run = ("replay", "run", file, "--yes", "--rate", 250)
     first = await installation.start(*run)
@@ -203,7 +188,7 @@ async def test_two_who_run_one_plan_at_once_publish_each_record_once(installatio
 
 @pytest.mark.parametrize("count", [9, 11])
 async def test_no_more_is_published_than_a_file_counts(installation, tmp_path: Path, count: int) -> None:
-    await installation.publish(MATCHES, matches(10))
+    await installation.publish_matches(10)
     file, plan = await planned(installation, tmp_path, "matches")
     file.write_text(json.dumps(plan | {"count": count, "looked_at": 11, "histogram": [bar_of(plan, count)]}))
     answer = await installation.ops("replay", "run", file, "--yes", "--json")
@@ -223,7 +208,7 @@ def bar_of(plan: dict, count: int) -> dict:
     [({"partition": 7, "first": 0, "end": 1}, "has no partition 7"), ({"end": 10**9}, "ends at 0")],
 )
 async def test_a_plan_past_its_topic_is_refused_at_once(installation, tmp_path, span, told) -> None:
-    await installation.publish(MATCHES, matches(1))
+    await installation.publish_matches(1)
     file, plan = await planned(installation, tmp_path, "matches")
     empty = next(number for number in range(3) if number != plan["spans"][0]["partition"])
     file.write_text(json.dumps(plan | {"spans": [{"partition": empty, "first": 0} | span]}))
@@ -233,7 +218,7 @@ async def test_a_plan_past_its_topic_is_refused_at_once(installation, tmp_path, 
 
 
 async def test_what_was_approved_may_be_cancelled_before_it_begins(installation, tmp_path: Path) -> None:
-    await installation.publish(MATCHES, matches(2))
+    await installation.publish_matches(2)
     file, plan = await planned(installation, tmp_path, "matches")
     other = installation.as_operator("tomas on ops-2")
     await other.done("replay", "approve", file, "--yes")
@@ -268,7 +253,7 @@ async def test_dead_letters_go_to_a_side_topic_or_by_redrive(installation, stack
 
 async def test_a_replay_waits_for_a_reader_that_is_behind(installation, tmp_path: Path) -> None:
     kafka, count = installation.kafka, 300
-    await installation.publish(MATCHES, matches(count))
+    await installation.publish_matches(count)
     file, _ = await planned(installation, tmp_path, "matches")
     consumer = AIOKafkaConsumer(
         group_id=kafka.group(PROJECTION), enable_auto_commit=False, **kafka.client_options()
