@@ -17,6 +17,8 @@ from service_kit.kafka.bounded_reading import records_of
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord
 
+# Of the largest offset.
+_DIGITS = 19
 CLOCKS_APART = timedelta(minutes=10)
 """Between this machine's clock and the broker's."""
 
@@ -30,6 +32,15 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.topic}:{self.partition}:{self.offset}"
+
+    @classmethod
+    def of(cls, text: str) -> Place | None:
+        """Read it back; None: it is no such text."""
+        topic, _, numbers = text.partition(":")
+        partition, _, offset = numbers.partition(":")
+        if not all(each.isdecimal() and len(each) <= _DIGITS for each in (partition, offset)):
+            return None
+        return cls(topic, int(partition), int(offset))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -280,10 +281,11 @@ def _collect(
         found: list[Letter] = []
         async with options.operating(settings) as operations:
             with progress("looking") as looked:
-                async for letter in letters(operations, which(), looked):
-                    found.append(letter)
-                    if len(found) == limit:
-                        break
+                async with aclosing(letters(operations, which(), looked)) as reading:
+                    async for letter in reading:
+                        found.append(letter)
+                        if len(found) == limit:
+                            break
         return found
 
     return work

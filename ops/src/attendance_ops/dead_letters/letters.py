@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -134,10 +135,11 @@ async def letters(
     """
     settled = await operations.settlements()
     for selection in which.selections():
-        async for seen in operations.log.read(selection, progress=progress):
-            letter = Letter(seen, settled.get(place_of(seen)))
-            if which.takes(letter):
-                yield letter
+        async with aclosing(operations.log.read(selection, progress=progress)) as reading:
+            async for seen in reading:
+                letter = Letter(seen, settled.get(place_of(seen)))
+                if which.takes(letter):
+                    yield letter
 
 
 RECENT = timedelta(hours=1)
@@ -166,10 +168,9 @@ def places_of(texts: Iterable[str]) -> frozenset[Place]:
 
 
 def _place(text: str) -> Place:
-    topic, _, numbers = text.partition(":")
-    partition, _, offset = numbers.partition(":")
+    topic = text.partition(":")[0]
     if topic.removesuffix(DEAD_LETTER_SUFFIX) not in TOPICS or not topic.endswith(DEAD_LETTER_SUFFIX):
         raise WrongSelection(f"{text!r} is no dead letter; copy its place from `dlq show`")
-    if not (partition.isdecimal() and offset.isdecimal()):
+    if (place := Place.of(text)) is None:
         raise WrongSelection(f"{text!r} is no place; write TOPIC.dlq:PARTITION:OFFSET")
-    return Place(topic, int(partition), int(offset))
+    return place

@@ -42,31 +42,35 @@ class Log:
             TransientFailure: Kafka or the archive is away.
             LogLost: the log lost what is to be read while it was read.
         """
-        async for records in self.read_records(selection, spans, progress, takes_all=True):
-            for record in records:
-                seen = await self.reader.see(record)
-                if selection.takes(seen):
-                    yield seen
+        async with aclosing(self._all(selection, spans, progress)) as chunks:
+            async for records in chunks:
+                for record in records:
+                    seen = await self.reader.see(record)
+                    if selection.takes(seen):
+                        yield seen
 
     async def read_records(
         self,
         selection: Selection,
         spans: Mapping[TopicPartition, Span] | None = None,
         progress: Progress = lambda _count: None,
-        *,
-        takes_all: bool = False,
     ) -> AsyncGenerator[list[Record], None]:
-        """Yield what a selection takes as it lies there, decoded only where that decides.
+        """Yield what a selection takes as it lies there, decoded where that decides. Raises as `read`."""
+        async with aclosing(self._all(selection, spans, progress)) as chunks:
+            async for records in chunks:
+                yield await self.meant(selection, records)
 
-        takes_all: place and time alone select, whatever else the selection says. Raises as `read`.
-        """
+    async def _all(
+        self, selection: Selection, spans: Mapping[TopicPartition, Span] | None, progress: Progress
+    ) -> AsyncGenerator[list[Record], None]:
+        """Yield what lies where a selection looks."""
         if spans is None:
             spans = await spans_of(self.whole, selection)
         starts = {each: span.first for each, span in spans.items()}
         ends = {each: span.end for each, span in spans.items()}
         async with aclosing(self.whole.records_until(starts, ends)) as chunks:
             async for chunk in chunks:
-                yield chunk.records if takes_all else await self.meant(selection, chunk.records)
+                yield chunk.records
                 progress(len(chunk.records))
 
     async def meant(self, selection: Selection, records: list[Record]) -> list[Record]:

@@ -19,8 +19,9 @@ from attendance_ops.log.selection import Selection
 from attendance_ops.log.spans import spans_of
 from attendance_ops.operations import Operations, step_of
 from attendance_ops.replay.journal import Job, jobs_of, said_of
+from attendance_ops.replay.pacing import Pace
 from attendance_ops.replay.plan import NEEDS_TWO_ABOVE, Plan, make_plan, read_plan, write_plan
-from attendance_ops.replay.run import Pace, run_plan
+from attendance_ops.replay.run import run_plan
 from attendance_ops.replay.show import job_as_json, show_balance, show_plan, show_step
 from attendance_ops.replay.verify import Balance, verify
 from attendance_ops.settings import Settings

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -135,16 +136,17 @@ async def make_plan(
         looked_at += more
         progress(more)
 
-    async for records in log.read_records(selection, spans, looked):
-        for record in records:
-            count, size = count + 1, size + len(record.value or b"")
-            times.append(record.timestamp)
-            senders.add(record.key)
-            goes_round = attempts_of(record.headers) >= MOST_ATTEMPTS
-            looping += goes_round
-            if count <= NEEDS_TWO_ABOVE and not goes_round:
-                offsets.setdefault(str(record.partition), []).append(record.offset)
-            unreadable += not await log.reader.reads(record)
+    async with aclosing(log.read_records(selection, spans, looked)) as reading:
+        async for records in reading:
+            for record in records:
+                count, size = count + 1, size + len(record.value or b"")
+                times.append(record.timestamp)
+                senders.add(record.key)
+                goes_round = attempts_of(record.headers) >= MOST_ATTEMPTS
+                looping += goes_round
+                if count <= NEEDS_TWO_ABOVE and not goes_round:
+                    offsets.setdefault(str(record.partition), []).append(record.offset)
+                unreadable += not await log.reader.reads(record)
     if not count:
         raise WrongSelection("nothing is selected; widen --from, --to or the conditions")
     warnings = list(_warnings(looping=looping, unreadable=unreadable))

@@ -24,11 +24,13 @@ from attendance_ops.log.positions import positions_of, reader_of
 from attendance_ops.log.provenance import MOST_ATTEMPTS, attempts_of, headers_of_again, job_of, origin_of
 from attendance_ops.operations import CLOCKS_APART, Operations, Place, step_of
 from attendance_ops.replay.journal import Job, jobs_of, stopping_step
+from attendance_ops.replay.pacing import Pace, Pacing
 from attendance_ops.replay.plan import Plan, write_plan
 from attendance_schemas.events import ReplayPosition, ReplayRecorded, ReplayState
 from service_kit.kafka.bounded_reading import Chunk, bounds_of, partitions_of, records_until
+from service_kit.kafka.noted_offsets import why_not_of
 from service_kit.kafka.records import OutgoingRecord, Record, TopicPartition
-from service_kit.kafka.topic_ids import identify_topics
+from service_kit.kafka.topic_ids import TopicIdentity
 from service_kit.settings import KafkaSettings
 
 # So many are on their way at once.
@@ -37,14 +39,6 @@ CHECKPOINT_SECONDS = 1.0
 OTHERS_STOP_SECONDS = 3 * CHECKPOINT_SECONDS
 OTHER_PLAN = "was it made with another OPS_TOKEN, or changed?"
 Positions = dict[TopicPartition, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """rate: records a second, at most. most_behind: records by which the target's reader may be behind."""
-
-    rate: float
-    most_behind: int
 
 
 @dataclass(slots=True)
@@ -142,20 +136,10 @@ def _check(plan: Plan, job: Job) -> None:
 
 
 async def _check_topic(run: Run) -> None:
-    found = (await identify_topics(run.kafka, [run.source])).get(run.source)
-    if found is None or (found.topic_id, found.cluster_id) != (run.plan.topic_id, run.plan.cluster_id):
-        raise WrongSelection(f"{run.source} is not the topic that was planned for: it was made again")
-    partitions = {each.partition: each for each in await partitions_of(run.kafka, run.source)}
-    if unknown := {span.partition for span in run.plan.spans} - partitions.keys():
-        raise WrongSelection(f"{run.source} has no partition {min(unknown)}; make a new plan")
-    bounds = await bounds_of(run.kafka, list(partitions.values()))
-    for span in run.plan.spans:
-        _, end = bounds[partitions[span.partition]]
-        if span.end > end:
-            raise WrongSelection(
-                f"partition {span.partition} of {run.source} ends at {end}, and the plan at {span.end}; "
-                "make a new plan"
-            )
+    ends = {TopicPartition(run.source, each.partition): each.end for each in run.plan.spans}
+    identity = TopicIdentity(run.plan.cluster_id, run.plan.topic_id)
+    if (why := await why_not_of(run.kafka, run.source, identity, ends)) is not None:
+        raise WrongSelection(f"{why}; make a new plan")
 
 
 async def _claim(run: Run, job: Job) -> None:
@@ -193,9 +177,10 @@ async def _look_into_target(run: Run, job: Job) -> None:
 
 def _is_passed(run: Run, origin: str) -> bool:
     """Tell whether the last checkpoint counts a place already."""
-    topic, partition, offset = origin.rsplit(":", 2)
-    position = run.positions.get(TopicPartition(run.kafka.topic(topic), int(partition)), 0)
-    return int(offset) < position
+    place = Place.of(origin)
+    return place is not None and place.offset < run.positions.get(
+        TopicPartition(run.source, place.partition), 0
+    )
 
 
 async def _stopping(run: Run) -> ReplayRecorded | None:
@@ -246,7 +231,7 @@ async def _publish(
         run.plan.selection(),
         {TopicPartition(run.source, each.partition): each.end for each in run.plan.spans},
     )
-    began_at, paced, waited = time.monotonic(), 0, False
+    pacing = Pacing(pace, reader_of(run.plan.target), notice)
     at_once = max(1, min(BATCH, int(pace.rate)))  # a second's worth, so that the rate is even
     reading = run.operations.log.whole.records_until(run.positions, ends, max_records=at_once)
     with _Checkpoints(run) as checkpoints:
@@ -257,19 +242,13 @@ async def _publish(
                     return await _ended(
                         run, ReplayState.FAILED, f"more is selected than planned: {OTHER_PLAN}"
                     )
-                paced += await _send(run, chunk, meant)
+                pacing.sent += await _send(run, chunk, meant)
                 progress(len(meant))
-                while True:
-                    if (stopping := checkpoints.turn()) is not None:
-                        return await _ended(run, stopping.state, f"by {stopping.recorded_by}")
-                    is_behind = run.behind > pace.most_behind
-                    early = began_at + paced / pace.rate - time.monotonic()
-                    if early <= 0 and not is_behind:
-                        break
-                    if is_behind and not waited:
-                        notice(f"waiting now and then: {reader_of(run.plan.target)} is {run.behind:,} behind")
-                        waited = True
-                    await asyncio.sleep(CHECKPOINT_SECONDS if is_behind else min(early, CHECKPOINT_SECONDS))
+                # Others say it on a topic, which is asked now and then.
+                while (stopping := checkpoints.turn()) is None and (seconds := pacing.early(run.behind)):  # noqa: ASYNC110
+                    await asyncio.sleep(min(seconds, CHECKPOINT_SECONDS))
+                if stopping is not None:
+                    return await _ended(run, stopping.state, f"by {stopping.recorded_by}")
         if (stopping := await checkpoints.last()) is not None:
             return await _ended(run, stopping.state, f"by {stopping.recorded_by}")
     if run.published + run.set_aside < run.plan.count:
