@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from chaos.auditor import Journal, QueryApi, Sent, Verdict, judge
+from chaos.auditor import QueryApi
+from chaos.judging import Journal, Sent, Verdict, judge
 
 ON = "2026-11-03"
 START = datetime(2026, 11, 3, 8, tzinfo=UTC)
