@@ -14,8 +14,9 @@ from attendance_projector.domain.retention import KeptMonths
 from attendance_projector.retention.adapters.postgres_monthly_tables import open_monthly_tables
 from attendance_projector.retention.drop_months import drop_months
 from attendance_testing.polling import eventually
+from attendance_testing.projector.history import FIRST_ON, PEOPLE
 from attendance_testing.projector.plant import worked_half_a_year
-from attendance_testing.projector.rebuilds import FIRST_ON, PEOPLE, TABLES, Deployment
+from attendance_testing.projector.rebuilds import TABLES, Deployment
 from local_stack.for_tests.databases import Database
 from query_api.adapters.postgres_pools import PoolOptions, ReadPools, open_pool
 from query_api.metrics import QueryApiMetrics

@@ -13,7 +13,8 @@ from attendance_schemas.topics import CORRECTIONS, ENROLMENT_RESULTS, MATCHES, P
 from attendance_testing.archives import archive_all, archive_of
 from attendance_testing.lost_records import delete_before
 from attendance_testing.polling import eventually
-from attendance_testing.projector.rebuilds import FIRST_ON, Deployment
+from attendance_testing.projector.history import FIRST_ON
+from attendance_testing.projector.rebuilds import Deployment
 from local_stack.environment import StackEnv
 from service_kit.archive.draft import Limits
 from service_kit.settings import KafkaSettings

@@ -3,20 +3,18 @@
 import asyncio
 import json
 import os
-import random
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import asyncpg
-import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 
 from attendance_schemas.apply import all_topics, apply
 from attendance_schemas.codec import Codec
-from attendance_schemas.events import DayStatus, Direction, Outcome
+from attendance_schemas.events import DayStatus
 from attendance_schemas.registry import SchemaRegistry
 from attendance_schemas.topics import (
     CAPTURES,
@@ -30,15 +28,13 @@ from attendance_schemas.topics import (
     PUNCHES,
 )
 from attendance_testing.polling import DEADLINE, eventually
-from attendance_testing.projector.plant_events import RECORDED_AT, by
+from attendance_testing.projector.history import PEOPLE, tell_history
 from local_stack.environment import StackEnv, with_login_of
 from service_kit.dead_letters.letters import Origin, dead_letter_headers
 from service_kit.kafka.producer import RecordProducer
 from service_kit.kafka.records import OutgoingRecord
 from service_kit.settings import KafkaSettings
 
-PEOPLE, DAYS = 20, 15
-FIRST_ON = date(2026, 3, 20)
 TABLES = (
     "organisation",
     "site",
@@ -93,115 +89,19 @@ class Deployment:
         await self._producer.send(OutgoingRecord(self.prefix + topic.name, topic.key_of(event), value))
         self.sent += 1
 
+    async def bury(self, event: Any, topic: Any, origin: Origin) -> None:
+        """Send a dead letter of an event."""
+        name = f"{self.prefix}{topic.name}{DEAD_LETTER_SUFFIX}"
+        value, headers = self._codec.encode(event, topic), dead_letter_headers(origin)
+        await self._producer.send(OutgoingRecord(name, topic.key_of(event), value, headers))
+        self.sent += 1
+
     async def take_back(self, *events: Any) -> None:
         """Send tombstones of what the directory says."""
         topic = self.prefix + DIRECTORY.name
         for event in events:
             await self._producer.send(OutgoingRecord(topic, DIRECTORY.key_of(event), None))
             self.sent += 1
-
-    async def history(self) -> None:
-        plant, chance = self.plant, random.Random(5)
-        await asyncio.gather(
-            *(
-                self.publish(event, DIRECTORY)
-                for event in (
-                    plant.site(),
-                    plant.shift("day", 8, 17),
-                    plant.shift("night", 22, 6),
-                    *(
-                        plant.person(f"p-{number}", "night" if number % 4 == 0 else "day")
-                        for number in range(PEOPLE)
-                    ),
-                    plant.policy(FIRST_ON, expects_attendance=True),
-                    plant.policy(date(2026, 4, 10)),
-                    plant.holiday(date(2026, 3, 26)),
-                    plant.leave("p-5", date(2026, 4, 6), date(2026, 4, 8)),
-                    *(
-                        plant.roster(f"p-{number}", "night", date(2026, 3, 25), date(2026, 4, 1))
-                        for number in range(0, PEOPLE, 7)
-                    ),
-                )
-            )
-        )
-        events = []
-        for day in range(DAYS):
-            for number in range(PEOPLE + 1):  # the last one is never recorded
-                for hour in (2, 11):
-                    at = datetime.combine(FIRST_ON + timedelta(days=day), datetime.min.time(), UTC)
-                    at += timedelta(hours=hour, seconds=chance.randrange(7200))
-                    events.append(
-                        plant.match(
-                            f"p-{number}", at.isoformat(), direction=chance.choice([None, *Direction])
-                        )
-                    )
-        for event in chance.sample(events, 40):  # reviewed later: another person, or nobody
-            person = chance.choice([None, "p-1", "p-2"])
-            events.append(
-                plant.match(
-                    person,
-                    event.occurred_at.isoformat(),
-                    event.capture_id,
-                    Outcome.IDENTIFIED if person else Outcome.UNKNOWN,
-                    decision_round=1,
-                )
-            )
-        for first in range(0, len(events), 200):
-            await asyncio.gather(*map(self.publish, events[first : first + 200]))
-        verdict = plant.enrolment("p-1")
-        for decision_round, model in ((0, "first"), (0, "repeated"), (2, "shown"), (1, "late")):
-            again = msgspec.structs.replace(verdict, decision_round=decision_round, model_name=model)
-            await self.publish(again, ENROLMENT_RESULTS)
-        await self._punches_and_corrections(events)
-        await self._fates(events)
-
-    async def _punches_and_corrections(self, captures: list[Any]) -> None:
-        """Tell of a badge that two people have one after the other, and correct some of what there is."""
-        plant = self.plant
-        shown = [
-            plant.punch("b-1", f"2026-04-0{day}T{hour:02}:10:00+00:00") for day in (6, 7) for hour in (2, 11)
-        ]
-        for punch in shown:
-            await self.publish(punch, PUNCHES)
-        for holder, badge in (("p-2", "b-1"), ("p-2", None), ("p-3", "b-1")):
-            await self.publish(plant.person(holder, "day", badge=badge), DIRECTORY)
-        added = plant.addition("p-6", "2026-04-07T11:45:00+00:00", site_id="site")
-        of_p_1 = next(each for each in captures if each.person_id == "p-1")
-        corrections = (
-            added,
-            plant.addition("p-6", "2026-04-08T02:30:00+00:00", site_id="site"),
-            plant.void("p-6", added),
-            plant.void("p-1", of_p_1),
-            plant.override("p-9", date(2026, 4, 20), DayStatus.PRESENT, shift_id="day", worked_minutes=480),
-            plant.review(captures[3].capture_id, "p-10"),
-            plant.review(captures[5].capture_id, None),
-            # Refused: beyond the authority, and another content of an id.
-            plant.review(captures[7].capture_id, None, authority=by("foreman", "elsewhere")),
-            plant.void("p-1", of_p_1, authority=by("foreman", "elsewhere")),
-            msgspec.structs.replace(added, reason="another"),
-        )
-        for correction in corrections:
-            await self.publish(correction, CORRECTIONS)
-
-    async def _fates(self, captures: list[Any]) -> None:
-        """Tell what was accepted: decided, waiting, set aside; and of somebody who is erased."""
-        plant = self.plant
-        waiting, dead = (plant.received(plant.match(None, "2026-04-01T08:00:00+00:00")) for _ in range(2))
-        for received in (*map(plant.received, captures[:20]), waiting, dead):
-            await self.publish(received, CAPTURES)
-        origin = Origin("image-missing", "e", 1, CAPTURES.name, 0, 0, "recognition-worker", "1", RECORDED_AT)
-        await self._producer.send(
-            OutgoingRecord(
-                f"{self.prefix}{CAPTURES.name}{DEAD_LETTER_SUFFIX}",
-                CAPTURES.key_of(dead),
-                self._codec.encode(dead, CAPTURES),
-                dead_letter_headers(origin),
-            )
-        )
-        self.sent += 1
-        erasure = plant.erasure("p-4")
-        await self.publish(erasure, ENROLMENTS)
-        await self.publish(plant.erased(erasure, RECORDED_AT), PERSON_KEYS)
 
     async def close(self, starts_on: date, ends_on: date) -> Any:
         """Lock a period and wait until it is in force."""
@@ -342,7 +242,7 @@ async def open_deployment(
         ]
         await codec.prepare(topics)
         made = Deployment(plant, environ, topic_prefix, codec, producer)
-        await made.history()
+        await tell_history(made)
         await made.start("run")
         await made.live_is_even()
         yield made
