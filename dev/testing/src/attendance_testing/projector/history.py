@@ -1,4 +1,4 @@
-"""What happened before a rebuild: some of every kind of fact, also refused, repeated, dead and erased ones."""
+"""What happened before a rebuild: some of every kind of fact, also refused, repeated, dead, erased."""
 
 import asyncio
 import random
